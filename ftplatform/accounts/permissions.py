@@ -1,0 +1,71 @@
+"""Who may enter where: decorators for pages, permission classes for the API, on one pure rule."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from ftplatform.accounts.models import ApiToken, User
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+AdminOnly = (User.Role.ADMIN,)
+Staff = (User.Role.ADMIN, User.Role.MANAGER)
+
+
+class StaffRequest(HttpRequest):
+    """A request whose user has signed in; what a view behind `roles` receives."""
+
+    user: User
+
+
+def has_role(user: Any, roles: tuple[User.Role, ...]) -> bool:
+    return isinstance(user, User) and user.is_active and user.role in roles
+
+
+def roles(*allowed: User.Role) -> Callable[[Callable[Concatenate[StaffRequest, P], HttpResponse]], View[P]]:
+    """Let only these roles enter; others who signed in get 403, strangers the sign-in page."""
+
+    def decorate(view: Callable[Concatenate[StaffRequest, P], HttpResponse]) -> View[P]:
+        @wraps(view)
+        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not has_role(request.user, allowed):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        entered: Any = login_required(guarded)
+        entered.access = allowed
+        return entered  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def open_to_all(view: View[P]) -> View[P]:
+    """Mark a page as meant for strangers; a test fails any page that is neither guarded nor marked."""
+    marked: Any = view
+    marked.access = "anyone"
+    return marked  # type: ignore[no-any-return]
+
+
+class NoAccess(BasePermission):
+    """The default: an endpoint that forgot to say who may enter lets nobody in."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return False
+
+
+class RolePermission(BasePermission):
+    """Reads need a role in `view.read_roles`, writes one in `view.write_roles`; a token also needs its scope."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        reading = request.method in SAFE_METHODS
+        if not has_role(request.user, view.read_roles if reading else view.write_roles):
+            return False
+        if not isinstance(request.auth, ApiToken):
+            return True
+        return (ApiToken.Scope.READ if reading else view.write_scope) in request.auth.scopes

@@ -1,0 +1,24 @@
+"""Reads of accounts; access is decided here."""
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from ftplatform.accounts.models import ApiToken, User
+from ftplatform.accounts.permissions import AdminOnly, has_role
+
+
+def users(*, user: User) -> QuerySet[User]:
+    everybody = User.objects.order_by("email")
+    return everybody if has_role(user, AdminOnly) else everybody.none()
+
+
+def tokens(*, user: User) -> QuerySet[ApiToken]:
+    """A person's own tokens; nobody sees those of another."""
+    return ApiToken.objects.filter(user=user)
+
+
+def token(*, user: User, pk: int) -> ApiToken:
+    found = tokens(user=user).filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,211 @@
+"""Numbers, times and values as people read them; what does not exist is a dash, never 'None'."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+DASH = "–"
+_VERDICTS = {
+    "better": "Better",
+    "worse": "Worse",
+    "equivalent": "Equivalent",
+    "not_worse": "Not worse",
+    "inconclusive": "Inconclusive",
+}
+
+
+def _finite(value: Any) -> float | None:
+    """The value as a float, or None for whatever is not a finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _digits(number: float, digits: int, *, sign: str = "") -> str:
+    text = f"{number:{sign},.{digits}f}"
+    if not text.strip("+-0.,"):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+@register.filter
+def count(value: Any) -> str:
+    """A whole number with thousands separated."""
+    number = _finite(value)
+    return DASH if number is None else _digits(number, 0)
+
+
+@register.filter
+def decimal(value: Any, digits: int = 2) -> str:
+    number = _finite(value)
+    return DASH if number is None else _digits(number, digits)
+
+
+@register.filter
+def signed(value: Any, digits: int = 2) -> str:
+    """A difference: always with its sign."""
+    number = _finite(value)
+    return DASH if number is None else _digits(number, digits, sign="+")
+
+
+@register.filter
+def percent(share: Any, digits: int = 0) -> str:
+    """A share of 1 as a percentage."""
+    number = _finite(share)
+    return DASH if number is None else f"{_digits(100 * number, digits)} %"
+
+
+@register.filter
+def signed_percent(share: Any, digits: int = 0) -> str:
+    """A relative change as a percentage with its sign."""
+    number = _finite(share)
+    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')} %"
+
+
+@register.filter
+def points(share: Any, digits: int = 1) -> str:
+    """A difference of two shares in percentage points."""
+    number = _finite(share)
+    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')} pp"
+
+
+@register.filter
+def hundred(share: Any, digits: int = 0) -> str:
+    """A share of 1 as so many of 100, for the win score."""
+    number = _finite(share)
+    return DASH if number is None else _digits(100 * number, digits)
+
+
+@register.filter
+def p_value(value: Any) -> str:
+    number = _finite(value)
+    if number is None:
+        return DASH
+    return "< 0.001" if number < 0.001 else f"{number:.3f}"
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """A measured number of unknown size, to four significant digits: 0.0002, 1.274, 12,400."""
+    number = _finite(value)
+    if number is None:
+        return DASH
+    if number and abs(number) < 1e-4:
+        return f"{number:.3g}".replace("e-0", "e-").replace("-", "−")
+    return _digits(number, 0) if abs(number) >= 1000 else f"{number:.4g}".replace("-", "−")
+
+
+@register.filter
+def change_from(value: Any, base: Any) -> float | None:
+    """The change from `base` to `value` as a share of `base`."""
+    new, old = _finite(value), _finite(base)
+    return None if new is None or not old else new / old - 1
+
+
+@register.filter
+def per(value: Any, size: Any) -> float | None:
+    total, parts = _finite(value), _finite(size)
+    return None if total is None or not parts else total / parts
+
+
+@register.filter
+def minus(value: Any, other: Any) -> float | None:
+    a, b = _finite(value), _finite(other)
+    return None if a is None or b is None else a - b
+
+
+@register.filter
+def duration(value: Any) -> str:
+    """Seconds or a timedelta as '42 s', '4 min 10 s' or '2 h 5 min'."""
+    number = value.total_seconds() if isinstance(value, timedelta) else _finite(value)
+    if number is None:
+        return DASH
+    if 0 < number < 1:
+        return "under 1 s"
+    seconds = round(number)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+@register.filter
+def roughly(value: Any) -> str:
+    """An estimated time in seconds, as vague as it is."""
+    number = _finite(value)
+    if number is None:
+        return DASH
+    if number < 60:
+        return "less than a minute"
+    minutes = round(number / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def milliseconds(value: Any) -> str:
+    """A latency: milliseconds below one second, seconds above."""
+    number = _finite(value)
+    if number is None:
+        return DASH
+    if number >= 1000:
+        return f"{_digits(number / 1000, 1 if number >= 100_000 else 2)} s"
+    return f"{_digits(number, 1 if number < 100 else 0)} ms"
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString | str:
+    """A moment as a <time> element, in UTC."""
+    if not value:
+        return DASH
+    moment = value.astimezone(UTC)
+    return format_html(
+        '<time class="nowrap" datetime="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        f"{moment.day} {moment:%b %Y, %H:%M} UTC",
+    )
+
+
+@register.filter
+def words(name: Any) -> str:
+    """A stored key as words."""
+    return str(name).replace("_", " ").replace("lora", "LoRA")
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Text as it is, anything else as indented JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def entries(value: Any) -> list[tuple[Any, Any]] | None:
+    """Keys and values of a mapping, whatever its keys are called; None for anything else."""
+    return list(value.items()) if isinstance(value, Mapping) else None
+
+
+@register.filter
+def verdict_word(verdict: str) -> str:
+    return _VERDICTS.get(verdict, verdict)
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """Any JSON value on one line, for people."""
+    if value is None or value == "" or value == []:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(plain(item) for item in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)

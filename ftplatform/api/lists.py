@@ -1,0 +1,28 @@
+"""What every list of the API shares: pages of bounded size, and filters by named fields only."""
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+
+
+class Pagination(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+
+class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
+    """Refuse any query parameter that the endpoint does not name, lookups through relations above all."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Model], view: Any) -> QuerySet[Model]:
+        known = {"page", "page_size", "format", *getattr(view, "filterset_fields", ())}
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            named = ", ".join(sorted(known - {"format"}))
+            raise ValidationError({name: f"Not a filter here; use one of {named}." for name in unknown})
+        filtered: QuerySet[Model] = super().filter_queryset(request, queryset, view)
+        return filtered

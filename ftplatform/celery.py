@@ -1,0 +1,11 @@
+"""The Celery application. Tasks live in each package's `tasks` module; messages carry ids or nothing at all."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ftplatform.settings")
+
+app = Celery("ftplatform")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["ftplatform.jobs", "worker"])

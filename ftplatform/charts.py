@@ -1,0 +1,73 @@
+"""A chart is one Vega-Lite specification, drawn on the server: the page and the export show the same picture.
+
+The page gets inline SVG whose colours are the stylesheet's custom properties, so that light and dark follow the
+reader; the export gets the colours as they are.
+"""
+
+from typing import Any
+
+import vl_convert
+from django.utils.safestring import SafeString, mark_safe
+
+Spec = dict[str, Any]
+
+BASELINE = "#747a83"
+CANDIDATE = "#1b57b1"
+TIE = "#c28e0e"
+BOTH_BAD = "#5d2f24"
+INK = "#1d2024"
+MUTED = "#5b616a"
+LINE = "#e2e3df"
+PAPER = "#ffffff"
+
+# The page's names for the same colours; see static/css/tokens.css.
+_PROPERTIES = {
+    BASELINE: "var(--chart-baseline)",
+    CANDIDATE: "var(--chart-candidate)",
+    TIE: "var(--chart-tie)",
+    BOTH_BAD: "var(--chart-both-bad)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+}
+
+_CONFIG: Spec = {
+    "background": None,
+    "view": {"stroke": None},
+    "font": "system-ui, sans-serif",
+    "axis": {
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+    },
+    "legend": {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "orient": "top", "title": None},
+}
+
+
+def chart(values: list[Spec], **parts: Any) -> Spec:
+    """A specification over rows of data, in the site's look."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "data": {"values": values},
+        "config": _CONFIG,
+        **parts,
+    }
+
+
+def export_svg(spec: Spec) -> str:
+    """The chart as a standalone SVG document on white paper."""
+    svg: str = vl_convert.vegalite_to_svg({**spec, "config": {**_CONFIG, "background": PAPER}})
+    return svg
+
+
+def page_svg(spec: Spec) -> SafeString:
+    """The chart as inline SVG in the page's colours. Vega escapes every text that it draws."""
+    svg: str = vl_convert.vegalite_to_svg(spec)
+    for colour, name in _PROPERTIES.items():
+        svg = svg.replace(f'"{colour}"', f'"{name}"')
+    return mark_safe(svg)  # noqa: S308

@@ -1,0 +1,97 @@
+"""Rules that were broken, said once: a page for people, an RFC 9457 problem document for programs."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class DomainError(Exception):
+    """A broken rule or a lost race; `code` is stable, `detail` is one sentence for the person who caused it.
+
+    `problems` optionally lists places: dictionaries with at least `message`, and `line` or `field` where known.
+    """
+
+    def __init__(
+        self, code: str, detail: str, *, status: int = 409, problems: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.status = status
+        self.problems = list(problems)
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": f"urn:ftplatform:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.problems:
+            document["problems"] = self.problems
+        return document
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: every error of the API is a problem document with a stable code."""
+    headers: dict[str, str] = {}
+    if isinstance(error, DomainError):
+        domain = error
+    elif isinstance(error, Http404):
+        domain = DomainError("not_found", "There is nothing here, or it is not yours to see.", status=404)
+    elif isinstance(error, exceptions.ValidationError):
+        domain = DomainError(
+            "invalid", "Some fields are not valid.", status=400, problems=_field_problems(error.detail)
+        )
+    elif isinstance(error, exceptions.APIException):
+        domain = DomainError(str(error.default_code), str(error.detail), status=error.status_code)
+        if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+            headers["WWW-Authenticate"] = "Bearer"
+        wait = getattr(error, "wait", None)
+        if wait is not None:
+            headers["Retry-After"] = str(int(wait) + 1)
+    else:
+        return None
+    return Response(domain.document(), status=domain.status, content_type=PROBLEM_TYPE, headers=headers)
+
+
+def _field_problems(detail: Any, prefix: str = "") -> list[dict[str, Any]]:
+    if isinstance(detail, dict):
+        return [
+            problem
+            for field, inner in detail.items()
+            for problem in _field_problems(inner, f"{prefix}.{field}" if prefix else str(field))
+        ]
+    if isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
+        return [
+            problem
+            for index, inner in enumerate(detail)
+            for problem in _field_problems(inner, f"{prefix}[{index}]")
+        ]
+    messages = detail if isinstance(detail, list) else [detail]
+    return [{"field": prefix or "body", "message": str(message)} for message in messages]
+
+
+class DomainErrorMiddleware:
+    """Render a DomainError that a page raised; the API renders its own through `problem_response`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, DomainError):
+            return None
+        if request.path.startswith("/api/"):
+            return JsonResponse(error.document(), status=error.status, content_type=PROBLEM_TYPE)
+        return render(request, "problem.html", {"error": error}, status=error.status)

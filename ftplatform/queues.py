@@ -1,0 +1,37 @@
+"""Names of queues and tasks, and the one way to ring for work: after commit, and never as the truth.
+
+A message only says "look at the database". Losing one costs at most a recovery tick, getting it twice costs
+one empty look, so a broker that is down must not fail the request that has already stored the work.
+"""
+
+import logging
+
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from ftplatform.celery import app
+
+GPU = "gpu"
+CPU = "cpu"
+RUN_NEXT = "worker.run_next"
+RECOVER = "jobs.recover"
+
+log = logging.getLogger(__name__)
+
+
+def ring(queue: str) -> None:
+    """Ask the workers of `queue` to look for a queued job, now."""
+    try:
+        app.send_task(
+            RUN_NEXT, args=[queue], queue=queue, retry=False, expires=10 * settings.JOB_RECOVERY_SECONDS
+        )
+    except OperationalError as error:
+        log.warning(
+            "The broker did not take the bell for %s (%s); the recovery tick will ring again.", queue, error
+        )
+
+
+def ring_on_commit(queue: str) -> None:
+    """Ring once the current transaction has committed, so that a worker never looks too early."""
+    transaction.on_commit(lambda: ring(queue))

@@ -1,0 +1,21 @@
+"""All routes. Apps are included by name: this package stands below them and imports none."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from ftplatform.health import healthz
+from ftplatform.views import home
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("accounts/", include("allauth.urls")),
+    path("settings/", include("ftplatform.accounts.urls")),
+    path("training/", include("training.urls")),
+    path("", include("evaluation.urls")),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/", include("training.api.urls")),
+    path("api/v1/", include("evaluation.api.urls")),
+    path("django-admin/", admin.site.urls),
+]
