@@ -1,0 +1,102 @@
+"""Long work as rows: the row is the truth, its lease decides who works, its attempt number fences writes."""
+
+import uuid
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ftplatform import queues
+
+
+class Job(models.Model):
+    """One piece of long work. TrainingRun and GenerationRun are jobs (multi-table), so that one query finds the
+    next one to run, one finds a position in the queue, and one recovers whatever was left behind."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Kind(models.TextChoices):
+        TRAINING = "training", "Training"
+        GENERATION = "generation", "Generation"
+
+    TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=20, choices=Kind)
+    queue = models.CharField(
+        max_length=10, choices=[(queues.GPU, "GPU"), (queues.CPU, "CPU")], default=queues.GPU
+    )
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    priority = models.SmallIntegerField(default=0, help_text="Higher runs first.")
+    cancel_requested = models.BooleanField(default=False)
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=100, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+
+    stage = models.CharField(max_length=100, blank=True)
+    step = models.PositiveIntegerField(default=0)
+    total_steps = models.PositiveIntegerField(default=0)
+    seconds_left = models.FloatField(null=True, blank=True)
+
+    error_code = models.CharField(max_length=60, blank=True)
+    error_message = models.TextField(blank=True)
+
+    idempotency_key = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 (NULL means none)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["queue", "-priority", "created_at"], condition=Q(status="queued"), name="job_next"
+            ),
+            models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_lease"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "running", "succeeded", "failed", "cancelled"]),
+                name="job_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False)
+                | Q(status__in=["queued", "running"], finished_at__isnull=True),
+                name="job_finished_stamped",
+            ),
+            models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="job_idempotency"),
+        ]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.TERMINAL
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the first start to the end, waiting between attempts included."""
+        return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+
+
+class JobEvent(models.Model):
+    """A line of a job's life: every change of status, and what the worker had to say."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(db_default=Now())
+    attempt = models.PositiveSmallIntegerField(default=0)
+    old = models.CharField(max_length=10, blank=True)
+    new = models.CharField(max_length=10, blank=True)
+    message = models.TextField()
+
+    class Meta:
+        ordering = ["id"]

@@ -1,0 +1,156 @@
+"""Objects for tests, made through the services wherever there is one."""
+
+import io
+import itertools
+import json
+from typing import Any
+
+from evaluation import rubrics
+from evaluation.models import Campaign, GenerationRun, Prompt, PromptSet, Reviewer
+from evaluation.services import assignment, campaigns, generation
+from ftplatform.accounts.models import User
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.config import DecodingConfig, TrainingConfig
+from training.models import Dataset, ModelVersion, TrainingRun
+from training.services import datasets
+
+_numbers = itertools.count(1)
+
+
+def user(role: str = "admin", **fields: Any) -> User:
+    number = next(_numbers)
+    return User.objects.create_user(
+        f"{role}{number}@example.org", None, role=role, name=f"{role} {number}", **fields
+    )
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "a",
+        "instruction": "Decide.",
+        "input": {"question": "May I?"},
+        "output": {"decision": "Yes"},
+    } | changes
+
+
+def jsonl(*rows: Any) -> io.BytesIO:
+    """Rows as a file; a row given as bytes goes in as it is."""
+    lines = [item if isinstance(item, bytes) else json.dumps(item).encode() for item in rows]
+    return io.BytesIO(b"\n".join(lines) + b"\n")
+
+
+def dataset(owner: User, rows: int = 20, name: str = "cases") -> Dataset:
+    content = jsonl(
+        *(row(id=f"r{number}", input={"question": f"{name} {number}?"}) for number in range(rows))
+    )
+    return datasets.create(user=owner, name=name, file=content, source_name="cases.jsonl")
+
+
+def base_model(owner: User, **fields: Any) -> ModelVersion:
+    """A base that is only a row: nothing here loads it."""
+    values = {"name": f"base-{next(_numbers)}", "kind": "base", "path": "/nowhere", "weights_hash": "0" * 64}
+    return ModelVersion.objects.create(created_by=owner, **values | fields)
+
+
+def adapter(owner: User, **fields: Any) -> ModelVersion:
+    values = {
+        "name": f"adapter-{next(_numbers)}",
+        "kind": "adapter",
+        "path": "/nowhere",
+        "weights_hash": "1" * 64,
+    }
+    return ModelVersion.objects.create(created_by=owner, base=base_model(owner), **values | fields)
+
+
+def training_run(owner: User, **fields: Any) -> TrainingRun:
+    values: dict[str, Any] = {
+        "kind": Job.Kind.TRAINING,
+        "name": "run",
+        "dataset": Dataset.objects.first() or dataset(owner),
+        "base_model": base_model(owner),
+        "config": TrainingConfig().model_dump(),
+        "created_by": owner,
+    }
+    return TrainingRun.objects.create(**values | fields)
+
+
+def prompt_set(owner: User, size: int = 4) -> PromptSet:
+    made = PromptSet.objects.create(name=f"prompts-{next(_numbers)}", size=size, created_by=owner)
+    Prompt.objects.bulk_create(
+        Prompt(
+            prompt_set=made,
+            key=f"p{number}",
+            instruction="Decide.",
+            input={"question": f"May I, {number}?"},
+            expected={"decision": "Yes", "urgent": False},
+        )
+        for number in range(size)
+    )
+    return made
+
+
+def response(prompt: Prompt, role: str, **changes: Any) -> dict[str, Any]:
+    decision = "Yes" if role == "candidate" else "No"
+    return {
+        "prompt_id": prompt.pk,
+        "role": role,
+        "text": json.dumps({"decision": decision, "urgent": False}),
+        "input_tokens": 40,
+        "output_tokens": 12,
+        "latency_ms": 120.0,
+        "batch_size": 2,
+        "finish_reason": "stop",
+    } | changes
+
+
+def generation_run(owner: User, prompts: int = 4, *, finished: bool = True) -> GenerationRun:
+    """A comparison; when finished, its responses are stored batch by batch as a worker would."""
+    run = generation.launch(
+        user=owner,
+        name="comparison",
+        prompt_set=prompt_set(owner, prompts),
+        candidate=adapter(owner),
+        decoding=DecodingConfig(),
+    )
+    if finished:
+        claim = jobs.claim_next(queue=run.queue, worker="test")
+        assert claim is not None and claim.job_id == run.pk
+        for prompt in run.prompt_set.prompts.all():
+            for role in ("baseline", "candidate"):
+                generation.record_responses(claim, [response(prompt, role)])
+        generation.complete(claim, {"device": "cpu"})
+        jobs.finish(claim, Job.Status.SUCCEEDED)
+        run.refresh_from_db()
+    return run
+
+
+def campaign(owner: User, pairs: int = 4, overlap: int = 3, **options: Any) -> Campaign:
+    """An open campaign."""
+    made = campaigns.create(
+        user=owner,
+        title="Replies",
+        run=generation_run(owner, pairs),
+        rubric_text=rubrics.builtin("customer_support"),
+        overlap=overlap,
+        **options,
+    )
+    campaigns.open_campaign(campaign=made, user=owner)
+    made.refresh_from_db()
+    return made
+
+
+def reviewer(of: Campaign, **options: Any) -> Reviewer:
+    return assignment.join(code=of.invites.earliest("id").code, **options)[0]
+
+
+def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:
+    """A valid rating of the built-in rubric."""
+    scales = [field for field in of.rubric["fields"] if field["kind"] == "scale"]
+    return {
+        "preference": "left",
+        "scores": {field["key"]: {"left": left, "right": right} for field in scales},
+        "answers": {},
+        "comment": "",
+        "active_ms": 20_000,
+    }
