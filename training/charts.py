@@ -1,0 +1,76 @@
+"""Curves of a training run."""
+
+from typing import Any
+
+from ftplatform.charts import BASELINE, CANDIDATE, chart, page_svg
+
+_METRICS = (
+    ("loss", "Loss", "nats per token, log scale"),
+    ("token_accuracy", "Token accuracy", "share of tokens right"),
+    ("learning_rate", "Learning rate", "step size"),
+)
+_LABELS = {"train": "Training", "validation": "Validation"}
+
+
+def run_charts(curves: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """One chart per metric that has at least two points, with its data and a text alternative."""
+    return [drawn for metric in _METRICS if (drawn := _chart(curves, *metric)) is not None]
+
+
+def _chart(
+    curves: dict[str, list[dict[str, Any]]], metric: str, title: str, unit: str
+) -> dict[str, Any] | None:
+    values = [
+        {"step": row["step"], "value": row[metric], "split": _LABELS[split]}
+        for split, rows in curves.items()
+        for row in rows
+        if row[metric] is not None and (metric != "loss" or row[metric] > 0)
+    ]
+    if len({value["step"] for value in values}) < 2:
+        return None
+    sides = [
+        (label, side) for label in _LABELS.values() if (side := [v for v in values if v["split"] == label])
+    ]
+    shown = [label for label, _ in sides]
+    spec = chart(
+        values,
+        width=520,
+        height=200,
+        mark={"type": "line", "point": {"size": 18} if len(values) < 60 else False, "strokeWidth": 2},
+        encoding={
+            "x": {"field": "step", "type": "quantitative", "title": "step", "axis": {"grid": False}},
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "title": unit,
+                "scale": {
+                    "type": "log" if metric == "loss" else "linear",
+                    "zero": False,
+                    "nice": metric != "loss",
+                },
+                "axis": {"tickCount": 5},
+            },
+            "color": {
+                "field": "split",
+                "type": "nominal",
+                "scale": {"domain": shown, "range": [BASELINE, CANDIDATE][: len(shown)]},
+            },
+            "strokeDash": {
+                "field": "split",
+                "type": "nominal",
+                "scale": {"domain": shown, "range": [[1, 0], [5, 3]][: len(shown)]},
+            },
+        },
+    )
+    changes = [f"{label.lower()} {side[0]['value']:.4g} → {side[-1]['value']:.4g}" for label, side in sides]
+    return {
+        "title": title,
+        "svg": page_svg(spec),
+        "alt": f"{title} over steps: {'; '.join(changes)}.",
+        "caption": f"{'; '.join(changes).capitalize()}.",
+        "columns": ["Step", "Split", title],
+        "rows": [
+            (value["step"], value["split"], f"{value['value']:.5g}")
+            for value in values[:: max(1, len(values) // 60)]
+        ],
+    }

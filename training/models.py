@@ -1,0 +1,135 @@
+"""Datasets, model versions, training runs and their metrics."""
+
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from ftplatform.jobs.models import Job
+
+
+class Dataset(models.Model):
+    """An immutable version of uploaded rows. The rows live as JSON lines, one file per split, in a folder named
+    after the content's hash; the row here is written only after the folder is complete."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    content_hash = models.CharField(max_length=64)
+    source_name = models.CharField(max_length=255, help_text="Name of the uploaded file.")
+    train_rows = models.PositiveIntegerField()
+    validation_rows = models.PositiveIntegerField()
+    description = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="dataset_version"),
+            models.UniqueConstraint(fields=["name", "content_hash"], name="dataset_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    @property
+    def rows(self) -> int:
+        return self.train_rows + self.validation_rows
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "datasets" / self.content_hash
+
+    def split_file(self, split: str) -> Path:
+        return self.folder / f"{split}.jsonl"
+
+
+class ModelVersion(models.Model):
+    """A base model or an adapter trained on one, with its lineage."""
+
+    class Kind(models.TextChoices):
+        BASE = "base", "Base model"
+        ADAPTER = "adapter", "Adapter"
+
+    class Stage(models.TextChoices):
+        CANDIDATE = "candidate", "Candidate"
+        RELEASED = "released", "Released"
+        RETIRED = "retired", "Retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
+    path = models.CharField(max_length=1000, help_text="Folder with safetensors, as the workers see it.")
+    weights_hash = models.CharField(max_length=64)
+    base = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="adapters")
+    run = models.OneToOneField(
+        "TrainingRun", null=True, blank=True, on_delete=models.PROTECT, related_name="adapter"
+    )
+    details = models.JSONField(default=dict, help_text="Architecture, parameters, template hash.")
+    is_demo = models.BooleanField(
+        default=False, help_text="A toy model: its numbers say nothing about real ones."
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="base", base__isnull=True, run__isnull=True)
+                | Q(kind="adapter", base__isnull=False),
+                name="model_lineage",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrainingRun(Job):
+    """One fine-tuning job: a frozen dataset version, a frozen configuration, a seed."""
+
+    name = models.CharField(max_length=100)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="runs")
+    base_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="training_runs")
+    config = models.JSONField()
+    facts = models.JSONField(
+        default=dict, help_text="What the finished run reported: device, versions, memory."
+    )
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
+
+
+class StepMetric(models.Model):
+    """What one step (or one validation after a step) measured."""
+
+    class Split(models.TextChoices):
+        TRAIN = "train", "Training"
+        VALIDATION = "validation", "Validation"
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="metrics")
+    split = models.CharField(max_length=10, choices=Split)
+    step = models.PositiveIntegerField()
+    loss = models.FloatField(help_text="Mean cross-entropy of the trained tokens, in nats.")
+    token_accuracy = models.FloatField(null=True, help_text="Share of trained tokens predicted exactly.")
+    tokens = models.PositiveBigIntegerField(null=True, help_text="Tokens seen since the start.")
+    learning_rate = models.FloatField(null=True)
+    grad_norm = models.FloatField(null=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [models.UniqueConstraint(fields=["run", "split", "step"], name="metric_once")]

@@ -1,0 +1,94 @@
+"""Every read of this app, and the only place where its objects can be obtained: access is decided here, once."""
+
+import json
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.http import Http404
+
+from ftplatform.accounts.models import User
+from ftplatform.accounts.permissions import Staff, has_role
+from ftplatform.jobs.models import JobEvent
+from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
+
+M = TypeVar("M", bound=Model)
+
+
+def _visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
+    """Reviewers see nothing of training: names and numbers here could tell them which response is whose."""
+    return queryset if has_role(user, Staff) else queryset.none()
+
+
+def _one(queryset: QuerySet[M], pk: UUID) -> M:
+    found = queryset.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def datasets(*, user: User) -> QuerySet[Dataset]:
+    return _visible(Dataset.objects.select_related("created_by"), user)
+
+
+def dataset(*, user: User, pk: UUID) -> Dataset:
+    return _one(datasets(user=user), pk)
+
+
+def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:
+    """The first rows of a split; reads no further than it must."""
+    with dataset.split_file(split).open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in islice(lines, limit)]
+
+
+def models(*, user: User) -> QuerySet[ModelVersion]:
+    return _visible(ModelVersion.objects.select_related("base", "run"), user)
+
+
+def base_models(*, user: User) -> QuerySet[ModelVersion]:
+    return models(user=user).filter(kind=ModelVersion.Kind.BASE).exclude(stage=ModelVersion.Stage.RETIRED)
+
+
+def adapters(*, user: User) -> QuerySet[ModelVersion]:
+    return models(user=user).filter(kind=ModelVersion.Kind.ADAPTER).exclude(stage=ModelVersion.Stage.RETIRED)
+
+
+def model(*, user: User, pk: UUID) -> ModelVersion:
+    return _one(models(user=user), pk)
+
+
+def runs(*, user: User) -> QuerySet[TrainingRun]:
+    return _visible(
+        TrainingRun.objects.select_related("dataset", "base_model", "created_by", "adapter"), user
+    )
+
+
+def run(*, user: User, pk: UUID) -> TrainingRun:
+    return _one(runs(user=user), pk)
+
+
+def events(run: TrainingRun) -> QuerySet[JobEvent]:
+    return run.events.order_by("-id")[:100]
+
+
+def curve(run: TrainingRun, *, points: int = 400) -> dict[str, list[dict[str, Any]]]:
+    """The run's metrics by split, thinned evenly to at most `points` per split; first and last always stay."""
+    curves: dict[str, list[dict[str, Any]]] = {}
+    fields = ("step", "loss", "token_accuracy", "tokens", "learning_rate", "grad_norm")
+    for split in StepMetric.Split.values:
+        rows = list(run.metrics.filter(split=split).values(*fields))
+        stride = max(1, -(-len(rows) // points))
+        curves[split] = rows[:1] + rows[1:-1:stride] + rows[-1:] if len(rows) > 2 else rows
+    return curves
+
+
+def run_summary(run: TrainingRun) -> list[dict[str, Any]]:
+    """Loss and token accuracy at the start and at the end, for both splits: the first facts anybody asks for."""
+    rows = []
+    for split in StepMetric.Split:
+        measured = run.metrics.filter(split=split)
+        first, last = measured.first(), measured.last()
+        if first is not None and last is not None:
+            rows.append({"split": split.label, "first": first, "last": last})
+    return rows
