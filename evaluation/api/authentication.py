@@ -1,0 +1,41 @@
+"""How a reviewer proves to be one: `Authorization: Reviewer TOKEN`, or the cookie that the invitation left."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from evaluation import selectors
+from evaluation.models import Reviewer
+
+
+class ReviewerAuthentication(BaseAuthentication):
+    """`request.auth` becomes the Reviewer; `request.user` stays anonymous, so that no staff rule ever applies."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Reviewer] | None:
+        parts = get_authorization_header(request).split()
+        if parts and parts[0].lower() == b"reviewer":
+            token = parts[1].decode("ascii", "replace") if len(parts) == 2 else ""
+        else:
+            token = request.COOKIES.get(settings.REVIEWER_COOKIE_NAME, "")
+            if token:
+                # A cookie travels by itself, so the request must prove that our page sent it.
+                SessionAuthentication().enforce_csrf(request)
+        if not token:
+            return None
+        reviewer = selectors.reviewer_by_token(token)
+        if reviewer is None:
+            raise AuthenticationFailed("This review link is not valid any more; open your invitation again.")
+        return AnonymousUser(), reviewer
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Reviewer"
+
+
+class IsReviewer(BasePermission):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.auth, Reviewer)

@@ -1,0 +1,71 @@
+"""The reviewer's three endpoints."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from evaluation.api.authentication import IsReviewer, ReviewerAuthentication
+from evaluation.api.serializers import RatingSerializer, blind_assignment, stored_rating
+from evaluation.models import Reviewer
+from evaluation.services import assignment, ratings
+from ftplatform.api.endpoints import parse
+
+
+class ReviewerView(APIView):
+    authentication_classes = [ReviewerAuthentication]
+    permission_classes = [IsReviewer]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nothing that a reviewer gets may be kept by a cache."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final["Cache-Control"] = "no-store"
+        return final
+
+
+def _reviewer(request: Request) -> Reviewer:
+    assert isinstance(request.auth, Reviewer)  # noqa: S101 (IsReviewer has checked it)
+    return request.auth
+
+
+class AcceptInvite(ReviewerView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="{reviewer_token, campaign}")})
+    def post(self, request: Request, code: str) -> Response:
+        reviewer, token = assignment.join(code=code)
+        return Response({"reviewer_token": token, "campaign": str(reviewer.campaign_id)})
+
+
+class NextAssignment(ReviewerView):
+    @extend_schema(
+        request=None,
+        responses={
+            200: OpenApiResponse(description="A blind pair"),
+            204: OpenApiResponse(description="Nothing left"),
+        },
+    )
+    def post(self, request: Request, campaign: UUID) -> Response:
+        reviewer = _reviewer(request)
+        if reviewer.campaign_id != campaign:
+            raise Http404
+        found = assignment.next_for(reviewer=reviewer)
+        if found is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(blind_assignment(found))
+
+
+class SubmitRating(ReviewerView):
+    @extend_schema(
+        request=RatingSerializer, responses={200: OpenApiResponse(description="The stored rating")}
+    )
+    def put(self, request: Request, token: UUID) -> Response:
+        values = parse(RatingSerializer, request)
+        return Response(stored_rating(ratings.submit(reviewer=_reviewer(request), token=token, **values)))

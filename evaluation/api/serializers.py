@@ -1,0 +1,132 @@
+"""What the API says and accepts about comparisons and reviews.
+
+The reviewer's serializers name every field by hand: nothing reaches a reviewer because a model happens to have it.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from evaluation.models import Assignment, Campaign, GenerationRun, PromptSet, Rating
+from evaluation.selectors import reviewer_progress
+
+
+class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
+    class Meta:
+        model = PromptSet
+        fields = ["id", "name", "dataset", "size", "created_at"]
+        read_only_fields = fields
+
+
+class PromptSetCreateSerializer(serializers.Serializer[PromptSet]):
+    name = serializers.CharField(max_length=100)
+    dataset = serializers.UUIDField()
+    limit = serializers.IntegerField(
+        required=False, default=None, min_value=1, max_value=100_000, allow_null=True
+    )
+
+
+class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
+    class Meta:
+        model = GenerationRun
+        fields = [
+            "id",
+            "name",
+            "prompt_set",
+            "baseline",
+            "candidate",
+            "decoding",
+            "status",
+            "stage",
+            "step",
+            "total_steps",
+            "seconds_left",
+            "error_code",
+            "error_message",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
+    name = serializers.CharField(max_length=100)
+    prompt_set = serializers.UUIDField()
+    candidate = serializers.UUIDField()
+    decoding = serializers.DictField(required=False, default=dict)
+
+
+class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+    class Meta:
+        model = Campaign
+        fields = [
+            "id",
+            "title",
+            "run",
+            "status",
+            "overlap",
+            "pairs_planned",
+            "lease_minutes",
+            "max_per_reviewer",
+            "plan",
+            "plan_hash",
+            "created_at",
+            "opened_at",
+            "closed_at",
+        ]
+        read_only_fields = fields
+
+
+class CampaignCreateSerializer(serializers.Serializer[Campaign]):
+    title = serializers.CharField(max_length=100)
+    run = serializers.UUIDField()
+    rubric_text = serializers.CharField(max_length=100_000)
+    overlap = serializers.IntegerField(min_value=1, max_value=100)
+    pairs = serializers.IntegerField(required=False, default=None, min_value=1, allow_null=True)
+    margin = serializers.FloatField(required=False, default=0.05, min_value=0.005, max_value=0.49)
+    looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
+    lease_minutes = serializers.IntegerField(required=False, default=30, min_value=1, max_value=1440)
+    max_per_reviewer = serializers.IntegerField(required=False, default=None, min_value=1, allow_null=True)
+
+
+class CloseSerializer(serializers.Serializer[Campaign]):
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class RatingSerializer(serializers.Serializer[Rating]):
+    """What a reviewer sends."""
+
+    preference = serializers.ChoiceField(choices=Rating.Preference.choices)
+    scores = serializers.DictField(required=False, default=dict)
+    answers = serializers.DictField(required=False, default=dict)
+    comment = serializers.CharField(required=False, default="", allow_blank=True)
+    active_ms = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
+
+
+def stored_rating(rating: Rating) -> dict[str, Any]:
+    """What a reviewer gets back: their own words."""
+    return {
+        "token": str(rating.assignment.token),
+        "preference": rating.preference,
+        "scores": rating.scores,
+        "answers": rating.answers,
+        "comment": rating.comment,
+        "progress": reviewer_progress(rating.assignment.reviewer),
+    }
+
+
+def blind_assignment(assignment: Assignment) -> dict[str, Any]:
+    """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
+    pair = assignment.item.pair
+    left, right = pair.candidate, pair.baseline
+    if not assignment.candidate_left:
+        left, right = right, left
+    return {
+        "token": str(assignment.token),
+        "prompt": {"instruction": pair.prompt.instruction, "input": pair.prompt.input},
+        "left": {"text": left.text.strip()},
+        "right": {"text": right.text.strip()},
+        "rubric": assignment.reviewer.campaign.rubric,
+        "lease_expires_at": assignment.lease_expires_at.isoformat(timespec="seconds"),
+        "progress": reviewer_progress(assignment.reviewer),
+    }

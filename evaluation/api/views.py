@@ -1,0 +1,116 @@
+"""Endpoints of prompt sets, comparisons, campaigns and reports; the same services as the pages."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation import selectors
+from evaluation.api import serializers
+from evaluation.models import Campaign, GenerationRun, PromptSet
+from evaluation.services import campaigns, generation, prompts, reports
+from ftplatform.accounts.models import ApiToken
+from ftplatform.accounts.permissions import Staff
+from ftplatform.api.endpoints import StaffViewSet, idempotency_key, parse, signed_in
+from training import selectors as training
+
+
+class EvaluationViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+    write_roles = Staff
+    write_scope = ApiToken.Scope.EVALUATE
+
+
+class PromptSetViewSet(EvaluationViewSet):
+    serializer_class = serializers.PromptSetSerializer
+    filterset_fields = ("name", "dataset")
+
+    def get_queryset(self) -> QuerySet[PromptSet]:
+        return selectors.prompt_sets(user=signed_in(self.request))
+
+    @extend_schema(
+        request=serializers.PromptSetCreateSerializer, responses={201: serializers.PromptSetSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        values = parse(serializers.PromptSetCreateSerializer, request)
+        user = signed_in(request)
+        dataset = training.dataset(user=user, pk=values["dataset"])
+        made = prompts.from_dataset(user=user, name=values["name"], dataset=dataset, limit=values["limit"])
+        return Response(serializers.PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
+
+
+class GenerationRunViewSet(EvaluationViewSet):
+    serializer_class = serializers.GenerationRunSerializer
+    filterset_fields = ("status", "prompt_set", "candidate")
+
+    def get_queryset(self) -> QuerySet[GenerationRun]:
+        return selectors.generation_runs(user=signed_in(self.request))
+
+    @extend_schema(
+        request=serializers.GenerationLaunchSerializer, responses={201: serializers.GenerationRunSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        values = parse(serializers.GenerationLaunchSerializer, request)
+        user = signed_in(request)
+        run = generation.launch(
+            user=user,
+            name=values["name"],
+            prompt_set=selectors.prompt_set(user=user, pk=values["prompt_set"]),
+            candidate=training.model(user=user, pk=values["candidate"]),
+            decoding=generation.check_decoding(values["decoding"]),
+            idempotency_key=idempotency_key(request),
+        )
+        return Response(serializers.GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)
+
+
+class CampaignViewSet(EvaluationViewSet):
+    serializer_class = serializers.CampaignSerializer
+    filterset_fields = ("status", "run")
+
+    def get_queryset(self) -> QuerySet[Campaign]:
+        return selectors.campaigns(user=signed_in(self.request))
+
+    def _campaign(self, pk: UUID) -> Campaign:
+        return selectors.campaign(user=signed_in(self.request), pk=pk)
+
+    def _answer(self, pk: UUID) -> Response:
+        return Response(serializers.CampaignSerializer(self._campaign(pk)).data)
+
+    @extend_schema(
+        request=serializers.CampaignCreateSerializer, responses={201: serializers.CampaignSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        values = parse(serializers.CampaignCreateSerializer, request)
+        user = signed_in(request)
+        run = selectors.generation_run(user=user, pk=values.pop("run"))
+        looks = tuple(values.pop("looks", [1.0]))
+        made = campaigns.create(user=user, run=run, looks=looks, **values)
+        return Response(serializers.CampaignSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="{invite_code, invite_url}")})
+    @action(detail=True, methods=["post"])
+    def open(self, request: Request, pk: UUID) -> Response:
+        invite = campaigns.open_campaign(campaign=self._campaign(pk), user=signed_in(request))
+        return Response(
+            {"invite_code": invite.code, "invite_url": request.build_absolute_uri(f"/r/{invite.code}/")}
+        )
+
+    @extend_schema(request=serializers.CloseSerializer, responses={200: serializers.CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: UUID) -> Response:
+        reason = parse(serializers.CloseSerializer, request)["reason"]
+        campaigns.close(campaign=self._campaign(pk), user=signed_in(request), reason=reason)
+        return self._answer(pk)
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="The report")})
+    @action(detail=True, methods=["get", "post"])
+    def report(self, request: Request, pk: UUID) -> Response:
+        """GET answers with the latest report; POST takes the planned look that is due."""
+        campaign, user = self._campaign(pk), signed_in(request)
+        if request.method == "POST":
+            return Response(reports.take_look(campaign=campaign, user=user).result)
+        return Response(selectors.latest_report(user=user, campaign=campaign).result)

@@ -1,0 +1,114 @@
+"""Forms of prompt sets, comparisons and campaigns; they parse and say what is missing, the services decide."""
+
+from typing import Any
+
+from django import forms
+
+from evaluation import rubrics, selectors
+from ftplatform.accounts.models import User
+from training import selectors as training
+
+
+class PromptSetForm(forms.Form):
+    field_order = ("name", "dataset")
+    name = forms.CharField(max_length=100)
+    limit = forms.IntegerField(
+        required=False, min_value=1, max_value=100_000, help_text="At most so many prompts; all unless told."
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["dataset"] = forms.ModelChoiceField(
+            training.datasets(user=user), help_text="Its held-out rows become the prompts."
+        )
+
+
+class ComparisonForm(forms.Form):
+    field_order = ("name", "prompt_set", "candidate")
+    name = forms.CharField(max_length=100)
+    max_new_tokens = forms.IntegerField(
+        initial=512, min_value=1, max_value=32768, label="Longest response, in tokens"
+    )
+    temperature = forms.FloatField(
+        initial=0,
+        min_value=0,
+        max_value=2,
+        help_text="0 always takes the likeliest token; the same for both sides.",
+    )
+    batch_size = forms.IntegerField(
+        initial=16, min_value=1, max_value=1024, help_text="Prompts generated together."
+    )
+    idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["prompt_set"] = forms.ModelChoiceField(
+            selectors.prompt_sets(user=user), label="Prompt set"
+        )
+        self.fields["candidate"] = forms.ModelChoiceField(
+            training.adapters(user=user),
+            help_text="The tuned model; it is compared with the base it was trained on.",
+        )
+
+    @property
+    def decoding_values(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("max_new_tokens", "temperature", "batch_size")}
+
+
+class CampaignForm(forms.Form):
+    field_order = ("title", "run")
+    title = forms.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
+    pairs = forms.IntegerField(
+        required=False, min_value=1, label="Pairs to review", help_text="Drawn at random; all unless told."
+    )
+    overlap = forms.IntegerField(
+        initial=3,
+        min_value=1,
+        max_value=100,
+        label="Ratings per pair",
+        help_text="Exactly so many, never more.",
+    )
+    margin = forms.FloatField(
+        initial=5,
+        min_value=0.5,
+        max_value=49,
+        label="Smallest difference that matters, in percentage points of the win score",
+        help_text="Less than this counts as equivalent. Frozen when the campaign opens.",
+    )
+    interim_percent = forms.FloatField(
+        required=False,
+        min_value=5,
+        max_value=95,
+        label="One interim look, after % of the ratings",
+        help_text="Leave empty to look only at the end. Looking early costs a little certainty, which the report states.",
+    )
+    lease_minutes = forms.IntegerField(
+        initial=30,
+        min_value=1,
+        max_value=1440,
+        label="Minutes for one pair",
+        help_text="Then its slot is free again.",
+    )
+    max_per_reviewer = forms.IntegerField(required=False, min_value=1, label="Most pairs for one reviewer")
+    rubric_text = forms.CharField(
+        label="Rubric",
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
+        help_text="Markdown form.",
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        finished = selectors.generation_runs(user=user).filter(status="succeeded")
+        self.fields["run"] = forms.ModelChoiceField(finished, label="Comparison")
+        self.fields["rubric_text"].initial = rubrics.builtin("customer_support")
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        interim = self.cleaned_data["interim_percent"]
+        return (interim / 100, 1.0) if interim else (1.0,)
+
+
+class CloseForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500, required=False, help_text="Why now, if it ends before every pair has its ratings."
+    )

@@ -1,0 +1,23 @@
+"""From prompts to verdicts."""
+
+from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
+from evaluation.models.campaigns import Campaign, Invite
+from evaluation.models.pairs import GenerationRun, Pair, Response
+from evaluation.models.prompts import Prompt, PromptSet
+from evaluation.models.ratings import Rating
+from evaluation.models.reports import Report
+
+__all__ = [
+    "Assignment",
+    "Campaign",
+    "GenerationRun",
+    "Invite",
+    "Pair",
+    "Prompt",
+    "PromptSet",
+    "Rating",
+    "Report",
+    "Response",
+    "ReviewItem",
+    "Reviewer",
+]

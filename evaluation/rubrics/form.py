@@ -1,0 +1,138 @@
+"""What a rubric becomes: a form definition, and the check of a reviewer's answers against it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["scale", "select", "multi_select", "yes_no", "text"]
+Per = Literal["side", "pair"]
+SIDES = ("left", "right")
+MAX_TEXT = 5000
+
+
+@dataclass(frozen=True)
+class Field:
+    """One question. A scale takes whole numbers from `minimum` to `maximum`; `per` "side" asks it for each response."""
+
+    key: str
+    label: str
+    kind: Kind
+    per: Per = "pair"
+    options: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    required: bool = False
+    help: str = ""
+    placeholder: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the document with the text below it that is no question."""
+
+    title: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One answer that is missing or wrong; `field` is its key, with the side where there is one."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FormDefinition:
+    """A parsed rubric. `fields` are in the document's order and their keys are unique."""
+
+    title: str
+    instructions: str
+    sections: tuple[Section, ...]
+    fields: tuple[Field, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "FormDefinition":
+        """The inverse of `to_json`, also after a trip through JSON, where tuples are lists."""
+        return cls(
+            title=content["title"],
+            instructions=content["instructions"],
+            sections=tuple(Section(**section) for section in content["sections"]),
+            fields=tuple(
+                Field(**{**field, "options": tuple(field["options"])}) for field in content["fields"]
+            ),
+        )
+
+
+def validate_answers(
+    form: FormDefinition, scores: Mapping[str, Any], answers: Mapping[str, Any]
+) -> list[Problem]:
+    """Everything that is wrong with a reviewer's answers; an empty list means that they can be stored.
+
+    `scores` holds the scales asked for each side, as key → {left, right}; `answers` all other fields by key, those
+    asked for each side as {left, right}.
+    """
+    scales = {field.key: field for field in form.fields if field.kind == "scale" and field.per == "side"}
+    others = {field.key: field for field in form.fields if field.key not in scales}
+    problems = [
+        Problem(f"scores.{key}", "This rubric has no such scale.") for key in scores if key not in scales
+    ]
+    problems += [
+        Problem(f"answers.{key}", "This rubric has no such question.") for key in answers if key not in others
+    ]
+    for key, field in scales.items():
+        problems += _check(field, scores.get(key), f"scores.{key}")
+    for key, field in others.items():
+        problems += _check(field, answers.get(key), f"answers.{key}")
+    return problems
+
+
+def _check(field: Field, value: Any, where: str) -> list[Problem]:
+    if field.per == "pair":
+        return _check_one(field, value, where)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        return [Problem(where, "Give one answer for each side, as {left, right}.")]
+    problems = [
+        Problem(f"{where}.{side}", "The sides are left and right.") for side in value if side not in SIDES
+    ]
+    for side in SIDES:
+        problems += _check_one(field, value.get(side), f"{where}.{side}")
+    return problems
+
+
+def _check_one(field: Field, value: Any, where: str) -> list[Problem]:
+    if value is None or value == "" or value == []:
+        return [Problem(where, f"{field.label}: please answer this.")] if field.required else []
+    message = _complaint(field, value)
+    return [Problem(where, message)] if message else []
+
+
+def _complaint(field: Field, value: Any) -> str:
+    match field.kind:
+        case "scale":
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            good = whole and field.minimum is not None and field.maximum is not None
+            if not (good and field.minimum <= value <= field.maximum):
+                return f"{field.label}: choose a whole number from {field.minimum} to {field.maximum}."
+        case "select":
+            if value not in field.options:
+                return f"{field.label}: choose one of the options."
+        case "multi_select":
+            chosen = value if isinstance(value, list) else [None]
+            if any(option not in field.options for option in chosen) or len(chosen) > len(
+                {*map(str, chosen)}
+            ):
+                return f"{field.label}: choose among the options, each at most once."
+        case "yes_no":
+            if not isinstance(value, bool):
+                return f"{field.label}: answer yes or no."
+        case "text":
+            if not isinstance(value, str) or len(value) > MAX_TEXT or "\x00" in value:
+                return f"{field.label}: write a text of at most {MAX_TEXT:,} characters."
+    return ""

@@ -1,0 +1,161 @@
+"""The life of a campaign: plan, open (everything freezes), invite, close."""
+
+import random
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation import rubrics
+from evaluation.models import Campaign, GenerationRun, Invite, Pair, ReviewItem
+from evaluation.stats import Plan
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+
+
+def create(
+    *,
+    user: User,
+    title: str,
+    run: GenerationRun,
+    rubric_text: str,
+    overlap: int,
+    pairs: int | None = None,
+    margin: float = 0.05,
+    looks: tuple[float, ...] = (1.0,),
+    lease_minutes: int = 30,
+    max_per_reviewer: int | None = None,
+) -> Campaign:
+    """Draft a campaign over `pairs` (all unless told) of a finished generation run."""
+    available = Pair.objects.filter(run=run).count()
+    if run.status != run.Status.SUCCEEDED or not available:
+        raise DomainError(
+            "run_incomplete", "Both sides must be complete: wait until the comparison has succeeded."
+        )
+    wanted = available if pairs is None else pairs
+    if not 1 <= wanted <= available:
+        raise DomainError(
+            "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
+        )
+    form = _parse_rubric(rubric_text)
+    with transaction.atomic():
+        campaign = Campaign.objects.create(
+            title=title,
+            run=run,
+            rubric_text=rubric_text,
+            rubric=form.to_json(),
+            overlap=overlap,
+            pairs_planned=wanted,
+            lease_minutes=lease_minutes,
+            max_per_reviewer=max_per_reviewer,
+            plan={"margin": margin, "looks": list(looks)},
+            created_by=user,
+        )
+        audit.record(actor=user, action="campaign.create", target=campaign)
+        return campaign
+
+
+def _parse_rubric(text: str) -> rubrics.FormDefinition:
+    try:
+        form = rubrics.parse(text)
+    except rubrics.RubricError as error:
+        raise DomainError("invalid_rubric", str(error), status=400) from error
+    if not criteria(form.to_json()):
+        raise DomainError(
+            "no_criteria", "The rubric needs at least one scale that rates each side.", status=400
+        )
+    return form
+
+
+def criteria(rubric: dict[str, Any]) -> list[str]:
+    """Keys of the per-side scales, in the rubric's order: what the report analyses."""
+    return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
+
+
+@transaction.atomic
+def open_campaign(*, campaign: Campaign, user: User) -> Invite:
+    """Freeze the plan, draw pairs and sides, make the first invite link. Opening twice changes nothing."""
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if campaign.status != Campaign.Status.DRAFT:
+        return campaign.invites.earliest("id")
+    plan = Plan(
+        margin=campaign.plan["margin"],
+        looks=tuple(campaign.plan["looks"]),
+        criteria=tuple(criteria(campaign.rubric)),
+        planned_ratings=campaign.ratings_planned,
+    )
+    campaign.plan, campaign.plan_hash = asdict(plan), plan.hash()
+    campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
+    campaign.save(update_fields=["plan", "plan_hash", "status", "opened_at"])
+    _draw_items(campaign)
+    audit.record(actor=user, action="campaign.open", target=campaign, plan_hash=campaign.plan_hash)
+    return Invite.objects.create(campaign=campaign)
+
+
+def _draw_items(campaign: Campaign) -> None:
+    """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
+    rng = secrets.SystemRandom()
+    pairs = list(Pair.objects.filter(run=campaign.run_id).values_list("pk", flat=True))
+    chosen = rng.sample(pairs, campaign.pairs_planned)
+    ReviewItem.objects.bulk_create(
+        [
+            ReviewItem(
+                campaign=campaign,
+                pair_id=pair,
+                rank=rank,
+                sides=draw_sides(campaign.overlap, rng),
+                open_slots=campaign.overlap,
+            )
+            for rank, pair in enumerate(chosen)
+        ],
+        batch_size=1000,
+    )
+
+
+def draw_sides(overlap: int, rng: random.Random) -> str:
+    """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin."""
+    blocks = "".join(rng.choice(("LR", "RL")) for _ in range((overlap + 1) // 2))
+    return blocks[:overlap]
+
+
+@transaction.atomic
+def pause(*, campaign: Campaign, user: User) -> None:
+    _move(campaign, user, to=Campaign.Status.PAUSED, allowed=(Campaign.Status.OPEN,))
+
+
+@transaction.atomic
+def resume(*, campaign: Campaign, user: User) -> None:
+    _move(campaign, user, to=Campaign.Status.OPEN, allowed=(Campaign.Status.PAUSED,))
+
+
+@transaction.atomic
+def close(*, campaign: Campaign, user: User, reason: str) -> None:
+    """End the campaign for good. Ratings that are being stored at this moment are waited for; none comes after."""
+    open_or_paused = (Campaign.Status.OPEN, Campaign.Status.PAUSED)
+    _move(campaign, user, to=Campaign.Status.CLOSED, allowed=open_or_paused, reason=reason)
+
+
+def _move(
+    campaign: Campaign,
+    user: User,
+    *,
+    to: Campaign.Status,
+    allowed: tuple[Campaign.Status, ...],
+    reason: str = "",
+) -> None:
+    # FOR UPDATE conflicts with the key-share lock that every insert of a rating takes on its campaign.
+    locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if locked.status == to:
+        return
+    if locked.status not in allowed:
+        raise DomainError(
+            "wrong_status", f"A campaign that is {locked.get_status_display().lower()} cannot do that."
+        )
+    old, locked.status = locked.status, to
+    if to == Campaign.Status.CLOSED:
+        locked.closed_at, locked.close_reason = timezone.now(), reason
+    locked.save(update_fields=["status", "closed_at", "close_reason"])
+    audit.record(actor=user, action=f"campaign.{to}", target=locked, old=old, reason=reason)

@@ -1,0 +1,77 @@
+"""Making prompt sets."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import IO, Any
+
+from django.db import IntegrityError, transaction
+
+from evaluation.models import Prompt, PromptSet
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from training import selectors as training
+from training.models import Dataset
+from training.services.rows import ColumnMapping, read
+
+MAX_PROMPTS = 100_000
+
+
+def from_dataset(*, user: User, name: str, dataset: Dataset, limit: int | None = None) -> PromptSet:
+    """Take the first `limit` held-out rows of a dataset. The training split is never used: a model that has seen
+    a row would be asked to recite it."""
+    examples = training.examples(dataset, "validation", limit=limit or MAX_PROMPTS)
+    return _create(user=user, name=name, dataset=dataset, rows=examples)
+
+
+def from_file(
+    *,
+    user: User,
+    name: str,
+    file: IO[bytes],
+    source_name: str,
+    mapping: ColumnMapping | None,
+    limit: int | None = None,
+) -> PromptSet:
+    """Take the first `limit` rows of a file of JSON lines, or of a CSV with `mapping`; all of them must be good.
+
+    Raises DomainError `invalid_rows` listing each bad row with its line; then nothing is stored.
+    """
+    rows = list(islice(read(file, source_name, mapping), limit or MAX_PROMPTS))
+    problems = [{"line": row.line, "message": row.problem} for row in rows if row.example is None]
+    if problems:
+        raise DomainError(
+            "invalid_rows",
+            f"{len(problems):,} of {len(rows):,} rows cannot be used and nothing was stored; "
+            "mend the listed lines and try again.",
+            status=422,
+            problems=problems,
+        )
+    return _create(user=user, name=name, dataset=None, rows=[row.example for row in rows if row.example])
+
+
+def _create(*, user: User, name: str, dataset: Dataset | None, rows: Iterable[dict[str, Any]]) -> PromptSet:
+    try:
+        with transaction.atomic():
+            prompt_set = PromptSet.objects.create(name=name, dataset=dataset, size=0, created_by=user)
+            made = Prompt.objects.bulk_create(
+                (
+                    Prompt(
+                        prompt_set=prompt_set,
+                        key=row["id"],
+                        instruction=row["instruction"],
+                        input=row["input"],
+                        expected=row["output"],
+                    )
+                    for row in rows
+                ),
+                batch_size=500,
+            )
+            if not made:
+                raise DomainError("empty_prompt_set", "There are no held-out rows to ask.", status=422)
+            prompt_set.size = len(made)
+            prompt_set.save(update_fields=["size"])
+            audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(made))
+            return prompt_set
+    except IntegrityError:
+        raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None

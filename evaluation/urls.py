@@ -1,0 +1,29 @@
+from django.urls import path
+
+from evaluation.views import manage, report, review
+
+app_name = "evaluation"
+urlpatterns = [
+    path("overview/", manage.overview, name="overview"),
+    path("prompt-sets/", manage.prompt_sets, name="prompt_sets"),
+    path("prompt-sets/new/", manage.prompt_set_new, name="prompt_set_new"),
+    path("comparisons/", manage.generation_runs, name="generation_runs"),
+    path("comparisons/new/", manage.generation_run_new, name="generation_run_new"),
+    path("comparisons/<uuid:pk>/", manage.generation_run, name="generation_run"),
+    path("comparisons/<uuid:pk>/cancel/", manage.generation_run_cancel, name="generation_run_cancel"),
+    path("comparisons/<uuid:pk>/pairs/<int:pair>/", manage.pair, name="pair"),
+    path("campaigns/", manage.campaigns, name="campaigns"),
+    path("campaigns/new/", manage.campaign_new, name="campaign_new"),
+    path("campaigns/<uuid:pk>/", manage.campaign, name="campaign"),
+    path("campaigns/<uuid:pk>/open/", manage.campaign_open, name="campaign_open"),
+    path("campaigns/<uuid:pk>/pause/", manage.campaign_pause, name="campaign_pause"),
+    path("campaigns/<uuid:pk>/resume/", manage.campaign_resume, name="campaign_resume"),
+    path("campaigns/<uuid:pk>/close/", manage.campaign_close, name="campaign_close"),
+    path("campaigns/<uuid:pk>/look/", report.take_look, name="report_look"),
+    path("campaigns/<uuid:pk>/report/", report.report, name="report"),
+    path("campaigns/<uuid:pk>/report.json", report.report_json, name="report_json"),
+    path("campaigns/<uuid:pk>/report.md", report.report_markdown, name="report_markdown"),
+    path("r/<str:code>/", review.invite, name="invite"),
+    path("review/<uuid:campaign>/", review.review, name="review"),
+    path("review/<uuid:campaign>/done/", review.review_done, name="review_done"),
+]

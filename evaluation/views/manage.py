@@ -1,0 +1,210 @@
+"""Pages for staff: prompt sets, comparisons, campaigns."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from evaluation import charts, selectors
+from evaluation.forms import CampaignForm, CloseForm, ComparisonForm, PromptSetForm
+from evaluation.services import campaigns as campaign_services
+from evaluation.services import generation
+from evaluation.services import prompts as prompt_services
+from evaluation.services import reports as report_services
+from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+
+PAGE = 50
+
+
+@roles(*Staff)
+@require_GET
+def overview(request: StaffRequest) -> HttpResponse:
+    return render(request, "evaluation/overview.html", selectors.needs_attention(user=request.user))
+
+
+@roles(*Staff)
+@require_GET
+def prompt_sets(request: StaffRequest) -> HttpResponse:
+    page = Paginator(selectors.prompt_sets(user=request.user), PAGE).get_page(request.GET.get("page"))
+    return render(request, "evaluation/prompt_sets.html", {"page_obj": page})
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def prompt_set_new(request: StaffRequest) -> HttpResponse:
+    form = PromptSetForm(
+        request.POST or None, user=request.user, initial={"dataset": request.GET.get("dataset")}
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = prompt_services.from_dataset(user=request.user, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, f"{made.name} has {made.size:,} prompts.")
+            return redirect("evaluation:prompt_sets")
+    return render(
+        request, "evaluation/prompt_set_new.html", {"form": form}, status=400 if form.errors else 200
+    )
+
+
+@roles(*Staff)
+@require_GET
+def generation_runs(request: StaffRequest) -> HttpResponse:
+    page = Paginator(selectors.generation_runs(user=request.user), PAGE).get_page(request.GET.get("page"))
+    return render(request, "evaluation/generation_runs.html", {"page_obj": page})
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def generation_run_new(request: StaffRequest) -> HttpResponse:
+    asked = {name: request.GET.get(name) for name in ("candidate", "prompt_set")}
+    initial = {"idempotency_key": uuid.uuid4().hex, **asked}
+    form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            run = generation.launch(
+                user=request.user,
+                name=values["name"],
+                prompt_set=values["prompt_set"],
+                candidate=values["candidate"],
+                decoding=generation.check_decoding(form.decoding_values),
+                idempotency_key=values["idempotency_key"],
+            )
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            return redirect("evaluation:generation_run", pk=run.pk)
+    return render(
+        request, "evaluation/generation_run_new.html", {"form": form}, status=400 if form.errors else 200
+    )
+
+
+@roles(*Staff)
+@require_GET
+def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    """The comparison; htmx asks again for its moving part while the run lives, and for the whole at its end."""
+    run = selectors.generation_run(user=request.user, pk=pk)
+    if request.htmx and run.is_finished:  # type: ignore[attr-defined]
+        return HttpResponseClientRefresh()
+    context: dict[str, Any] = {
+        "run": run,
+        "queue_position": jobs.queue_position(run) if run.status == run.Status.QUEUED else None,
+        "events": selectors.events(run),
+    }
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "evaluation/generation_run_live.html", context)
+    if run.is_finished:
+        comparison = selectors.comparison(run)
+        context |= {
+            "comparison": comparison,
+            "chart": charts.fields_chart(comparison) if comparison else None,
+            "page_obj": Paginator(selectors.pairs(user=request.user, run=run), 25).get_page(
+                request.GET.get("page")
+            ),
+        }
+    return render(request, "evaluation/generation_run.html", context)
+
+
+@roles(*Staff)
+@require_POST
+def generation_run_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.cancel(job=selectors.generation_run(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:generation_run", pk=pk)
+
+
+@roles(*Staff)
+@require_GET
+def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
+    run = selectors.generation_run(user=request.user, pk=pk)
+    found = selectors.pair(user=request.user, run=run, pk=pair)
+    return render(
+        request, "evaluation/pair.html", {"run": run, "pair": found, **selectors.pair_details(found)}
+    )
+
+
+@roles(*Staff)
+@require_GET
+def campaigns(request: StaffRequest) -> HttpResponse:
+    page = Paginator(selectors.campaigns_rated(user=request.user), PAGE).get_page(request.GET.get("page"))
+    return render(request, "evaluation/campaigns.html", {"page_obj": page})
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def campaign_new(request: StaffRequest) -> HttpResponse:
+    form = CampaignForm(request.POST or None, user=request.user, initial={"run": request.GET.get("run")})
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        names = ("title", "run", "pairs", "overlap", "rubric_text", "lease_minutes", "max_per_reviewer")
+        try:
+            made = campaign_services.create(
+                user=request.user,
+                margin=values["margin"] / 100,
+                looks=form.looks,
+                **{name: values[name] for name in names},
+            )
+        except DomainError as error:
+            form.add_error(
+                "rubric_text" if error.code in ("invalid_rubric", "no_criteria") else None, error.detail
+            )
+        else:
+            return redirect("evaluation:campaign", pk=made.pk)
+    return render(request, "evaluation/campaign_new.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@roles(*Staff)
+@require_GET
+def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    found = selectors.campaign(user=request.user, pk=pk)
+    context = {
+        "campaign": found,
+        "progress": selectors.campaign_progress(found),
+        "invites": [
+            (invite, request.build_absolute_uri(f"/r/{invite.code}/")) for invite in found.invites.all()
+        ],
+        "reviewers": selectors.reviewer_table(found)[:200],
+        "look": report_services.next_look(found),
+        "shown_reports": selectors.shown_reports(user=request.user, campaign=found),
+        "close_form": CloseForm(),
+    }
+    return render(request, "evaluation/campaign.html", context)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_open(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign_services.open_campaign(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign_services.pause(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign_services.resume(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    form = CloseForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    found = selectors.campaign(user=request.user, pk=pk)
+    campaign_services.close(campaign=found, user=request.user, reason=reason)
+    return redirect("evaluation:campaign", pk=pk)

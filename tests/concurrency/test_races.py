@@ -1,0 +1,170 @@
+"""Many reviewers at the same moment, on real connections; each guard has its negative control."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import close_old_connections, connection, connections, transaction
+from django.utils import timezone
+
+from evaluation.models import Assignment, Campaign, Rating, ReviewItem
+from evaluation.services import assignment, campaigns, ratings
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CROWD = 20
+
+
+def at_once(work, items):
+    """Run `work(item)` for every item from its own thread and connection, all leaving one barrier together."""
+    barrier = threading.Barrier(len(items))
+
+    def one(item):
+        close_old_connections()
+        barrier.wait(timeout=30)
+        try:
+            return work(item)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(one, items))
+
+
+def rate_next(reviewer):
+    current = assignment.next_for(reviewer=reviewer)
+    if current is None:
+        return 0
+    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(reviewer.campaign))
+    return 1
+
+
+@pytest.mark.parametrize("overlap", [1, 3])
+def test_a_crowd_racing_for_the_last_slots_fills_exactly_the_overlap(overlap):
+    campaign = factories.campaign(factories.user("manager"), pairs=1, overlap=overlap)
+    crowd = [factories.reviewer(campaign) for _ in range(CROWD)]
+    assert sum(at_once(rate_next, crowd)) == overlap
+    assert Rating.objects.count() == overlap
+    assert ReviewItem.objects.get().open_slots == 0
+
+
+def test_two_reviewers_racing_for_the_last_slot():
+    campaign = factories.campaign(factories.user("manager"), pairs=1, overlap=2)
+    assert rate_next(factories.reviewer(campaign)) == 1
+    assert sorted(at_once(rate_next, [factories.reviewer(campaign) for _ in range(2)])) == [0, 1]
+    assert Rating.objects.count() == 2
+
+
+def test_without_the_lock_and_the_constraint_the_crowd_overshoots():
+    """The negative control: the same race, read-then-write without a guard, stores too many."""
+    campaign = factories.campaign(factories.user("manager"), pairs=1, overlap=3)
+    crowd = [factories.reviewer(campaign) for _ in range(CROWD)]
+    item = ReviewItem.objects.get()
+    constraint = next(c for c in Assignment._meta.constraints if c.name == "assignment_slot_held_once")
+    looked = threading.Barrier(CROWD)
+
+    def unguarded(reviewer):
+        used = Assignment.objects.filter(item=item).count()
+        looked.wait(timeout=30)  # everybody has looked before anybody writes
+        if used >= campaign.overlap:
+            return 0
+        Assignment.objects.create(
+            item=item, reviewer=reviewer, slot=used, candidate_left=True, lease_expires_at=timezone.now()
+        )
+        return 1
+
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Assignment, constraint)
+    try:
+        assert sum(at_once(unguarded, crowd)) > campaign.overlap
+        assert Assignment.objects.filter(item=item).count() > campaign.overlap
+    finally:
+        Assignment.objects.all().delete()
+        with connection.schema_editor() as editor:
+            editor.add_constraint(Assignment, constraint)
+
+
+def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced():
+    campaign = factories.campaign(factories.user("manager"), pairs=12, overlap=4)
+    crowd = [factories.reviewer(campaign) for _ in range(10)]
+
+    def drain(reviewer):
+        return sum(iter(lambda: rate_next(reviewer), 0))
+
+    assert sum(at_once(drain, crowd)) == 48
+    shown = list(Rating.objects.values_list("assignment__item_id", "assignment__candidate_left"))
+    assert set(Counter(item for item, _ in shown).values()) == {4}
+    assert set(Counter(item for item, left in shown if left).values()) == {2}
+
+
+def test_one_reviewer_in_many_tabs_holds_one_lease():
+    campaign = factories.campaign(factories.user("manager"), pairs=4)
+    reviewer = factories.reviewer(campaign)
+    shown = at_once(lambda _: assignment.next_for(reviewer=reviewer).pk, range(8))
+    assert len(set(shown)) == 1
+
+
+def test_the_same_rating_sent_ten_times_at_once_is_one_row():
+    campaign = factories.campaign(factories.user("manager"))
+    reviewer = factories.reviewer(campaign)
+    token = assignment.next_for(reviewer=reviewer).token
+    sent = factories.answers(campaign)
+    stored = at_once(lambda _: ratings.submit(reviewer=reviewer, token=token, **sent).pk, range(10))
+    assert len(set(stored)) == 1 and Rating.objects.count() == 1
+
+
+def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after():
+    campaign = factories.campaign(factories.user("manager"), pairs=30, overlap=2)
+    crowd = [factories.reviewer(campaign) for _ in range(12)]
+    leases = {reviewer.pk: assignment.next_for(reviewer=reviewer) for reviewer in crowd}
+
+    def act(actor):
+        if isinstance(actor, Campaign):
+            campaigns.close(campaign=actor, user=actor.created_by, reason="race")
+            return "closed", Rating.objects.count()
+        try:
+            stored = ratings.submit(
+                reviewer=actor, token=leases[actor.pk].token, **factories.answers(campaign)
+            )
+        except DomainError as error:
+            return error.code, None
+        return "stored", stored.pk
+
+    outcomes = at_once(act, [*crowd[:6], campaign, *crowd[6:]])
+    stored = {pk for word, pk in outcomes if word == "stored"}
+    at_close = next(count for word, count in outcomes if word == "closed")
+    assert {word for word, _ in outcomes} <= {"stored", "closed", "campaign_closed"}
+    assert set(Rating.objects.values_list("pk", flat=True)) == stored
+    assert len(stored) == at_close
+
+
+def test_a_job_offered_to_many_workers_is_claimed_once():
+    factories.training_run(factories.user())
+    claims = at_once(lambda n: jobs.claim_next(queue="gpu", worker=f"w{n}"), range(10))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_twenty_launches_with_one_key_are_one_run():
+    from evaluation.models import GenerationRun
+    from evaluation.services import generation
+    from training.config import DecodingConfig
+
+    owner = factories.user()
+    prompts, candidate = factories.prompt_set(owner), factories.adapter(owner)
+
+    def launch(_):
+        return generation.launch(
+            user=owner,
+            name="same",
+            prompt_set=prompts,
+            candidate=candidate,
+            decoding=DecodingConfig(),
+            idempotency_key="one",
+        ).pk
+
+    assert len(set(at_once(launch, range(20)))) == 1
+    assert GenerationRun.objects.count() == 1
+    assert transaction.get_autocommit()

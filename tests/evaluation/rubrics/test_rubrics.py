@@ -1,0 +1,132 @@
+"""The Markdown dialect: what loads, what is refused and where, and which answers count."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation import rubrics
+from evaluation.rubrics import FormDefinition, RubricError, parse, validate_answers
+
+SEED = Path(__file__).resolve().parents[4] / "shared" / "seeds" / "003_93b67049184de2b6.txt"
+
+
+def form(*lines):
+    return "\n".join(["## Rate", "{type: form}", *lines])
+
+
+SCALE = form("**Empathy:**", "{type: scale, per: side}")
+
+
+@pytest.mark.skipif(not SEED.exists(), reason="the seed document is not beside this checkout")
+def test_the_seed_document_loads_whole():
+    found = parse(SEED.read_text(encoding="utf-8"))
+    kinds = [field.kind for field in found.fields]
+    assert found.title == "Phase 4: Model Comparison and Evaluation"
+    assert kinds == ["select"] * 4 + ["text", "multi_select", "text", "select", "text", "text"]
+    assert [len(field.options) for field in found.fields] == [5, 5, 5, 5, 0, 8, 0, 4, 0, 0]
+    assert found.fields[0].label == "Rate the improvement in empathy (1-10 scale)"
+    assert found.fields[5].options[0] == "More empathetic acknowledgment of customer emotions"
+    assert found.fields[4].placeholder == "Describe the key improvements you observe..."
+    assert len({field.key for field in found.fields}) == 10
+
+
+def test_the_shipped_rubric_has_three_scales_for_each_side():
+    found = parse(rubrics.builtin("customer_support"))
+    assert [field.key for field in found.fields] == ["empathy", "helpfulness", "professionalism"]
+    assert {(f.kind, f.per, f.minimum, f.maximum, f.required) for f in found.fields} == {
+        ("scale", "side", 1, 10, True)
+    }
+    assert "tie" in found.instructions
+
+
+def test_a_form_survives_json():
+    found = parse(rubrics.builtin("customer_support"))
+    assert FormDefinition.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("## A\n\n{type: hologram}", 3, "Unknown component type 'hologram'"),
+        ("## A\n{type: form", 2, "not closed"),
+        ("## A\n{type: form]}", 2, "not written as"),
+        ("## A\n{kind: form}", 2, "begins with its type"),
+        ("## A\ntext {type: form}", 2, "line of its own"),
+        (form("**Why?**", "", "## B"), 3, "has no {type: …} after it"),
+        (form("**Why?**"), 3, "has no {type: …} after it"),
+        (form("{type: textarea}"), 3, "needs a **question**"),
+        (form("**Which?**", "{type: select, options: [one]}"), 4, "at least two options"),
+        (form("**Which?**", "{type: select, options: [a, a]}"), 4, "Two options are the same"),
+        (form("**How?**", "{type: scale, min: 5, max: 2}"), 4, "A scale goes from"),
+        (form("**How?**", "{type: scale, per: reviewer}"), 4, "`per` is side or pair"),
+        (form("**How?**", "{type: scale, colour: red}"), 4, "no attribute colour"),
+        (form("**A**", "{type: textarea}", "**a**", "{type: textarea}"), 6, "used twice"),
+        (form("**A**", "{type: textarea, key: 'A b'}"), 4, "must be lower-case"),
+        (form("**A**", "{type: textarea, required: maybe}"), 4, "true or false"),
+        ("## A\n{type: selection, multiple: true}\n- only", 2, "at least two options"),
+        ("---\ntitle: x", 1, "no closing ---"),
+        ("---\na: [\n---", 2, "not YAML"),
+        ("---\ncomponents:\n  - type: hologram\n---", 1, "Unknown component type"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text, line, said):
+    with pytest.raises(RubricError) as caught:
+        parse(text)
+    assert caught.value.line == line
+    assert said in str(caught.value)
+
+
+def test_yaml_in_a_rubric_cannot_make_objects():
+    with pytest.raises(RubricError):
+        parse(form("**A**", "{type: textarea, help: !!python/object/apply:os.system ['true']}"))
+
+
+@pytest.mark.parametrize(
+    ("scores", "where"),
+    [
+        ({}, ["scores.empathy.left", "scores.empathy.right"]),
+        ({"empathy": {"left": 3}}, ["scores.empathy.right"]),
+        ({"empathy": {"left": 0, "right": 11}}, ["scores.empathy.left", "scores.empathy.right"]),
+        ({"empathy": {"left": True, "right": 2.5}}, ["scores.empathy.left", "scores.empathy.right"]),
+        ({"empathy": {"left": 3, "right": 4, "middle": 5}}, ["scores.empathy.middle"]),
+        ({"empathy": 3}, ["scores.empathy"]),
+        ({"empathy": {"left": 1, "right": 10}, "charm": {"left": 1, "right": 1}}, ["scores.charm"]),
+        ({"empathy": {"left": 1, "right": 10}}, []),
+    ],
+)
+def test_scores_are_checked_side_by_side(scores, where):
+    assert [problem.field for problem in validate_answers(parse(SCALE), scores, {})] == where
+
+
+MIXED = form(
+    "**Which?**",
+    "{type: select, options: [a, b], required: true}",
+    "**All?**",
+    "{type: multi_select, options: [x, y]}",
+    "**Sure?**",
+    "{type: yes_no}",
+    "**Why?**",
+    "{type: textarea}",
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "where"),
+    [
+        ({"which": "a", "all": ["x", "y"], "sure": False, "why": "so"}, []),
+        ({"which": "a"}, []),
+        ({}, ["answers.which"]),
+        ({"which": "c"}, ["answers.which"]),
+        ({"which": ["a"]}, ["answers.which"]),
+        ({"which": "a", "all": ["x", "x"]}, ["answers.all"]),
+        ({"which": "a", "all": ["z"]}, ["answers.all"]),
+        ({"which": "a", "all": [{}]}, ["answers.all"]),
+        ({"which": "a", "sure": "yes"}, ["answers.sure"]),
+        ({"which": "a", "why": 7}, ["answers.why"]),
+        ({"which": "a", "why": "x" * 6000}, ["answers.why"]),
+        ({"which": "a", "who": "me"}, ["answers.who"]),
+    ],
+)
+def test_other_answers_are_checked_by_kind(answers, where):
+    assert [problem.field for problem in validate_answers(parse(MIXED), {}, answers)] == where
