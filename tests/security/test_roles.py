@@ -1,0 +1,198 @@
+"""Every page and endpoint against every kind of visitor."""
+
+import pytest
+from django.urls import reverse
+
+from ftplatform.accounts.services import issue_token
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+ADMIN_ONLY = {"training:dataset_new", "training:model_new", "training:run_new", "accounts:users"}
+STAFF = {
+    "training:datasets",
+    "training:dataset",
+    "training:models",
+    "training:model",
+    "training:runs",
+    "training:run",
+    "accounts:tokens",
+    "evaluation:overview",
+    "evaluation:prompt_sets",
+    "evaluation:prompt_set_new",
+    "evaluation:generation_runs",
+    "evaluation:generation_run_new",
+    "evaluation:generation_run",
+    "evaluation:pair",
+    "evaluation:campaigns",
+    "evaluation:campaign_new",
+    "evaluation:campaign",
+}
+POSTS = {
+    "training:run_cancel": "admin",
+    "evaluation:generation_run_cancel": "manager",
+    "evaluation:campaign_open": "manager",
+    "evaluation:campaign_pause": "manager",
+    "evaluation:campaign_resume": "manager",
+    "evaluation:campaign_close": "manager",
+    "evaluation:report_look": "manager",
+}
+
+
+@pytest.fixture
+def world():
+    owner = factories.user()
+    campaign = factories.campaign(owner, pairs=2, overlap=1)
+    run = factories.training_run(owner)
+    return {
+        "dataset": [run.dataset_id],
+        "model": [run.base_model_id],
+        "run": [run.pk],
+        "run_cancel": [run.pk],
+        "generation_run": [campaign.run_id],
+        "generation_run_cancel": [campaign.run_id],
+        "pair": [campaign.run_id, campaign.run.pairs.first().pk],
+        **dict.fromkeys(("campaign", "campaign_open", "campaign_pause", "campaign_resume"), [campaign.pk]),
+        **dict.fromkeys(("campaign_close", "report_look", "report"), [campaign.pk]),
+    }
+
+
+def address(name, world):
+    return reverse(name, args=world.get(name.partition(":")[2], []))
+
+
+@pytest.mark.parametrize("name", sorted(STAFF | ADMIN_ONLY))
+def test_pages_let_in_whom_they_should(client, world, name):
+    def status(role):
+        client.logout()
+        if role:
+            client.force_login(factories.user(role))
+        return client.get(address(name, world)).status_code
+
+    allowed = ["admin"] if name in ADMIN_ONLY else ["admin", "manager"]
+    assert {role: status(role) for role in (None, "reviewer", "manager", "admin")} == {
+        None: 302,
+        "reviewer": 403,
+        "manager": 200 if "manager" in allowed else 403,
+        "admin": 200,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(POSTS))
+def test_what_changes_things_needs_a_post_and_a_role(client, world, name):
+    client.force_login(factories.user(POSTS[name]))
+    assert client.get(address(name, world)).status_code == 405
+    client.force_login(factories.user("reviewer"))
+    assert client.post(address(name, world)).status_code == 403
+    client.logout()
+    assert client.post(address(name, world)).status_code == 302
+
+
+def test_a_post_without_its_csrf_token_is_refused(world):
+    from django.test import Client
+
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(factories.user("manager"))
+    assert strict.post(address("evaluation:campaign_close", world)).status_code == 403
+
+
+LISTS = ["datasets", "models", "training-runs", "prompt-sets", "generation-runs", "campaigns"]
+
+
+def bearer(role, *scopes):
+    _, key = issue_token(user=factories.user(role), name="t", scopes=list(scopes), days=1)
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_need_a_token_with_the_read_scope(client, world, name):
+    def status(headers=None):
+        return client.get(f"/api/v1/{name}/", headers=headers).status_code
+
+    assert status() == 401
+    assert status({"Authorization": "Bearer ftp_wrong"}) == 401
+    assert status(bearer("manager", "evaluate")) == 403
+    assert status(bearer("reviewer", "read")) == 403
+    assert status(bearer("manager", "read")) == 200
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(
+    "query", ["created_by__password__regex=^a", "ordering=created_by", "_connector=OR", "created_by__email=x"]
+)
+def test_lists_refuse_filters_that_they_do_not_name(client, world, name, query):
+    answer = client.get(f"/api/v1/{name}/?{query}", headers=bearer("manager", "read"))
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid" and answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_manager_cannot_launch_training_even_with_the_scope(client, world):
+    answer = client.post("/api/v1/training-runs/", {}, "application/json", headers=bearer("manager", "train"))
+    assert answer.status_code == 403
+
+
+def test_a_revoked_token_is_dead(client, world):
+    headers = bearer("manager", "read")
+    from ftplatform.accounts.models import ApiToken
+    from ftplatform.accounts.services import revoke_token
+
+    token = ApiToken.objects.get()
+    revoke_token(user=token.user, token=token)
+    assert client.get("/api/v1/datasets/", headers=headers).status_code == 401
+
+
+def test_only_the_hash_of_a_token_is_kept():
+    token, key = issue_token(user=factories.user(), name="t", scopes=["read"], days=1)
+    stored = {field.name: str(getattr(token, field.name)) for field in token._meta.fields}
+    assert key not in stored.values() and token.digest != key
+
+
+def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client):
+    from evaluation.services import campaigns, reports
+
+    owner, manager = factories.user(), factories.user("manager")
+    campaign = factories.campaign(owner, pairs=1, overlap=1)
+    reviewer = factories.reviewer(campaign, user=manager)
+    from evaluation.services import assignment, ratings
+
+    current = assignment.next_for(reviewer=reviewer)
+    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+    reports.take_look(campaign=campaign, user=owner)
+    client.force_login(manager)
+    page = reverse("evaluation:report", args=[campaign.pk])
+    assert client.get(page).status_code == 403
+    campaigns.close(campaign=campaign, user=owner, reason="done")
+    assert client.get(page).status_code == 200
+
+
+def test_the_security_headers_are_on_every_page(client):
+    answer = client.get(reverse("account_login"))
+    policy = answer["Content-Security-Policy"]
+    for directive in (
+        "default-src 'self'",
+        "script-src 'self'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    ):
+        assert directive in policy
+    assert "unsafe" not in policy
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_sign_in_never_leads_to_another_site(client, target):
+    user = factories.user()
+    user.set_password("correct horse battery")
+    user.save()
+    answer = client.post(
+        reverse("account_login"), {"login": user.email, "password": "correct horse battery", "next": target}
+    )
+    assert answer.status_code == 302 and "evil" not in answer["Location"]
+
+
+def test_nobody_can_sign_up(client):
+    from ftplatform.accounts.models import User
+
+    client.post(reverse("account_signup"), {"email": "x@example.org", "password1": "correct horse battery"})
+    assert not User.objects.exists()

@@ -1,0 +1,39 @@
+"""A child process with manners of a test's choosing: `python -m tests.worker.child JOB.json`.
+
+It speaks the protocol of `worker.ml.protocol` over a real pipe; what it says and how it dies is in the job file.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def say(**event: object) -> None:
+    print(json.dumps(event), flush=True)  # noqa: T201
+
+
+def main() -> None:
+    job = json.loads(Path(sys.argv[1]).read_text())
+    if job.get("deaf"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: (say(event="cancelled", step=3), os._exit(0)))
+    if job.get("grandchild"):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(job["grandchild"]).write_text(str(child.pid))
+    for event in job["events"]:
+        say(**event)
+        time.sleep(job.get("pause", 0))
+    if job.get("hang"):
+        time.sleep(600)
+    if job.get("garbage"):
+        sys.stdout.write("not json\n")
+    sys.exit(job.get("status", 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""A supervisor and a real child process: progress, cancellation, silence, crashes, lost claims."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from tests import factories
+from training.models import StepMetric
+from worker import runners
+from worker.supervise import Attempt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STAGE = {"event": "stage", "stage": "training"}
+DONE = {"event": "done", "artefact": None, "facts": {"device": "cpu"}}
+
+
+def step(number, total=4, **changes):
+    measured = {
+        "loss": 1.0 / number,
+        "token_accuracy": 0.5,
+        "learning_rate": 1e-4,
+        "grad_norm": 1.0,
+        "tokens": 100,
+    }
+    return {
+        "event": "step",
+        "step": number,
+        "total_steps": total,
+        "seconds": float(number),
+        **measured,
+    } | changes
+
+
+@pytest.fixture
+def claim():
+    run = factories.training_run(factories.user())
+    claim = jobs.claim_next(queue=run.queue, worker="test")
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def attempt(claim, tmp_path):
+    def start(on_event=lambda events: None, **job):
+        return Attempt(claim, "tests.worker.child", {"events": [], **job}, tmp_path, on_event)
+
+    return start
+
+
+def is_alive(pid):
+    """Whether the process runs; one that is dead and only waits for its parent does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def gone(pid):
+    deadline = time.monotonic() + 5
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_alive(pid)
+
+
+def meanwhile(work):
+    """Run `work` in another thread with a connection of its own."""
+
+    def run():
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def until_running(claim, stage):
+    while Job.objects.get(pk=claim.job_id).stage != stage:
+        time.sleep(0.05)
+
+
+def test_metrics_arrive_while_the_child_works(claim, attempt):
+    outcome = attempt(
+        lambda events: runners._store_metrics(claim, events),
+        events=[
+            STAGE,
+            {"event": "evaluation", "step": 0, "loss": 9.0, "token_accuracy": 0.1},
+            step(1),
+            step(2),
+            DONE,
+        ],
+    ).run()
+    assert outcome.status == Job.Status.SUCCEEDED
+    stored = StepMetric.objects.filter(run_id=claim.job_id).values_list("split", "step", "loss")
+    assert set(stored) == {("validation", 0, 9.0), ("train", 1, 1.0), ("train", 2, 0.5)}
+
+
+def test_progress_and_time_left_reach_the_row(claim, attempt):
+    seen = []
+
+    def watch():
+        until_running(claim, "Training")
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not seen:
+            job = Job.objects.get(pk=claim.job_id)
+            if job.step:
+                seen.append((job.step, job.total_steps, job.seconds_left))
+            time.sleep(0.05)
+
+    thread = meanwhile(watch)
+    attempt(
+        events=[STAGE, step(1), step(2), {"event": "heartbeat"}, {"event": "heartbeat"}, DONE], pause=1.2
+    ).run()
+    thread.join()
+    assert seen and seen[0][1] == 4 and seen[0][2] == 4 - seen[0][0]
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_cancellation_stops_the_child_even_if_it_does_not_listen(claim, attempt, settings, deaf):
+    settings.JOB_CANCEL_GRACE_SECONDS = 1
+    running = attempt(events=[STAGE], hang=True, deaf=deaf)
+    owner = Job.objects.get(pk=claim.job_id).created_by
+
+    def cancel():
+        until_running(claim, "Training")
+        jobs.cancel(job=Job.objects.get(pk=claim.job_id), user=owner)
+
+    thread = meanwhile(cancel)
+    outcome = running.run()
+    thread.join()
+    assert outcome.status == (Job.Status.FAILED if deaf else Job.Status.CANCELLED)
+    jobs.finish(claim, outcome.status, error_code=outcome.code, error_message=outcome.message)
+    assert Job.objects.get(pk=claim.job_id).status == Job.Status.CANCELLED
+
+
+def test_a_silent_child_is_ended_and_said_to_be_stalled(attempt, settings):
+    settings.JOB_LEASE_SECONDS = 5
+    outcome = attempt(events=[STAGE], hang=True).run()
+    assert (outcome.status, outcome.code) == (Job.Status.FAILED, "worker_stalled")
+
+
+@pytest.mark.parametrize("job", [{"status": 3}, {"garbage": True}, {"events": [STAGE], "status": -9}])
+def test_a_child_that_dies_without_a_word_failed(attempt, job):
+    outcome = attempt(**job).run()
+    assert (outcome.status, outcome.code) == (Job.Status.FAILED, "worker_crashed")
+
+
+def test_the_childs_own_explanation_is_kept(attempt):
+    error = {"event": "error", "code": "out_of_memory", "message": "Lower the batch size."}
+    outcome = attempt(events=[error], status=1).run()
+    assert (outcome.code, outcome.message) == ("out_of_memory", "Lower the batch size.")
+
+
+def test_a_lost_claim_ends_the_child_and_its_children(claim, attempt, tmp_path):
+    pid_file = tmp_path / "grandchild"
+    running = attempt(events=[STAGE, *({"event": "heartbeat"},) * 100], pause=0.2, grandchild=str(pid_file))
+
+    def take_over():
+        until_running(claim, "Training")
+        Job.objects.filter(pk=claim.job_id).update(attempt=claim.attempt + 1)
+
+    thread = meanwhile(take_over)
+    with pytest.raises(jobs.StaleAttempt):
+        running.run()
+    thread.join()
+    assert gone(int(pid_file.read_text())) and gone(running._child.pid)
+
+
+def test_the_group_is_gone_after_a_normal_end_too(attempt, tmp_path):
+    pid_file = tmp_path / "grandchild"
+    attempt(events=[DONE], grandchild=str(pid_file)).run()
+    assert gone(int(pid_file.read_text()))
+
+
+def test_a_changed_base_model_fails_the_run_with_its_reason(claim):
+    runners.train(claim)
+    job = Job.objects.get(pk=claim.job_id)
+    assert (job.status, job.error_code) == (Job.Status.FAILED, "model_missing")
+    assert os.fspath("/nowhere") in job.error_message
