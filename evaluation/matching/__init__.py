@@ -1,0 +1,6 @@
+"""Expected output against a response, field by field: pure functions, no web framework."""
+
+from evaluation.matching.comparison import Comparison
+from evaluation.matching.match import FieldMatch, Match, match
+
+__all__ = ["Comparison", "FieldMatch", "Match", "match"]

@@ -1,0 +1,180 @@
+"""How one expected value is held against one value found.
+
+Free text is never called wrong for its wording: it gets a similarity and leaves the judgement to people.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Kind = Literal["exact", "text", "number", "set", "one_of", "similar", "ignored"]
+Status = Literal["match", "mismatch", "similar", "missing", "wrong_type", "ignored"]
+
+# A longer string is prose, not a label.
+_LABEL_CHARACTERS = 60
+_LABEL_WORDS = 8
+# Scripts written without spaces count by character.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The declared comparison of a field.
+
+    `exact`: the same JSON value. `text`: the same after Unicode NFKC, case folding and collapsing white
+    space. `number`: within `tolerance` (absolute) or `relative_tolerance` (share of the expected number).
+    `set`: lists with the same members as texts, in any order and number. `one_of`: a normalised label out
+    of `options`. `similar`: free text. `ignored`: reported only. Raises ValueError for contradictory
+    settings.
+    """
+
+    kind: Kind
+    tolerance: float = 0.0
+    relative_tolerance: float = 0.0
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"unknown comparison {self.kind!r}")
+        if not (self.tolerance >= 0 and self.relative_tolerance >= 0):
+            raise ValueError("tolerances cannot be negative")
+        if (self.kind == "one_of") != bool(self.options):
+            raise ValueError("options belong to the comparison 'one_of', which needs them")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`similarity` from 0 to 1 where the comparison measures one."""
+
+    status: Status
+    similarity: float | None = None
+
+
+def infer(expected: Json) -> Comparison:
+    """The comparison of a field that declares none: labels as text, prose as similar, lists of scalars as sets."""
+    if isinstance(expected, bool) or expected is None:
+        return Comparison("exact")
+    if isinstance(expected, int | float):
+        return Comparison("number")
+    if isinstance(expected, str):
+        prose = len(expected) > _LABEL_CHARACTERS or "\n" in expected or len(expected.split()) > _LABEL_WORDS
+        return Comparison("similar" if prose else "text")
+    if isinstance(expected, list) and all(isinstance(item, str | int | float) for item in expected):
+        return Comparison("set")
+    return Comparison("exact")
+
+
+def compare(expected: Json, got: Json, comparison: Comparison) -> Outcome:
+    """Hold `got` against `expected`."""
+    if comparison.kind == "ignored":
+        return Outcome("ignored")
+    if comparison.kind == "exact":
+        return _compare_exact(expected, got)
+    if comparison.kind == "number":
+        return _compare_number(expected, got, comparison)
+    if comparison.kind == "set":
+        return _compare_set(expected, got)
+    if not isinstance(expected, str) or not isinstance(got, str):
+        return Outcome("wrong_type")
+    if comparison.kind == "similar":
+        return Outcome("similar", similarity(expected, got))
+    found = normalised(got)
+    allowed = not comparison.options or found in {normalised(option) for option in comparison.options}
+    return _truth(allowed and found == normalised(expected))
+
+
+def normalised(text: str) -> str:
+    """Unicode NFKC, case folded, white space collapsed."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def similarity(left: str, right: str) -> float:
+    """Dice coefficient of the two multisets of words and neighbouring word pairs: 1 equal, 0 nothing shared.
+
+    Linear in the length of the texts. Two texts without any word are alike when equal.
+    """
+    first, second = _grams(left), _grams(right)
+    total = first.total() + second.total()
+    if total == 0:
+        return float(normalised(left) == normalised(right))
+    return 2 * (first & second).total() / total
+
+
+def _grams(text: str) -> Counter[tuple[str, ...]]:
+    words = _WORD.findall(normalised(text))
+    grams: Counter[tuple[str, ...]] = Counter((word,) for word in words)
+    grams.update(pairwise(words))
+    return grams
+
+
+def _compare_exact(expected: Json, got: Json) -> Outcome:
+    if _type(expected) != _type(got):
+        return Outcome("wrong_type")
+    try:
+        return _truth(same(expected, got))
+    except RecursionError:
+        # Deeper than Python follows; nobody expects such a value.
+        return Outcome("mismatch")
+
+
+def same(left: Json, right: Json) -> bool:
+    """JSON equality: 1 equals 1.0, but true is not 1."""
+    if _type(left) != _type(right):
+        return False
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    return left == right
+
+
+def _compare_number(expected: Json, got: Json, comparison: Comparison) -> Outcome:
+    if _type(expected) != "number" or _type(got) != "number":
+        return Outcome("wrong_type")
+    if expected == got:
+        return Outcome("match")
+    try:
+        wanted, found = float(expected), float(got)  # type: ignore[arg-type]
+    except OverflowError:
+        return Outcome("mismatch")
+    allowed = max(comparison.tolerance, comparison.relative_tolerance * abs(wanted))
+    # Decimal tolerances are not exact in binary: 0.3 − 0.2 must lie within 0.1.
+    return _truth(abs(wanted - found) <= allowed * (1 + 1e-12) + 1e-15 * abs(wanted) * bool(allowed))
+
+
+def _compare_set(expected: Json, got: Json) -> Outcome:
+    if not isinstance(expected, list) or not isinstance(got, list):
+        return Outcome("wrong_type")
+    wanted, found = ({_member(item) for item in items} for items in (expected, got))
+    union = wanted | found
+    return Outcome(
+        "match" if wanted == found else "mismatch", len(wanted & found) / len(union) if union else 1.0
+    )
+
+
+def _member(item: Json) -> tuple[str, str]:
+    if isinstance(item, str):
+        return "string", normalised(item)
+    if isinstance(item, int | float) and not isinstance(item, bool) and item == item // 1:
+        return "number", str(int(item))
+    return _type(item), repr(item)
+
+
+def _type(value: Json) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    if value is None:
+        return "null"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _truth(matches: bool) -> Outcome:
+    return Outcome("match" if matches else "mismatch")

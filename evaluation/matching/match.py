@@ -1,0 +1,115 @@
+"""Match a response against an expected output, field by field."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from evaluation.matching.comparison import Comparison, Json, Kind, Status, compare, infer
+from evaluation.matching.response import JsonStatus, find_object, printable
+
+# The name of the only field when the expected output is not a JSON object.
+WHOLE_RESPONSE = "response"
+# Objects nested deeper are compared as one value.
+_MAX_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class FieldMatch:
+    """One expected field; nested objects are fields named by their path, joined by dots."""
+
+    field: str
+    status: Status
+    expected: Json
+    got: Json
+    comparison: Kind
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """The comparison of one response.
+
+    `score` is the share of compared fields that match and `exact` says whether all do; both are None when
+    nothing is compared. Free text and ignored fields are not compared, but a free text that is absent, or
+    not a text, is a fault of substance and counts as a field that does not match.
+    """
+
+    json_status: JsonStatus
+    fields: tuple[FieldMatch, ...]
+    extra_fields: tuple[str, ...]
+    exact: bool | None
+    score: float | None
+    problems: tuple[str, ...]
+
+
+def match(
+    expected: Mapping[str, Json] | str,
+    response_text: str,
+    comparisons: Mapping[str, Comparison] | None = None,
+) -> Match:
+    """Match `response_text` against `expected`: an object, its JSON text, or any other text.
+
+    `comparisons` maps field paths to declared comparisons; other fields are compared by inference from the
+    expected value (see `infer`). Text that is not a JSON object is compared whole, as the field
+    `response`. No response raises an error.
+    """
+    declared = comparisons or {}
+    wanted = _expected_object(expected) if isinstance(expected, str) else dict(expected)
+    text = printable(response_text)
+    if wanted is None:
+        field = _field(WHOLE_RESPONSE, str(expected), {WHOLE_RESPONSE: text}, declared)
+        return _summary("not_json_expected", (field,), (), ())
+    found = find_object(text)
+    wanted_fields = dict(_leaves(wanted, wanted, declared))
+    got_fields = dict(_leaves(found.value or {}, wanted, declared))
+    objects = {path[:end] for path in wanted_fields for end, sign in enumerate(path) if sign == "."}
+    fields = tuple(_field(path, value, got_fields, declared) for path, value in wanted_fields.items())
+    extra = tuple(path for path in got_fields if path not in wanted_fields and path not in objects)
+    return _summary(found.status, fields, extra, found.problems)
+
+
+def _expected_object(text: str) -> dict[str, Json] | None:
+    found = find_object(text)
+    return found.value if found.status == "strict" else None
+
+
+def _leaves(
+    value: Mapping[str, Json],
+    shape: Mapping[str, Json],
+    declared: Mapping[str, Comparison],
+    prefix: str = "",
+    depth: int = 0,
+) -> Iterator[tuple[str, Json]]:
+    """Values by path. An object opens into its fields where the expected one does and declares nothing itself."""
+    for name, item in value.items():
+        path, inner = prefix + name, shape.get(name)
+        opens = isinstance(inner, dict) and bool(inner) and path not in declared and depth < _MAX_DEPTH
+        if opens and isinstance(item, dict) and isinstance(inner, dict):
+            yield from _leaves(item, inner, declared, path + ".", depth + 1)
+        else:
+            yield path, item
+
+
+def _field(
+    path: str, expected: Json, got: Mapping[str, Json], declared: Mapping[str, Comparison]
+) -> FieldMatch:
+    comparison = declared.get(path) or infer(expected)
+    if path not in got:
+        status: Status = "ignored" if comparison.kind == "ignored" else "missing"
+        return FieldMatch(path, status, expected, None, comparison.kind, None)
+    outcome = compare(expected, got[path], comparison)
+    return FieldMatch(path, outcome.status, expected, got[path], comparison.kind, outcome.similarity)
+
+
+def _summary(
+    status: JsonStatus, fields: tuple[FieldMatch, ...], extra: tuple[str, ...], problems: tuple[str, ...]
+) -> Match:
+    compared = [field for field in fields if field.status not in ("similar", "ignored")]
+    matching = sum(field.status == "match" for field in compared)
+    return Match(
+        json_status=status,
+        fields=fields,
+        extra_fields=extra,
+        exact=matching == len(compared) if compared else None,
+        score=matching / len(compared) if compared else None,
+        problems=problems,
+    )

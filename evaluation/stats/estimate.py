@@ -1,0 +1,75 @@
+"""The one shape of an inferential result: a number, its standard error and the t distribution behind it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from scipy import stats
+
+_LEVEL_RANGE = "level must lie strictly between 0 and 1"
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+JsonObject = Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided interval, in the unit of the estimate it belongs to."""
+
+    low: float
+    high: float
+
+    def shifted(self, by: float) -> "Interval":
+        return Interval(self.low + by, self.high + by)
+
+    def clipped(self, low: float, high: float) -> "Interval":
+        """The part inside [low, high]: cutting off the impossible keeps the coverage."""
+        return Interval(min(max(self.low, low), high), max(min(self.high, high), low))
+
+
+class Inference(Protocol):
+    """What a decision needs of an inference, however it was made."""
+
+    @property
+    def value(self) -> float | None: ...
+
+    @property
+    def problem(self) -> str | None: ...
+
+    def interval(self, level: float = 0.95) -> Interval | None: ...
+
+    def p_value(self, null: float = 0.0) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with a t reference distribution.
+
+    `se` and `df` are None, and `problem` says why, where the data hold no information about the error
+    (no data, one prompt, one reviewer, no variation).
+    """
+
+    value: float | None
+    se: float | None
+    df: float | None
+    n_ratings: int
+    n_prompts: int
+    n_reviewers: int
+    problem: str | None = None
+
+    def interval(self, level: float = 0.95) -> Interval | None:
+        """Two-sided t interval at confidence `level`; None where no standard error exists."""
+        if not 0 < level < 1:
+            raise ValueError(_LEVEL_RANGE)
+        if self.value is None or self.se is None or self.df is None:
+            return None
+        half = float(stats.t.isf((1 - level) / 2, self.df)) * self.se
+        if not math.isfinite(half):
+            return None
+        return Interval(self.value - half, self.value + half)
+
+    def p_value(self, null: float = 0.0) -> float | None:
+        """Two-sided p-value of H0: quantity = `null`; None where no standard error exists."""
+        if self.value is None or self.se is None or self.df is None:
+            return None
+        return float(2 * stats.t.sf(abs(self.value - null) / self.se, self.df))

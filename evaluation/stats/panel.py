@@ -1,0 +1,67 @@
+"""Tests that speak for this panel of reviewers only: prompts are the sample, the reviewers are fixed.
+
+Shown beside the headline because readers know them; they ignore that other reviewers could disagree.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from evaluation.stats.ratings import FloatArray
+
+_EXACT_PROMPTS = 16
+_DRAWS = 20_000
+# With more prompts the permutation distribution is normal to more digits than the draws would show.
+_NORMAL_PROMPTS = 2_000
+
+
+@dataclass(frozen=True)
+class PanelTest:
+    """`p_value` is two-sided; `method` says how the null distribution was obtained."""
+
+    name: Literal["sign_flip", "signed_rank", "majorities"]
+    statistic: float
+    p_value: float
+    method: str
+
+
+def sign_flip(differences: FloatArray, *, seed: int) -> PanelTest:
+    """Sign-flip test of the mean of `differences` (P,) against 0: exact up to 16 prompts, else by simulation.
+
+    Source: Fisher (1935), The Design of Experiments, §21.
+    """
+    observed, size = abs(float(differences.sum())), len(differences)
+    tolerance = 1e-9 * float(np.abs(differences).sum())
+    mean = observed / size if size else 0.0
+    if size > _NORMAL_PROMPTS:
+        spread = float(np.sqrt(differences @ differences))
+        p = float(2 * stats.norm.sf(observed / spread)) if spread else 1.0
+        return PanelTest("sign_flip", mean, p, "normal limit of the sign-flip distribution")
+    if size <= _EXACT_PROMPTS:
+        signs = 1 - 2 * ((np.arange(2**size)[:, None] >> np.arange(size)) & 1)
+        p = float((np.abs(signs @ differences) >= observed - tolerance).mean())
+        return PanelTest("sign_flip", mean, p, "all sign flips")
+    signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(_DRAWS, size), dtype=np.int8)
+    hits = int((np.abs(signs @ differences) >= observed - tolerance).sum())
+    return PanelTest("sign_flip", mean, (hits + 1) / (_DRAWS + 1), f"{_DRAWS} random sign flips")
+
+
+def signed_rank(differences: FloatArray) -> PanelTest:
+    """Wilcoxon's signed-rank test of `differences` (P,), zeros dropped; statistic: positive rank sum."""
+    moved = differences[differences != 0]
+    if not len(moved):
+        return PanelTest("signed_rank", 0.0, 1.0, "no prompt differs")
+    ranks = stats.rankdata(np.abs(moved))
+    tied = len(np.unique(ranks)) < len(ranks)
+    method = "asymptotic" if tied or len(moved) > 50 else "exact"
+    p = float(stats.wilcoxon(moved, method=method, correction=method == "asymptotic").pvalue)
+    return PanelTest("signed_rank", float(ranks[moved > 0].sum()), p, method)
+
+
+def majorities(differences: FloatArray) -> PanelTest:
+    """Exact binomial test of how many prompts lean to the candidate among those that lean at all."""
+    up, down = int((differences > 0).sum()), int((differences < 0).sum())
+    p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    return PanelTest("majorities", float(up), p, f"{up} of {up + down} leaning prompts")

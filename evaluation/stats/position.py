@@ -1,0 +1,36 @@
+"""Do reviewers favour a side of the screen, and does it move the result?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.stats.clustered import clustered_intercept, clustered_mean
+from evaluation.stats.estimate import Estimate
+from evaluation.stats.ratings import Ratings
+from evaluation.stats.weights import choose_weights
+
+
+@dataclass(frozen=True)
+class PositionResult:
+    """`left_score`: share preferring the left side, ties as half; ½ means no position effect.
+
+    `candidate_left_share`: how often the candidate stood left. `adjusted`: the win score with the side as a
+    covariate, as if the candidate had stood left exactly half of the time.
+    """
+
+    left_score: Estimate
+    candidate_left_share: float | None
+    adjusted: Estimate
+
+
+def position_effect(ratings: Ratings) -> PositionResult:
+    """Test the left share by the two-way clustered t, and adjust the win score for it."""
+    prompt, reviewer = ratings.prompt, ratings.reviewer
+    weights = choose_weights(prompt, reviewer).values
+    score = ratings.win_score
+    side = np.where(ratings.candidate_left, 0.5, -0.5)
+    return PositionResult(
+        left_score=clustered_mean(np.where(side > 0, score, 1 - score), prompt, reviewer, weights=weights),
+        candidate_left_share=float(ratings.candidate_left.mean()) if len(ratings) else None,
+        adjusted=clustered_intercept(score, side, prompt, reviewer, weights=weights),
+    )

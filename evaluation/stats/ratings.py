@@ -1,0 +1,102 @@
+"""Ratings as arrays: one row per submitted rating, in the candidate's terms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+OutcomeName = Literal["win", "tie", "both_bad", "loss"]
+OUTCOMES: tuple[OutcomeName, ...] = get_args(OutcomeName)
+WIN, TIE, BOTH_BAD, LOSS = range(4)
+# A tie and "both bad" each count half a win: neither response was preferred.
+SCORE_OF_OUTCOME: FloatArray = np.array([1.0, 0.5, 0.5, 0.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """n ratings of pairs.
+
+    `prompt` and `reviewer` (n,) are codes: only which are equal matters. `outcome` (n,) indexes OUTCOMES
+    from the candidate's side. `candidate_left` (n,) says which side the candidate was shown on.
+    `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `simulated` marks
+    ratings that no person made; every sentence about them says so.
+
+    Raises ValueError when the arrays do not have one length or an outcome is out of range.
+    """
+
+    prompt: IntArray
+    reviewer: IntArray
+    outcome: IntArray
+    candidate_left: BoolArray
+    criteria: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        n = len(self.outcome)
+        columns: list[npt.NDArray[np.generic]] = [self.prompt, self.reviewer, self.candidate_left]
+        columns += [side for pair in self.criteria.values() for side in pair]
+        if any(column.shape != (n,) for column in columns):
+            raise ValueError("every column of the ratings must be one-dimensional and of the same length")
+        if n and not (self.outcome.min() >= 0 and self.outcome.max() < len(OUTCOMES)):
+            raise ValueError(f"outcome codes must index {OUTCOMES}")
+        object.__setattr__(self, "prompt", dense_codes(self.prompt))
+        object.__setattr__(self, "reviewer", dense_codes(self.reviewer))
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    @property
+    def n_prompts(self) -> int:
+        return int(self.prompt.max()) + 1 if len(self) else 0
+
+    @property
+    def n_reviewers(self) -> int:
+        return int(self.reviewer.max()) + 1 if len(self) else 0
+
+    @property
+    def win_score(self) -> FloatArray:
+        """Per rating: 1 for a win, ½ for a tie or both bad, 0 for a loss."""
+        return SCORE_OF_OUTCOME[self.outcome]
+
+    def counts(self) -> dict[OutcomeName, int]:
+        """How many ratings had each outcome."""
+        numbers = np.bincount(self.outcome, minlength=len(OUTCOMES))
+        return {name: int(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
+
+    def subset(self, keep: BoolArray) -> "Ratings":
+        """The ratings where `keep` (n,) is true."""
+        return Ratings(
+            self.prompt[keep],
+            self.reviewer[keep],
+            self.outcome[keep],
+            self.candidate_left[keep],
+            {name: (b[keep], c[keep]) for name, (b, c) in self.criteria.items()},
+            self.simulated,
+        )
+
+
+def dense_codes(labels: npt.NDArray[np.generic]) -> IntArray:
+    """Codes 0 … k−1 for the k distinct labels (n,)."""
+    codes: IntArray = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return codes
+
+
+def group_sums(values: FloatArray, codes: IntArray) -> FloatArray:
+    """Sum of `values` (n,) per code (n,)."""
+    sums: FloatArray = np.bincount(codes, weights=values).astype(np.float64)
+    return sums
+
+
+def outcome_codes(names: Sequence[OutcomeName]) -> IntArray:
+    """Outcome codes (n,) for outcome names. Raises ValueError for a name outside OUTCOMES."""
+    index: dict[str, int] = {name: code for code, name in enumerate(OUTCOMES)}
+    unknown = sorted({name for name in names if name not in index})
+    if unknown:
+        raise ValueError(f"unknown outcomes: {', '.join(unknown)}")
+    return np.array([index[name] for name in names], dtype=np.int64)

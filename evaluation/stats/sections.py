@@ -1,0 +1,313 @@
+"""Each part of the report from the ratings and the levels of this analysis."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.stats.criteria import CriterionResult, criterion_difference
+from evaluation.stats.effects import (
+    EffectSize,
+    Statistic,
+    cliffs_delta,
+    effect_size,
+    matched_rank_biserial,
+    prompt_means,
+    standardised_mean,
+)
+from evaluation.stats.estimate import Estimate, Interval
+from evaluation.stats.multiplicity import gatekept
+from evaluation.stats.panel import majorities, sign_flip, signed_rank
+from evaluation.stats.plan import Look, Plan
+from evaluation.stats.position import position_effect
+from evaluation.stats.primary import NO_PREFERENCE, WinScore
+from evaluation.stats.ratings import FloatArray, IntArray, Ratings, group_sums
+from evaluation.stats.reliability import (
+    Level,
+    alpha_interval,
+    gwet_ac,
+    krippendorff_alpha,
+    percent_agreement,
+    rating_table,
+)
+from evaluation.stats.sequential import spending_boundaries
+from evaluation.stats.summaries import (
+    AgreementItem,
+    AgreementSummary,
+    CriterionSummary,
+    EffectSummary,
+    LookSummary,
+    PanelSummary,
+    PositionSummary,
+    PrimarySummary,
+    ReviewersSummary,
+    ReviewerSummary,
+    TestSummary,
+    VariationSummary,
+)
+
+# Resampling costs time in proportion to the ratings, and large data need fewer digits from it.
+_RESAMPLED_RATINGS = 4_000_000
+_REPLICATES = (50, 400)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """`significance`: what a p-value must not exceed now; `equivalence`: that interval's confidence.
+
+    Under planned looks equivalence is judged on the repeated interval itself, which is the stricter choice.
+    """
+
+    significance: float
+    equivalence: float
+    stated: float
+    repeated: bool
+
+    @property
+    def interval(self) -> float:
+        return 1 - self.significance
+
+
+def levels_of(plan: Plan, look: Look | None) -> Levels:
+    if look is None:
+        return Levels(plan.alpha, 1 - 2 * plan.alpha, 1 - plan.alpha, False)
+    significance = spending_boundaries(look.fractions, plan.alpha).nominal_level(look.number)
+    return Levels(significance, 1 - significance, 1 - plan.alpha, True)
+
+
+def look_summary(plan: Plan, look: Look | None) -> LookSummary | None:
+    """What this look spends of the overall level, and what that costs."""
+    if look is None:
+        return None
+    bounds = spending_boundaries(look.fractions, plan.alpha)
+    level, bound = bounds.nominal_level(look.number), bounds.z[look.number - 1]
+    single = spending_boundaries((1.0,), plan.alpha).z[0]
+    cost = (
+        f"A result counts here only at p ≤ {level:.2g} instead of {plan.alpha:g}, and the interval is "
+        f"{bound / single:.2f} times as wide as a single analysis would give, so that all "
+        f"{len(look.fractions)} "
+        f"looks together keep the chance of a false claim at {plan.alpha:g}."
+    )
+    return LookSummary(
+        number=look.number,
+        planned=len(look.fractions),
+        fraction=look.fraction,
+        is_final=look.is_final,
+        bound=bound,
+        significance_level=level,
+        alpha_spent=bounds.spent[look.number - 1],
+        cost=cost,
+    )
+
+
+def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Levels) -> PrimarySummary:
+    low, high = _ends(score.interval(levels.interval))
+    inner_low, inner_high = _ends(score.interval(levels.equivalence))
+    mixed = score.headline.mixed
+    return PrimarySummary(
+        estimate=score.value,
+        ci_low=low,
+        ci_high=high,
+        confidence=levels.stated,
+        repeated_interval=levels.repeated,
+        p_value=score.p_value(),
+        significance_level=levels.significance,
+        wins=score.counts["win"],
+        ties=score.counts["tie"],
+        both_bad=score.counts["both_bad"],
+        losses=score.counts["loss"],
+        n_ratings=score.n_ratings,
+        n_prompts=score.n_prompts,
+        n_reviewers=score.n_reviewers,
+        net_win_rate=None if score.value is None else 2 * score.value - 1,
+        equivalence_low=inner_low,
+        equivalence_high=inner_high,
+        margin=plan.margin,
+        mean_over_ratings=float(ratings.win_score.mean()) if len(ratings) else None,
+        mean_of_prompt_means=float(prompt_means(ratings.win_score, ratings.prompt).mean())
+        if len(ratings)
+        else None,
+        reviewer_balanced=score.balanced_weights,
+        clustered=_test(score.headline.clustered),
+        mixed_model=_test(mixed.weighted) if mixed else None,
+        problem=score.problem,
+    )
+
+
+def criteria_summaries(
+    ratings: Ratings, plan: Plan, levels: Levels, primary_p: float | None
+) -> list[CriterionSummary]:
+    """Planned criteria in order, with p-values adjusted behind the gate of the primary test."""
+    names = tuple(ratings.criteria) if plan.criteria is None else plan.criteria
+    results = [_criterion(ratings, name) for name in names]
+    raw = [result.difference.p_value() if result else None for result in results]
+    # A criterion without a test stays in the family as a failure, so that it cannot ease the others.
+    gate = 1.0 if primary_p is None else primary_p
+    adjusted = gatekept(gate, np.array([1.0 if p is None else p for p in raw]))
+    return [
+        _criterion_summary(name, result, len(ratings), levels, p, float(after))
+        for name, result, p, after in zip(names, results, raw, adjusted, strict=True)
+    ]
+
+
+def _criterion(ratings: Ratings, name: str) -> CriterionResult | None:
+    return criterion_difference(ratings, name) if name in ratings.criteria else None
+
+
+def _criterion_summary(
+    name: str, result: CriterionResult | None, n: int, levels: Levels, p: float | None, adjusted: float
+) -> CriterionSummary:
+    if result is None:
+        nothing = (None,) * 3
+        return CriterionSummary(
+            name, *nothing, None, None, False, None, None, *nothing, 0, n, "the data do not have it"
+        )
+    low, high = _ends(result.difference.interval(levels.interval))
+    relative_low, relative_high = _ends(result.relative_interval(levels.interval))
+    return CriterionSummary(
+        name=name,
+        difference=result.difference.value,
+        ci_low=low,
+        ci_high=high,
+        p_value=p,
+        p_adjusted=None if p is None else adjusted,
+        significant=p is not None and adjusted <= levels.significance,
+        baseline_mean=result.baseline_mean,
+        candidate_mean=result.candidate_mean,
+        relative_change=result.relative_change,
+        relative_ci_low=relative_low,
+        relative_ci_high=relative_high,
+        n_ratings=result.difference.clustered.n_ratings,
+        n_missing=result.n_missing,
+        problem=result.difference.problem,
+    )
+
+
+def agreement_summary(ratings: Ratings, names: tuple[str, ...], seed: int) -> AgreementSummary:
+    """Agreement on the preference and on each criterion's difference."""
+    outcome = ratings.outcome.astype(np.float64)
+    table = rating_table(ratings.prompt, outcome)
+    first = _agreement("preference", ratings.prompt, outcome, "nominal", seed)
+    items = []
+    for name in names:
+        baseline, candidate = ratings.criteria[name]
+        difference = candidate - baseline
+        scored = np.isfinite(difference)
+        items.append(_agreement(name, ratings.prompt[scored], difference[scored], "interval", seed))
+    return AgreementSummary(
+        alpha=first.alpha,
+        ci_low=first.ci_low,
+        ci_high=first.ci_high,
+        ac1=gwet_ac(table),
+        percent_agreement=percent_agreement(table),
+        n_prompts=len(table.paired().counts),
+        criteria=tuple(items),
+    )
+
+
+def _agreement(name: str, prompt: IntArray, value: FloatArray, level: Level, seed: int) -> AgreementItem:
+    table = rating_table(prompt, value)
+    replicates = _replicates(len(value))
+    low, high = _ends(alpha_interval(table, level, seed=seed, replicates=replicates))
+    return AgreementItem(name, level, krippendorff_alpha(table, level), low, high)
+
+
+def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary:
+    """At the fixed level: seeing a side effect early costs nothing."""
+    result = position_effect(ratings)
+    low, high = _ends(_unit(result.left_score.interval(levels.stated)))
+    adjusted_low, adjusted_high = _ends(_unit(result.adjusted.interval(levels.interval)))
+    return PositionSummary(
+        left_score=result.left_score.value,
+        ci_low=low,
+        ci_high=high,
+        p_value=result.left_score.p_value(NO_PREFERENCE),
+        candidate_left_share=result.candidate_left_share,
+        # A straight line can leave the range of a score when the sides were badly unbalanced.
+        adjusted_estimate=None
+        if result.adjusted.value is None
+        else min(max(result.adjusted.value, 0.0), 1.0),
+        adjusted_ci_low=adjusted_low,
+        adjusted_ci_high=adjusted_high,
+    )
+
+
+def reviewers_summary(ratings: Ratings, effective: float) -> ReviewersSummary:
+    n = len(ratings)
+    if not n:
+        return ReviewersSummary(0, 0.0, None, ())
+    numbers = np.bincount(ratings.reviewer)
+    scores = group_sums(ratings.win_score, ratings.reviewer) / numbers
+    each = tuple(
+        ReviewerSummary(code, int(number), float(number / n), float(score))
+        for code, (number, score) in enumerate(zip(numbers, scores, strict=True))
+    )
+    return ReviewersSummary(len(each), effective, float(numbers.max() / n), each)
+
+
+def panel_summary(ratings: Ratings, seed: int) -> PanelSummary:
+    differences = prompt_means(ratings.win_score, ratings.prompt) - NO_PREFERENCE
+    # Means of thirds and the like carry rounding error that would break ties between equal prompts.
+    differences = np.round(differences, 9)
+    tests = (sign_flip(differences, seed=seed), signed_rank(differences), majorities(differences))
+    return PanelSummary("this panel only", tests if len(ratings) else ())
+
+
+def effect_summaries(
+    ratings: Ratings, primary: PrimarySummary, names: tuple[str, ...], seed: int
+) -> tuple[EffectSummary, ...]:
+    """Net win rate first, then standardised sizes of the win score and of each criterion."""
+    net = None
+    if primary.ci_low is not None and primary.ci_high is not None:
+        net = Interval(2 * primary.ci_low - 1, 2 * primary.ci_high - 1)
+    first = _effect("net_win_rate", "wins − losses, share of ratings", EffectSize(primary.net_win_rate, net))
+    return (first, *_resampled_effects(ratings, names, seed))
+
+
+def _resampled_effects(ratings: Ratings, names: tuple[str, ...], seed: int) -> Iterator[EffectSummary]:
+    replicates = _replicates(len(ratings))
+
+    def found(name: str, kind: str, statistic: Statistic, rows: Ratings) -> EffectSummary:
+        size = effect_size(statistic, rows.prompt, rows.reviewer, seed=seed, replicates=replicates)
+        return _effect(name, kind, size)
+
+    sd = "standard deviation of single ratings"
+    preference = ratings.win_score - NO_PREFERENCE
+    yield found("preference_dz", f"mean over the {sd}", standardised_mean(preference), ratings)
+    for name in names:
+        scored = ratings.subset(np.isfinite(ratings.criteria[name][0] + ratings.criteria[name][1]))
+        before, after = scored.criteria[name]
+        yield found(f"{name}_dz", f"mean difference over the {sd}", standardised_mean(after - before), scored)
+        yield found(
+            f"{name}_rank_biserial", "matched rank-biserial", matched_rank_biserial(after - before), scored
+        )
+        yield found(f"{name}_cliffs_delta", "Cliff's δ, all scores", cliffs_delta(after, before), scored)
+
+
+def variation_summary(score: WinScore) -> VariationSummary:
+    mixed = score.headline.mixed
+    if mixed is None:
+        return VariationSummary(None, None, None, None)
+    rest = 1 - mixed.prompt_share - mixed.reviewer_share
+    return VariationSummary(mixed.prompt_share, mixed.reviewer_share, rest, mixed.sd)
+
+
+def _replicates(n: int) -> int:
+    least, most = _REPLICATES
+    return min(max(_RESAMPLED_RATINGS // max(n, 1), least), most)
+
+
+def _effect(name: str, kind: str, size: EffectSize) -> EffectSummary:
+    return EffectSummary(name, kind, size.value, *_ends(size.interval))
+
+
+def _test(estimate: Estimate) -> TestSummary:
+    return TestSummary(estimate.value, estimate.se, estimate.df, estimate.p_value(NO_PREFERENCE))
+
+
+def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if interval is None else (interval.low, interval.high)
+
+
+def _unit(interval: Interval | None) -> Interval | None:
+    return None if interval is None else interval.clipped(0.0, 1.0)

@@ -1,0 +1,180 @@
+"""The parts of a report: frozen records of plain numbers and words, each ready for JSON."""
+
+from dataclasses import dataclass
+
+from evaluation.stats.panel import PanelTest
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something the reader must know beside the verdict. `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TestSummary:
+    """One of the two inferences behind a headline number."""
+
+    estimate: float | None
+    se: float | None
+    df: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class PrimarySummary:
+    """The win score (0 … 1).
+
+    The interval has `confidence`; under planned looks it is a repeated interval, which keeps that
+    confidence over all looks together, and `p_value` is held against `significance_level`, this look's
+    part of alpha.
+    """
+
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    confidence: float
+    repeated_interval: bool
+    p_value: float | None
+    significance_level: float
+    wins: int
+    ties: int
+    both_bad: int
+    losses: int
+    n_ratings: int
+    n_prompts: int
+    n_reviewers: int
+    net_win_rate: float | None
+    equivalence_low: float | None
+    equivalence_high: float | None
+    margin: float
+    mean_over_ratings: float | None
+    mean_of_prompt_means: float | None
+    reviewer_balanced: bool
+    clustered: TestSummary
+    mixed_model: TestSummary | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class CriterionSummary:
+    """Difference candidate − baseline in points; `relative_change` as a share of the baseline's mean."""
+
+    name: str
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    significant: bool
+    baseline_mean: float | None
+    candidate_mean: float | None
+    relative_change: float | None
+    relative_ci_low: float | None
+    relative_ci_high: float | None
+    n_ratings: int
+    n_missing: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class AgreementItem:
+    """Krippendorff's α of one outcome, over prompts with at least two ratings."""
+
+    name: str
+    level: str
+    alpha: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True)
+class AgreementSummary:
+    """Agreement on the preference first, then per criterion difference."""
+
+    alpha: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ac1: float | None
+    percent_agreement: float | None
+    n_prompts: int
+    criteria: tuple[AgreementItem, ...]
+
+
+@dataclass(frozen=True)
+class PositionSummary:
+    """Share preferring the left side (½: no effect), and the win score adjusted for the side shown."""
+
+    left_score: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    candidate_left_share: float | None
+    adjusted_estimate: float | None
+    adjusted_ci_low: float | None
+    adjusted_ci_high: float | None
+
+
+@dataclass(frozen=True)
+class LookSummary:
+    """Which planned look this is and what it costs. `bound` is the critical |z|, 1.96 without looks."""
+
+    number: int
+    planned: int
+    fraction: float
+    is_final: bool
+    bound: float
+    significance_level: float
+    alpha_spent: float
+    cost: str
+
+
+@dataclass(frozen=True)
+class ReviewerSummary:
+    """One reviewer, by the code of `Ratings.reviewer`."""
+
+    reviewer: int
+    n_ratings: int
+    share: float
+    win_score: float
+
+
+@dataclass(frozen=True)
+class ReviewersSummary:
+    """The panel. `effective` counts reviewers as if all had rated equally often."""
+
+    n: int
+    effective: float
+    largest_share: float | None
+    each: tuple[ReviewerSummary, ...]
+
+
+@dataclass(frozen=True)
+class PanelSummary:
+    """Tests for these reviewers only; they cannot carry a claim about users."""
+
+    label: str
+    tests: tuple[PanelTest, ...]
+
+
+@dataclass(frozen=True)
+class EffectSummary:
+    """One effect size with its interval; `kind` says of what and in which unit."""
+
+    name: str
+    kind: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True)
+class VariationSummary:
+    """Shares of the variance of one rating's win score; None where the mixed model was not fitted."""
+
+    prompt_share: float | None
+    reviewer_share: float | None
+    residual_share: float | None
+    sd: float | None

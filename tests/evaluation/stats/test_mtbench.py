@@ -1,0 +1,75 @@
+"""The real votes of MT-Bench, against the figures that come with the data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from evaluation.stats import clustered, report
+from evaluation.stats.plan import Plan
+from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings, dense_codes
+from evaluation.stats.weights import rating_weights
+from tests.evaluation.stats.crossed import unchecked
+
+analyse = unchecked(report.analyse)
+clustered_mean = unchecked(clustered.clustered_mean)
+
+VOTES = Path(__file__).parents[4] / "shared/data/mtbench/human.jsonl"
+pytestmark = pytest.mark.skipif(
+    not VOTES.exists(), reason="the shared MT-Bench votes are not on this machine"
+)
+
+
+def claude_against_gpt4():
+    rows = [json.loads(line) for line in VOTES.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if {row["model_a"], row["model_b"]} == {"claude-v1", "gpt-4"}]
+
+    def outcome(row):
+        if row["winner"] == "tie":
+            return TIE
+        return WIN if row[row["winner"]] == "gpt-4" else LOSS
+
+    return Ratings(
+        dense_codes(np.array([row["question_id"] for row in rows])),
+        dense_codes(np.array([row["judge"] for row in rows])),
+        np.array([outcome(row) for row in rows]),
+        np.array([row["model_a"] == "gpt-4" for row in rows]),
+    )
+
+
+def test_claude_against_gpt4_has_the_published_errors():
+    ratings = claude_against_gpt4()
+    assert (len(ratings), ratings.n_prompts, ratings.n_reviewers) == (200, 59, 49)
+    difference = 2 * ratings.win_score - 1
+    naive = difference.std(ddof=1) / np.sqrt(200)
+    assert naive == pytest.approx(0.059, abs=5e-4)
+
+    def one_way(group):
+        return clustered_mean(difference, group, group, weights=rating_weights(200), method="plain").se ** 2
+
+    # A judge rated some questions in both turns; the published figure subtracts single votes, not such pairs.
+    se = np.sqrt(one_way(ratings.prompt) + one_way(ratings.reviewer) - one_way(np.arange(200)))
+    assert se == pytest.approx(0.081, abs=5e-4)
+    assert 2 * stats.t.sf(difference.mean() / se, 48) == pytest.approx(0.026, abs=5e-4)
+    counts = ratings.counts()
+    binomial = stats.binomtest(counts["win"], counts["win"] + counts["loss"]).pvalue
+    assert binomial == pytest.approx(0.0027, abs=5e-5)
+
+
+def test_pairs_of_judge_and_question_are_subtracted_as_statsmodels_does():
+    ratings = claude_against_gpt4()
+    groups = np.column_stack([ratings.prompt, ratings.reviewer])
+    fit = sm.OLS(ratings.win_score, np.ones(200)).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    found = clustered_mean(ratings.win_score, *groups.T, weights=rating_weights(200), method="plain")
+    assert found.se == pytest.approx(fit.bse[0])
+    assert 0.059 / 2 < found.se < 0.081 / 2
+
+
+def test_the_report_is_less_sure_than_the_binomial():
+    found = analyse(claude_against_gpt4(), Plan(candidate_name="GPT-4", baseline_name="Claude"))
+    assert found.primary.p_value > 0.01
+    assert found.primary.ci_high - found.primary.ci_low > 2 * 1.96 * 0.059 / 2
+    assert found.agreement.n_prompts > 30

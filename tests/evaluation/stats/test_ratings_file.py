@@ -1,0 +1,191 @@
+import io
+import json
+
+import numpy as np
+import pytest
+
+from evaluation.stats.ratings import OUTCOMES
+from evaluation.stats.ratings_file import MAX_LINE_BYTES, MAX_PROBLEMS_KEPT, read_ratings
+
+HEADER = "prompt_id,reviewer_id,preference,candidate_side,tone_baseline,tone_candidate\n"
+
+
+def _csv(text, **options):
+    data = text if isinstance(text, bytes) else text.encode()
+    return read_ratings(io.BytesIO(data), "csv", **options)
+
+
+def _jsonl(*rows, **options):
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    return read_ratings(io.BytesIO("\n".join(lines).encode()), "jsonl", **options)
+
+
+def _row(**changes):
+    row = {"prompt_id": "p1", "reviewer_id": "r1", "preference": "win", "candidate_side": "left"}
+    return {**row, **changes}
+
+
+def _problems(found):
+    return [(problem.line, problem.reason) for problem in found.problems]
+
+
+def test_csv_rows_become_arrays():
+    found = _csv(HEADER + "p1,r1,win,left,5,7\np1,r2,both_bad,right,,\np2,r1,loss,left,6.5,6\n")
+    assert found.problems == ()
+    assert (found.prompt_labels, found.reviewer_labels) == (("p1", "p2"), ("r1", "r2"))
+    ratings = found.ratings
+    assert [OUTCOMES[code] for code in ratings.outcome] == ["win", "both_bad", "loss"]
+    assert ratings.candidate_left.tolist() == [True, False, True]
+    baseline, candidate = ratings.criteria["tone"]
+    np.testing.assert_array_equal(baseline, [5, np.nan, 6.5])
+    np.testing.assert_array_equal(candidate, [7, np.nan, 6])
+
+
+def test_jsonl_gives_the_same_ratings_as_csv():
+    from_csv = _csv(HEADER + "1,r1,win,left,5,7\n2,r1,tie,right,,3\n")
+    from_jsonl = _jsonl(
+        _row(prompt_id=1, tone_baseline=5, tone_candidate=7),
+        _row(prompt_id=2, preference="tie", candidate_side="right", tone_baseline=None, tone_candidate=3),
+    )
+    assert from_jsonl.problems == ()
+    assert from_jsonl.prompt_labels == from_csv.prompt_labels
+    for name in ("prompt", "reviewer", "outcome", "candidate_left"):
+        np.testing.assert_array_equal(getattr(from_csv.ratings, name), getattr(from_jsonl.ratings, name))
+    for ours, theirs in zip(
+        from_csv.ratings.criteria["tone"], from_jsonl.ratings.criteria["tone"], strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_criterion_that_appears_late_is_missing_before():
+    found = _jsonl(_row(), _row(prompt_id="p2", tone_baseline=4, tone_candidate=5))
+    np.testing.assert_array_equal(found.ratings.criteria["tone"][0], [np.nan, 4])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",r1,win,left,5,5", "prompt_id is empty"),
+        ("p1,  ,win,left,5,5", "reviewer_id is empty"),
+        ("p1,r1,Win,left,5,5", "preference must be one of win, tie, both_bad, loss, not 'Win'"),
+        ("p1,r1,win,middle,5,5", "candidate_side must be one of left, right, not 'middle'"),
+        ("p1,r1,win,left,eleven,5", "tone_baseline must be a number, not 'eleven'"),
+        ("p1,r1,win,left,nan,5", "tone_baseline must be a number, not 'nan'"),
+        ("p1,r1,win,left,5,1_0", "tone_candidate must be a number, not '1_0'"),
+        ("p1,r1,win,left,5,11", "tone_candidate must lie between 1 and 10, not '11'"),
+        ("p1,r1,win,left,0.5,5", "tone_baseline must lie between 1 and 10, not '0.5'"),
+        ("p1,r1,win,left,1e999,5", "tone_baseline must lie between 1 and 10, not '1e999'"),
+        ("p1,r1,win,left,5", "5 fields where the header has 6"),
+        ("p1,r1,win,left,5,5,5", "7 fields where the header has 6"),
+        ('p1,r1,win,left,"5,5', "the line has an unclosed or misplaced quote"),
+        ("p\0,r1,win,left,5,5", "the line contains a NUL character"),
+    ],
+)
+def test_each_bad_row_is_named_and_costs_one_row(row, reason):
+    found = _csv(f"{HEADER}p0,r0,tie,left,5,5\n{row}\np9,r9,loss,left,5,5\n")
+    assert _problems(found) == [(3, reason)]
+    assert len(found.ratings) == 2
+
+
+def test_invalid_utf8_names_line_and_byte():
+    found = _csv(HEADER.encode() + b"p1,r\xff,win,left,5,5\np2,r1,win,left,5,5\n")
+    assert _problems(found) == [(2, "byte 5 is not valid UTF-8")]
+    assert found.prompt_labels == ("p2",)
+
+
+def test_a_second_rating_of_the_same_prompt_points_to_the_first():
+    found = _csv(HEADER + "p1,r1,win,left,5,5\np1,r2,win,left,5,5\n\np1,r1,loss,left,5,5\n")
+    assert _problems(found) == [(5, "reviewer 'r1' already rated prompt 'p1' on line 2")]
+    assert len(found.ratings) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("prompt_id,preference,candidate_side", "missing columns: reviewer_id"),
+        ("prompt_id,reviewer_id,preference,preference,candidate_side", "repeated columns: preference"),
+        ('prompt_id,"reviewer', "the header has an unclosed quote"),
+    ],
+)
+def test_a_header_that_cannot_be_used_yields_only_the_problem(header, reason):
+    found = _csv(header + "\np1,r1,win\n")
+    assert _problems(found) == [(1, reason)]
+    assert len(found.ratings) == 0
+
+
+def test_unknown_columns_are_reported_and_not_read():
+    header = "prompt_id,reviewer_id,preference,candidate_side,notes,tone_baseline"
+    found = _csv(header + "\np1,r1,win,left,fine,5\n")
+    assert _problems(found) == [
+        (1, "unknown column 'notes'"),
+        (1, "column 'tone_baseline' has no 'tone_candidate' beside it"),
+    ]
+    assert len(found.ratings) == 1
+    assert found.ratings.criteria == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "the line is not valid JSON"),
+        ("[1]", "the line is not a JSON object"),
+        ('{"prompt_id": NaN}', "NaN is not a number that JSON allows"),
+        ('{"prompt_id": 1, "prompt_id": 2}', "a name occurs twice in the object"),
+        ("[" * 100_000, "the line is not valid JSON"),
+        (json.dumps(_row(prompt_id=True)), "prompt_id is empty"),
+        (json.dumps(_row(prompt_id="\ud800")), "prompt_id contains a character that text cannot hold"),
+        (json.dumps(_row(preference=1)), "preference must be one of win, tie, both_bad, loss, not 1"),
+        (json.dumps(_row(prompt_id="x" * 2000)), "prompt_id is longer than 1000 characters"),
+    ],
+)
+def test_each_bad_json_line_is_named(line, reason):
+    found = _jsonl(_row(prompt_id="good"), line)
+    assert _problems(found) == [(2, reason)]
+    assert len(found.ratings) == 1
+
+
+@pytest.mark.parametrize("score", [True, "x", [1], 10**400])
+def test_json_scores_must_be_numbers_in_range(score):
+    found = _jsonl(_row(tone_baseline=score, tone_candidate=5))
+    assert len(found.problems) == 1
+    assert found.problems[0].reason.startswith("tone_baseline ")
+    assert len(found.ratings) == 0
+
+
+def test_an_unknown_json_name_is_reported_once():
+    found = _jsonl(_row(comment="a"), _row(prompt_id="p2", comment="b"))
+    assert _problems(found) == [(1, "unknown column 'comment'")]
+    assert len(found.ratings) == 2
+
+
+def test_an_overlong_line_is_skipped_whole():
+    row = "p1,r1,win,left,5,5"
+    found = _csv(f"{HEADER}{'x' * (2 * MAX_LINE_BYTES + 5)}\n{row}\n")
+    assert _problems(found) == [(2, f"the line is longer than {MAX_LINE_BYTES} bytes")]
+    assert len(found.ratings) == 1
+
+
+def test_byte_order_mark_and_windows_line_ends_are_read():
+    found = _csv(b"\xef\xbb\xbf" + HEADER.replace("\n", "\r\n").encode() + b"p1,r1,win,left,5,5\r\n")
+    assert found.problems == ()
+    assert len(found.ratings) == 1
+
+
+@pytest.mark.parametrize("data", ["", "\n\n"])
+def test_an_empty_file_says_so(data):
+    assert _problems(_csv(data)) == [(1, "the file is empty")]
+    assert len(_jsonl(data).ratings) == 0
+
+
+def test_all_problems_are_counted_and_the_first_kept():
+    bad = "p1,r1,oops,left,5,5\n" * (MAX_PROBLEMS_KEPT + 5)
+    found = _csv(HEADER + bad)
+    assert len(found.problems) == MAX_PROBLEMS_KEPT
+    assert found.n_problems == found.n_rows == MAX_PROBLEMS_KEPT + 5
+
+
+def test_score_range_and_simulation_are_the_callers():
+    row = "p1,r1,win,left,0,100\n"
+    found = _csv(HEADER + row, score_range=(0, 100), simulated=True)
+    assert found.problems == ()
+    assert found.ratings.simulated

@@ -1,0 +1,410 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.stats import report
+from evaluation.stats.plan import Look, Plan
+from evaluation.stats.ratings import BOTH_BAD, LOSS, TIE, WIN, Ratings, outcome_codes
+from tests.evaluation.stats.crossed import from_outcomes, make_ratings, unchecked
+
+analyse = unchecked(report.analyse)
+
+PLAN = Plan()
+CONTRACT = {
+    *("verdict", "sentence", "primary", "criteria", "agreement", "position", "cautions", "methods"),
+    *("plan_hash", "schema_version", "look", "reviewers", "panel_only", "effect_sizes"),
+}
+PRIMARY = {
+    *("estimate", "ci_low", "ci_high", "p_value", "wins", "ties", "both_bad", "losses"),
+    *("n_ratings", "n_prompts", "n_reviewers"),
+}
+CRITERION = {
+    *("name", "difference", "ci_low", "ci_high", "p_value", "p_adjusted"),
+    *("baseline_mean", "candidate_mean", "relative_change"),
+}
+
+
+def _codes(report):
+    return {caution.code for caution in report.cautions}
+
+
+def _swapped(ratings):
+    """The same ratings with baseline and candidate exchanged."""
+    outcome = np.array([LOSS, TIE, BOTH_BAD, WIN])[ratings.outcome]
+    criteria = {name: (after, before) for name, (before, after) in ratings.criteria.items()}
+    return Ratings(ratings.prompt, ratings.reviewer, outcome, ~ratings.candidate_left, criteria)
+
+
+@pytest.fixture(scope="module")
+def better():
+    return analyse(make_ratings(shift=0.6, criteria=("tone", "help")), PLAN)
+
+
+def test_json_has_the_contract(better):
+    found = better.to_json()
+    assert found.keys() >= CONTRACT
+    assert found["primary"].keys() >= PRIMARY
+    assert [item.keys() >= CRITERION for item in found["criteria"]] == [True, True]
+    assert all(item.keys() == {"code", "message"} for item in found["cautions"])
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_better_model_is_said_in_one_sentence(better):
+    assert better.verdict == "better"
+    primary = better.primary
+    assert better.sentence == (
+        f"Reviewers preferred the tuned model: it wins {100 * primary.estimate:.0f} of 100 comparisons "
+        f"(95 % interval {100 * primary.ci_low:.0f} to {100 * primary.ci_high:.0f}), counting ties as half."
+    )
+
+
+def test_counts_add_up_and_ties_count_half(better):
+    p = better.primary
+    assert p.wins + p.ties + p.both_bad + p.losses == p.n_ratings == 120
+    assert p.mean_over_ratings == pytest.approx((p.wins + 0.5 * (p.ties + p.both_bad)) / 120)
+    assert p.net_win_rate == pytest.approx(2 * p.estimate - 1)
+
+
+def test_exchanging_the_models_mirrors_everything(better):
+    mirrored = analyse(_swapped(make_ratings(shift=0.6, criteria=("tone", "help"))), PLAN)
+    assert mirrored.verdict == "worse"
+    assert "preferred the base model: the tuned model wins" in mirrored.sentence
+    assert mirrored.primary.estimate == pytest.approx(1 - better.primary.estimate)
+    assert mirrored.primary.ci_low == pytest.approx(1 - better.primary.ci_high)
+    assert mirrored.primary.p_value == pytest.approx(better.primary.p_value)
+    for ours, theirs in zip(better.criteria, mirrored.criteria, strict=True):
+        assert ours.difference == pytest.approx(-theirs.difference)
+        assert ours.p_adjusted == pytest.approx(theirs.p_adjusted, rel=1e-4)
+    assert mirrored.agreement.alpha == pytest.approx(better.agreement.alpha)
+    assert mirrored.position.left_score == pytest.approx(better.position.left_score)
+
+
+def test_both_bad_counts_like_a_tie():
+    ratings = make_ratings()
+    outcome = np.where(ratings.outcome == TIE, BOTH_BAD, ratings.outcome)
+    changed = analyse(replace(ratings, outcome=outcome), PLAN)
+    assert changed.primary.estimate == analyse(ratings, PLAN).primary.estimate
+    assert (changed.primary.ties, changed.primary.both_bad) == (0, analyse(ratings, PLAN).primary.ties)
+
+
+def test_the_estimate_is_the_mean_of_prompt_means_unless_workloads_are_uneven(better):
+    assert better.primary.estimate == pytest.approx(better.primary.mean_of_prompt_means)
+    skewed = analyse(make_ratings(prompts=100, reviewers=20, skewed=True), PLAN).primary
+    assert skewed.reviewer_balanced
+    assert skewed.estimate != pytest.approx(skewed.mean_of_prompt_means, abs=1e-6)
+    assert skewed.estimate == pytest.approx(skewed.mean_of_prompt_means, abs=0.1)
+
+
+def test_prompts_weigh_equally():
+    rows = [(0, 0, WIN)] + [(1, reviewer, LOSS) for reviewer in range(1, 4)]
+    assert analyse(from_outcomes(rows), PLAN).primary.estimate == pytest.approx(0.5)
+
+
+def test_equivalence_needs_a_narrow_interval_not_a_large_p():
+    narrow = analyse(make_ratings(prompts=400, overlap=8, reviewers=60, shares=(0.02, 0.0)), PLAN)
+    assert narrow.verdict == "equivalent"
+    assert "less than 5 in 100 either way" in narrow.sentence
+    wide = analyse(make_ratings(prompts=30, overlap=2, seed=3), PLAN)
+    assert wide.primary.p_value > 0.05
+    assert wide.verdict == "inconclusive"
+    assert "may be better or worse; to settle it, collect about" in wide.sentence
+
+
+def test_not_worse_when_only_the_lower_end_is_inside():
+    ratings = make_ratings(prompts=120, overlap=4, reviewers=40, shift=0.06, shares=(0.02, 0.0), seed=2)
+    found = analyse(ratings, Plan(margin=0.06))
+    assert found.primary.p_value > 0.05
+    assert found.verdict == "not_worse"
+    assert "whether it is better stays open" in found.sentence
+
+
+def test_a_tiny_but_certain_difference_is_flagged():
+    ratings = make_ratings(prompts=600, overlap=8, reviewers=80, shift=0.09, shares=(0.02, 0.0))
+    found = analyse(ratings, Plan(margin=0.1))
+    assert found.verdict == "better"
+    assert "small_difference" in _codes(found)
+
+
+def test_simulated_ratings_are_named_in_the_sentence():
+    ratings = replace(make_ratings(shift=0.6), simulated=True)
+    found = analyse(ratings, PLAN)
+    assert found.sentence.startswith("Simulated reviewers preferred")
+    assert "simulated" in _codes(found)
+    assert found.to_json()["simulated"] is True
+    assert "simulated reviewers" in analyse(replace(make_ratings(), simulated=True), PLAN).sentence
+
+
+def test_criteria_wait_behind_the_gate():
+    ratings = make_ratings(criteria=("tone",))
+    before, _ = ratings.criteria["tone"]
+    better_tone = np.minimum(before + 1 + (np.arange(len(ratings)) % 2), 10)
+    found = analyse(replace(ratings, criteria={"tone": (before, better_tone)}), PLAN)
+    tone = found.criteria[0]
+    assert found.primary.p_value > 0.05
+    assert tone.p_value < 0.001
+    assert tone.p_adjusted == found.primary.p_value
+    assert not tone.significant
+
+
+def test_relative_change_belongs_to_the_means(better):
+    for item in better.criteria:
+        assert item.candidate_mean - item.baseline_mean == pytest.approx(item.difference)
+        assert item.relative_change == pytest.approx(item.candidate_mean / item.baseline_mean - 1)
+        assert item.relative_ci_low < item.relative_change < item.relative_ci_high
+
+
+def test_missing_scores_leave_only_their_rows_out():
+    ratings = make_ratings(criteria=("tone", "help"))
+    before, after = (column.copy() for column in ratings.criteria["tone"])
+    before[:30] = np.nan
+    after[20:50] = np.nan
+    holed = replace(ratings, criteria={**ratings.criteria, "tone": (before, after)})
+    found = analyse(holed, Plan(criteria=("tone", "help", "absent")))
+    tone, help_, absent = found.criteria
+    assert (tone.n_ratings, tone.n_missing) == (70, 50)
+    assert help_ == replace(analyse(ratings, PLAN).criteria[1], p_adjusted=help_.p_adjusted)
+    assert (absent.difference, absent.p_adjusted, absent.problem) == (None, None, "the data do not have it")
+    assert "missing_criterion" in _codes(found)
+
+
+def test_criteria_outside_the_plan_are_not_analysed():
+    found = analyse(make_ratings(criteria=("tone", "extra")), Plan(criteria=("tone",)))
+    assert [item.name for item in found.criteria] == ["tone"]
+    assert "unplanned_criteria" in _codes(found)
+
+
+def test_looks_make_a_claim_harder_and_say_so():
+    plan = Plan(looks=(0.25, 0.5, 0.75, 1.0), planned_ratings=480)
+    ratings = make_ratings(shift=0.35, seed=1)
+    once = analyse(ratings, Plan())
+    early = analyse(ratings, plan, plan.look(1))
+    assert once.verdict == "better"
+    assert early.verdict == "inconclusive"
+    assert early.sentence.startswith("At planned look 1 of 4: ")
+    assert "repeated 95 % interval" in early.sentence
+    assert early.primary.ci_high - early.primary.ci_low > once.primary.ci_high - once.primary.ci_low
+    assert early.look.bound == pytest.approx(4.3326, abs=1e-3)
+    assert "instead of 0.05" in early.look.cost
+    assert "interim_look" in _codes(early)
+    last = analyse(ratings, plan, plan.look(4))
+    assert last.look.is_final
+    assert "interim_look" not in _codes(last)
+    assert last.primary.significance_level == pytest.approx(0.044, abs=1e-3)
+
+
+def test_an_unplanned_peek_is_a_caution():
+    found = analyse(make_ratings(), Plan(planned_ratings=500))
+    assert "before_planned_end" in _codes(found)
+    assert "before_planned_end" not in _codes(analyse(make_ratings(), Plan(planned_ratings=120)))
+
+
+def test_few_and_dominant_reviewers_are_cautions(better):
+    few = analyse(make_ratings(reviewers=4), PLAN)
+    assert {"few_reviewers", "dominant_reviewer"} <= _codes(few)
+    assert not {"few_reviewers", "dominant_reviewer", "few_prompts", "uneven_workloads"} & _codes(better)
+    skewed = analyse(make_ratings(prompts=100, reviewers=20, skewed=True), PLAN)
+    assert "uneven_workloads" in _codes(skewed)
+    assert "1/(3 + n)" in skewed.methods
+
+
+def test_a_preference_for_a_side_is_found_and_adjusted_for():
+    rng = np.random.default_rng(0)
+    base = make_ratings(prompts=100, reviewers=20)
+    left = rng.random(len(base)) < 0.8
+    found = analyse(
+        replace(
+            base, candidate_left=left, outcome=np.where(rng.random(300) < 0.8, left * WIN + ~left * LOSS, TIE)
+        ),
+        PLAN,
+    )
+    assert found.position.left_score > 0.8
+    assert found.position.p_value < 1e-6
+    assert {"position_effect", "unbalanced_sides"} <= _codes(found)
+    assert found.primary.estimate > 0.65
+    assert found.position.adjusted_estimate == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "estimate", "caution"),
+    [
+        ([], "inconclusive", None, "no_inference"),
+        ([(0, 0, WIN)], "inconclusive", 1.0, "no_variance"),
+        ([(0, r, r % 2 * LOSS) for r in range(8)], "inconclusive", 0.5, "no_inference"),
+        ([(p, 0, p % 2 * LOSS) for p in range(8)], "inconclusive", 0.5, "no_inference"),
+        ([(p, r, TIE) for p in range(9) for r in range(5)], "inconclusive", 0.5, "no_variance"),
+        ([(p, r, WIN) for p in range(9) for r in range(4)], "inconclusive", 1.0, "no_variance"),
+        ([(p, r, WIN) for p in range(9) for r in range(9)], "better", 1.0, "no_variance"),
+        ([(p, r, LOSS) for p in range(9) for r in range(9)], "worse", 0.0, "no_variance"),
+        ([(p, r, TIE) for p in range(40) for r in range(40)], "equivalent", 0.5, "no_variance"),
+        ([(p, r, p % 2 * LOSS) for p in range(6) for r in range(4)], "inconclusive", 0.5, "few_prompts"),
+        (
+            [(p, r, (p + r) % 2 * LOSS) for p in range(4) for r in range(4)],
+            "inconclusive",
+            0.5,
+            "few_prompts",
+        ),
+    ],
+)
+def test_degenerate_data_answer(rows, verdict, estimate, caution):
+    found = analyse(from_outcomes(rows), PLAN)
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.verdict == verdict
+    assert found.primary.estimate == estimate
+    assert caution in _codes(found)
+    if verdict == "inconclusive":
+        assert "collect" in found.sentence
+
+
+def test_no_ratings_say_what_to_collect():
+    found = analyse(from_outcomes([]), PLAN)
+    assert found.sentence == (
+        "The result from reviewers is inconclusive because there are no ratings; "
+        "collect ratings from at least 10 reviewers and 30 prompts."
+    )
+
+
+def test_constant_criteria_have_no_test_and_do_not_help_the_others():
+    ratings = make_ratings(shift=0.6, criteria=("tone",))
+    same = np.full(len(ratings), 5.0)
+    found = analyse(replace(ratings, criteria={**ratings.criteria, "same": (same, same)}), PLAN)
+    constant = found.criteria[1]
+    assert (constant.difference, constant.relative_change) == (0.0, 0.0)
+    assert (constant.ci_low, constant.p_value, constant.p_adjusted) == (None, None, None)
+    assert found.criteria[0].p_adjusted == pytest.approx(
+        max(found.primary.p_value, 2 * found.criteria[0].p_value)
+    )
+
+
+def test_the_plan_hash_is_the_plans_content():
+    assert Plan().hash() == Plan().hash()
+    assert (
+        len({p.hash() for p in (Plan(), Plan(margin=0.04), Plan(criteria=("tone",)), Plan(looks=(1.0,)))})
+        == 4
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"alpha": 0.0},
+        {"margin": 0.5},
+        {"looks": (0.5, 0.2)},
+        {"criteria": ("a", "a")},
+        {"planned_ratings": 0},
+    ],
+)
+def test_values_that_make_no_plan_are_refused(bad):
+    with pytest.raises(ValueError, match=r"must|looks"):
+        Plan(**bad)
+
+
+def test_a_look_must_be_planned():
+    with pytest.raises(ValueError, match="planned looks"):
+        Look(3, (0.5, 1.0))
+
+
+def test_ratings_check_their_columns():
+    codes = np.arange(2)
+    with pytest.raises(ValueError, match="same length"):
+        Ratings(codes, codes, np.zeros(2, dtype=np.int64), np.ones(3, dtype=bool))
+    with pytest.raises(ValueError, match="outcome codes"):
+        Ratings(codes, codes, np.array([0, 4]), np.ones(2, dtype=bool))
+    with pytest.raises(ValueError, match="unknown outcomes: draw"):
+        unchecked(outcome_codes)(["win", "draw"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 3)),
+        max_size=25,
+        unique_by=lambda row: row[:2],
+    ),
+    scores=st.integers(0, 2**32),
+    peek=st.booleans(),
+)
+def test_any_small_data_answer_with_numbers_that_exist(rows, scores, peek):
+    ratings = from_outcomes(rows)
+    rng = np.random.default_rng(scores)
+    before, after = (
+        np.where(rng.random(len(rows)) < 0.3, np.nan, rng.integers(1, 4, len(rows))) for _ in range(2)
+    )
+    ratings = replace(ratings, criteria={"tone": (before, after)})
+    plan = Plan(looks=(0.3, 1.0))
+    found = analyse(ratings, plan, plan.look(1) if peek else None)
+    json.dumps(found.to_json(), allow_nan=False)
+    primary = found.primary
+    if primary.ci_low is not None:
+        assert 0 <= primary.ci_low <= primary.estimate + 1e-12
+        assert primary.estimate <= primary.ci_high + 1e-12 <= 1 + 2e-12
+        significant = primary.p_value <= primary.significance_level
+        assert significant == (found.verdict in ("better", "worse"))
+        assert not (significant and primary.ci_low < 0.5 < primary.ci_high)
+    else:
+        assert found.verdict == "inconclusive"
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), skewed=st.booleans())
+def test_order_and_names_of_prompts_and_reviewers_do_not_matter(seed, skewed):
+    ratings = make_ratings(prompts=20, overlap=2, reviewers=8, seed=seed, skewed=skewed, criteria=("tone",))
+    rng = np.random.default_rng(seed)
+    names, order = rng.permutation(1000), rng.permutation(len(ratings))
+    before, after = ratings.criteria["tone"]
+    other = Ratings(
+        names[ratings.prompt[order]],
+        names[ratings.reviewer[order]],
+        ratings.outcome[order],
+        ratings.candidate_left[order],
+        {"tone": (before[order], after[order])},
+    )
+    first, second = analyse(ratings, PLAN), analyse(other, PLAN)
+    for name in ("estimate", "ci_low", "ci_high", "p_value"):
+        assert getattr(first.primary, name) == pytest.approx(
+            getattr(second.primary, name), rel=1e-4, abs=1e-6
+        )
+    assert first.criteria[0].difference == pytest.approx(second.criteria[0].difference)
+    assert first.agreement.alpha == pytest.approx(second.agreement.alpha)
+    assert first.verdict == second.verdict
+
+
+def test_the_same_data_give_the_same_report():
+    ratings = make_ratings(criteria=("tone",))
+    assert analyse(ratings, PLAN) == analyse(ratings, PLAN)
+
+
+def test_more_data_narrow_the_interval_on_average():
+    widths = [
+        np.mean(
+            [
+                found.ci_high - found.ci_low
+                for seed in range(8)
+                for found in [analyse(make_ratings(prompts=n, reviewers=12, seed=seed), PLAN).primary]
+            ]
+        )
+        for n in (15, 60, 240)
+    ]
+    assert widths[0] > widths[1] > widths[2]
+
+
+def test_the_methods_say_only_what_was_done(better):
+    assert "gatekeeping" in better.methods
+    assert "One analysis was made, at level 0.05." in better.methods
+    plain = analyse(make_ratings(), PLAN)
+    assert "gatekeeping" not in plain.methods
+    plan = Plan(looks=(0.5, 1.0))
+    assert "at 50 % of the planned ratings" in analyse(make_ratings(), plan, plan.look(1)).methods
+    assert "look 2 of 2, the last" in analyse(make_ratings(), plan, plan.look(2)).methods
+    assert "exact binomial" in analyse(from_outcomes([(0, 0, WIN), (1, 1, WIN)]), PLAN).methods
+
+
+def test_one_is_written_in_the_singular():
+    found = analyse(from_outcomes([(0, 0, WIN)]), PLAN)
+    messages = " ".join(caution.message for caution in found.cautions)
+    assert "Only 1 reviewer: " in messages
+    assert "Only 1 prompt: " in messages
+    assert found.methods.startswith("The analysis used 1 rating of 1 prompt by 1 reviewer.")
