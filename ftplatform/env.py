@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -54,29 +55,25 @@ def secret(name: str, file: Path) -> str:
         return value
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return _kept_secret(name, file)
+        kept = _kept_secret(file)
     except OSError as error:
         raise ImproperlyConfigured(
             f"{name} is not set and {file} cannot be written: {error.strerror}."
         ) from error
-    with os.fdopen(handle, "w") as out:
-        value = secrets.token_urlsafe(64)
-        out.write(value)
-    return value
+    if not kept:
+        raise ImproperlyConfigured(f"{file} is empty; delete it or set {name}.")
+    return kept
 
 
-def _kept_secret(name: str, file: Path) -> str:
-    """Read the kept secret; two first starts may race, so an empty file is given a moment to fill."""
-    import time
-
-    for _ in range(50):
-        value = file.read_text().strip()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise ImproperlyConfigured(f"{file} is empty; delete it or set {name}.")
+def _kept_secret(file: Path) -> str:
+    """Two first starts may race, and a disk may be full: the file appears whole or not at all, and the first wins."""
+    if not file.exists():
+        with tempfile.NamedTemporaryFile("w", dir=file.parent) as fresh:  # mode 0600
+            fresh.write(secrets.token_urlsafe(64))
+            fresh.flush()
+            with suppress(FileExistsError):
+                os.link(fresh.name, file)
+    return file.read_text().strip()
 
 
 def socket(file: Path) -> Path:

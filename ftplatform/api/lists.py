@@ -23,6 +23,6 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
         unknown = sorted(set(request.query_params) - known)
         if unknown:
             named = ", ".join(sorted(known - {"format"}))
-            raise ValidationError({name: f"Not a filter here; use one of {named}." for name in unknown})
+            raise ValidationError(dict.fromkeys(unknown, f"Not a filter here; use one of {named}."))
         filtered: QuerySet[Model] = super().filter_queryset(request, queryset, view)
         return filtered

@@ -21,7 +21,6 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from ftplatform.jobs.models import Job, JobEvent
 
-
 J = TypeVar("J", bound=Job)
 
 

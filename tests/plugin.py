@@ -1,0 +1,59 @@
+"""Gives a test run an environment of its own, before Django reads its settings.
+
+Loaded by `-p tests.plugin` (see pyproject.toml), because a conftest comes too late for that. The developer's `var/`
+and environment stay out of it; `--database=postgresql` brings a real server that lives as long as the run.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import services
+
+OURS = (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAR_DIR", "ARTEFACT_DIR", "STATIC_ROOT", "PORT", "DEBUG"),
+    *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "BEHIND_PROXY", "LOG_LEVEL", "STOP_WITH_PARENT"),
+    "DJANGO_SETTINGS_MODULE",
+)
+
+_open = ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="the database that the tests run on; postgresql starts a server of its own",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    for name in OURS:
+        os.environ.pop(name, None)
+    folder = Path(tempfile.mkdtemp(prefix="ftplatform-tests-"))
+    _open.callback(shutil.rmtree, folder, ignore_errors=True)
+    # WhiteNoise warns about a folder of static files that does not exist.
+    (folder / "var" / "staticfiles").mkdir(parents=True)
+    os.environ["VAR_DIR"] = str(folder / "var")
+    os.environ["HTTPS"] = "0"
+    if early_config.known_args_namespace.database == "postgresql":
+        (folder / "postgresql").mkdir()
+        # Only root needs the way in for another user.
+        folder.chmod(0o711)
+        os.environ["DATABASE_URL"] = _open.enter_context(services.postgresql(folder / "postgresql"))
+    return (yield)
+
+
+def pytest_unconfigure() -> None:
+    _open.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database: {config.getoption('--database')}"
