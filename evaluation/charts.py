@@ -119,7 +119,7 @@ def criteria_spec(result: dict[str, Any]) -> Spec | None:
     ]
     if not rows:
         return None
-    x = {"type": "quantitative", "title": "candidate − baseline, points"}
+    x = {"type": "quantitative", "title": "candidate − baseline, points", "axis": {"tickCount": 6}}
     y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 220}}
     return chart(
         rows,

@@ -80,7 +80,7 @@ class CampaignForm(forms.Form):
         min_value=5,
         max_value=95,
         label="One interim look, after % of the ratings",
-        help_text="Leave empty to look only at the end. Looking early costs a little certainty, which the report states.",
+        help_text="Leave empty to look only at the end. An early look costs a little certainty, as the report states.",
     )
     lease_minutes = forms.IntegerField(
         initial=30,

@@ -78,7 +78,7 @@ def campaigns(*, user: User) -> QuerySet[Campaign]:
 
 def campaigns_rated(*, user: User) -> QuerySet[Campaign]:
     """Campaigns with the number of their ratings."""
-    return campaigns(user=user).annotate(rated=Count("ratings"))
+    return campaigns(user=user).annotate(rated=Count("ratings")).order_by("-created_at")
 
 
 def campaign(*, user: User, pk: UUID) -> Campaign:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from evaluation import rubrics
-from evaluation.models import Campaign, GenerationRun, Prompt, PromptSet, Reviewer
+from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
 from evaluation.services import assignment, campaigns, generation
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
@@ -154,3 +154,10 @@ def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:
         "comment": "",
         "active_ms": 20_000,
     }
+
+
+def lease(of: Reviewer) -> Assignment:
+    """The pair that the reviewer has in hand now; there must be one."""
+    current = assignment.next_for(reviewer=of)
+    assert current is not None
+    return current

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -34,6 +35,15 @@ class ReviewerAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Reviewer"
+
+
+class ReviewerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = ReviewerAuthentication
+    name = "Reviewer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        description = "`Reviewer TOKEN`, the token that accepting an invitation gave."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
 class IsReviewer(BasePermission):

@@ -26,6 +26,7 @@ class EvaluationViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
 
 class PromptSetViewSet(EvaluationViewSet):
+    queryset = PromptSet.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.PromptSetSerializer
     filterset_fields = ("name", "dataset")
 
@@ -44,6 +45,7 @@ class PromptSetViewSet(EvaluationViewSet):
 
 
 class GenerationRunViewSet(EvaluationViewSet):
+    queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.GenerationRunSerializer
     filterset_fields = ("status", "prompt_set", "candidate")
 
@@ -68,6 +70,7 @@ class GenerationRunViewSet(EvaluationViewSet):
 
 
 class CampaignViewSet(EvaluationViewSet):
+    queryset = Campaign.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.CampaignSerializer
     filterset_fields = ("status", "run")
 

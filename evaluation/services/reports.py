@@ -62,10 +62,7 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
         )
     ratings = selectors.ratings_arrays(campaign)
     plan = plan_of(campaign)
-    earlier = [report.result["look"]["fraction"] for report in campaign.reports.order_by("look")]
-    fraction = 1.0 if look["final"] else len(ratings) / campaign.ratings_planned
-    later = [planned for planned in plan.looks if planned > fraction]
-    report = analyse(ratings, plan, Look(look["number"], (*earlier, fraction, *later)))
+    report = analyse(ratings, plan, _look(campaign, plan, look["number"], look["final"], len(ratings)))
     try:
         with transaction.atomic():
             stored = Report.objects.create(
@@ -81,6 +78,14 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
             return stored
     except IntegrityError:
         return campaign.reports.get(look=look["number"])
+
+
+def _look(campaign: Campaign, plan: Plan, number: int, final: bool, rated: int) -> Look | None:
+    """This look among those taken and those still planned; None when it is the only one there ever is."""
+    earlier = [report.result["look"]["fraction"] for report in campaign.reports.order_by("look")]
+    fraction = 1.0 if final else rated / campaign.ratings_planned
+    later = [planned for planned in plan.looks if planned > fraction]
+    return Look(number, (*earlier, fraction, *later)) if earlier or later else None
 
 
 def _provenance(campaign: Campaign) -> dict[str, Any]:

@@ -103,14 +103,14 @@ def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced():
 def test_one_reviewer_in_many_tabs_holds_one_lease():
     campaign = factories.campaign(factories.user("manager"), pairs=4)
     reviewer = factories.reviewer(campaign)
-    shown = at_once(lambda _: assignment.next_for(reviewer=reviewer).pk, range(8))
+    shown = at_once(lambda _: factories.lease(reviewer).pk, range(8))
     assert len(set(shown)) == 1
 
 
 def test_the_same_rating_sent_ten_times_at_once_is_one_row():
     campaign = factories.campaign(factories.user("manager"))
     reviewer = factories.reviewer(campaign)
-    token = assignment.next_for(reviewer=reviewer).token
+    token = factories.lease(reviewer).token
     sent = factories.answers(campaign)
     stored = at_once(lambda _: ratings.submit(reviewer=reviewer, token=token, **sent).pk, range(10))
     assert len(set(stored)) == 1 and Rating.objects.count() == 1
@@ -119,7 +119,7 @@ def test_the_same_rating_sent_ten_times_at_once_is_one_row():
 def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after():
     campaign = factories.campaign(factories.user("manager"), pairs=30, overlap=2)
     crowd = [factories.reviewer(campaign) for _ in range(12)]
-    leases = {reviewer.pk: assignment.next_for(reviewer=reviewer) for reviewer in crowd}
+    leases = {reviewer.pk: factories.lease(reviewer) for reviewer in crowd}
 
     def act(actor):
         if isinstance(actor, Campaign):

@@ -63,7 +63,7 @@ def test_a_reviewer_sees_the_candidate_about_as_often_left_as_right(owner):
 
 def test_a_reload_shows_the_same_pair_on_the_same_sides(owner):
     reviewer = factories.reviewer(factories.campaign(owner))
-    assert assignment.next_for(reviewer=reviewer).pk == assignment.next_for(reviewer=reviewer).pk
+    assert factories.lease(reviewer).pk == factories.lease(reviewer).pk
 
 
 def test_a_reviewer_never_sees_a_pair_twice(owner):
@@ -83,7 +83,7 @@ def test_the_cap_per_reviewer_ends_their_work(owner):
 def test_an_expired_lease_frees_its_slot(owner):
     campaign = factories.campaign(owner, pairs=1, overlap=1)
     slow, other = factories.reviewer(campaign), factories.reviewer(campaign)
-    lease = assignment.next_for(reviewer=slow)
+    lease = factories.lease(slow)
     assert assignment.next_for(reviewer=other) is None
     expire(lease)
     taken = assignment.next_for(reviewer=other)
@@ -93,18 +93,18 @@ def test_an_expired_lease_frees_its_slot(owner):
 def test_a_late_rating_counts_while_its_slot_is_free(owner):
     campaign = factories.campaign(owner, pairs=2, overlap=1)
     slow, other = factories.reviewer(campaign), factories.reviewer(campaign)
-    lease = assignment.next_for(reviewer=slow)
+    lease = factories.lease(slow)
     expire(lease)
     assignment.release_expired(campaign.pk)
     ratings.submit(reviewer=slow, token=lease.token, **factories.answers(campaign))
-    assert assignment.next_for(reviewer=other).item_id != lease.item_id
+    assert factories.lease(other).item_id != lease.item_id
     assert ReviewItem.objects.get(pk=lease.item_id).open_slots == 0
 
 
 def test_a_late_rating_whose_slot_was_taken_is_not_counted(owner):
     campaign = factories.campaign(owner, pairs=1, overlap=1)
     slow, other = factories.reviewer(campaign), factories.reviewer(campaign)
-    lease = assignment.next_for(reviewer=slow)
+    lease = factories.lease(slow)
     expire(lease)
     assert rate(campaign, other)
     with pytest.raises(DomainError) as caught:
@@ -115,7 +115,7 @@ def test_a_late_rating_whose_slot_was_taken_is_not_counted(owner):
 
 def test_the_database_itself_refuses_a_second_holder_of_a_slot(owner):
     campaign = factories.campaign(owner, pairs=1, overlap=1)
-    lease = assignment.next_for(reviewer=factories.reviewer(campaign))
+    lease = factories.lease(factories.reviewer(campaign))
     copy = {
         "item": lease.item,
         "slot": lease.slot,
@@ -129,7 +129,7 @@ def test_the_database_itself_refuses_a_second_holder_of_a_slot(owner):
 def test_the_same_rating_again_answers_alike_and_is_stored_once(owner):
     campaign = factories.campaign(owner)
     reviewer = factories.reviewer(campaign)
-    token = assignment.next_for(reviewer=reviewer).token
+    token = factories.lease(reviewer).token
     first = ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign))
     again = ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign))
     assert first.pk == again.pk and Rating.objects.count() == 1
@@ -140,7 +140,7 @@ def test_the_same_rating_again_answers_alike_and_is_stored_once(owner):
 
 def test_another_reviewers_pair_is_not_there(owner):
     campaign = factories.campaign(owner)
-    token = assignment.next_for(reviewer=factories.reviewer(campaign)).token
+    token = factories.lease(factories.reviewer(campaign)).token
     with pytest.raises(DomainError) as caught:
         ratings.submit(reviewer=factories.reviewer(campaign), token=token, **factories.answers(campaign))
     assert (caught.value.code, caught.value.status) == ("unknown_assignment", 404)
@@ -171,7 +171,7 @@ def test_after_close_nothing_is_accepted_and_before_it_everything_stays(owner):
     campaign = factories.campaign(owner)
     reviewer = factories.reviewer(campaign)
     assert rate(campaign, reviewer)
-    lease = assignment.next_for(reviewer=reviewer)
+    lease = factories.lease(reviewer)
     campaigns.close(campaign=campaign, user=owner, reason="enough")
     for attempt in (
         lambda: ratings.submit(reviewer=reviewer, token=lease.token, **factories.answers(campaign)),

@@ -16,12 +16,17 @@ def say(**event: object) -> None:
     print(json.dumps(event), flush=True)  # noqa: T201
 
 
+def obey(_signal: int, _frame: object) -> None:
+    say(event="cancelled", step=3)
+    os._exit(0)
+
+
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     if job.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
-        signal.signal(signal.SIGTERM, lambda *_: (say(event="cancelled", step=3), os._exit(0)))
+        signal.signal(signal.SIGTERM, obey)
     if job.get("grandchild"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         Path(job["grandchild"]).write_text(str(child.pid))

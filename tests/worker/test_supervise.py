@@ -103,7 +103,7 @@ def test_metrics_arrive_while_the_child_works(claim, attempt):
 
 
 def test_progress_and_time_left_reach_the_row(claim, attempt):
-    seen = []
+    seen: list[tuple[int, int, float | None]] = []
 
     def watch():
         until_running(claim, "Training")

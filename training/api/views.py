@@ -24,6 +24,7 @@ from training.services.rows import ColumnMapping
 
 
 class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+    queryset = Dataset.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.DatasetSerializer
     filterset_fields = ("name",)
     parser_classes = [MultiPartParser]
@@ -57,6 +58,7 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
 
 class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+    queryset = ModelVersion.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.ModelVersionSerializer
     filterset_fields = ("kind", "stage")
 
@@ -73,6 +75,7 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
 
 class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+    queryset = TrainingRun.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.TrainingRunSerializer
     filterset_fields = ("status", "dataset", "base_model")
 

@@ -1,0 +1,150 @@
+"""Both sides answer the same prompts from one base, and nothing unfit is asked."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worker.ml.conftest import BASE, run, write_jsonl
+from worker.artefacts import ArtefactError
+from worker.ml import generate
+from worker.ml.errors import MlError
+from worker.ml.models import inspect_base
+
+
+@pytest.fixture
+def job(trained, cases, tmp_path: Path):
+    prompts = [
+        {
+            "prompt_id": row["id"],
+            "instruction": row["instruction"],
+            "input": row["input"],
+            "roles": ["baseline", "candidate"],
+        }
+        for row in cases[32:40]
+    ]
+    return {
+        "base_model": str(BASE),
+        "baseline_adapter": None,
+        "candidate_adapter": str(trained[0]),
+        "prompts_file": str(write_jsonl(tmp_path / "prompts.jsonl", prompts)),
+        "decoding": {"max_new_tokens": 48, "batch_size": 3},
+    }
+
+
+def responses(events) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (response["prompt_id"], response["role"]): response
+        for event in events
+        if event["event"] == "responses"
+        for response in event["responses"]
+    }
+
+
+def test_batched_answers_equal_single_ones_on_both_sides(job):
+    """Left padding done right. Greedy answers can only differ where two tokens tie to the last float bits."""
+    batched = responses(run(generate.main, job))
+    single = responses(run(generate.main, job | {"decoding": {"max_new_tokens": 48, "batch_size": 1}}))
+    assert len(batched) == 16
+    assert {key: value["text"] for key, value in batched.items()} == {
+        key: value["text"] for key, value in single.items()
+    }
+    assert {key: value["output_tokens"] for key, value in batched.items()} == {
+        key: value["output_tokens"] for key, value in single.items()
+    }
+
+
+def test_the_two_sides_differ_and_take_turns(job):
+    events = [event for event in run(generate.main, job) if event["event"] == "responses"]
+    assert [event["responses"][0]["role"] for event in events] == [
+        "baseline", "candidate", "candidate", "baseline", "baseline", "candidate",
+    ]  # fmt: skip
+    assert [event["done"] for event in events] == [3, 6, 9, 12, 14, 16]
+    found = responses(events)
+    prompt_ids = {key[0] for key in found}
+    assert any(found[key, "baseline"]["text"] != found[key, "candidate"]["text"] for key in prompt_ids)
+
+
+def test_a_response_carries_what_it_cost(job):
+    job["decoding"]["max_new_tokens"] = 200
+    found = responses(run(generate.main, job))
+    assert {response["finish_reason"] for response in found.values()} <= {"stop", "length"}
+    for response in found.values():
+        assert response["latency_ms"] > 0
+        assert (response["finish_reason"] == "length") == (response["output_tokens"] == 200)
+        assert "<|" not in response["text"]
+    stopped = [response for response in found.values() if response["finish_reason"] == "stop"]
+    by_batch = sorted(stopped, key=lambda response: (response["role"], response["input_tokens"]))[:2]
+    assert len({response["latency_ms"] for response in stopped}) > 1, by_batch
+
+
+def test_only_the_wanted_roles_are_generated(job, cases):
+    lines = [json.loads(line) for line in Path(job["prompts_file"]).read_text().splitlines()][:3]
+    lines[0]["roles"], lines[1]["roles"], lines[2]["roles"] = ["candidate"], [], ["baseline"]
+    write_jsonl(Path(job["prompts_file"]), lines)
+    events = run(generate.main, job)
+    assert set(responses(events)) == {
+        (lines[0]["prompt_id"], "candidate"),
+        (lines[2]["prompt_id"], "baseline"),
+    }
+    assert events[-1]["facts"]["responses"] == 2
+
+
+def test_the_facts_say_how_it_was_generated(job):
+    facts = run(generate.main, job)[-1]["facts"]
+    assert facts["merge_state"] == "unmerged"
+    assert facts["quantisation"] == "nf4"
+    assert facts["warm_up"] is True
+    assert facts["template_hash"] == inspect_base(BASE)["template_hash"]
+
+
+def test_two_adapters_can_be_compared_and_the_same_one_agrees_with_itself(job):
+    found = responses(run(generate.main, job | {"baseline_adapter": job["candidate_adapter"]}))
+    prompt_ids = {key[0] for key in found}
+    assert all(found[key, "baseline"]["text"] == found[key, "candidate"]["text"] for key in prompt_ids)
+
+
+def test_sampling_is_repeatable_and_the_seed_matters(job):
+    decoding = {"max_new_tokens": 24, "batch_size": 8, "temperature": 1.5, "seed": 1}
+    first, second, other = (
+        {key: value["text"] for key, value in responses(run(generate.main, job | {"decoding": each})).items()}
+        for each in (decoding, decoding, decoding | {"seed": 2})
+    )
+    assert first == second
+    assert first != other
+
+
+def test_an_adapter_of_another_base_is_refused(job, tmp_path: Path):
+    other = shutil.copytree(BASE, tmp_path / "other")
+    weights = bytearray((other / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (other / "model.safetensors").write_bytes(weights)
+    with pytest.raises(MlError) as caught:
+        run(generate.main, job | {"base_model": str(other)})
+    assert caught.value.code == "adapter_other_base"
+
+
+def test_another_template_is_refused(job, tmp_path: Path):
+    other = shutil.copytree(BASE, tmp_path / "other")
+    (other / "chat_template.jinja").write_text((BASE / "chat_template.jinja").read_text() + " ")
+    with pytest.raises(MlError) as caught:
+        run(generate.main, job | {"base_model": str(other)})
+    assert caught.value.code == "template_mismatch"
+
+
+def test_a_changed_adapter_is_refused(job, trained, tmp_path: Path):
+    copy = shutil.copytree(trained[0], tmp_path / "copy")
+    weights = bytearray((copy / "adapter_model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (copy / "adapter_model.safetensors").write_bytes(weights)
+    with pytest.raises(ArtefactError) as caught:
+        run(generate.main, job | {"candidate_adapter": str(copy)})
+    assert caught.value.code == "artefact_changed"
+
+
+def test_a_prompt_beyond_the_context_is_refused(job):
+    with pytest.raises(MlError) as caught:
+        run(generate.main, job | {"decoding": {"max_new_tokens": 2000}})
+    assert caught.value.code == "prompt_too_long"
