@@ -1,0 +1,54 @@
+// Keys of the review screen. They are silent while somebody writes, in dialogs, and inside the rubric's questions,
+// where digits belong to the focused scale.
+
+import { $ } from "./dom.js";
+import { choices } from "./store.js";
+
+const PREFERENCES = { 1: "left", ArrowLeft: "left", 2: "right", ArrowRight: "right", 0: "tie", 9: "both_bad" };
+
+export function listen({ submit, prefer }) {
+  const form = $("rating");
+  const single = $("single-keys");
+  single.checked = choices.get("keys", true);
+  const apply = () => document.body.classList.toggle("no-keys", !single.checked);
+  single.addEventListener("change", () => {
+    choices.put("keys", single.checked);
+    apply();
+  });
+  apply();
+
+  document.addEventListener("keydown", (event) => {
+    const { target, key } = event;
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (!event.repeat && !$("pair").hidden) submit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || !single.checked) return;
+    if (target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return;
+    if (pressed(key, target)) event.preventDefault();
+  });
+
+  function pressed(key, target) {
+    if (key === "?") $("keys").showModal();
+    else if ($("pair").hidden) return false;
+    else if (target.closest(".segments")) return onScale(target, key);
+    else if (key === "d") $("differences").click();
+    else if (key === "i") $("instructions").showModal();
+    else if (PREFERENCES[key] && !target.closest(".question")) prefer(PREFERENCES[key]);
+    else return false;
+    return true;
+  }
+
+  function onScale(target, key) {
+    if (!/^\d$/.test(key)) return false;
+    const steps = [...form.querySelectorAll(`[name="${CSS.escape(target.name)}"]`)];
+    const wanted = steps.find((step) => step.value === key) ?? (key === "0" && steps.find((step) => step.value === "10"));
+    if (!wanted) return false;
+    wanted.checked = true;
+    wanted.focus();
+    wanted.dispatchEvent(new Event("change", { bubbles: true }));
+    return true;
+  }
+}

@@ -1,0 +1,86 @@
+// Showing the prompt and the two responses. Both sides go through the same functions together.
+
+import { differences } from "./diff.js";
+import { $, el, word } from "./dom.js";
+
+const SHORT = 60; // characters that fit a narrow column of the table of inputs
+const LONG = 320; // characters after which a text is folded
+
+export function showPrompt({ instruction, input }, sameInstruction) {
+  $("instruction-text").textContent = instruction;
+  $("instruction").hidden = !instruction;
+  $("same").hidden = !sameInstruction;
+  if (!sameInstruction) $("instruction").open = true;
+  $("input").replaceChildren(...(input === "" || input == null ? [] : [value(input)]));
+}
+
+function value(given) {
+  if (Array.isArray(given) && given.every((item) => item === null || typeof item !== "object")) {
+    return text(given.map(plain).join(", "));
+  }
+  if (given !== null && typeof given === "object") return table(given);
+  return text(plain(given));
+}
+
+function plain(given) {
+  if (given === true) return word("yes");
+  if (given === false) return word("no");
+  return given === null || given === "" ? "–" : String(given);
+}
+
+function table(given) {
+  const rows = Object.entries(given).map(([key, inner]) => {
+    const wide = inner !== null && typeof inner === "object" ? true : plain(inner).length > SHORT;
+    const name = Array.isArray(given) ? String(Number(key) + 1) : key.replace(/_/g, " ");
+    return el("div", { class: wide ? "wide" : null }, el("dt", { dir: "auto" }, name), el("dd", {}, value(inner)));
+  });
+  return el("dl", { class: "inputs" }, ...rows);
+}
+
+function text(content) {
+  if (content.length <= LONG) return el("div", { class: "text", dir: "auto" }, content);
+  const start = content.slice(0, 140).replace(/\s+\S*$/, "");
+  return el("details", { class: "long" },
+    el("summary", {}, el("span", { class: "start", dir: "auto" }, `${start} …`), el("span", { class: "whole" }, word("whole"))),
+    el("div", { class: "text", dir: "auto" }, content));
+}
+
+export function showResponses(pair, marked) {
+  const pretty = [indented(pair.left.text), indented(pair.right.text)];
+  const code = pretty.some((found) => found !== null);
+  const texts = [pretty[0] ?? pair.left.text, pretty[1] ?? pair.right.text];
+  const parts = marked ? differences(...texts) : texts.map((whole) => [{ text: whole, differs: false }]);
+  ["left", "right"].forEach((side, index) => {
+    const shown = parts[index].filter((part) => part.text);
+    const nodes = shown.map((part) => (part.differs ? el("mark", {}, part.text) : part.text));
+    $(`text-${side}`).classList.toggle("as-code", code);
+    $(`text-${side}`).replaceChildren(...(nodes.length ? nodes : [word("nothing")]));
+  });
+}
+
+// JSON with line breaks, or null if it is none. Works on the tokens, so that long numbers and repeated keys stay as written.
+export function indented(source) {
+  if (!/^\s*[[{]/.test(source)) return null;
+  try {
+    JSON.parse(source);
+  } catch {
+    return null;
+  }
+  let depth = 0;
+  let result = "";
+  let last = "";
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const [token] of source.matchAll(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    if (token === "}" || token === "]") {
+      depth -= 1;
+      if (last !== "{" && last !== "[") result += line();
+      result += token;
+    } else {
+      if (last === "{" || last === "[") result += line();
+      if (token === "{" || token === "[") depth += 1;
+      result += token === ":" ? ": " : token === "," ? `,${line()}` : token[0] === '"' ? JSON.stringify(JSON.parse(token)) : token;
+    }
+    last = token;
+  }
+  return result;
+}
