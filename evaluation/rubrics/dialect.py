@@ -119,8 +119,8 @@ def _read(lines: list[str], start: int, *, title: str) -> FormDefinition:
         elif reader.kind == "form" and (question := _QUESTION.match(content)):
             _finish(reader, fields, number)
             reader.question = question["text"].strip(), number
-        elif content and sections:
-            sections[-1][2].append(line)
+        elif sections and (content or reader.kind != "form"):
+            sections[-1][2].append(line.rstrip())  # an empty line parts two paragraphs
     _finish(reader, fields, len(lines))
     return _form(reader.title, sections, fields)
 
@@ -240,7 +240,7 @@ def _slug(label: str) -> str:
 
 def _form(title: str, sections: list[tuple[str, str, list[str]]], fields: list[Field]) -> FormDefinition:
     def body(lines: list[str]) -> str:
-        return "\n".join(lines).strip()
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
     made = tuple(Section(name, kind, body(lines)) for name, kind, lines in sections)
     instructions = next((section.text for section in made if section.kind == "instructions"), "")

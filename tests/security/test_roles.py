@@ -1,5 +1,7 @@
 """Every page and endpoint against every kind of visitor."""
 
+from html.parser import HTMLParser
+
 import pytest
 from django.urls import reverse
 
@@ -198,3 +200,35 @@ def test_nobody_can_sign_up(client):
 
     client.post(reverse("account_signup"), {"email": "x@example.org", "password1": "correct horse battery"})
     assert not User.objects.exists()
+
+
+class Forms(HTMLParser):
+    """Counts the forms of a page that POST, and those among them that carry a CSRF token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.posting = self.protected = 0
+        self._inside = False
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "form":
+            self._inside = given.get("method", "").lower() == "post"
+            self.posting += self._inside
+        elif tag == "input" and given.get("name") == "csrfmiddlewaretoken" and self._inside:
+            self.protected += 1
+            self._inside = False
+
+
+@pytest.mark.parametrize("name", sorted(STAFF | ADMIN_ONLY))
+def test_every_form_carries_its_token(client, world, name):
+    from evaluation.models import Campaign
+
+    client.force_login(factories.user())
+    counted = Forms()
+    for status in ("open", "draft") if name == "evaluation:campaign" else ("open",):
+        if status == "draft":
+            Campaign.objects.update(status="draft", opened_at=None)
+        counted.feed(client.get(address(name, world)).content.decode())
+    assert counted.posting >= 1  # signing out is one
+    assert counted.protected == counted.posting

@@ -40,6 +40,15 @@ def test_the_shipped_rubric_has_three_scales_for_each_side():
     assert "tie" in found.instructions
 
 
+def test_paragraphs_stay_apart_and_questions_leave_no_gaps():
+    text = "## How\n\n{type: instructions}\n\nRead\nboth.\n\n\n\nThen rate.\n\n" + form(
+        "", "**Why?**", "{type: textarea}", "", "**Who?**", "{type: textarea}"
+    )
+    found = parse(text)
+    assert found.instructions == "Read\nboth.\n\nThen rate."
+    assert found.sections[1].text == ""
+
+
 def test_a_form_survives_json():
     found = parse(rubrics.builtin("customer_support"))
     assert FormDefinition.from_json(json.loads(json.dumps(found.to_json()))) == found
