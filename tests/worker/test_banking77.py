@@ -1,0 +1,74 @@
+"""Real data through the whole path: BANKING77 uploaded, trained on with QLoRA, compared on its own test rows.
+
+Run it alone with `pytest tests/worker/test_banking77.py -s`, which prints the figures.
+"""
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from evaluation.models import GenerationRun, PromptSet
+from evaluation.selectors import comparison
+from evaluation.services import generation
+from ftplatform import queues
+from tests import factories
+from training.config import DecodingConfig, TrainingConfig
+from training.models import Dataset
+from training.services import models, runs
+from worker.demo.stages import BASE_FOLDER
+from worker.tasks import run_next
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+COLUMNS = [
+    "--instruction",
+    'Name the intent of the bank customer\'s query. Answer as JSON: {"intent": name}.',
+    "--input",
+    "query=text",
+    "--output",
+    "intent=category",
+]
+CONFIG = TrainingConfig(learning_rate=6e-3, batch_size=32, epochs=0.5, max_length=512)
+
+
+def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
+    folder = shared_data / "banking77"
+    owner = factories.user()
+    call_command("import_dataset", folder / "train.csv", "--name", "banking77", *COLUMNS, "--held-out", "2")
+    call_command(
+        "import_prompts", folder / "test.csv", "--name", "banking77 test", *COLUMNS, "--limit", "300"
+    )
+    data = Dataset.objects.get()
+    assert data.rows == 10_003
+
+    base = models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER), is_demo=True)
+    run = runs.launch(user=owner, name="banking77", dataset=data, base_model=base, config=CONFIG)
+    run_next(queues.GPU)
+    run.refresh_from_db()
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    losses = list(run.metrics.filter(split="validation").values_list("loss", flat=True))
+    assert losses[-1] < losses[0] / 2
+
+    compared = generation.launch(
+        user=owner,
+        name="banking77",
+        prompt_set=PromptSet.objects.get(),
+        candidate=run.adapter,
+        decoding=DecodingConfig(max_new_tokens=32, batch_size=50),
+    )
+    run_next(queues.GPU)
+    compared = GenerationRun.objects.get(pk=compared.pk)
+    assert compared.status == compared.Status.SUCCEEDED, compared.error_message
+
+    figures = comparison(compared)
+    assert figures is not None
+    intent = next(row for row in figures["fields"] if row["name"] == "intent")
+    assert intent["baseline"]["compared"] == intent["candidate"]["compared"] == 300
+    assert intent["candidate"]["share"] >= intent["baseline"]["share"] + 0.05
+    client.force_login(owner)
+    page = client.get(reverse("evaluation:generation_run", args=[compared.pk])).content.decode()
+    assert "intent" in page and "300" in page
+    shares = f"{intent['baseline']['share']:.1%} → {intent['candidate']['share']:.1%}"
+    with capsys.disabled():
+        print(f"\nbanking77 on the toy model: intent right in {shares} of 300 test queries, ", end="")  # noqa: T201
+        print(f"validation loss {losses[0]:.2f} → {losses[-1]:.2f}")  # noqa: T201
