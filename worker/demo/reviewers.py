@@ -1,0 +1,99 @@
+"""Simulated reviewers: programs that fill most of the demo's campaign, through the same services as people.
+
+They are marked as simulated, and every report they touch says so. Each judges by how much of the expected output a
+response got right, with noise and habits of its own, so that agreement and intervals look like those of a small
+panel. They show how the product works; they say nothing about how people would judge.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from evaluation.models import Assignment, Campaign, Response, Reviewer
+from evaluation.services import assignment, ratings
+
+NOISE = 0.35
+TIE_BAND = 0.25
+BAD = 0.45
+
+
+def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callable[[int], None]) -> int:
+    """Let `panel` simulated reviewers rate in turn until the campaign has `target` ratings; returns how many it has."""
+    rated = campaign.ratings.count()
+    reviewers = _panel(campaign, panel)
+    while rated < target and reviewers:
+        for reviewer in list(reviewers):
+            if rated >= target:
+                break
+            current = assignment.next_for(reviewer=reviewer)
+            if current is None:
+                reviewers.remove(reviewer)
+                continue
+            _rate(reviewer, current, seed)
+            rated += 1
+            tick(rated)
+    return rated
+
+
+def _panel(campaign: Campaign, size: int) -> list[Reviewer]:
+    """The campaign's simulated reviewers, joined by its own invitation."""
+    known = list(campaign.reviewers.filter(is_simulated=True).select_related("campaign"))
+    code = campaign.invites.earliest("id").code
+    joined = [assignment.join(code=code, is_simulated=True)[0] for _ in range(size - len(known))]
+    return known + joined
+
+
+def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
+    pair = current.item.pair
+    rng = random.Random(f"{seed}/{reviewer.number}/{pair.prompt.key}")
+    left, right = (
+        (pair.candidate, pair.baseline) if current.candidate_left else (pair.baseline, pair.candidate)
+    )
+    habits = random.Random(f"{seed}/{reviewer.number}")
+    leaning, severity = habits.gauss(0, 0.05), habits.gauss(0, 0.8)
+    felt_left = _quality(left) + rng.gauss(0, NOISE) + leaning
+    felt_right = _quality(right) + rng.gauss(0, NOISE)
+    ratings.submit(
+        reviewer=reviewer,
+        token=current.token,
+        preference=_preference(felt_left, felt_right),
+        scores=_scores(reviewer.campaign.rubric, felt_left, felt_right, severity, rng),
+        answers={},
+        comment="",
+        active_ms=int(1000 * rng.lognormvariate(3.2, 0.4)),
+    )
+
+
+def _quality(response: Response) -> float:
+    """0 to 1: the share of expected fields that match, counting similar wording in part."""
+    fields = (response.match or {}).get("fields", [])
+    if not fields:
+        return 0.0
+    points = [
+        field["similarity"] if field["similarity"] is not None else field["status"] == "match"
+        for field in fields
+    ]
+    return float(sum(points) / len(points))
+
+
+def _preference(left: float, right: float) -> str:
+    if abs(left - right) < TIE_BAND:
+        return "both_bad" if max(left, right) < BAD else "tie"
+    return "left" if left > right else "right"
+
+
+def _scores(
+    rubric: dict[str, Any], left: float, right: float, severity: float, rng: random.Random
+) -> dict[str, dict[str, int]]:
+    def points(felt: float, low: int, high: int) -> int:
+        middle = low + (high - low) * (0.25 + 0.6 * felt)
+        return min(high, max(low, round(middle - severity + rng.gauss(0, 0.9))))
+
+    return {
+        field["key"]: {
+            "left": points(left, field["minimum"], field["maximum"]),
+            "right": points(right, field["minimum"], field["maximum"]),
+        }
+        for field in rubric["fields"]
+        if field["kind"] == "scale" and field["per"] == "side"
+    }

@@ -1,0 +1,201 @@
+"""The demo's loop, stage by stage, through the very services that the pages and the API call.
+
+Every stage finds what an earlier run of the demo has left and goes on from there, so that a second run is quick and
+an interrupted one continues.
+"""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from evaluation import rubrics
+from evaluation.models import Campaign, GenerationRun, PromptSet, Report
+from evaluation.selectors import comparison
+from evaluation.services import campaigns, generation, prompts, reports
+from evaluation.services.report_markdown import markdown
+from ftplatform.accounts.models import User
+from ftplatform.accounts.services import ensure_user
+from ftplatform.jobs.models import Job
+from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
+from training.services import datasets, models, runs
+from worker.demo import reviewers
+from worker.demo.display import Stage
+from worker.ml.demo import cases, recipe
+
+NAME = "Demo: customer operations"
+BASE_NAME = "Demo base (toy model)"
+BASE_FOLDER = Path(__file__).resolve().parent.parent / "ml" / "demo" / "base"
+CASES, HELD_OUT = recipe.TRAIN_ROWS + recipe.VALIDATION_ROWS, recipe.VALIDATION_ROWS
+PAIRS, OVERLAP, PANEL = 60, 3, 12
+INTERIM = 0.9
+SEED = 20
+_POLL_SECONDS = 0.5
+
+Alive = Callable[[], None]
+
+
+class DemoFailed(Exception):
+    """A stage could not be finished; the message says which and where to look."""
+
+
+@dataclass(frozen=True)
+class Login:
+    role: str
+    email: str
+    password: str
+
+
+def folder() -> Path:
+    return Path(settings.VAR_DIR) / "demo"
+
+
+def accounts() -> list[Login]:
+    """An admin and a manager with random passwords, kept for the next run in a file that only its owner can read."""
+    file = folder() / "logins.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    logins = []
+    for role in (User.Role.ADMIN, User.Role.MANAGER):
+        email = f"{role}@demo.invalid"
+        password = kept.setdefault(email, secrets.token_urlsafe(9))
+        ensure_user(email=email, name=f"Demo {role}", role=role, password=password)
+        logins.append(Login(role, email, password))
+    handle = os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(handle, "w") as out:
+        json.dump(kept, out)
+    return logins
+
+
+def dataset(user: User, show: Stage) -> Dataset:
+    file = folder() / "cases.jsonl"
+    with file.open("w", encoding="utf-8") as out:
+        for number, case in enumerate(cases.generate_cases(CASES), 1):
+            out.write(json.dumps(case, ensure_ascii=False) + "\n")
+            show(number, CASES)
+    with file.open("rb") as rows:
+        made = datasets.create(
+            user=user, name=NAME, file=rows, source_name=file.name, validation_share=HELD_OUT / CASES
+        )
+    show.result(f"{made.train_rows:,} rows to train on, {made.validation_rows:,} held out")
+    return made
+
+
+def base_model(user: User) -> ModelVersion:
+    return models.register_base(user=user, name=BASE_NAME, path=str(BASE_FOLDER), is_demo=True)
+
+
+def train(user: User, data: Dataset, base: ModelVersion, show: Stage, alive: Alive) -> ModelVersion:
+    same = TrainingRun.objects.filter(dataset=data, base_model=base, config=recipe.TRAINING.model_dump())
+    run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
+    if run is None:
+        run = runs.launch(user=user, name="demo-qlora", dataset=data, base_model=base, config=recipe.TRAINING)
+    _follow(run.pk, show, alive, _training_note)
+    first, last = (
+        run.metrics.filter(split=StepMetric.Split.VALIDATION).order_by(o).first() for o in ("step", "-step")
+    )
+    if first is not None and last is not None:
+        show.result(
+            f"validation loss {first.loss:.2f} → {last.loss:.2f}, token accuracy "
+            f"{first.token_accuracy:.1%} → {last.token_accuracy:.1%}"
+        )
+    return TrainingRun.objects.get(pk=run.pk).adapter
+
+
+def _training_note(job: Job) -> str:
+    last = StepMetric.objects.filter(run_id=job.pk, split=StepMetric.Split.TRAIN).last()
+    return f"loss {last.loss:.3f}" if last is not None else job.stage.lower()
+
+
+def _follow(job_id: UUID, show: Stage, alive: Alive, note: Callable[[Job], str]) -> None:
+    """Watch a job to its end as anybody could: by reading its row. `alive` raises when a service has died."""
+    while True:
+        alive()
+        job = Job.objects.get(pk=job_id)
+        show(job.step, job.total_steps or None, note(job), job.seconds_left)
+        if job.is_finished:
+            break
+        time.sleep(_POLL_SECONDS)
+    if job.status != Job.Status.SUCCEEDED:
+        raise DemoFailed(
+            f"{job.get_kind_display()} ended as {job.status}: {job.error_message or 'no reason given'}"
+        )
+
+
+def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, alive: Alive) -> GenerationRun:
+    prompt_set = PromptSet.objects.filter(dataset=data).first()
+    if prompt_set is None:
+        prompt_set = prompts.from_dataset(user=user, name=f"{data} held-out", dataset=data)
+    same = GenerationRun.objects.filter(prompt_set=prompt_set, candidate=candidate)
+    run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
+    if run is None:
+        run = generation.launch(
+            user=user,
+            name="Base against tuned",
+            prompt_set=prompt_set,
+            candidate=candidate,
+            decoding=recipe.DECODING,
+        )
+    _follow(run.pk, show, alive, lambda job: job.stage.lower())
+    run.refresh_from_db()
+    show.result(_accuracy(run))
+    return run
+
+
+def _accuracy(run: GenerationRun) -> str:
+    figures = comparison(run)
+    decision = next((row for row in (figures or {}).get("fields", []) if row["name"] == "decision"), None)
+    if decision is None:
+        return "no decisions to compare"
+    before, after = decision["baseline"]["share"], decision["candidate"]["share"]
+    return f"decision right in {before:.1%} → {after:.1%} of {run.prompt_set.size} held-out cases"
+
+
+def campaign(user: User, run: GenerationRun, show: Stage) -> Campaign:
+    found = Campaign.objects.filter(run=run).first()
+    if found is None:
+        found = campaigns.create(
+            user=user,
+            title="Customer replies, first round",
+            run=run,
+            rubric_text=rubrics.builtin("customer_support"),
+            overlap=OVERLAP,
+            pairs=min(PAIRS, run.prompt_set.size),
+            looks=(INTERIM, 1.0),
+        )
+    campaigns.open_campaign(campaign=found, user=user)
+    found.refresh_from_db()
+    if found.status == Campaign.Status.OPEN:
+        target = round(INTERIM * found.ratings_planned)
+        reviewers.rate(
+            campaign=found,
+            target=target,
+            panel=PANEL,
+            seed=SEED,
+            tick=lambda rated: show(rated, target, "simulated"),
+        )
+    rated = found.ratings.count()
+    show.result(
+        f"{rated} of {found.ratings_planned} ratings, all by {PANEL} SIMULATED reviewers; the rest is yours"
+    )
+    return found
+
+
+def report(user: User, found: Campaign) -> Report:
+    """The planned look that is due, or the one already taken; written out as JSON and Markdown too."""
+    if reports.next_look(found)["due"]:
+        reports.take_look(campaign=found, user=user)
+    latest = found.reports.first()
+    if latest is None:
+        raise DemoFailed("The campaign has too few ratings for its first planned look.")
+    (folder() / "report.json").write_text(
+        json.dumps(latest.result, ensure_ascii=False, indent=2), encoding="utf-8"
+    )
+    (folder() / "report.md").write_text(markdown(latest), encoding="utf-8")
+    return latest

@@ -1,0 +1,140 @@
+"""From JSONL rows to token ids, with the loss on the answer and its end token and on nothing else."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.ml.chat import as_text, render_example, render_prompt
+from worker.ml.errors import MlError
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example: `input` and `output` are text or JSON values."""
+
+    id: str
+    instruction: str
+    input: Any
+    output: Any
+
+
+@dataclass(frozen=True)
+class TokenisedRow:
+    """Token ids of prompt and completion together, and 1 where the completion is; both of the same length."""
+
+    id: str
+    input_ids: list[int]
+    completion_mask: list[int]
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file; raises MlError naming the file and the line of the first bad one."""
+    objects = []
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    objects.append(_parse_line(path, number, line))
+    except OSError as error:
+        raise MlError("data_missing", f"The file {path} cannot be read: {error.strerror}.") from error
+    if not objects:
+        raise MlError("data_empty", f"The file {path} holds no rows; at least one is needed.")
+    return objects
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The examples of a JSONL file with the keys id, instruction, input and output."""
+    rows = []
+    for number, item in enumerate(read_jsonl(path), start=1):
+        missing = {"id", "instruction", "input", "output"} - item.keys()
+        if missing:
+            raise MlError("data_invalid", f"Row {number} of {path} lacks {', '.join(sorted(missing))}.")
+        rows.append(Row(str(item["id"]), str(item["instruction"]), item["input"], item["output"]))
+    return rows
+
+
+def tokenise_rows(rows: list[Row], tokenizer: Any, stop_ids: set[int], max_length: int) -> list[TokenisedRow]:
+    """Tokenise for training; every row keeps its end token or none is returned.
+
+    `stop_ids` are the tokens that end a generated answer. Raises MlError: rows_too_long (naming the rows,
+    their lengths in tokens and the remedies), template_without_end, control_token_in_text,
+    template_inconsistent.
+    """
+    refuse_control_tokens(tokenizer, ((row.id, (row.instruction, row.input, row.output)) for row in rows))
+    tokenised = [_tokenise(row, tokenizer, stop_ids) for row in rows]
+    too_long = [row for row in tokenised if len(row.input_ids) > max_length]
+    if too_long:
+        raise _too_long(too_long, len(rows), max_length)
+    return tokenised
+
+
+def prompt_ids(tokenizer: Any, instruction: str, input_value: Any) -> list[int]:
+    """Token ids of one prompt, as training saw it and as generation gives it."""
+    return _encode(tokenizer, render_prompt(tokenizer, instruction, input_value))
+
+
+def refuse_control_tokens(tokenizer: Any, items: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    """Refuse text that spells a control token: it could end the turn early or open another speaker's.
+
+    `items` are (row id, values). Raises MlError("control_token_in_text").
+    """
+    tokens = [str(token) for token in tokenizer.all_special_tokens]
+    guilty = []
+    for row_id, values in items:
+        text = "\n".join(as_text(value) for value in values)
+        guilty += [(row_id, token) for token in tokens if token in text]
+    if guilty:
+        shown = ", ".join(f"{row_id} ({token})" for row_id, token in guilty[:_SHOWN])
+        raise MlError(
+            "control_token_in_text",
+            f"{len(guilty)} rows contain the base model's own control tokens: {shown}; remove them from the "
+            f"text.",
+        )
+
+
+def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        item = json.loads(line)
+    except ValueError as error:
+        raise MlError("data_invalid", f"Line {number} of {path} is not JSON: {error}.") from error
+    if not isinstance(item, dict):
+        raise MlError("data_invalid", f"Line {number} of {path} is not a JSON object.")
+    return item
+
+
+def _tokenise(row: Row, tokenizer: Any, stop_ids: set[int]) -> TokenisedRow:
+    # Prompt and completion are encoded apart, so that no token straddles the border and the prompt's ids are
+    # exactly those of generation.
+    prompt_text, completion_text = render_example(tokenizer, row.instruction, row.input, row.output)
+    prompt, completion = _encode(tokenizer, prompt_text), _encode(tokenizer, completion_text)
+    ends = [index for index, token in enumerate(completion) if token in stop_ids]
+    if not ends:
+        raise MlError(
+            "template_without_end",
+            f"The chat template puts no end token after the answer of row {row.id}, so the model could never "
+            f"learn "
+            "to stop; use a base model whose template ends a turn with its end-of-sequence token.",
+        )
+    # What a template writes after the end token (often a newline) is never generated, so it is not trained.
+    completion = completion[: ends[0] + 1]
+    return TokenisedRow(row.id, prompt + completion, [0] * len(prompt) + [1] * len(completion))
+
+
+def _encode(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _too_long(rows: list[TokenisedRow], total: int, max_length: int) -> MlError:
+    shown = ", ".join(f"{row.id} ({len(row.input_ids)})" for row in rows[:_SHOWN])
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    longest = max(len(row.input_ids) for row in rows)
+    return MlError(
+        "rows_too_long",
+        f"{len(rows)} of {total} rows are longer than max_length {max_length} and would lose their end "
+        f"token: "
+        f"{shown}{more} tokens; raise max_length to {longest}, or shorten or remove these rows.",
+    )

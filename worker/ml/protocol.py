@@ -1,0 +1,167 @@
+"""How a run talks to its supervisor: JSON lines on stdout, SIGTERM to stop, stdin held open while it is
+wanted.
+
+Both commands (`worker.ml.train`, `worker.ml.generate`) run through `run_command`, which owns the exit status:
+0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is
+kept for events, and descriptor 1 is pointed at stderr before any library loads.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from worker.artefacts import ArtefactError
+from worker.ml.errors import MlError
+
+HEARTBEAT_SECONDS = 5.0
+
+
+class Cancelled(Exception):
+    """Raised at a safe point after SIGTERM; `facts` go into the `cancelled` event."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__("cancelled")
+        self.facts = facts
+
+
+class Reporter:
+    """Writes events, one JSON object a line, from any thread; knows whether a stop was asked for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._last = time.monotonic()
+        self.stop_requested = False
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write one event; a number that JSON cannot hold (NaN, infinity) is a ValueError here, not
+        downstream."""
+        line = json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False)
+        with self._lock:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+            self._last = time.monotonic()
+
+    def alive(self) -> None:
+        """A heartbeat if nothing was said for HEARTBEAT_SECONDS; called where real progress was just made."""
+        if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
+            self.emit("heartbeat")
+
+    def check_stop(self, **facts: Any) -> None:
+        """Raise Cancelled if SIGTERM has arrived."""
+        if self.stop_requested:
+            raise Cancelled(**facts)
+
+    def stage(self, name: str) -> None:
+        """Announce a stage whose progress shows in its own events."""
+        self.check_stop()
+        self.emit("stage", stage=name)
+
+    @contextmanager
+    def quiet_stage(self, name: str) -> Iterator[None]:
+        """Announce a stage inside which a library says nothing for long; a thread sends the heartbeats."""
+        self.stage(name)
+        finished = threading.Event()
+
+        def beat() -> None:
+            while not finished.wait(HEARTBEAT_SECONDS / 5):
+                self.alive()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            thread.join()
+
+
+def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
+    """Run `work` on the job file named by the only argument and translate its outcome; returns the exit
+    status."""
+    reporter = Reporter(_take_stdout())
+
+    def ask_to_stop(_signal: int, _frame: object) -> None:
+        reporter.stop_requested = True
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    try:
+        job = _read_job(sys.argv)
+        if job.pop("watch_stdin", False):
+            threading.Thread(target=_exit_when_stdin_closes, daemon=True).start()
+        work(reporter, job)
+    except Cancelled as cancelled:
+        reporter.emit("cancelled", **{"step": 0, **cancelled.facts})
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        code, message = _explain(error)
+        reporter.emit("error", code=code, message=message)
+        return 1
+    return 0
+
+
+def _take_stdout() -> TextIO:
+    """Keep stdout for events alone: libraries that print, even from C, now write to stderr."""
+    sys.stdout.flush()
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return events
+
+
+def _read_job(arguments: list[str]) -> dict[str, Any]:
+    if len(arguments) != 2:
+        raise MlError("job_invalid", "Give exactly one argument: the path of the job file.")
+    try:
+        job = json.loads(Path(arguments[1]).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MlError(
+            "job_invalid", f"The job file {arguments[1]} cannot be read as JSON: {error}."
+        ) from error
+    if not isinstance(job, dict):
+        raise MlError("job_invalid", f"The job file {arguments[1]} must hold one JSON object.")
+    return job
+
+
+def _exit_when_stdin_closes() -> None:
+    """The supervisor holds our stdin open; when it dies, nobody reads the result, so leave the device at
+    once."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    if isinstance(error, MlError | ArtefactError):
+        return error.code, str(error)
+    text = str(error)
+    if _is_out_of_memory(error, text):
+        return (
+            "out_of_memory",
+            "The device ran out of memory; lower the batch size (raising gradient accumulation keeps the "
+            "same "
+            "effective batch), shorten max_length, or use 4-bit.",
+        )
+    if (
+        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    ) or "No space left" in text:
+        return "disk_full", "The disk is full; free some space and start again."
+    first_line = text.strip().splitlines()[0] if text.strip() else "no further detail"
+    return (
+        "internal",
+        f"Unexpected {type(error).__name__}: {first_line[:300]}; the worker's log has the traceback.",
+    )
+
+
+def _is_out_of_memory(error: Exception, text: str) -> bool:
+    # By name: torch is not imported here, so that a bad job is refused within milliseconds.
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in text)

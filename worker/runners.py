@@ -1,0 +1,125 @@
+"""One attempt of each kind of job: prepare its file, follow its process, store what it made."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from evaluation.services import generation
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.services import models, runs
+from worker.artefacts import ArtefactError, verify
+from worker.supervise import Attempt, Event, Outcome
+
+log = logging.getLogger(__name__)
+
+
+def train(claim: jobs.Claim) -> None:
+    _guard(claim, _train)
+
+
+def generate(claim: jobs.Claim) -> None:
+    _guard(claim, _generate)
+
+
+def _guard(claim: jobs.Claim, work: Any) -> None:
+    """Every attempt ends with a status that says why, unless another attempt has taken the job over."""
+    try:
+        outcome = work(claim)
+        jobs.finish(claim, outcome.status, error_code=_code(outcome), error_message=outcome.message)
+    except jobs.StaleAttempt as error:
+        log.warning("%s", error)
+    except (DomainError, ArtefactError) as error:
+        jobs.finish(claim, Job.Status.FAILED, error_code=error.code, error_message=str(error))
+    except OSError as error:
+        message = f"The worker could not write its files: {error.strerror}."
+        jobs.finish(claim, Job.Status.FAILED, error_code="worker_files", error_message=message)
+
+
+def _code(outcome: Outcome) -> str:
+    return outcome.code if outcome.status == Job.Status.FAILED else ""
+
+
+def _train(claim: jobs.Claim) -> Outcome:
+    run = runs.begin_attempt(claim)
+    models.check_unchanged(run.base_model)
+    folder = run.folder / f"attempt-{claim.attempt}"
+    job = {
+        "base_model": run.base_model.path,
+        "train_file": str(run.dataset.split_file("train")),
+        "validation_file": str(run.dataset.split_file("validation")),
+        "output_dir": str(folder / "adapter"),
+        "config": run.config,
+    }
+    outcome = Attempt(
+        claim, "worker.ml.train", job, folder, lambda events: _store_metrics(claim, events)
+    ).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        artefact = Path(outcome.done["artefact"])
+        facts = verify(artefact)
+        models.add_adapter(
+            claim=claim,
+            run=run,
+            path=str(artefact),
+            weights_hash=outcome.done["facts"]["manifest_sha256"],
+            facts=facts,
+        )
+    return outcome
+
+
+def _store_metrics(claim: jobs.Claim, events: list[Event]) -> None:
+    metrics = []
+    for event in events:
+        if event["event"] == "step":
+            names = ("step", "loss", "token_accuracy", "learning_rate", "grad_norm", "tokens")
+            metrics.append({"split": "train", **{name: event[name] for name in names}})
+        elif event["event"] == "evaluation":
+            metrics.append(
+                {"split": "validation", **{name: event[name] for name in ("step", "loss", "token_accuracy")}}
+            )
+        elif event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
+    if metrics:
+        runs.record_metrics(claim, metrics)
+
+
+def _generate(claim: jobs.Claim) -> Outcome:
+    run = generation.begin_attempt(claim)
+    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(run.pk) / f"attempt-{claim.attempt}"
+    folder.mkdir(parents=True, exist_ok=True)
+    prompts = generation.remaining(run)
+    prompts_file = folder / "prompts.jsonl"
+    with prompts_file.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
+    already = run.prompt_set.size * 2 - sum(len(prompt["roles"]) for prompt in prompts)
+    job = {
+        "base_model": run.baseline.path,
+        "baseline_adapter": None,
+        "candidate_adapter": run.candidate.path,
+        "prompts_file": str(prompts_file),
+        "decoding": run.decoding,
+    }
+    if prompts:
+        attempt = Attempt(
+            claim, "worker.ml.generate", job, folder, lambda events: _store_responses(claim, events)
+        )
+        outcome = attempt.run()
+    else:
+        outcome = Outcome(Job.Status.SUCCEEDED, message="", done={"facts": run.facts})
+    if outcome.status == Job.Status.SUCCEEDED:
+        generation.complete(claim, outcome.done["facts"] | {"responses_of_earlier_attempts": already})
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def _store_responses(claim: jobs.Claim, events: list[Event]) -> None:
+    for event in events:
+        if event["event"] == "responses":
+            generation.record_responses(claim, event["responses"])
+        elif event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")

@@ -1,0 +1,169 @@
+"""Running one attempt of a job in a fresh process and telling the database what happens.
+
+The child speaks JSON lines (see `worker.ml.protocol`) and knows no database; this process holds the lease. It
+renews the lease only while the child gives signs of life, so a frozen child is as lost as a dead one, and it ends
+the child the moment somebody cancels the job or another attempt takes it over.
+"""
+
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+
+log = logging.getLogger(__name__)
+Event = dict[str, Any]
+_POLL_SECONDS = 0.5
+
+
+@dataclass
+class Outcome:
+    """How the child ended: its last word, or silence."""
+
+    status: Job.Status = Job.Status.FAILED
+    code: str = "worker_crashed"
+    message: str = "The worker process ended without a word; its log says more."
+    done: Event = field(default_factory=dict)
+
+
+class Attempt:
+    """One child process working under one claim; `on_event` stores what the child measured."""
+
+    def __init__(
+        self,
+        claim: jobs.Claim,
+        module: str,
+        job: dict[str, Any],
+        folder: Path,
+        on_event: Callable[[list[Event]], None],
+    ) -> None:
+        self.claim = claim
+        self.on_event = on_event
+        self.log_file = folder / "worker.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        job_file = folder / "job.json"
+        job_file.write_text(json.dumps({**job, "watch_stdin": True}, ensure_ascii=False), encoding="utf-8")
+        with self.log_file.open("ab") as log_file:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", module, str(job_file)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                start_new_session=True,
+                cwd=settings.BASE_DIR,
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
+                },
+            )
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._progress: dict[str, Any] = {}
+        self._last_sign = time.monotonic()
+        self._last_beat = 0.0
+        self._kill_at: float | None = None
+
+    def run(self) -> Outcome:
+        """Follow the child to its end. Raises StaleAttempt, with the child gone, when the job is no longer ours."""
+        outcome = Outcome()
+        try:
+            ended = False
+            while not ended:
+                batch, ended = self._collect()
+                for event in batch:
+                    self._take(event, outcome)
+                if batch:
+                    self.on_event(batch)
+                self._beat(outcome)
+            return outcome
+        finally:
+            self._kill()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None  # noqa: S101 (Popen was given a pipe)
+        for line in self._child.stdout:
+            try:
+                self._events.put(json.loads(line))
+            except ValueError:
+                log.warning("The child wrote something that is no event: %r", line[:200])
+        self._events.put(None)
+
+    def _collect(self) -> tuple[list[Event], bool]:
+        """Whatever has arrived, waiting at most a moment; and whether the child has closed its end."""
+        batch: list[Event] = []
+        timeout = _POLL_SECONDS
+        while True:
+            try:
+                event = self._events.get(timeout=timeout)
+            except queue.Empty:
+                return batch, False
+            if event is None:
+                return batch, True
+            self._last_sign = time.monotonic()
+            batch.append(event)
+            timeout = 0.01
+
+    def _take(self, event: Event, outcome: Outcome) -> None:
+        kind = event["event"]
+        if kind == "stage":
+            self._progress = {"stage": str(event["stage"]).capitalize()}
+            self._last_beat = 0.0
+        elif kind == "step":
+            self._progress |= _progress(event["step"], event["total_steps"], event["seconds"])
+        elif kind == "responses":
+            self._progress |= {"step": event["done"], "total_steps": event["total"]}
+            if "seconds" in event:
+                self._progress |= _progress(event["done"], event["total"], event["seconds"])
+        elif kind == "done":
+            outcome.status, outcome.done, outcome.message = Job.Status.SUCCEEDED, event, ""
+        elif kind == "cancelled":
+            outcome.status, outcome.message = Job.Status.CANCELLED, "Stopped at a step, as asked."
+        elif kind == "error":
+            outcome.code, outcome.message = str(event["code"]), str(event["message"])
+
+    def _beat(self, outcome: Outcome) -> None:
+        """Renew the lease on schedule; stop the child on cancellation, on silence, and after the grace."""
+        now = time.monotonic()
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill()
+        if now - self._last_sign > settings.JOB_LEASE_SECONDS:
+            outcome.code = "worker_stalled"
+            outcome.message = (
+                f"The worker process said nothing for {settings.JOB_LEASE_SECONDS} seconds and was ended."
+            )
+            self._kill()
+        elif now - self._last_beat >= min(2.0, settings.JOB_HEARTBEAT_SECONDS):
+            self._last_beat = now
+            if jobs.heartbeat(self.claim, **self._progress) and self._kill_at is None:
+                self._kill_at = now + settings.JOB_CANCEL_GRACE_SECONDS
+                self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._child.pid, number)
+        except ProcessLookupError:
+            return
+
+    def _kill(self) -> None:
+        """End the whole process group, so that nothing the child started holds the device."""
+        self._signal(signal.SIGKILL)
+        self._child.wait()
+
+
+def _progress(done: int, total: int, seconds: float) -> dict[str, Any]:
+    left = seconds / done * (total - done) if done else None
+    return {"step": done, "total_steps": total, "seconds_left": left}

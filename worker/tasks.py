@@ -1,0 +1,26 @@
+"""What a worker does when the bell rings: claim the next job of the queue, run it in a fresh process, record it."""
+
+import os
+import socket
+
+from celery import shared_task
+
+from ftplatform import queues
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from worker import runners
+
+RUNNERS = {Job.Kind.TRAINING: runners.train, Job.Kind.GENERATION: runners.generate}
+
+
+@shared_task(name=queues.RUN_NEXT)  # type: ignore[untyped-decorator]
+def run_next(queue: str) -> None:
+    """Run at most one job, then ring again: more may wait. Ringing twice, or for nothing, does no harm."""
+    claim = jobs.claim_next(queue=queue, worker=f"{socket.gethostname()}:{os.getpid()}")
+    if claim is None:
+        return
+    kind = Job.objects.values_list("kind", flat=True).get(pk=claim.job_id)
+    try:
+        RUNNERS[Job.Kind(kind)](claim)
+    finally:
+        queues.ring(queue)
