@@ -83,7 +83,10 @@ class Attempt:
         try:
             ended = False
             while not ended:
-                batch, ended = self._collect()
+                # Something the child left behind may hold the pipe open, so its own exit counts too.
+                exited = self._child.poll() is not None
+                batch, closed = self._collect()
+                ended = closed or (exited and not batch)
                 for event in batch:
                     self._take(event, outcome)
                 if batch:

@@ -175,7 +175,9 @@ def test_a_lost_claim_ends_the_child_and_its_children(claim, attempt, tmp_path):
 
 def test_the_group_is_gone_after_a_normal_end_too(attempt, tmp_path):
     pid_file = tmp_path / "grandchild"
-    attempt(events=[DONE], grandchild=str(pid_file)).run()
+    began = time.monotonic()
+    outcome = attempt(events=[DONE], grandchild=str(pid_file)).run()
+    assert outcome.status == Job.Status.SUCCEEDED and time.monotonic() - began < 60
     assert gone(int(pid_file.read_text()))
 
 
