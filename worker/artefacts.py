@@ -52,7 +52,7 @@ def publish(target: Path, write: Callable[[Path], Mapping[str, Any]]) -> str:
         _write_synced(work / MANIFEST, {"format": FORMAT, "facts": dict(facts), "files": files})
         digest = file_sha256(work / MANIFEST)
         _sync(work)
-        work.chmod(0o755)  # mkdtemp makes it private to this user; the web process reads it too
+        _make_readable(work)
         work.rename(target)
         _sync(target.parent)
     except BaseException:
@@ -107,6 +107,12 @@ def _write_synced(path: Path, content: Mapping[str, Any]) -> None:
     with path.open("w", encoding="utf-8") as stream:
         json.dump(content, stream, indent=2, sort_keys=True, ensure_ascii=False)
         stream.write("\n")
+
+
+def _make_readable(folder: Path) -> None:
+    """Temporary folders and safetensors are private to this user; the web process reads them too."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _sync(folder: Path) -> None:

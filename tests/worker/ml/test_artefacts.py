@@ -17,6 +17,7 @@ def fill(folder: Path) -> dict[str, int]:
 def test_what_was_published_verifies(tmp_path: Path):
     publish(tmp_path / "deep" / "it", fill)
     assert verify(tmp_path / "deep" / "it") == {"steps": 4}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "deep" / "it").rglob("*")} == {0o755, 0o644}
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path):
