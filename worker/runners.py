@@ -49,6 +49,7 @@ def _train(claim: jobs.Claim) -> Outcome:
     run = runs.begin_attempt(claim)
     models.check_unchanged(run.base_model)
     folder = run.folder / f"attempt-{claim.attempt}"
+    _drop_checkpoints(run.folder)
     job = {
         "base_model": run.base_model.path,
         "train_file": str(run.dataset.split_file("train")),
@@ -59,6 +60,7 @@ def _train(claim: jobs.Claim) -> Outcome:
     outcome = Attempt(
         claim, "worker.ml.train", job, folder, lambda events: _store_metrics(claim, events)
     ).run()
+    _drop_checkpoints(run.folder)
     if outcome.status == Job.Status.SUCCEEDED:
         artefact = Path(outcome.done["artefact"])
         facts = verify(artefact)
@@ -70,6 +72,12 @@ def _train(claim: jobs.Claim) -> Outcome:
             facts=facts,
         )
     return outcome
+
+
+def _drop_checkpoints(folder: Path) -> None:
+    """Every attempt starts from the first step, so what an earlier one had saved on its way only fills the disk."""
+    for checkpoints in folder.glob("attempt-*/.*.checkpoints"):
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _store_metrics(claim: jobs.Claim, events: list[Event]) -> None:

@@ -76,6 +76,7 @@ class Attempt:
         self._last_sign = time.monotonic()
         self._last_beat = 0.0
         self._kill_at: float | None = None
+        self._pace: tuple[float, int] | None = None
 
     def run(self) -> Outcome:
         """Follow the child to its end. Raises StaleAttempt, with the child gone, when the job is no longer ours."""
@@ -126,17 +127,22 @@ class Attempt:
             self._progress = {"stage": str(event["stage"]).capitalize()}
             self._last_beat = 0.0
         elif kind == "step":
-            self._progress |= _progress(event["step"], event["total_steps"], event["seconds"])
+            self._advance(event["step"], event["total_steps"])
         elif kind == "responses":
-            self._progress |= {"step": event["done"], "total_steps": event["total"]}
-            if "seconds" in event:
-                self._progress |= _progress(event["done"], event["total"], event["seconds"])
+            self._advance(event["done"], event["total"])
         elif kind == "done":
             outcome.status, outcome.done, outcome.message = Job.Status.SUCCEEDED, event, ""
         elif kind == "cancelled":
             outcome.status, outcome.message = Job.Status.CANCELLED, "Stopped at a step, as asked."
         elif kind == "error":
             outcome.code, outcome.message = str(event["code"]), str(event["message"])
+
+    def _advance(self, done: int, total: int) -> None:
+        """Progress and time left, by the pace since the first report: what came before it was warming up."""
+        now = time.monotonic()
+        began, first = self._pace = self._pace or (now, done)
+        left = (now - began) / (done - first) * (total - done) if done > first else None
+        self._progress |= {"step": done, "total_steps": total, "seconds_left": left}
 
     def _beat(self, outcome: Outcome) -> None:
         """Renew the lease on schedule; stop the child on cancellation, on silence, and after the grace."""
@@ -165,8 +171,3 @@ class Attempt:
         """End the whole process group, so that nothing the child started holds the device."""
         self._signal(signal.SIGKILL)
         self._child.wait()
-
-
-def _progress(done: int, total: int, seconds: float) -> dict[str, Any]:
-    left = seconds / done * (total - done) if done else None
-    return {"step": done, "total_steps": total, "seconds_left": left}

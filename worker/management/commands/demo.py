@@ -59,6 +59,9 @@ class Command(BaseCommand):
     def _summary(self, display: Display, report: Report) -> None:
         display.say("")
         display.say(f"Verdict: {report.result['sentence']}")
+        display.say(
+            "         Toy models and simulated reviewers: this shows how everything works, nothing else."
+        )
         display.say(f"Report:  {stages.folder() / 'report.json'}")
         display.say(f"         {stages.folder() / 'report.md'}")
 
