@@ -36,7 +36,24 @@ def _chart(
         values,
         width=520,
         height=200,
-        mark={"type": "line", "point": {"size": 18} if len(values) < 60 else False, "strokeWidth": 2},
+        # Validations are few: a dot says where one was made and that the line between is only a guide.
+        layer=[
+            {
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": {
+                    "strokeDash": {
+                        "field": "split",
+                        "type": "nominal",
+                        "scale": {"domain": shown, "range": [[1, 0], [5, 3]][: len(shown)]},
+                        "legend": None,
+                    }
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 44, "opacity": 1},
+                "transform": [{"filter": {"field": "split", "equal": _LABELS["validation"]}}],
+            },
+        ],
         encoding={
             "x": {"field": "step", "type": "quantitative", "title": "step", "axis": {"grid": False}},
             "y": {
@@ -54,11 +71,6 @@ def _chart(
                 "field": "split",
                 "type": "nominal",
                 "scale": {"domain": shown, "range": [BASELINE, CANDIDATE][: len(shown)]},
-            },
-            "strokeDash": {
-                "field": "split",
-                "type": "nominal",
-                "scale": {"domain": shown, "range": [[1, 0], [5, 3]][: len(shown)]},
             },
         },
     )
