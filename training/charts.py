@@ -12,6 +12,10 @@ _METRICS = (
 _LABELS = {"train": "Training", "validation": "Validation"}
 
 
+def _only(split: str) -> dict[str, Any]:
+    return {"filter": {"field": "split", "equal": _LABELS[split]}}
+
+
 def run_charts(curves: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """One chart per metric that has at least two points, with its data and a text alternative."""
     return [drawn for metric in _METRICS if (drawn := _chart(curves, *metric)) is not None]
@@ -38,20 +42,14 @@ def _chart(
         height=200,
         # Validations are few: a dot says where one was made and that the line between is only a guide.
         layer=[
+            {"transform": [_only("train")], "mark": {"type": "line", "strokeWidth": 2}},
             {
-                "mark": {"type": "line", "strokeWidth": 2},
-                "encoding": {
-                    "strokeDash": {
-                        "field": "split",
-                        "type": "nominal",
-                        "scale": {"domain": shown, "range": [[1, 0], [5, 3]][: len(shown)]},
-                        "legend": None,
-                    }
-                },
+                "transform": [_only("validation")],
+                "mark": {"type": "line", "strokeWidth": 2, "strokeDash": [5, 3]},
             },
             {
+                "transform": [_only("validation")],
                 "mark": {"type": "point", "filled": True, "size": 44, "opacity": 1},
-                "transform": [{"filter": {"field": "split", "equal": _LABELS["validation"]}}],
             },
         ],
         encoding={

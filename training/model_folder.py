@@ -1,24 +1,35 @@
 """What a base model's folder must be, read from its headers alone: no weights and no GPU library are loaded.
 
-The web checks a folder with this before it is registered, the worker again before a run starts. Standard library
-only, so that both sides can share it.
+The one place for these checks. The web runs it before a folder is registered and before a run starts; the worker
+runs it again in the process that loads the model (`worker.ml.models.inspect_base`), which adds only what needs
+the tokenizer itself. Standard library only, so that both sides can share it.
+
+What is accepted, and why no more than that:
+- Weights are `model.safetensors` or the shards that `model.safetensors.index.json` lists: the files that are loaded.
+  Pickled weights beside them are tolerated because nothing ever opens them; alone, they are refused.
+- The tokenizer is a `tokenizer.json`. A folder with only a SentencePiece or vocabulary file would have to be
+  converted on loading, by packages that are not installed and with ids that cannot be checked here.
+- No code of its own, no adapter, nothing quantised already: each would load as something else than it seems.
 """
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterator
+import math
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+# Whatever a model or tokenizer may be read from; everything else (a README, pickles) says nothing about it.
+IDENTITY_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 _MAX_HEADER_BYTES = 100 * 2**20
 _MAX_JSON_BYTES = 100 * 2**20
 
 
 class ModelFolderError(Exception):
-    """The folder cannot be used; `code` is stable, the message says what is wrong and how to mend it."""
+    """The folder cannot be used; `code` is stable, the message says what is wrong, where, and how to mend it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,7 +38,14 @@ class ModelFolderError(Exception):
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Facts about a base model: `parameters` counts weights, `vocabulary` the rows of the embedding."""
+    """Facts about a base model: `parameters` counts weights, `vocabulary` the rows of the embedding.
+
+    `weights_hash` is the model's one identity: the SHA-256 over name and content of every file that decides what
+    the model says, so the weights and also the configuration, tokenizer, chat template and generation settings
+    (`files` has each). A registered base stores it, and so does the manifest of each adapter trained on it
+    (`base.sha256`): the two can be compared, and a template edited after the registration is noticed before a
+    run starts, not after.
+    """
 
     architecture: str
     model_type: str
@@ -38,162 +56,279 @@ class ModelFolder:
     context_length: int | None
     size_bytes: int
     weights_hash: str
+    files: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """All facts but the hashes of the single files."""
+        facts = asdict(self)
+        del facts["files"]
+        return facts
 
 
 def inspect(folder: Path) -> ModelFolder:
-    """Check `folder` and describe it. Raises ModelFolderError with the first thing that is wrong."""
+    """Check `folder` and describe it; its files are hashed, so this takes as long as reading them once.
+
+    Raises ModelFolderError with the first thing that is wrong: model_missing, model_unreadable, config_missing,
+    remote_code, model_is_adapter, model_quantised, architecture_unknown, no_safetensors, model_damaged,
+    tokenizer_missing, tokenizer_damaged, tokenizer_disagrees or no_chat_template.
+    """
+    try:
+        return _inspect(folder)
+    except OSError as error:
+        raise ModelFolderError(
+            "model_unreadable",
+            f"{error.filename or folder} cannot be read ({error.strerror or error}); "
+            "let the account that runs this program read it, or copy it again.",
+        ) from error
+
+
+def _inspect(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         raise ModelFolderError(
             "model_missing", f"There is no folder {folder}; give the path of a local model folder."
         )
     config = _config(folder)
     weights = _weights(folder)
-    tensors = {name: shape for file in weights for name, shape in _header(file)}
-    vocabulary = _vocabulary(config, tensors)
+    tensors: dict[str, list[int]] = {}
+    for file in weights:
+        tensors |= _header(file)
+    vocabulary = _vocabulary(folder, config, tensors)
     _check_tokenizer(folder, vocabulary)
+    _check_template(folder)
+    _check_end_tokens(folder, vocabulary)
+    files = _hash_files(folder)
     return ModelFolder(
         architecture=config["architectures"][0],
         model_type=str(config.get("model_type", "")),
-        parameters=sum(_product(shape) for shape in tensors.values()),
-        layers=config.get("num_hidden_layers"),
-        hidden_size=config.get("hidden_size"),
+        parameters=sum(math.prod(shape) for shape in tensors.values()),
+        layers=_count(config, "num_hidden_layers"),
+        hidden_size=_count(config, "hidden_size"),
         vocabulary=vocabulary,
-        context_length=config.get("max_position_embeddings"),
+        context_length=_count(config, "max_position_embeddings"),
         size_bytes=sum(file.stat().st_size for file in weights),
-        weights_hash=_hash(weights),
+        weights_hash=hashlib.sha256(
+            "\n".join(f"{name} {digest}" for name, digest in files.items()).encode()
+        ).hexdigest(),
+        files=files,
     )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _read_json(file: Path, code: str = "model_damaged") -> dict[str, Any]:
+    if file.stat().st_size > _MAX_JSON_BYTES:
+        raise ModelFolderError(code, f"{file} is larger than any such file should be; copy it again.")
     try:
-        if file.stat().st_size > _MAX_JSON_BYTES:
-            raise ModelFolderError("model_damaged", f"{file.name} is larger than any such file should be.")
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, OSError) as error:
-        raise ModelFolderError("model_damaged", f"{file.name} is not readable JSON ({error}).") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelFolderError(code, f"{file} is not readable JSON ({error}); copy it again.") from error
     if not isinstance(content, dict):
-        raise ModelFolderError("model_damaged", f"{file.name} must hold a JSON object.")
+        raise ModelFolderError(code, f"{file} must hold a JSON object; copy it again.")
     return content
 
 
+def _read_optional(file: Path) -> dict[str, Any]:
+    return _read_json(file) if file.is_file() else {}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count(config: dict[str, Any], key: str) -> int | None:
+    value = config.get(key)
+    return value if _is_count(value) else None
+
+
 def _config(folder: Path) -> dict[str, Any]:
-    if not (folder / "config.json").is_file():
-        raise ModelFolderError("config_missing", f"{folder} has no config.json; it is not a saved model.")
-    config = _read_json(folder / "config.json")
-    for file in ("config.json", "tokenizer_config.json"):
-        if (folder / file).is_file() and "auto_map" in _read_json(folder / file):
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelFolderError(
+            "config_missing", f"{folder} has no config.json, so it is not a saved model; copy it there."
+        )
+    config = _read_json(file)
+    for name, settings in {
+        "config.json": config,
+        "tokenizer_config.json": _read_optional(folder / "tokenizer_config.json"),
+    }.items():
+        if "auto_map" in settings or settings.get("trust_remote_code"):
             raise ModelFolderError(
-                "remote_code", f"{file} asks for code of its own (auto_map); such models are never loaded."
+                "remote_code",
+                f"{folder / name} asks for code of its own (auto_map), which is never run; "
+                "choose an architecture that transformers has built in.",
             )
-    architectures = config.get("architectures")
-    if not isinstance(architectures, list) or not architectures or not isinstance(architectures[0], str):
-        raise ModelFolderError("architecture_unknown", "config.json names no architecture.")
-    if not architectures[0].endswith("ForCausalLM"):
-        raise ModelFolderError("architecture_unknown", f"{architectures[0]} is not a causal language model.")
+    if (folder / "adapter_config.json").exists():
+        raise ModelFolderError(
+            "model_is_adapter",
+            f"{folder} holds an adapter (adapter_config.json), which would load another model than this one; "
+            "merge it into its base, or move the adapter's files elsewhere.",
+        )
+    if "quantization_config" in config:
+        raise ModelFolderError(
+            "model_quantised",
+            f"{folder} is quantised already (quantization_config in config.json); "
+            "give the 16-bit original, it is quantised on loading.",
+        )
+    _check_architecture(file, config)
     return config
 
 
+def _check_architecture(file: Path, config: dict[str, Any]) -> None:
+    named = config.get("architectures")
+    if not isinstance(named, list) or not named or not isinstance(named[0], str):
+        raise ModelFolderError(
+            "architecture_unknown", f"{file} names no architecture; save the model again with transformers."
+        )
+    if not named[0].endswith("ForCausalLM"):
+        raise ModelFolderError(
+            "architecture_unknown",
+            f"{file} names {named[0]}, which is no text-generating model; choose a ...ForCausalLM.",
+        )
+
+
 def _weights(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
-        pickled = any(file.suffix in _PICKLES for file in folder.iterdir())
-        reason = "only pickled weights, which can run code" if pickled else "no weights"
+    """The files that are loaded: model.safetensors, or else the shards of the index."""
+    whole = folder / "model.safetensors"
+    shards = _shards(folder)
+    if whole.is_file():
+        return [whole]
+    if shards:
+        return shards
+    pickled = any(file.suffix in _PICKLES for file in folder.iterdir())
+    reason = "only pickled weights, which can run code" if pickled else "no model.safetensors"
+    raise ModelFolderError(
+        "no_safetensors", f"{folder} holds {reason}; save the model with save_pretrained of transformers."
+    )
+
+
+def _shards(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return []
+    listed = _read_json(index).get("weight_map")
+    names = set(listed.values()) if isinstance(listed, dict) and _all_strings(listed) else set()
+    # Only names in the folder itself: what lies elsewhere would be loaded without being part of the identity.
+    if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise ModelFolderError(
-            "no_safetensors", f"{folder} holds {reason}; save the model with safe_serialization=True."
+            "model_damaged", f"{index} does not list the safetensors files of its folder; copy it again."
         )
-    return found
+    missing = sorted(name for name in names if not (folder / name).is_file())
+    if missing:
+        raise ModelFolderError("model_damaged", f"{folder} lacks {', '.join(missing)}; copy the files again.")
+    return [folder / name for name in sorted(names)]
 
 
-def _header(file: Path) -> Iterator[tuple[str, list[int]]]:
-    """Name and shape of each tensor (format: little-endian u64 length, then a JSON header)."""
+def _all_strings(mapping: dict[str, Any]) -> bool:
+    return all(isinstance(value, str) for value in mapping.values())
+
+
+def _header(file: Path) -> dict[str, list[int]]:
+    """Shape of each tensor by name (format: little-endian u64 length, a JSON header, then the data)."""
+    size = file.stat().st_size
     with file.open("rb") as raw:
-        prefix = raw.read(8)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
-        if not 2 <= length <= min(_MAX_HEADER_BYTES, file.stat().st_size):
+        length = int.from_bytes(raw.read(8), "little")
+        if not 2 <= length <= min(_MAX_HEADER_BYTES, size):
             raise ModelFolderError(
-                "model_damaged", f"{file.name} is not a safetensors file or was cut short."
+                "model_damaged", f"{file} is no safetensors file or was cut short; copy it again."
             )
-        try:
-            header = json.loads(raw.read(length))
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-            shapes = [(name, list(entry["shape"])) for name, entry in tensors.items()]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ModelFolderError("model_damaged", f"The header of {file.name} is not readable.") from error
-    if file.stat().st_size != 8 + length + end:
+        content = raw.read(length)
+    try:
+        header = json.loads(content)
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        shapes = {name: list(entry["shape"]) for name, entry in header.items()}
+        if not all(_is_count(number) for number in (end, *chain.from_iterable(shapes.values()))):
+            raise ValueError("a size or an end that is no number")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFolderError(
-            "model_damaged", f"{file.name} was cut short or has bytes that do not belong to it."
+            "model_damaged", f"The header of {file} is not readable ({error}); copy it again."
+        ) from error
+    if size != 8 + length + end:
+        raise ModelFolderError(
+            "model_damaged", f"{file} was cut short or has bytes that do not belong to it; copy it again."
         )
-    yield from shapes
+    return shapes
 
 
-def _product(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
-
-
-def _vocabulary(config: dict[str, Any], tensors: dict[str, list[int]]) -> int:
-    rows = [
-        shape[0]
-        for name, shape in tensors.items()
-        if name.endswith("embed_tokens.weight") and len(shape) == 2
-    ]
-    declared = config.get("vocab_size")
-    if rows and isinstance(declared, int) and rows[0] < declared:
+def _vocabulary(folder: Path, config: dict[str, Any], tensors: dict[str, list[int]]) -> int:
+    rows = next(
+        (shape[0] for name, shape in tensors.items() if name.endswith(_EMBEDDINGS) and len(shape) == 2), None
+    )
+    declared = _count(config, "vocab_size")
+    if declared is None and rows is None:
         raise ModelFolderError(
             "model_damaged",
-            f"config.json declares {declared:,} tokens but the embedding has {rows[0]:,} rows.",
+            f"{folder / 'config.json'} does not say how many tokens the model knows; add its vocab_size.",
         )
-    if rows:
-        return rows[0]
-    if isinstance(declared, int):
-        return declared
-    raise ModelFolderError("model_damaged", "config.json does not say how many tokens the model knows.")
+    if rows is not None and declared is not None and rows < declared:
+        raise ModelFolderError(
+            "model_damaged",
+            f"{folder / 'config.json'} declares {declared:,} tokens but the embedding has {rows:,} rows; "
+            "copy the configuration that belongs to these weights.",
+        )
+    return rows if rows is not None else declared or 0
 
 
 def _check_tokenizer(folder: Path, vocabulary: int) -> None:
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise ModelFolderError(
-            "tokenizer_missing", f"{folder} has no tokenizer.json; save the tokenizer beside the model."
+            "tokenizer_missing",
+            f"{folder} has no tokenizer.json; load its tokenizer with transformers and save it there.",
         )
-    tokenizer = _read_json(file)
-    known = (tokenizer.get("model") or {}).get("vocab") or {}
-    ids = list(known.values()) if isinstance(known, dict) else list(range(len(known)))
-    ids += [
-        token["id"]
-        for token in tokenizer.get("added_tokens") or []
-        if isinstance(token, dict) and "id" in token
-    ]
-    highest = max((number for number in ids if isinstance(number, int)), default=-1)
+    highest = _highest_token(_read_json(file, "tokenizer_damaged"))
     if highest < 0:
-        raise ModelFolderError("tokenizer_damaged", "tokenizer.json has no vocabulary.")
+        raise ModelFolderError("tokenizer_damaged", f"{file} has no vocabulary; copy it again.")
     if highest >= vocabulary:
         raise ModelFolderError(
             "tokenizer_disagrees",
-            f"The tokenizer uses token {highest:,} but the model knows only {vocabulary:,}; "
-            "they do not belong together.",
+            f"{file} uses token {highest:,} but the model knows only {vocabulary:,}; "
+            "use the tokenizer that belongs to these weights.",
         )
-    settings = (
-        _read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
-    )
-    if not settings.get("chat_template") and not (folder / "chat_template.jinja").is_file():
+
+
+def _highest_token(tokenizer: dict[str, Any]) -> int:
+    """The highest id in use, or -1 if there is no vocabulary (a mapping, or for Unigram a list)."""
+    model, added = tokenizer.get("model"), tokenizer.get("added_tokens")
+    known = model.get("vocab") if isinstance(model, dict) else None
+    if not known or not isinstance(known, dict | list):
+        return -1
+    ids: list[Any] = list(known.values()) if isinstance(known, dict) else [len(known) - 1]
+    ids += [token.get("id") for token in added or [] if isinstance(token, dict)]
+    return max((number for number in ids if _is_count(number)), default=-1)
+
+
+def _check_template(folder: Path) -> None:
+    """There is a template for plain conversations: a file of its own, or in the tokenizer's settings."""
+    file = folder / "chat_template.jinja"
+    template = _read_optional(folder / "tokenizer_config.json").get("chat_template")
+    if isinstance(template, list):
+        template = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
+    if isinstance(template, dict):
+        template = template.get("default")
+    if not (file.stat().st_size if file.is_file() else template):
         raise ModelFolderError(
             "no_chat_template",
-            "The tokenizer has no chat template; use an instruct model or add one to its folder.",
+            f"The tokenizer in {folder} has no chat template; "
+            "use an instruction-tuned model or add its chat_template.jinja.",
         )
 
 
-def _hash(files: list[Path]) -> str:
-    """SHA-256 over names and contents of the weight files."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as raw:
-            digest.update(hashlib.file_digest(raw, "sha256").digest())
-    return digest.hexdigest()
+def _check_end_tokens(folder: Path, vocabulary: int) -> None:
+    file = folder / "generation_config.json"
+    named = _read_optional(file).get("eos_token_id")
+    ends = named if isinstance(named, list) else [] if named is None else [named]
+    if not all(_is_count(token) and token < vocabulary for token in ends):
+        raise ModelFolderError(
+            "tokenizer_disagrees",
+            f"{file} ends answers with {named}, which is not among the model's {vocabulary:,} tokens; "
+            "use the generation settings that belong to these weights.",
+        )
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    """SHA-256 by name, in the order of the names."""
+    names = {file.name for pattern in IDENTITY_FILES for file in folder.glob(pattern) if file.is_file()}
+    hashes = {}
+    for name in sorted(names):
+        with (folder / name).open("rb") as raw:
+            hashes[name] = hashlib.file_digest(raw, "sha256").hexdigest()
+    return hashes

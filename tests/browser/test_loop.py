@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests import services
 from tests.embedded.site import Site
@@ -45,9 +45,13 @@ class Visitor:
         self.page: Page = browser.new_context(base_url=self.root).new_page()
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+        self.page.on("console", self._listen)
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.page.set_default_timeout(30_000)
+
+    def _listen(self, line: ConsoleMessage) -> None:
+        if line.type == "error":
+            self.complaints.append(line.text)
 
     def sign_in(self, email: str, password: str) -> None:
         self.page.goto("/accounts/login/")

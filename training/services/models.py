@@ -53,7 +53,8 @@ def check_unchanged(model: ModelVersion) -> None:
     if facts.weights_hash != model.weights_hash:
         raise DomainError(
             "weights_changed",
-            f"The weights in {model.path} are not those that were registered as {model}.",
+            f"The files in {model.path} are not those that were registered as {model}; "
+            "restore them, or register the folder under another name.",
             status=422,
         )
 

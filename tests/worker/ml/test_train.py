@@ -207,7 +207,7 @@ def test_an_adapter_that_changes_nothing_is_refused(trained):
         ({"config": {"max_length": 100_000}}, "max_length_too_long"),
         ({"config": {"max_length": 64}}, "rows_too_long"),
         ({"resume_from": "/nowhere"}, "checkpoint_missing"),
-        ({"base_model": "/nowhere"}, "base_missing"),
+        ({"base_model": "/nowhere"}, "model_missing"),
     ],
 )
 def test_a_bad_job_is_refused_before_loading_anything(job, change, code):
