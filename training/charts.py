@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ftplatform.charts import BASELINE, CANDIDATE, chart, page_svg
+from ftplatform.charts import BASELINE, CANDIDATE, Spec, chart, page_svg
 
 _METRICS = (
     ("loss", "Loss", "nats per token, log scale"),
@@ -36,7 +36,22 @@ def _chart(
         (label, side) for label in _LABELS.values() if (side := [v for v in values if v["split"] == label])
     ]
     shown = [label for label, _ in sides]
-    spec = chart(
+    changes = [f"{label.lower()} {side[0]['value']:.4g} → {side[-1]['value']:.4g}" for label, side in sides]
+    return {
+        "title": title,
+        "svg": page_svg(_spec(values, shown, metric, unit)),
+        "alt": f"{title} over steps: {'; '.join(changes)}.",
+        "caption": f"{'; '.join(changes).capitalize()}.",
+        "columns": ["Step", "Split", title],
+        "rows": [
+            (value["step"], value["split"], f"{value['value']:.5g}")
+            for value in values[:: max(1, len(values) // 60)]
+        ],
+    }
+
+
+def _spec(values: list[dict[str, Any]], shown: list[str], metric: str, unit: str) -> Spec:
+    return chart(
         values,
         width=520,
         height=200,
@@ -72,15 +87,3 @@ def _chart(
             },
         },
     )
-    changes = [f"{label.lower()} {side[0]['value']:.4g} → {side[-1]['value']:.4g}" for label, side in sides]
-    return {
-        "title": title,
-        "svg": page_svg(spec),
-        "alt": f"{title} over steps: {'; '.join(changes)}.",
-        "caption": f"{'; '.join(changes).capitalize()}.",
-        "columns": ["Step", "Split", title],
-        "rows": [
-            (value["step"], value["split"], f"{value['value']:.5g}")
-            for value in values[:: max(1, len(values) // 60)]
-        ],
-    }
