@@ -13,7 +13,9 @@ from ftplatform.accounts.permissions import AdminOnly, Staff, StaffRequest, role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from training import charts, selectors
+from training.config import TrainingConfig
 from training.forms import BaseModelForm, DatasetForm, LaunchForm
+from training.services import configs
 from training.services import datasets as dataset_services
 from training.services import models as model_services
 from training.services import runs as run_services
@@ -111,7 +113,7 @@ def run_new(request: StaffRequest) -> HttpResponse:
                 name=values["name"],
                 dataset=values["dataset"],
                 base_model=values["base_model"],
-                config=run_services.check_config(form.config_values),
+                config=configs.check(TrainingConfig, form.config_values),
                 idempotency_key=values["idempotency_key"],
             )
         except DomainError as error:

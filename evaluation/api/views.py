@@ -18,6 +18,8 @@ from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import Staff
 from ftplatform.api.endpoints import StaffViewSet, idempotency_key, parse, signed_in
 from training import selectors as training
+from training.config import DecodingConfig
+from training.services import configs
 
 
 class EvaluationViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
@@ -63,7 +65,7 @@ class GenerationRunViewSet(EvaluationViewSet):
             name=values["name"],
             prompt_set=selectors.prompt_set(user=user, pk=values["prompt_set"]),
             candidate=training.model(user=user, pk=values["candidate"]),
-            decoding=generation.check_decoding(values["decoding"]),
+            decoding=configs.check(DecodingConfig, values["decoding"]),
             idempotency_key=idempotency_key(request),
         )
         return Response(serializers.GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from pydantic import ValidationError
 
 from evaluation.matching import match
 from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response
@@ -15,22 +14,6 @@ from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.config import DecodingConfig
 from training.models import ModelVersion
-
-
-def check_decoding(values: dict[str, Any]) -> DecodingConfig:
-    """Validate decoding settings; raises DomainError naming each bad field."""
-    try:
-        return DecodingConfig.model_validate(values)
-    except ValidationError as error:
-        raise DomainError(
-            "invalid_decoding",
-            "Some decoding settings are not valid.",
-            status=400,
-            problems=[
-                {"field": ".".join(map(str, item["loc"])) or "decoding", "message": item["msg"]}
-                for item in error.errors()
-            ],
-        ) from None
 
 
 def launch(

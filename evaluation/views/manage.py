@@ -19,6 +19,8 @@ from evaluation.services import reports as report_services
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from training.config import DecodingConfig
+from training.services import configs
 
 PAGE = 50
 
@@ -76,7 +78,7 @@ def generation_run_new(request: StaffRequest) -> HttpResponse:
                 name=values["name"],
                 prompt_set=values["prompt_set"],
                 candidate=values["candidate"],
-                decoding=generation.check_decoding(form.decoding_values),
+                decoding=configs.check(DecodingConfig, form.decoding_values),
                 idempotency_key=values["idempotency_key"],
             )
         except DomainError as error:

@@ -17,9 +17,10 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from training import selectors
 from training.api import serializers
+from training.config import TrainingConfig
 from training.forms import column_pairs
 from training.models import Dataset, ModelVersion, TrainingRun
-from training.services import datasets, models, runs
+from training.services import configs, datasets, models, runs
 from training.services.rows import ColumnMapping
 
 
@@ -91,7 +92,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
             name=values["name"],
             dataset=selectors.dataset(user=user, pk=values["dataset"]),
             base_model=selectors.model(user=user, pk=values["base_model"]),
-            config=runs.check_config(values["config"]),
+            config=configs.check(TrainingConfig, values["config"]),
             priority=values["priority"],
             idempotency_key=idempotency_key(request),
         )

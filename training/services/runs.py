@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from pydantic import ValidationError
 
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -13,22 +12,6 @@ from ftplatform.jobs.models import Job
 from training.config import TrainingConfig
 from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
 from training.services import models as model_services
-
-
-def check_config(values: dict[str, Any]) -> TrainingConfig:
-    """Validate hyper-parameters; raises DomainError naming each bad field."""
-    try:
-        return TrainingConfig.model_validate(values)
-    except ValidationError as error:
-        raise DomainError(
-            "invalid_config",
-            "Some hyper-parameters are not valid.",
-            status=400,
-            problems=[
-                {"field": ".".join(map(str, item["loc"])) or "config", "message": item["msg"]}
-                for item in error.errors()
-            ],
-        ) from None
 
 
 def launch(
