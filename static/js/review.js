@@ -10,12 +10,14 @@ import { showPrompt, showResponses } from "./review/texts.js";
 
 const BLOCK = 10;
 const BREAK = 20;
+const FINAL = ["campaign_closed", "already_rated", "lease_expired_full", "unknown_assignment"]; // nothing more to keep
 const { next: nextUrl, rating: ratingUrl, done: doneUrl, csrf } = $("review").dataset;
 const clock = new Clock();
 const retry = new Retry();
 let pair = null; // what is shown
 let busy = false; // a rating or the next pair is on its way
 let lastInstruction = null;
+let breakDue = false;
 
 // ---- saying things
 
@@ -44,24 +46,30 @@ function panel(name, text, ...actions) {
   const title = name && el("h2", {}, word(`${name}_title`));
   $("panel").replaceChildren(...[title, el("p", {}, text), actions.length && el("p", {}, ...actions)].filter(Boolean));
   $("panel").hidden = false;
+  $("panel").dataset.shows = name;
+  say("");
   if (name) $("panel").focus();
 }
+
+const shows = (name) => !$("panel").hidden && $("panel").dataset.shows === name;
 
 // ---- from pair to pair
 
 async function next(announcement = "") {
+  pair = null;
+  const [waiting] = outbox.of(nextUrl);
+  if (waiting) return deliver(waiting);
   busy = true;
   const answer = await send("POST", nextUrl, csrf);
   busy = false;
   if (worthRetrying(answer)) {
     retry.later(() => next(announcement), answer.wait);
-    panel("unreachable", word("unreachable"), button(word("retry"), () => retry.now()));
-    return;
+    if (!shows("unreachable")) panel("unreachable", word("unreachable"), button(word("retry"), () => retry.now()));
+    return null;
   }
   retry.succeeded();
-  if (answer.status === 204) location.assign(doneUrl);
-  else if (answer.status === 200) show(answer.body, announcement);
-  else refuse(answer);
+  if (answer.status === 204) return location.assign(doneUrl);
+  return answer.status === 200 ? show(answer.body, announcement) : refuse(answer);
 }
 
 // The next pair cannot be had.
@@ -94,6 +102,9 @@ function show(assignment, announcement) {
   if (draft) form.fill(draft.rating);
   $("kept-draft").hidden = !draft;
   clock.start(draft?.active_ms);
+  $("break-text").textContent = word("break", { done: pair.progress.done });
+  $("break").hidden = !breakDue;
+  breakDue = false;
   scrollTo({ top: 0, behavior: "instant" });
   $("prompt-title").focus({ preventScroll: true });
   say([announcement, $("progress-text").textContent, draft && word("restored")].filter(Boolean).join(" "));
@@ -115,7 +126,7 @@ function progress({ done, planned }) {
 function instructions({ title, instructions: own, sections = [] }) {
   const shown = sections.filter((section) => section.text && section.text !== own);
   const parts = [...prose(own ?? ""), ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])];
-  if (title) $("rating-title").textContent = title;
+  $("instructions-title").textContent = title || $("instructions-title").textContent;
   $("instructions-text").replaceChildren(...parts);
   document.querySelector('[data-opens="instructions"]').hidden = !parts.length;
 }
@@ -133,6 +144,7 @@ function keep() {
 // While a rating waits on this device it can no longer be changed.
 function lock(locked) {
   $("submit").setAttribute("aria-disabled", String(locked));
+  if (locked) $("kept-draft").hidden = true;
   for (const part of document.querySelectorAll(".preference, #questions, .question[data-field=comment]")) part.inert = locked;
 }
 
@@ -161,7 +173,7 @@ function complain(problems) {
 async function deliver(entry) {
   busy = true;
   $("submit").setAttribute("aria-disabled", "true");
-  say(word("sending"));
+  if ($("notice").hidden && !shows("kept")) say(word("sending"));
   const answer = await send("PUT", ratingUrl.replace("TOKEN", entry.token), csrf, entry.rating);
   if (worthRetrying(answer)) {
     waitFor(entry, answer.wait);
@@ -182,17 +194,16 @@ function waitFor(entry, wait) {
       notice("caution", "kept", el("p", {}, text), el("p", {}, again));
       $("notice").focus();
     }
-  } else if ($("panel").dataset.shows !== "kept") panel("kept", text, again);
+  } else if (!shows("kept")) panel("kept", text, again);
 }
 
 // The server has answered for good.
 function settle(entry, { status, body }) {
   const { code, detail } = body;
   const here = pair?.token === entry.token;
-  const mine = { late: ["lease_expired_full"], unknown: ["unknown_assignment"], repeated: ["already_rated"] };
-  const final = status === 200 || code === "campaign_closed" || Object.values(mine).flat().includes(code);
-  outbox.drop(entry.token);
-  if (final) drafts.drop(entry.token);
+  const unknown = status === 401 || status === 403;
+  if (!unknown) outbox.drop(entry.token); // else it goes out when the page is loaded again with a good cookie
+  if (status === 200 || FINAL.includes(code)) drafts.drop(entry.token);
   lock(false);
   clearNotice();
   if (status === 200) goOn(body.progress);
@@ -200,6 +211,7 @@ function settle(entry, { status, body }) {
   else if (code === "campaign_closed") closed();
   else if (code === "lease_expired_full") panel("late", word("late"), button(word("late_next"), () => next()));
   else if (code === "unknown_assignment") panel("unknown", word("unknown"), button(word("late_next"), () => next()));
+  else if (unknown && !here) signedOut(panel);
   else if (!here) next().then(() => problem(entry, status, body));
   else problem(entry, status, body);
 }
@@ -207,20 +219,19 @@ function settle(entry, { status, body }) {
 // The rating is not stored, the draft is: say why, beside the button.
 function problem(entry, status, { code, detail, problems = [] }) {
   if (pair?.token !== entry.token) return;
+  if (problems.length) {
+    complain(problems);
+    return;
+  }
   if (status === 401 || status === 403) notice("caution", "signed_out", el("p", {}, word("signed_out")), el("p", {}, button(word("reload"), () => location.reload())));
   else if (code === "campaign_paused") notice("caution", "paused", el("p", {}, word("paused")));
-  else if (problems.length) return complain(problems);
   else notice("danger", "failed", el("p", {}, detail ?? ""));
   $("notice").focus();
 }
 
-async function goOn({ done }) {
-  $("break").hidden = true;
-  await next(word("sent"));
-  if (done % BREAK === 0 && !$("pair").hidden) {
-    $("break-text").textContent = word("break", { done });
-    $("break").hidden = false;
-  }
+function goOn({ done }) {
+  breakDue = done % BREAK === 0;
+  return next(word("sent"));
 }
 
 // ---- controls
@@ -240,7 +251,7 @@ function start() {
   $("differences").addEventListener("click", () => {
     $("differences").setAttribute("aria-pressed", String(!differing()));
     choices.put("differences", differing());
-    showResponses(pair, differing());
+    if (pair) showResponses(pair, differing());
   });
   $("rating").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -268,10 +279,8 @@ function start() {
   drafts.tidy();
 
   const first = JSON.parse($("first-assignment").textContent);
-  const [waiting] = outbox.of(nextUrl);
   panel("", word("loading"));
-  if (waiting) deliver(waiting);
-  else if (first) show(first, "");
+  if (first && !outbox.of(nextUrl).length) show(first, "");
   else next();
 }
 

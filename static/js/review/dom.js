@@ -19,7 +19,7 @@ export function word(name, values = {}) {
 }
 
 export function callout(tone, title, ...children) {
-  const icons = $("icons").content.querySelectorAll("svg");
+  const icons = $("icons").querySelectorAll("svg");
   const icon = icons[["info", "caution", "danger"].indexOf(tone)].cloneNode(true);
   return el("div", { class: "callout", "data-tone": tone }, icon, el("div", {}, el("p", { class: "title" }, title), ...children));
 }

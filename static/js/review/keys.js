@@ -25,24 +25,24 @@ export function listen({ submit, prefer }) {
       if (!event.repeat && !$("pair").hidden) submit();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || !single.checked) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return;
     if (pressed(key, target)) event.preventDefault();
   });
 
   function pressed(key, target) {
+    if (target.closest(".segments") && /^\d$/.test(key)) return onScale(target, key);
+    if (!single.checked) return false;
     if (key === "?") $("keys").showModal();
     else if ($("pair").hidden) return false;
-    else if (target.closest(".segments")) return onScale(target, key);
     else if (key === "d") $("differences").click();
-    else if (key === "i") $("instructions").showModal();
+    else if (key === "i") document.querySelector('[data-opens="instructions"]:not([hidden])')?.click();
     else if (PREFERENCES[key] && !target.closest(".question")) prefer(PREFERENCES[key]);
     else return false;
     return true;
   }
 
   function onScale(target, key) {
-    if (!/^\d$/.test(key)) return false;
     const steps = [...form.querySelectorAll(`[name="${CSS.escape(target.name)}"]`)];
     const wanted = steps.find((step) => step.value === key) ?? (key === "0" && steps.find((step) => step.value === "10"));
     if (!wanted) return false;

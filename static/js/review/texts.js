@@ -29,10 +29,13 @@ function plain(given) {
 }
 
 function table(given) {
-  const rows = Object.entries(given).map(([key, inner]) => {
-    const wide = inner !== null && typeof inner === "object" ? true : plain(inner).length > SHORT;
+  const isWide = (inner) => (inner !== null && typeof inner === "object") || plain(inner).length > SHORT;
+  const entries = Object.entries(given);
+  // What is short comes first, side by side; a list keeps its order.
+  if (!Array.isArray(given)) entries.sort(([, a], [, b]) => isWide(a) - isWide(b));
+  const rows = entries.map(([key, inner]) => {
     const name = Array.isArray(given) ? String(Number(key) + 1) : key.replace(/_/g, " ");
-    return el("div", { class: wide ? "wide" : null }, el("dt", { dir: "auto" }, name), el("dd", {}, value(inner)));
+    return el("div", { class: isWide(inner) ? "wide" : null }, el("dt", { dir: "auto" }, name), el("dd", {}, value(inner)));
   });
   return el("dl", { class: "inputs" }, ...rows);
 }

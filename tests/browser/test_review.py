@@ -1,0 +1,181 @@
+"""The review screen in a browser: keyboard, messages, drafts, a lost connection, and two sides that look alike."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from evaluation.models import Campaign, Rating
+from tests import factories
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+PAIRS = 3
+SCALES = ("empathy", "helpfulness", "professionalism")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium, django_db_setup):
+    """Playwright keeps an event loop running in this thread, where Django would refuse to touch the database."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    return factories.campaign(factories.user("manager"), pairs=PAIRS, overlap=1)
+
+
+@pytest.fixture
+def page(browser, live_server, campaign):
+    """A reviewer in front of their first pair; the browser may complain about requests that a test
+    refuses, never about a script or the content security policy."""
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    opened.goto(f"/r/{campaign.invites.get().code}/")
+    opened.get_by_role("button", name="Start reviewing").press("Enter")
+    expect(opened.locator("#prompt-title")).to_have_text("Pair 1")
+    yield opened
+    context.close()
+    assert [text for text in complaints if "Failed to load resource" not in text] == []
+
+
+def rate(page: Page, preference: str = "ArrowLeft", points: str = "758690") -> None:
+    """Fill in the form from wherever the focus is, by keys alone."""
+    page.keyboard.press(preference)
+    for digit in points:
+        page.keyboard.press("Tab")
+        page.keyboard.press(digit)
+
+
+def test_everything_can_be_rated_by_keyboard_alone(page):
+    expect(page.locator("#prompt-title")).to_be_focused()
+    for number, key in enumerate(("ArrowLeft", "0", "9"), 1):
+        expect(page.locator("#prompt-title")).to_have_text(f"Pair {number}")
+        rate(page, key)
+        page.keyboard.press("Control+Enter")
+    expect(page).to_have_url(re.compile("/done/$"))
+    expect(page.locator("main")).to_contain_text(f"{PAIRS} pairs")
+    stored = list(Rating.objects.order_by("pk"))
+    assert [rating.preference for rating in stored] == ["left", "tie", "both_bad"]
+    assert stored[0].scores == dict(
+        zip(SCALES, ({"left": 7, "right": 5}, {"left": 8, "right": 6}, {"left": 9, "right": 10}), strict=True)
+    )
+    assert all(0 < rating.active_ms < 60_000 for rating in stored)
+
+
+def test_keys_are_silent_while_somebody_writes(page):
+    page.locator("#comment").focus()
+    page.keyboard.type("1 or 2? 0 d i")
+    expect(page.locator("#comment")).to_have_value("1 or 2? 0 d i")
+    expect(page.locator("#rating :checked")).to_have_count(0)
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.locator("#submit").focus()
+    page.keyboard.press("?")
+    expect(page.locator("dialog#keys")).to_be_visible()
+    page.keyboard.press("2")
+    expect(page.locator("#rating :checked")).to_have_count(0)
+
+
+def test_an_unset_scale_is_refused_with_a_message_at_its_field(page):
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".field-error")).to_have_count(4)
+    expect(page.locator("[name=preference][value=left]")).to_be_focused()
+    rate(page, points="75")
+    page.keyboard.press("Tab")
+    page.keyboard.press("3")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".field-error")).to_have_count(2)
+    question = page.locator('.question[data-field="scores.helpfulness"]')
+    expect(question.locator(".field-error")).to_have_text("Choose a number for the right response.")
+    group = question.locator('[data-field="scores.helpfulness.right"] [role=radiogroup]')
+    expect(group).to_have_attribute("aria-invalid", "true")
+    expect(group).to_have_attribute("aria-describedby", re.compile("problem-scores.helpfulness"))
+    expect(page.locator('[name="scores.helpfulness.right"][value="1"]')).to_be_focused()
+    assert not Rating.objects.exists()
+
+
+def test_what_the_server_refuses_is_shown_at_its_field(page):
+    problem = {"field": "scores.empathy.right", "message": "Empathy: too kind."}
+    page.route(
+        "**/rating",
+        lambda route: route.fulfill(
+            status=409, json={"code": "invalid_rating", "detail": "No.", "problems": [problem]}
+        ),
+    )
+    rate(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator('.question[data-field="scores.empathy"] .field-error')).to_have_text(
+        problem["message"]
+    )
+    expect(page.locator('[name="scores.empathy.right"][value="5"]')).to_be_checked()
+
+
+def test_a_draft_survives_a_reload(page):
+    rate(page, "2", "1234")
+    page.locator("#comment").fill("Almost the same.")
+    page.reload()
+    expect(page.locator("#prompt-title")).to_have_text("Pair 1")
+    expect(page.locator("#status")).to_contain_text("filled in")
+    expect(page.locator("[name=preference][value=right]")).to_be_checked()
+    chosen = page.locator("#questions :checked")
+    assert chosen.evaluate_all("found => found.map((radio) => radio.value)") == ["1", "2", "3", "4"]
+    expect(page.locator("#comment")).to_have_value("Almost the same.")
+
+
+def test_a_rating_given_offline_arrives_exactly_once(page):
+    sent: list[str] = []
+    page.on("requestfinished", lambda request: sent.append(request.method))
+    rate(page)
+    page.context.set_offline(True)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#notice")).to_contain_text("Kept on this device, will be sent")
+    page.keyboard.press("Control+Enter")
+    assert not Rating.objects.exists()
+    page.context.set_offline(False)
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    expect(page.locator("#prompt-title")).to_be_focused()
+    assert sent.count("PUT") == Rating.objects.count() == 1
+    left = page.evaluate("Object.keys(localStorage).filter((key) => /draft|outbox/.test(key))")
+    assert left == []
+
+
+def test_a_rating_that_was_waiting_when_the_page_was_left_is_sent_on_return(page):
+    page.route("**/rating", lambda route: route.abort("internetdisconnected"))
+    rate(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#notice")).to_contain_text("Kept on this device")
+    page.unroute("**/rating")
+    page.reload()
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    assert Rating.objects.count() == 1
+
+
+def test_a_double_submit_stores_one_rating(page):
+    rate(page)
+    page.locator("#submit").dblclick()
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    assert Rating.objects.count() == 1
+
+
+def test_both_sides_have_the_same_markup_and_size(page):
+    left, right = (page.locator(f"#side-{side}") for side in ("left", "right"))
+    shapes = []
+    for side in (left, right):
+        html = side.evaluate("element => element.outerHTML")
+        shapes.append(re.sub(r"left|right", "SIDE", re.sub(r">[^<]*<", "><", html), flags=re.IGNORECASE))
+    assert shapes[0] == shapes[1]
+    boxes = [side.bounding_box() for side in (left, right)]
+    assert len({(box["width"], box["height"], box["y"]) for box in boxes if box}) == 1
+    page.keyboard.press("d")
+    marked = [side.locator("mark").all_inner_texts() for side in (left, right)]
+    assert sorted(marked) == [["No"], ["Yes"]]
