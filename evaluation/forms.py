@@ -89,7 +89,9 @@ class CampaignForm(forms.Form):
         label="Minutes for one pair",
         help_text="Then its slot is free again.",
     )
-    max_per_reviewer = forms.IntegerField(required=False, min_value=1, label="Most pairs for one reviewer")
+    max_per_reviewer = forms.IntegerField(
+        required=False, min_value=1, max_value=1_000_000, label="Most pairs for one reviewer"
+    )
     rubric_text = forms.CharField(
         label="Rubric",
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),

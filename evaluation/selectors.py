@@ -5,10 +5,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.http import Http404
 
 from evaluation.comparison import Side
+from evaluation.matching import printable
 from evaluation.models import (
     Assignment,
     Campaign,
@@ -64,6 +66,9 @@ def events(run: GenerationRun) -> QuerySet[JobEvent]:
 
 
 def pairs(*, user: User, run: GenerationRun) -> QuerySet[Pair]:
+    """The pairs with both names on them; closed to whoever is reviewing them blind."""
+    for campaign in run.campaigns.filter(reviewers__user=user):
+        require_not_reviewing(campaign=campaign, user=user)
     found = Pair.objects.filter(run=run).select_related("prompt", "baseline", "candidate").order_by("pk")
     return _visible(found, user)
 
@@ -115,6 +120,15 @@ def invite(code: str) -> Invite:
     return found
 
 
+def reviewer_cookie(campaign: UUID) -> str:
+    """The name of the cookie that makes a browser a reviewer of this campaign; another campaign has another."""
+    return f"{settings.REVIEWER_COOKIE_NAME}-{campaign.hex}"
+
+
+def campaign_of_assignment(token: UUID) -> UUID | None:
+    return Assignment.objects.filter(token=token).values_list("item__campaign_id", flat=True).first()
+
+
 def reviewer_by_token(token: str) -> Reviewer | None:
     return Reviewer.objects.select_related("campaign").filter(digest=Reviewer.digest_of(token)).first()
 
@@ -132,7 +146,7 @@ def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
     if campaign.status != Campaign.Status.CLOSED and campaign.reviewers.filter(user=user).exists():
         raise DomainError(
             "reviewing_closed_report",
-            "You are reviewing this campaign, so its results stay closed to you until it has ended.",
+            "You are reviewing this campaign, so its pairs and results stay closed to you until it has ended.",
             status=403,
         )
 
@@ -186,6 +200,7 @@ def ratings_arrays(campaign: Campaign) -> Ratings:
         candidate_left=np.array([row[2] for row in rows], dtype=bool),
         criteria=criteria,
         simulated=any(row[5] for row in rows),
+        n_simulated=sum(row[5] for row in rows),
     )
 
 
@@ -290,6 +305,6 @@ def _pretty(value: Any) -> str:
 def _pretty_text(text: str) -> str:
     """A response that is JSON is indented for reading; anything else stays as it is."""
     try:
-        return _pretty(json.loads(text))
+        return printable(_pretty(json.loads(text)))
     except (ValueError, RecursionError):
         return text

@@ -16,6 +16,9 @@ urlpatterns = [
     path("campaigns/new/", manage.campaign_new, name="campaign_new"),
     path("campaigns/<uuid:pk>/", manage.campaign, name="campaign"),
     path("campaigns/<uuid:pk>/open/", manage.campaign_open, name="campaign_open"),
+    path(
+        "campaigns/<uuid:pk>/replace-invite/", manage.campaign_replace_invite, name="campaign_replace_invite"
+    ),
     path("campaigns/<uuid:pk>/pause/", manage.campaign_pause, name="campaign_pause"),
     path("campaigns/<uuid:pk>/resume/", manage.campaign_resume, name="campaign_resume"),
     path("campaigns/<uuid:pk>/close/", manage.campaign_close, name="campaign_close"),
@@ -23,7 +26,7 @@ urlpatterns = [
     path("campaigns/<uuid:pk>/report/", report.report, name="report"),
     path("campaigns/<uuid:pk>/report.json", report.report_json, name="report_json"),
     path("campaigns/<uuid:pk>/report.md", report.report_markdown, name="report_markdown"),
-    path("r/<str:code>/", review.invite, name="invite"),
+    path("r/<slug:code>/", review.invite, name="invite"),
     path("review/<uuid:campaign>/", review.review, name="review"),
     path("review/<uuid:campaign>/done/", review.review_done, name="review_done"),
 ]

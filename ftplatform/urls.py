@@ -1,6 +1,5 @@
 """All routes. Apps are included by name: this package stands below them and imports none."""
 
-from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -17,5 +16,4 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/", include("training.api.urls")),
     path("api/v1/", include("evaluation.api.urls")),
-    path("django-admin/", admin.site.urls),
 ]

@@ -3,10 +3,11 @@
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 
 from evaluation.services import generation
 from ftplatform.errors import DomainError
@@ -27,18 +28,30 @@ def generate(claim: jobs.Claim) -> None:
     _guard(claim, _generate)
 
 
-def _guard(claim: jobs.Claim, work: Any) -> None:
-    """Every attempt ends with a status that says why, unless another attempt has taken the job over."""
+def _guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
+    """Every attempt ends with a status that says why, unless another attempt has taken the job over.
+
+    A database that is away is the one thing left to the lease: nothing could be written anyway.
+    """
     try:
-        outcome = work(claim)
+        try:
+            outcome = work(claim)
+        except (jobs.StaleAttempt, OperationalError):
+            raise
+        except (DomainError, ArtefactError) as error:
+            outcome = Outcome(code=error.code, message=str(error))
+        except OSError as error:
+            outcome = Outcome(
+                code="worker_files", message=f"The worker could not use its files: {error.strerror}."
+            )
+        except Exception as error:
+            log.exception("The attempt %s ended unexpectedly.", claim)
+            outcome = Outcome(
+                code="internal", message=f"Unexpected {type(error).__name__}; see the worker's log."
+            )
         jobs.finish(claim, outcome.status, error_code=_code(outcome), error_message=outcome.message)
     except jobs.StaleAttempt as error:
         log.warning("%s", error)
-    except (DomainError, ArtefactError) as error:
-        jobs.finish(claim, Job.Status.FAILED, error_code=error.code, error_message=str(error))
-    except OSError as error:
-        message = f"The worker could not write its files: {error.strerror}."
-        jobs.finish(claim, Job.Status.FAILED, error_code="worker_files", error_message=message)
 
 
 def _code(outcome: Outcome) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
@@ -22,7 +21,7 @@ class ReviewerAuthentication(BaseAuthentication):
         if parts and parts[0].lower() == b"reviewer":
             token = parts[1].decode("ascii", "replace") if len(parts) == 2 else ""
         else:
-            token = request.COOKIES.get(settings.REVIEWER_COOKIE_NAME, "")
+            token = self._cookie(request)
             if token:
                 # A cookie travels by itself, so the request must prove that our page sent it.
                 SessionAuthentication().enforce_csrf(request)
@@ -32,6 +31,14 @@ class ReviewerAuthentication(BaseAuthentication):
         if reviewer is None:
             raise AuthenticationFailed("This review link is not valid any more; open your invitation again.")
         return AnonymousUser(), reviewer
+
+    def _cookie(self, request: Request) -> str:
+        """The cookie of the campaign that the address is about, by its id or by the token of one of its pairs."""
+        named: dict[str, Any] = (request.parser_context or {}).get("kwargs", {})
+        campaign = named.get("campaign")
+        if campaign is None and "token" in named:
+            campaign = selectors.campaign_of_assignment(named["token"])
+        return request.COOKIES.get(selectors.reviewer_cookie(campaign), "") if campaign else ""
 
     def authenticate_header(self, request: Request) -> str:
         return "Reviewer"

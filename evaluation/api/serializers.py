@@ -82,11 +82,15 @@ class CampaignCreateSerializer(serializers.Serializer[Campaign]):
     run = serializers.UUIDField()
     rubric_text = serializers.CharField(max_length=100_000)
     overlap = serializers.IntegerField(min_value=1, max_value=100)
-    pairs = serializers.IntegerField(required=False, default=None, min_value=1, allow_null=True)
+    pairs = serializers.IntegerField(
+        required=False, default=None, min_value=1, max_value=1_000_000, allow_null=True
+    )
     margin = serializers.FloatField(required=False, default=0.05, min_value=0.005, max_value=0.49)
     looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
     lease_minutes = serializers.IntegerField(required=False, default=30, min_value=1, max_value=1440)
-    max_per_reviewer = serializers.IntegerField(required=False, default=None, min_value=1, allow_null=True)
+    max_per_reviewer = serializers.IntegerField(
+        required=False, default=None, min_value=1, max_value=1_000_000, allow_null=True
+    )
 
 
 class CloseSerializer(serializers.Serializer[Campaign]):

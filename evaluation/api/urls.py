@@ -10,7 +10,7 @@ router.register("generation-runs", GenerationRunViewSet, basename="generation-ru
 router.register("campaigns", CampaignViewSet, basename="campaign")
 
 reviewer = [
-    path("invites/<str:code>/accept", AcceptInvite.as_view(), name="invite-accept"),
+    path("invites/<slug:code>/accept", AcceptInvite.as_view(), name="invite-accept"),
     path("campaigns/<uuid:campaign>/assignments/next", NextAssignment.as_view(), name="assignment-next"),
     path("assignments/<uuid:token>/rating", SubmitRating.as_view(), name="rating"),
 ]

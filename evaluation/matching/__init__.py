@@ -2,5 +2,6 @@
 
 from evaluation.matching.comparison import Comparison
 from evaluation.matching.match import FieldMatch, Match, match
+from evaluation.matching.response import printable
 
-__all__ = ["Comparison", "FieldMatch", "Match", "match"]
+__all__ = ["Comparison", "FieldMatch", "Match", "match", "printable"]

@@ -121,7 +121,8 @@ def _clean(value: Json) -> Json:
 
 
 def printable(text: str) -> str:
-    """The text with lone surrogates, which no file or database can hold, replaced by U+FFFD."""
+    """The text with NUL and lone surrogates, which a database or file cannot hold, replaced by U+FFFD."""
+    text = text.replace("\x00", "\ufffd")
     try:
         text.encode()
     except UnicodeEncodeError:

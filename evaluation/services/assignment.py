@@ -23,7 +23,7 @@ _CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 @transaction.atomic
-def join(*, code: str, user: User | None = None, is_simulated: bool = False) -> tuple[Reviewer, str | None]:
+def join(*, code: str, user: User | None = None, is_simulated: bool = False) -> tuple[Reviewer, str]:
     """Accept an invitation: a new reviewer with a token that is shown once. A signed-in user who comes again
     stays the same reviewer and gets a fresh token."""
     invite = Invite.objects.select_for_update().select_related("campaign").filter(code=code).first()
@@ -88,7 +88,7 @@ def _next(reviewer: Reviewer) -> Assignment | None:
         return None
     chosen = _lock_item(reviewer)
     if chosen is None:
-        return None
+        return _revive(reviewer)
     item, slot = chosen
     # Not `item.open_slots - 1`: the row may have changed between reading and locking on another connection.
     ReviewItem.objects.filter(pk=item.pk).update(open_slots=F("open_slots") - 1)
@@ -116,6 +116,35 @@ def _lock_item(reviewer: Reviewer) -> tuple[ReviewItem, int] | None:
         if _lock(window[0], skip_locked=False):
             return _take(window[0], wanted)
     return None
+
+
+def _revive(reviewer: Reviewer) -> Assignment | None:
+    """When nothing unseen is left: a pair whose lease this reviewer let run out, on the sides they saw, if it still
+    needs a rating on those."""
+    mine = reviewer.assignments.filter(status=Assignment.Status.EXPIRED, item__open_slots__gt=0)
+    for assignment in mine.select_related("item").order_by("item_id"):
+        if take_again(assignment):
+            lease = timedelta(minutes=reviewer.campaign.lease_minutes)
+            assignment.status = Assignment.Status.LEASED
+            assignment.lease_expires_at = timezone.now() + lease
+            assignment.save(update_fields=["status", "lease_expires_at", "slot"])
+            return assignment
+    return None
+
+
+def take_again(assignment: Assignment) -> bool:
+    """Find a free slot on the side that this expired assignment showed; its item is locked from here on.
+
+    The caller must store the assignment's new slot together with a status that holds it.
+    """
+    item = ReviewItem.objects.select_for_update().get(pk=assignment.item_id)
+    side = "L" if assignment.candidate_left else "R"
+    free = _on_side(item, _free_slots([item])[item.pk], side)
+    if not free:
+        return False
+    assignment.slot = assignment.slot if assignment.slot in free else free[0]
+    ReviewItem.objects.filter(pk=item.pk).update(open_slots=F("open_slots") - 1)
+    return True
 
 
 def _side_needed(reviewer: Reviewer) -> str:
@@ -165,7 +194,9 @@ def release_expired(campaign_id: UUID) -> int:
     expired = Assignment.objects.filter(
         item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
     )
-    lost = list(expired.select_for_update(of=("self",), skip_locked=True).values_list("pk", "item_id"))
+    # In one order, so that two of these never wait for each other's items.
+    ordered = expired.order_by("item_id", "pk")
+    lost = list(ordered.select_for_update(of=("self",), skip_locked=True).values_list("pk", "item_id"))
     for pk, item_id in lost:
         if Assignment.objects.filter(pk=pk, status=Assignment.Status.LEASED).update(
             status=Assignment.Status.EXPIRED

@@ -15,6 +15,8 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 
+MAX_LOOKS = 6
+
 
 def create(
     *,
@@ -41,6 +43,14 @@ def create(
             "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
         )
     form = _parse_rubric(rubric_text)
+    plan = read_plan(
+        {
+            "margin": margin,
+            "looks": looks,
+            "criteria": criteria(form.to_json()),
+            "planned_ratings": wanted * overlap,
+        }
+    )
     with transaction.atomic():
         campaign = Campaign.objects.create(
             title=title,
@@ -51,11 +61,27 @@ def create(
             pairs_planned=wanted,
             lease_minutes=lease_minutes,
             max_per_reviewer=max_per_reviewer,
-            plan={"margin": margin, "looks": list(looks)},
+            plan=asdict(plan),
             created_by=user,
         )
         audit.record(actor=user, action="campaign.create", target=campaign)
         return campaign
+
+
+def read_plan(values: dict[str, Any]) -> Plan:
+    """The plan with these values, also from JSON; raises DomainError `invalid_plan` for values that make none."""
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    try:
+        plan = Plan(**plain)
+    except ValueError as error:
+        raise DomainError("invalid_plan", f"This makes no plan: {error}.", status=400) from error
+    if not plan.looks or plan.looks[-1] != 1 or len(plan.looks) > MAX_LOOKS:
+        raise DomainError(
+            "invalid_plan", f"Plan one to {MAX_LOOKS} looks, the last of them at 1, the end.", status=400
+        )
+    return plan
 
 
 def _parse_rubric(text: str) -> rubrics.FormDefinition:
@@ -81,15 +107,9 @@ def open_campaign(*, campaign: Campaign, user: User) -> Invite:
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if campaign.status != Campaign.Status.DRAFT:
         return campaign.invites.earliest("id")
-    plan = Plan(
-        margin=campaign.plan["margin"],
-        looks=tuple(campaign.plan["looks"]),
-        criteria=tuple(criteria(campaign.rubric)),
-        planned_ratings=campaign.ratings_planned,
-    )
-    campaign.plan, campaign.plan_hash = asdict(plan), plan.hash()
+    campaign.plan_hash = read_plan(campaign.plan).hash()
     campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
-    campaign.save(update_fields=["plan", "plan_hash", "status", "opened_at"])
+    campaign.save(update_fields=["plan_hash", "status", "opened_at"])
     _draw_items(campaign)
     audit.record(actor=user, action="campaign.open", target=campaign, plan_hash=campaign.plan_hash)
     return Invite.objects.create(campaign=campaign)
@@ -119,6 +139,14 @@ def draw_sides(overlap: int, rng: random.Random) -> str:
     """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin."""
     blocks = "".join(rng.choice(("LR", "RL")) for _ in range((overlap + 1) // 2))
     return blocks[:overlap]
+
+
+@transaction.atomic
+def replace_invite(*, campaign: Campaign, user: User) -> Invite:
+    """Withdraw every link and make a new one; who has joined stays a reviewer."""
+    campaign.invites.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+    audit.record(actor=user, action="campaign.replace_invite", target=campaign)
+    return Invite.objects.create(campaign=campaign)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from evaluation.matching import match
+from evaluation.matching import match, printable
 from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -46,7 +46,10 @@ def launch(
             jobs.announce(run)
             return run
     except IntegrityError:
-        return jobs.launched_before(GenerationRun, user=user, idempotency_key=idempotency_key, **frozen)
+        same = jobs.launched_before(GenerationRun, user=user, idempotency_key=idempotency_key, **frozen)
+        if same is None:
+            raise
+        return same
 
 
 @transaction.atomic
@@ -79,8 +82,7 @@ def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None
 
 
 def _response(claim: jobs.Claim, prompt: Prompt, values: dict[str, Any]) -> Response:
-    # PostgreSQL cannot store NUL, and a model may well say it.
-    text = values["text"].replace("\x00", "\ufffd")
+    text = printable(values["text"])
     found = None if prompt.expected is None else asdict(match(prompt.expected, text))
     return Response(run_id=claim.job_id, match=found, **values | {"text": text})
 

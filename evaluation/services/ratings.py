@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from evaluation import rubrics
-from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
+from evaluation.models import Assignment, Campaign, Rating, Reviewer
+from evaluation.services.assignment import take_again
 from ftplatform.errors import DomainError
 
 MAX_COMMENT = 5000
@@ -48,7 +48,7 @@ def submit(
 def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     assignment = (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("item__campaign")
+        .select_related("item__campaign", "reviewer__campaign")
         .filter(token=token, reviewer=reviewer)
         .first()
     )
@@ -60,7 +60,8 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     _check(assignment.item.campaign, values)
     if assignment.status == Assignment.Status.EXPIRED:
         _retake(assignment)
-    Assignment.objects.filter(pk=assignment.pk).update(status=Assignment.Status.RATED)
+    assignment.status = Assignment.Status.RATED
+    assignment.save(update_fields=["status", "slot"])
     rating = Rating.objects.create(assignment=assignment, campaign=assignment.item.campaign, **values)
     # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
     _require_accepting(Campaign.objects.values_list("status", flat=True).get(pk=assignment.item.campaign_id))
@@ -111,14 +112,15 @@ def _require_accepting(status: str) -> None:
 
 
 def _retake(assignment: Assignment) -> None:
-    """Let a late rating in if its own slot is still free; the slot fixes the side, so balance holds too."""
-    ReviewItem.objects.select_for_update().get(pk=assignment.item_id)
-    held = Assignment.objects.filter(
-        item=assignment.item_id, slot=assignment.slot, status__in=Assignment.HOLDING
-    )
-    if held.exists():
+    """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too."""
+    reviewer = assignment.reviewer
+    cap = reviewer.campaign.max_per_reviewer
+    if cap is not None and Rating.objects.filter(assignment__reviewer=reviewer).count() >= cap:
+        raise DomainError(
+            "cap_reached", "You have rated as many pairs as one reviewer may; this one is not counted."
+        )
+    if not take_again(assignment):
         raise DomainError(
             "lease_expired_full",
-            "Your time for this pair ran out and somebody else has rated it meanwhile; this rating is not counted.",
+            "Your time for this pair ran out and others have taken its place; this rating is not counted.",
         )
-    ReviewItem.objects.filter(pk=assignment.item_id).update(open_slots=F("open_slots") - 1)

@@ -1,11 +1,13 @@
 """Planned looks at a campaign: each computes the analysis once, from the frozen plan, and keeps it."""
 
+import math
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from evaluation import selectors
 from evaluation.models import Campaign, Rating, Report
+from evaluation.services import campaigns as campaign_services
 from evaluation.stats import Look, Plan, analyse
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -14,10 +16,7 @@ from ftplatform.errors import DomainError
 
 def plan_of(campaign: Campaign) -> Plan:
     """The frozen plan; raises DomainError if what is stored is not what was hashed at opening."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in campaign.plan.items()
-    }
-    plan = Plan(**values)
+    plan = campaign_services.read_plan(campaign.plan)
     if plan.hash() != campaign.plan_hash:
         raise DomainError(
             "plan_changed", "The stored plan is not the one that was frozen; nothing is analysed."
@@ -26,23 +25,23 @@ def plan_of(campaign: Campaign) -> Plan:
 
 
 def next_look(campaign: Campaign) -> dict[str, Any]:
-    """Which look comes next, after how many ratings, and whether it may be taken now."""
-    taken = campaign.reports.count()
-    if campaign.reports.filter(is_final=True).exists():
+    """Which look comes next, after how many ratings, and whether it may be taken now.
+
+    Once the campaign has closed or every planned rating is in, the look is the final one, whatever was planned
+    before it and not taken.
+    """
+    taken = list(campaign.reports.order_by("look").values_list("fraction", "is_final"))
+    if any(is_final for _, is_final in taken):
         return {"number": None, "due": False, "needed": 0, "final": True}
-    if campaign.status == Campaign.Status.CLOSED:
-        return {"number": taken + 1, "due": True, "needed": 0, "final": True}
-    fractions = campaign.plan.get("looks") or [1.0]
-    fraction = fractions[min(taken, len(fractions) - 1)]
-    needed = round(fraction * campaign.ratings_planned)
+    number, last = len(taken) + 1, taken[-1][0] if taken else 0.0
     rated = Rating.objects.filter(campaign=campaign).count()
-    open_now = campaign.status != Campaign.Status.DRAFT
-    return {
-        "number": taken + 1,
-        "due": open_now and rated >= needed,
-        "needed": needed,
-        "final": fraction >= 1,
-    }
+    closed = campaign.status == Campaign.Status.CLOSED
+    if closed or rated >= campaign.ratings_planned:
+        return {"number": number, "due": True, "needed": 0, "final": True}
+    planned = next(fraction for fraction in campaign.plan["looks"] if fraction > last)
+    needed = math.ceil(planned * campaign.ratings_planned)
+    due = campaign.status != Campaign.Status.DRAFT and rated >= needed
+    return {"number": number, "due": due, "needed": needed, "final": planned >= 1}
 
 
 def take_look(*, campaign: Campaign, user: User) -> Report:
@@ -62,13 +61,15 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
         )
     ratings = selectors.ratings_arrays(campaign)
     plan = plan_of(campaign)
-    report = analyse(ratings, plan, _look(campaign, plan, look["number"], look["final"], len(ratings)))
+    fraction = 1.0 if look["final"] else len(ratings) / campaign.ratings_planned
+    report = analyse(ratings, plan, _look(campaign, plan, fraction))
     try:
         with transaction.atomic():
             stored = Report.objects.create(
                 campaign=campaign,
                 look=look["number"],
                 is_final=look["final"],
+                fraction=fraction,
                 result=report.to_json() | {"provenance": _provenance(campaign)},
                 created_by=user,
             )
@@ -80,12 +81,11 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
         return campaign.reports.get(look=look["number"])
 
 
-def _look(campaign: Campaign, plan: Plan, number: int, final: bool, rated: int) -> Look | None:
+def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
     """This look among those taken and those still planned; None when it is the only one there ever is."""
-    earlier = [report.result["look"]["fraction"] for report in campaign.reports.order_by("look")]
-    fraction = 1.0 if final else rated / campaign.ratings_planned
+    earlier = list(campaign.reports.order_by("look").values_list("fraction", flat=True))
     later = [planned for planned in plan.looks if planned > fraction]
-    return Look(number, (*earlier, fraction, *later)) if earlier or later else None
+    return Look(len(earlier) + 1, (*earlier, fraction, *later)) if earlier or later else None
 
 
 def _provenance(campaign: Campaign) -> dict[str, Any]:

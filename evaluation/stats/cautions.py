@@ -26,8 +26,11 @@ def data_cautions(
 ) -> Iterator[Caution]:
     """About who rated what."""
     if ratings.simulated:
+        count = len(ratings) if ratings.n_simulated is None else ratings.n_simulated
         yield Caution(
-            "simulated", "These ratings were simulated; no person made them. They show how the report works."
+            "simulated",
+            f"{count:,} of {len(ratings):,} ratings were simulated; no person made those. They show how the report "
+            "works and say nothing about how people would judge.",
         )
     if primary.n_reviewers < ENOUGH_REVIEWERS:
         yield Caution(

@@ -25,7 +25,7 @@ class Ratings:
     `prompt` and `reviewer` (n,) are codes: only which are equal matters. `outcome` (n,) indexes OUTCOMES
     from the candidate's side. `candidate_left` (n,) says which side the candidate was shown on.
     `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `simulated` marks
-    ratings that no person made; every sentence about them says so.
+    ratings that no person made, all of them or `n_simulated`; every sentence about them says so.
 
     Raises ValueError when the arrays do not have one length or an outcome is out of range.
     """
@@ -36,6 +36,7 @@ class Ratings:
     candidate_left: BoolArray
     criteria: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     simulated: bool = False
+    n_simulated: int | None = None
 
     def __post_init__(self) -> None:
         n = len(self.outcome)
@@ -69,6 +70,14 @@ class Ratings:
         numbers = np.bincount(self.outcome, minlength=len(OUTCOMES))
         return {name: int(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
 
+    @property
+    def made_by(self) -> str:
+        """Who rated, in the words of a sentence."""
+        if not self.simulated:
+            return "reviewers"
+        mixed = self.n_simulated is not None and self.n_simulated < len(self)
+        return "people and simulated reviewers together" if mixed else "simulated reviewers"
+
     def subset(self, keep: BoolArray) -> "Ratings":
         """The ratings where `keep` (n,) is true."""
         return Ratings(
@@ -78,6 +87,7 @@ class Ratings:
             self.candidate_left[keep],
             {name: (b[keep], c[keep]) for name, (b, c) in self.criteria.items()},
             self.simulated,
+            self.n_simulated,
         )
 
 

@@ -13,10 +13,9 @@ ENOUGH_PROMPTS = 30
 
 
 def verdict_sentence(
-    verdict: Verdict, primary: PrimarySummary, plan: Plan, look: Look | None, simulated: bool
+    verdict: Verdict, primary: PrimarySummary, plan: Plan, look: Look | None, who: str
 ) -> str:
-    """One plain sentence for `verdict`; says so when the reviewers were simulated or the look is interim."""
-    who = "simulated reviewers" if simulated else "reviewers"
+    """One plain sentence for `verdict`; `who` rated; says so when the look is interim."""
     text = {
         "better": _better,
         "worse": _worse,

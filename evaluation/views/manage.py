@@ -190,6 +190,13 @@ def campaign_open(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 @roles(*Staff)
 @require_POST
+def campaign_replace_invite(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign_services.replace_invite(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
 def campaign_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign_services.pause(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
@@ -206,7 +213,10 @@ def campaign_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = CloseForm(request.POST)
-    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    if not form.is_valid():
+        raise DomainError(
+            "reason_too_long", "The reason may have 500 characters; nothing was closed.", status=400
+        )
     found = selectors.campaign(user=request.user, pk=pk)
-    campaign_services.close(campaign=found, user=request.user, reason=reason)
+    campaign_services.close(campaign=found, user=request.user, reason=form.cleaned_data["reason"])
     return redirect("evaluation:campaign", pk=pk)

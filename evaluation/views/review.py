@@ -22,7 +22,7 @@ TOKEN_PLACEHOLDER = uuid.UUID(int=0)
 
 def _reviewer(request: HttpRequest, campaign: uuid.UUID) -> Reviewer | None:
     """The reviewer this browser is, if it is one of this very campaign."""
-    token = request.COOKIES.get(settings.REVIEWER_COOKIE_NAME, "")
+    token = request.COOKIES.get(selectors.reviewer_cookie(campaign), "")
     reviewer = selectors.reviewer_by_token(token) if token else None
     return reviewer if reviewer and reviewer.campaign_id == campaign else None
 
@@ -46,8 +46,8 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     _, token = assignment.join(code=code, user=user)
     response = redirect("evaluation:review", campaign=campaign.pk)
     response.set_cookie(
-        settings.REVIEWER_COOKIE_NAME,
-        token or "",
+        selectors.reviewer_cookie(campaign.pk),
+        token,
         max_age=COOKIE_AGE,
         httponly=True,
         secure=settings.HTTPS,

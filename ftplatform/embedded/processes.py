@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from django.conf import settings
+from django.db import connection
 
 from ftplatform import queues
 from ftplatform.embedded import broker, checks, commands, prepare
@@ -112,6 +113,7 @@ def _start(running: Running, *, workers: bool) -> None:
     running.say("Preparing the database and the static files.")
     prepare.migrate()
     prepare.collect_static_files()
+    _take_back_jobs()
     if not settings.REDIS_URL:
         running.say("Starting the Redis server.")
         running.start(Service(BROKER, broker.command()))
@@ -119,6 +121,14 @@ def _start(running: Running, *, workers: bool) -> None:
     if workers:
         running.say("Starting the workers.")
         _start_workers(running)
+
+
+def _take_back_jobs() -> None:
+    """Only this command works on the embedded database, and it holds the lock: whoever worked before is gone."""
+    from ftplatform.jobs.services import take_back_all
+
+    if connection.vendor == "sqlite":
+        take_back_all()
 
 
 def _start_workers(running: Running) -> None:

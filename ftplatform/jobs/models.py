@@ -39,6 +39,7 @@ class Job(models.Model):
     cancel_requested = models.BooleanField(default=False)
 
     attempt = models.PositiveSmallIntegerField(default=0)
+    losses = models.PositiveSmallIntegerField(default=0, help_text="Attempts whose worker went silent.")
     worker = models.CharField(max_length=100, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)

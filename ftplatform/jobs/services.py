@@ -56,12 +56,15 @@ def announce(job: Job) -> None:
     queues.ring_on_commit(job.queue)
 
 
-def launched_before(kind: type[J], *, user: User, idempotency_key: str | None, **asked: object) -> J:
+def launched_before(kind: type[J], *, user: User, idempotency_key: str | None, **asked: object) -> J | None:
     """The job that this key has already made, so that a repeated launch answers with it; a key never means two
     things. Raises DomainError `idempotency_mismatch` when what was asked differs."""
-    earlier: J | None = kind._default_manager.filter(  # type: ignore[assignment]
-        created_by=user, idempotency_key=idempotency_key
-    ).first()
+    if not idempotency_key:
+        return None
+    jobs = Job.objects.filter(created_by=user, idempotency_key=idempotency_key)
+    earlier: J | None = kind._default_manager.filter(pk__in=jobs.values("pk")).first()  # type: ignore[assignment]
+    if earlier is None and not jobs.exists():
+        return None
     if earlier is None or any(getattr(earlier, name) != value for name, value in asked.items()):
         raise DomainError(
             "idempotency_mismatch", "This idempotency key was already used for something else.", status=422
@@ -93,6 +96,8 @@ def _claim(job: Job, worker: str) -> Claim | None:
         worker=worker,
         started_at=job.started_at or Now(),
         stage="Starting",
+        step=0,
+        total_steps=0,
         seconds_left=None,
         **_lease(),
     )
@@ -191,11 +196,12 @@ def _recover_one(job: Job) -> int:
     )
     if job.cancel_requested:
         new, message = Job.Status.CANCELLED, "The worker went silent after cancellation was asked for."
-    elif job.attempt >= settings.JOB_MAX_ATTEMPTS:
-        new, message = Job.Status.FAILED, f"The worker went silent {job.attempt} times; giving up."
+    elif job.losses + 1 >= settings.JOB_MAX_ATTEMPTS:
+        new, message = Job.Status.FAILED, f"The worker went silent {job.losses + 1} times; giving up."
     else:
         new, message = Job.Status.QUEUED, "The worker went silent; queued again."
     changed: dict[str, object] = {"status": new, "lease_expires_at": None, "seconds_left": None}
+    changed["losses"] = job.losses + 1
     if new in Job.TERMINAL:
         changed["finished_at"] = Now()
     if new == Job.Status.FAILED:
@@ -204,6 +210,20 @@ def _recover_one(job: Job) -> int:
         return 0
     _note(job.pk, job.attempt, message, old=Job.Status.RUNNING, new=new)
     return 1
+
+
+def take_back_all() -> None:
+    """Queue every running job again at once, without counting a loss: for a start that knows that no worker lives."""
+    for job in Job.objects.filter(status=Job.Status.RUNNING):
+        with transaction.atomic():
+            again = Job.Status.CANCELLED if job.cancel_requested else Job.Status.QUEUED
+            changed: dict[str, object] = {"status": again, "lease_expires_at": None, "seconds_left": None}
+            if job.cancel_requested:
+                changed["finished_at"] = Now()
+            if Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt).update(
+                **changed
+            ):
+                _note(job.pk, job.attempt, "The site was restarted.", old=Job.Status.RUNNING, new=again)
 
 
 def queue_position(job: Job) -> int:

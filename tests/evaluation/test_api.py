@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from evaluation.models import Rating
+from evaluation.selectors import reviewer_cookie
 from evaluation.services import reports
 from ftplatform.accounts.services import issue_token
 from tests import factories
@@ -143,7 +144,7 @@ def test_the_review_cookie_alone_needs_the_csrf_token(owner):
 
     campaign = factories.campaign(owner, pairs=1)
     strict = Client(enforce_csrf_checks=True)
-    strict.cookies["reviewer"] = _token(campaign)
+    strict.cookies[reviewer_cookie(campaign.pk)] = _token(campaign)
     assert strict.post(f"/api/v1/campaigns/{campaign.pk}/assignments/next").status_code == 403
 
 

@@ -35,6 +35,7 @@ POSTS = {
     "evaluation:generation_run_cancel": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_pause": "manager",
+    "evaluation:campaign_replace_invite": "manager",
     "evaluation:campaign_resume": "manager",
     "evaluation:campaign_close": "manager",
     "evaluation:report_look": "manager",
@@ -55,7 +56,14 @@ def world():
         "generation_run_cancel": [campaign.run_id],
         "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
         **{
-            name: [campaign.pk] for name in ("campaign", "campaign_open", "campaign_pause", "campaign_resume")
+            name: [campaign.pk]
+            for name in (
+                "campaign",
+                "campaign_open",
+                "campaign_pause",
+                "campaign_replace_invite",
+                "campaign_resume",
+            )
         },
         **{name: [campaign.pk] for name in ("campaign_close", "report_look", "report")},
     }

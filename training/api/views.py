@@ -100,13 +100,13 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
     @extend_schema(request=None, responses={200: serializers.TrainingRunSerializer})
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:
+    def cancel(self, request: Request, pk: UUID) -> Response:
         user = signed_in(request)
-        jobs.cancel(job=selectors.run(user=user, pk=UUID(pk)), user=user)
-        return Response(serializers.TrainingRunSerializer(selectors.run(user=user, pk=UUID(pk))).data)
+        jobs.cancel(job=selectors.run(user=user, pk=pk), user=user)
+        return Response(serializers.TrainingRunSerializer(selectors.run(user=user, pk=pk)).data)
 
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
-    def metrics(self, request: Request, pk: str) -> Response:
+    def metrics(self, request: Request, pk: UUID) -> Response:
         """The curves: for each split a list of steps with loss, token accuracy, tokens, learning rate."""
-        return Response(selectors.curve(selectors.run(user=signed_in(request), pk=UUID(pk))))
+        return Response(selectors.curve(selectors.run(user=signed_in(request), pk=pk)))

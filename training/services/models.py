@@ -15,7 +15,7 @@ from training.models import ModelVersion, TrainingRun
 
 def register_base(*, user: User, name: str, path: str, is_demo: bool = False) -> ModelVersion:
     """Check a local folder and register it. The same name with the same weights answers with what is there."""
-    folder = Path(path).expanduser()
+    folder = Path(path)
     if not folder.is_absolute():
         raise DomainError("relative_path", "Give the folder's whole path, beginning with /.", status=400)
     try:
@@ -65,8 +65,7 @@ def add_adapter(
 ) -> ModelVersion:
     """Store what a finished attempt made; repeating it changes nothing."""
     check_current(claim)
-    TrainingRun.objects.filter(pk=run.pk).update(facts=facts)
-    adapter, _ = ModelVersion.objects.get_or_create(
+    adapter, created = ModelVersion.objects.get_or_create(
         run=run,
         defaults={
             "name": f"{run.name}-{str(run.pk)[:8]}",
@@ -79,4 +78,6 @@ def add_adapter(
             "created_by": run.created_by,
         },
     )
+    if created:
+        TrainingRun.objects.filter(pk=run.pk).update(facts=facts)
     return adapter

@@ -29,22 +29,30 @@ def launch(
         raise DomainError(
             "not_a_base", f"{base_model} is an adapter; training starts from a base model.", status=400
         )
+    frozen = {
+        "name": name,
+        "dataset": dataset,
+        "base_model": base_model,
+        "config": config.model_dump(),
+        "priority": priority,
+    }
+    earlier = jobs.launched_before(TrainingRun, user=user, idempotency_key=idempotency_key, **frozen)
+    if earlier is not None:
+        return earlier
     model_services.check_unchanged(base_model)
-    frozen = {"name": name, "dataset": dataset, "base_model": base_model, "config": config.model_dump()}
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(
-                kind=Job.Kind.TRAINING,
-                priority=priority,
-                idempotency_key=idempotency_key or None,
-                created_by=user,
-                **frozen,
+                kind=Job.Kind.TRAINING, idempotency_key=idempotency_key or None, created_by=user, **frozen
             )
             audit.record(actor=user, action="training_run.launch", target=run)
             jobs.announce(run)
             return run
     except IntegrityError:
-        return jobs.launched_before(TrainingRun, user=user, idempotency_key=idempotency_key, **frozen)
+        same = jobs.launched_before(TrainingRun, user=user, idempotency_key=idempotency_key, **frozen)
+        if same is None:
+            raise
+        return same
 
 
 @transaction.atomic

@@ -181,8 +181,9 @@ def campaign(user: User, run: GenerationRun, show: Stage) -> Campaign:
             tick=lambda rated: show(rated, target, "simulated"),
         )
     rated = found.ratings.count()
+    simulated = found.ratings.filter(assignment__reviewer__is_simulated=True).count()
     show.result(
-        f"{rated} of {found.ratings_planned} ratings, all by {PANEL} SIMULATED reviewers; the rest is yours"
+        f"{rated} of {found.ratings_planned} ratings, {simulated} of them SIMULATED; the rest is yours"
     )
     return found
 

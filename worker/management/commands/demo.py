@@ -1,13 +1,12 @@
 """`manage.py demo`: the whole loop on a toy model, then the site."""
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from evaluation.models import Campaign, Report
-from ftplatform import embedded
+from ftplatform import embedded, env
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from worker.demo import stages
@@ -25,7 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, no_serve: bool, **options: Any) -> None:
-        port = int(os.environ.get("PORT", "8000"))
+        port = env.integer("PORT", 8000, minimum=1)
         try:
             display = Display(stages=6)
             with embedded.services(port=None if no_serve else port, say=display.say) as running:

@@ -1,0 +1,30 @@
+"""Reading request bodies."""
+
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+
+class TextJSONParser(JSONParser):
+    """JSON whose texts are texts: no NUL and no lone surrogate, which no database and no answer could carry."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            body = super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        _require_text(body)
+        return body
+
+
+def _require_text(body: Any) -> None:
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in value):
+            raise ParseError("A text in the JSON contains NUL or a lone surrogate; remove that character.")
