@@ -4,12 +4,13 @@ from typing import Any
 
 from annotated_types import Ge, Gt, Le
 from django import forms
+from django.conf import settings
 from pydantic.fields import FieldInfo
 
 from ftplatform.accounts.models import User
 from training import selectors
 from training.config import TrainingConfig
-from training.services.rows import ColumnMapping
+from training.services.rows import ColumnMapping, too_large
 
 
 def column_pairs(text: str) -> dict[str, str]:
@@ -52,6 +53,8 @@ class DatasetForm(forms.Form):
         values: dict[str, Any] = super().clean() or {}
         file = values.get("file")
         values["mapping"] = None
+        if file and file.size > settings.UPLOAD_MAX_BYTES:
+            self.add_error("file", too_large().detail)
         if file and file.name.lower().endswith(".csv"):
             for name in ("instruction", "inputs", "outputs"):
                 if not values.get(name):

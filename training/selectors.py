@@ -5,11 +5,12 @@ from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
+from ftplatform.errors import DomainError
 from ftplatform.jobs.models import JobEvent
 from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
 
@@ -38,8 +39,16 @@ def dataset(*, user: User, pk: UUID) -> Dataset:
 
 def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:
     """The first rows of a split; reads no further than it must."""
-    with dataset.split_file(split).open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in islice(lines, limit)]
+    try:
+        with dataset.split_file(split).open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in islice(lines, limit)]
+    except (FileNotFoundError, NotADirectoryError):
+        raise DomainError(
+            "dataset_files_missing",
+            f"The stored rows of {dataset} are missing; restore the artefact folder from a backup, or upload the "
+            "same file with the same held-out share again.",
+            status=409,
+        ) from None
 
 
 def models(*, user: User) -> QuerySet[ModelVersion]:
@@ -51,7 +60,10 @@ def base_models(*, user: User) -> QuerySet[ModelVersion]:
 
 
 def adapters(*, user: User) -> QuerySet[ModelVersion]:
-    return models(user=user).filter(kind=ModelVersion.Kind.ADAPTER).exclude(stage=ModelVersion.Stage.RETIRED)
+    """Adapters of runs that succeeded; one that was cancelled at the last moment left something nobody should use."""
+    made = Q(run__isnull=True) | Q(run__status=TrainingRun.Status.SUCCEEDED)
+    current = models(user=user).filter(made, kind=ModelVersion.Kind.ADAPTER)
+    return current.exclude(stage=ModelVersion.Stage.RETIRED)
 
 
 def model(*, user: User, pk: UUID) -> ModelVersion:

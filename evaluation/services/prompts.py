@@ -74,4 +74,6 @@ def _create(*, user: User, name: str, dataset: Dataset | None, rows: Iterable[di
             audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(made))
             return prompt_set
     except IntegrityError:
+        if not PromptSet.objects.filter(name=name).exists():
+            raise
         raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None

@@ -62,10 +62,10 @@ def test_a_bell_rings_after_commit_on_a_real_broker(redis_url):
 
     from ftplatform.celery import app
 
-    with transaction.atomic():
-        queues.ring_on_commit(queues.GPU)
-        with app.connection_for_read() as broker:
-            assert broker.default_channel.client.llen(queues.GPU) == 0
     with app.connection_for_read() as broker:
-        assert broker.default_channel.client.llen(queues.GPU) == 1
-        broker.default_channel.client.delete(queues.GPU)
+        bells = broker.default_channel.client
+        before = bells.llen(queues.GPU)
+        with transaction.atomic():
+            queues.ring_on_commit(queues.GPU)
+            assert bells.llen(queues.GPU) == before
+        assert bells.llen(queues.GPU) == before + 1

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -54,10 +56,8 @@ def create(
     """
     if not 0 < validation_share < 1:
         raise DomainError("invalid_split", "The validation share must lie between 0 and 1.", status=400)
-    root = Path(settings.ARTEFACT_DIR) / "datasets"
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".incoming-", ignore_cleanup_errors=True) as scratch:
-        check = _check(file, source_name, mapping, validation_share, Path(scratch))
+    with _incoming() as scratch:
+        check = _check(file, source_name, mapping, validation_share, scratch)
         if check.bad_rows:
             raise DomainError(
                 "invalid_rows",
@@ -67,8 +67,24 @@ def create(
                 problems=check.problems,
             )
         _require_both_splits(check)
-        _keep(check, root)
+        _keep(check)
     return _store(user=user, name=name, source_name=source_name, description=description, check=check)
+
+
+@contextmanager
+def _incoming() -> Iterator[Path]:
+    """A scratch folder beside the stored datasets, gone afterwards; what the disk refuses is said in a sentence."""
+    root = Path(settings.ARTEFACT_DIR) / "datasets"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=root, prefix=".incoming-", ignore_cleanup_errors=True
+        ) as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        raise DomainError(
+            "disk", f"The dataset could not be stored: {error.strerror or error}.", status=507
+        ) from error
 
 
 def _require_both_splits(check: Check) -> None:
@@ -84,17 +100,19 @@ def _require_both_splits(check: Check) -> None:
             )
 
 
-def _keep(check: Check, root: Path) -> None:
-    """Move the finished folder to its place, at once; the same content may already be there under another name."""
-    target = root / check.content_hash
+def _keep(check: Check) -> None:
+    """Move the finished folder to its place, at once; the same content may already be there under another name,
+    and then only a file that got lost is put back."""
+    target = check.folder.parent / check.content_hash
     try:
         check.folder.chmod(0o755)
         check.folder.rename(target)
-    except OSError as error:
-        if not target.exists():
-            raise DomainError(
-                "disk", f"The dataset could not be stored: {error.strerror}.", status=507
-            ) from error
+    except OSError:
+        if not target.is_dir():
+            raise
+        for split in SPLITS:
+            if not (target / f"{split}.jsonl").exists():
+                (check.folder / f"{split}.jsonl").rename(target / f"{split}.jsonl")
 
 
 def _store(*, user: User, name: str, source_name: str, description: str, check: Check) -> Dataset:
