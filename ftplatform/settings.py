@@ -190,6 +190,8 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["ftplatform.api.lists.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ftplatform.errors.problem_response",
+    # A caller's own X-Forwarded-For must not choose the address that limits are counted by.
+    "NUM_PROXIES": 1 if env.flag("BEHIND_PROXY", False) else 0,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -12,6 +12,14 @@ from tests import services
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """Rate limits are counted in the cache; no test may use up another's."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A real Redis-protocol server where the settings expect it; yields the broker's URL."""

@@ -242,6 +242,14 @@ def test_one_browser_may_review_two_campaigns(client, owner):
     assert first.reviewers.count() == second.reviewers.count() == 1
 
 
+def test_one_machine_cannot_drain_an_invitation(client, owner):
+    path = f"/api/v1/invites/{factories.campaign(owner, pairs=1).invites.get().code}/accept"
+    answers = [client.post(path, headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(61)]
+    assert {answer.status_code for answer in answers[:60]} == {200}
+    assert (answers[60].status_code, answers[60].json()["code"]) == (429, "throttled")
+    assert int(answers[60]["Retry-After"]) > 0
+
+
 def test_a_leaked_link_is_replaced(client, owner):
     campaign = factories.campaign(owner, pairs=1)
     leaked = campaign.invites.get()
