@@ -122,7 +122,8 @@ def _revive(reviewer: Reviewer) -> Assignment | None:
     """When nothing unseen is left: a pair whose lease this reviewer let run out, on the sides they saw, if it still
     needs a rating on those."""
     mine = reviewer.assignments.filter(status=Assignment.Status.EXPIRED, item__open_slots__gt=0)
-    for assignment in mine.select_related("item").order_by("item_id"):
+    # First the assignment, then its item: the order in which a late rating locks them too.
+    for assignment in mine.select_for_update(of=("self",)).select_related("item").order_by("item_id"):
         if take_again(assignment):
             lease = timedelta(minutes=reviewer.campaign.lease_minutes)
             assignment.status = Assignment.Status.LEASED

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import close_old_connections, connection, connections, transaction
@@ -98,6 +99,31 @@ def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced():
     shown = list(Rating.objects.values_list("assignment__item_id", "assignment__candidate_left"))
     assert set(Counter(item for item, _ in shown).values()) == {4}
     assert set(Counter(item for item, left in shown if left).values()) == {2}
+
+
+def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
+    campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=2)
+    crowd = [factories.reviewer(campaign) for _ in range(8)]
+    held = [(reviewer, lease) for reviewer in crowd if (lease := assignment.next_for(reviewer=reviewer))]
+    Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assignment.release_expired(campaign.pk)
+
+    def act(actor):
+        reviewer, late = actor
+        if late is None:
+            return sum(iter(lambda: rate_next(reviewer), 0))
+        try:
+            ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
+        except DomainError as error:
+            assert error.code in ("lease_expired_full", "already_rated")
+            return 0
+        return 1
+
+    at_once(act, [*held, *((reviewer, None) for reviewer in crowd)])
+    shown = list(Rating.objects.values_list("assignment__item_id", "assignment__candidate_left"))
+    assert set(Counter(item for item, _ in shown).values()) == {2}
+    assert set(Counter(item for item, left in shown if left).values()) == {1}
+    assert not ReviewItem.objects.exclude(open_slots=0).exists()
 
 
 def test_one_reviewer_in_many_tabs_holds_one_lease():
