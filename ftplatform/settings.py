@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from csp.constants import NONE, SELF
@@ -178,7 +179,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- API --------------------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "ftplatform.accounts.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",

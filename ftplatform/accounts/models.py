@@ -48,11 +48,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
-    @property
-    def is_staff(self) -> bool:
-        """Django's own admin site is for admins."""
-        return self.role == self.Role.ADMIN
-
 
 class ApiToken(models.Model):
     """A program's key: shown once, kept as a hash, limited to scopes and to a last day."""

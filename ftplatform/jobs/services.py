@@ -22,6 +22,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs.models import Job, JobEvent
 
 J = TypeVar("J", bound=Job)
+_LOST = Q(lease_expires_at__lt=Now()) | Q(lease_expires_at__isnull=True)
 
 
 class StaleAttempt(DomainError):
@@ -177,10 +178,7 @@ def recover() -> int:
 
     Returns how many jobs were recovered. Safe to run from several machines at once.
     """
-    lost = Job.objects.filter(status=Job.Status.RUNNING).filter(
-        Q(lease_expires_at__lt=Now()) | Q(lease_expires_at__isnull=True)
-    )
-    recovered = sum(_recover_one(job) for job in lost)
+    recovered = sum(_recover_one(job) for job in Job.objects.filter(_LOST, status=Job.Status.RUNNING))
     for queue in (
         Job.objects.filter(status=Job.Status.QUEUED).order_by().values_list("queue", flat=True).distinct()
     ):
@@ -188,42 +186,43 @@ def recover() -> int:
     return recovered
 
 
-@transaction.atomic
-def _recover_one(job: Job) -> int:
-    """Decide one lost job; the update repeats the condition, so that a heartbeat just in time wins."""
-    still_lost = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt).filter(
-        Q(lease_expires_at__lt=Now()) | Q(lease_expires_at__isnull=True)
-    )
+def _recover_one(job: Job) -> bool:
+    losses = job.losses + 1
     if job.cancel_requested:
         new, message = Job.Status.CANCELLED, "The worker went silent after cancellation was asked for."
-    elif job.losses + 1 >= settings.JOB_MAX_ATTEMPTS:
-        new, message = Job.Status.FAILED, f"The worker went silent {job.losses + 1} times; giving up."
+    elif losses >= settings.JOB_MAX_ATTEMPTS:
+        new, message = Job.Status.FAILED, f"The worker went silent {losses} times; giving up."
     else:
         new, message = Job.Status.QUEUED, "The worker went silent; queued again."
-    changed: dict[str, object] = {"status": new, "lease_expires_at": None, "seconds_left": None}
-    changed["losses"] = job.losses + 1
-    if new in Job.TERMINAL:
-        changed["finished_at"] = Now()
-    if new == Job.Status.FAILED:
-        changed |= {"error_code": "worker_lost", "error_message": message}
-    if not still_lost.update(**changed):
-        return 0
-    _note(job.pk, job.attempt, message, old=Job.Status.RUNNING, new=new)
-    return 1
+    # The condition again, so that a heartbeat just in time wins.
+    return _take_back(job, new, message, only=_LOST, losses=losses)
 
 
 def take_back_all() -> None:
     """Queue every running job again at once, without counting a loss: for a start that knows that no worker lives."""
     for job in Job.objects.filter(status=Job.Status.RUNNING):
-        with transaction.atomic():
-            again = Job.Status.CANCELLED if job.cancel_requested else Job.Status.QUEUED
-            changed: dict[str, object] = {"status": again, "lease_expires_at": None, "seconds_left": None}
-            if job.cancel_requested:
-                changed["finished_at"] = Now()
-            if Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt).update(
-                **changed
-            ):
-                _note(job.pk, job.attempt, "The site was restarted.", old=Job.Status.RUNNING, new=again)
+        again = Job.Status.CANCELLED if job.cancel_requested else Job.Status.QUEUED
+        _take_back(job, again, "The site was restarted.", only=Q(), losses=job.losses)
+
+
+@transaction.atomic
+def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, losses: int) -> bool:
+    """Take a running job from its attempt while `only` holds; returns whether this call was the one that did."""
+    changed: dict[str, object] = {
+        "status": new,
+        "lease_expires_at": None,
+        "seconds_left": None,
+        "losses": losses,
+    }
+    if new in Job.TERMINAL:
+        changed["finished_at"] = Now()
+    if new == Job.Status.FAILED:
+        changed |= {"error_code": "worker_lost", "error_message": message}
+    running = Job.objects.filter(only, pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt)
+    if not running.update(**changed):
+        return False
+    _note(job.pk, job.attempt, message, old=Job.Status.RUNNING, new=new)
+    return True
 
 
 def queue_position(job: Job) -> int:
