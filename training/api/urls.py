@@ -1,6 +1,8 @@
 from rest_framework.routers import SimpleRouter
 
-from training.api.views import DatasetViewSet, ModelViewSet, TrainingRunViewSet
+from training.api.datasets import DatasetViewSet
+from training.api.models import ModelViewSet
+from training.api.runs import TrainingRunViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("datasets", DatasetViewSet, basename="api-dataset")
