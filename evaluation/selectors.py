@@ -83,7 +83,11 @@ def campaigns(*, user: User) -> QuerySet[Campaign]:
 
 def campaigns_rated(*, user: User) -> QuerySet[Campaign]:
     """Campaigns with the number of their ratings."""
-    return campaigns(user=user).annotate(rated=Count("ratings")).order_by("-created_at")
+    return (
+        campaigns(user=user)
+        .annotate(rated=Count("ratings", filter=Q(ratings__kind="real")))
+        .order_by("-created_at")
+    )
 
 
 def campaign(*, user: User, pk: UUID) -> Campaign:
@@ -92,7 +96,7 @@ def campaign(*, user: User, pk: UUID) -> Campaign:
 
 def campaign_progress(campaign: Campaign) -> dict[str, Any]:
     """How far the review is; nothing here depends on what anybody answered."""
-    rated = Rating.objects.filter(campaign=campaign).count()
+    rated = Rating.objects.filter(campaign=campaign, kind="real").count()
     reviewers = campaign.reviewers.aggregate(
         all=Count("pk"), simulated=Count("pk", filter=Q(is_simulated=True))
     )
@@ -137,13 +141,13 @@ def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:
     """How many pairs this reviewer has rated, of how many they may rate."""
     campaign = reviewer.campaign
     planned = min(campaign.pairs_planned, campaign.max_per_reviewer or campaign.pairs_planned)
-    done = Rating.objects.filter(assignment__reviewer=reviewer).count()
+    done = Rating.objects.filter(assignment__reviewer=reviewer, kind="real").count()
     return {"done": done, "planned": planned}
 
 
 def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
     """A manager who rates pairs of a campaign must not know how it stands before it has closed."""
-    if campaign.status != Campaign.Status.CLOSED and campaign.reviewers.filter(user=user).exists():
+    if not campaign.is_over and campaign.reviewers.filter(user=user).exists():
         raise DomainError(
             "reviewing_closed_report",
             "You are reviewing this campaign, so its pairs and results stay closed to you until it has ended.",
@@ -172,10 +176,10 @@ def latest_report(*, user: User, campaign: Campaign) -> Report:
 
 
 def ratings_arrays(campaign: Campaign) -> Ratings:
-    """Every rating of the campaign in the candidate's terms, in the order in which they were submitted."""
+    """Every rating of a real pair in the candidate's terms, in the order in which they were submitted."""
     names = [f["key"] for f in campaign.rubric["fields"] if f["kind"] == "scale" and f["per"] == "side"]
     rows = list(
-        Rating.objects.filter(campaign=campaign)
+        Rating.objects.filter(campaign=campaign, kind="real")
         .order_by("pk")
         .values_list(
             "assignment__item_id",
@@ -236,7 +240,7 @@ def needs_attention(*, user: User) -> dict[str, Any]:
 
 def _reviewing(user: User) -> QuerySet[Campaign]:
     """Campaigns whose results are closed to this user; the same rule as `require_not_reviewing`."""
-    return Campaign.objects.filter(reviewers__user=user).exclude(status=Campaign.Status.CLOSED)
+    return Campaign.objects.filter(reviewers__user=user).exclude(status__in=Campaign.OVER)
 
 
 def _steps() -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """From prompts to verdicts."""
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
-from evaluation.models.campaigns import Campaign, Invite
+from evaluation.models.campaigns import Amendment, Campaign, Invite
 from evaluation.models.pairs import GenerationRun, Pair, Response
 from evaluation.models.prompts import Prompt, PromptSet
 from evaluation.models.ratings import Rating
 from evaluation.models.reports import Report
+from evaluation.models.rubrics import Rubric, RubricVersion
 
 __all__ = [
+    "Amendment",
     "Assignment",
     "Campaign",
     "GenerationRun",
@@ -20,4 +22,6 @@ __all__ = [
     "Response",
     "ReviewItem",
     "Reviewer",
+    "Rubric",
+    "RubricVersion",
 ]

@@ -14,13 +14,28 @@ from evaluation.models.pairs import Pair
 
 class ReviewItem(models.Model):
     """A pair inside a campaign. It has exactly `overlap` slots; slot k shows the candidate on `sides[k]`, drawn in
-    balanced blocks of two when the campaign opens, so that no order of events can unbalance a pair."""
+    balanced blocks of two when the campaign opens, so that no order of events can unbalance a pair.
 
+    A quality item is no part of the overlap and of no report: it has no slots to fill (`open_slots` 0, `sides` ""), and
+    each reviewer meets it at most once, in the slot of their own number. What it shows is in `content`: `a` and `b`
+    stand where candidate and baseline stand in a real pair (`candidate_left` says whether `a` is left), `prompt`
+    replaces the pair's own where it is given, and `expected` lists the right answers out of a, b, tie, both_bad.
+    A repeat has no `content`: it is its pair again, for a reviewer who has rated that, on the other sides."""
+
+    class Kind(models.TextChoices):
+        REAL = "real", "Real pair"
+        DEGRADED = "degraded", "One side broken"
+        REPEAT = "repeat", "Swapped repeat"
+        IDENTICAL = "identical", "Identical sides"
+        CHECK = "check", "Instruction check"
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.REAL)
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items")
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="+")
     rank = models.PositiveIntegerField(help_text="Place in the campaign's shuffled order.")
-    sides = models.CharField(max_length=100, help_text="One letter per slot: L or R.")
+    sides = models.CharField(max_length=100, blank=True, help_text="One letter per slot: L or R.")
     open_slots = models.PositiveSmallIntegerField(help_text="Slots neither rated nor leased.")
+    content = models.JSONField(null=True, help_text="{a, b, expected, prompt?} of a quality item.")
 
     class Meta:
         ordering = ["rank"]
@@ -29,11 +44,28 @@ class ReviewItem(models.Model):
                 fields=["campaign", "-open_slots", "rank"], condition=Q(open_slots__gt=0), name="item_next"
             ),
         ]
-        constraints = [models.UniqueConstraint(fields=["campaign", "pair"], name="item_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "kind", "pair"], name="item_once"),
+            models.CheckConstraint(
+                condition=Q(kind="real") | Q(open_slots=0), name="item_quality_has_no_slots"
+            ),
+        ]
 
 
 class Reviewer(models.Model):
     """A participant of one campaign, often anonymous: whoever holds the token is the reviewer."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        COMPLETED = "completed", "Completed"
+        SCREENED_OUT = "screened_out", "Screened out"
+        FAILED = "failed", "Failed instruction checks"
+        RETURNED = "returned", "Returned or timed out"
+
+    class Pay(models.TextChoices):
+        OPEN = "open", "Open"
+        APPROVED = "approved", "Approved"
+        REFUSED = "refused", "Refused"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="reviewers")
     invite = models.ForeignKey(Invite, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -45,10 +77,21 @@ class Reviewer(models.Model):
     completion_code = models.CharField(max_length=20, editable=False)
     is_simulated = models.BooleanField(default=False, help_text="A program, not a person.")
     joined_at = models.DateTimeField(auto_now_add=True)
+    status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When the status left active.")
+    external_id = models.CharField(max_length=200, blank=True, help_text="The crowd platform's participant.")
+    captured = models.JSONField(default=dict, help_text="Other parameters that the platform sent.")
+    practice = models.JSONField(default=list, help_text="[{preference, right}] in the order of the items.")
+    pay = models.CharField(max_length=10, choices=Pay, default=Pay.OPEN)
+    pay_note = models.CharField(max_length=200, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["number"]
         constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "external_id"], condition=~Q(external_id=""), name="reviewer_external_id"
+            ),
             models.UniqueConstraint(fields=["campaign", "number"], name="reviewer_number"),
             models.UniqueConstraint(fields=["campaign", "user"], name="reviewer_user"),
         ]
@@ -75,7 +118,7 @@ class Assignment(models.Model):
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="assignments")
     reviewer = models.ForeignKey(Reviewer, on_delete=models.CASCADE, related_name="assignments")
-    slot = models.PositiveSmallIntegerField()
+    slot = models.PositiveIntegerField()
     candidate_left = models.BooleanField()
     status = models.CharField(max_length=10, choices=Status, default=Status.LEASED)
     leased_at = models.DateTimeField(auto_now_add=True)

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from evaluation.models.pairs import GenerationRun
+from evaluation.models.rubrics import RubricVersion
 
 
 class Campaign(models.Model):
@@ -17,6 +18,9 @@ class Campaign(models.Model):
         OPEN = "open", "Open"
         PAUSED = "paused", "Paused"
         CLOSED = "closed", "Closed"
+        ANALYSED = "analysed", "Analysed"
+
+    OVER = (Status.CLOSED, Status.ANALYSED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
@@ -28,8 +32,50 @@ class Campaign(models.Model):
     pairs_planned = models.PositiveIntegerField()
     lease_minutes = models.PositiveSmallIntegerField(default=30)
     max_per_reviewer = models.PositiveIntegerField(null=True, blank=True)
+    max_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Pairs per reviewer.")
+    is_pilot = models.BooleanField(
+        default=False, help_text="Calibrates a plan; its ratings never enter a main analysis."
+    )
+    rubric_version = models.ForeignKey(
+        RubricVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="campaigns"
+    )
+    instructions = models.TextField(blank=True, help_text="Shown before the rubric's own; plain text.")
+    content_warning = models.TextField(blank=True, help_text="Shown before anything else when not empty.")
+    consent = models.TextField(blank=True, help_text="Must be agreed to before joining when not empty.")
+    language = models.CharField(
+        max_length=10, blank=True, help_text="Of the review pages; the browser's if empty."
+    )
+    allow_markdown = models.BooleanField(default=False, help_text="Responses are rendered, sanitised.")
+    allow_skip = models.BooleanField(default=True, help_text="Reviewers may skip a pair with a reason.")
+    ask_tuned = models.BooleanField(default=True, help_text="Ask at the end which side was tuned.")
+    edit_minutes = models.PositiveIntegerField(
+        null=True, default=0, help_text="A rating may be edited so long; 0 never, empty until the close."
+    )
+    practice = models.JSONField(
+        default=list,
+        help_text="[{prompt: {instruction, input}, left, right, expected: [preference], explanation}]",
+    )
+    practice_pass = models.PositiveSmallIntegerField(
+        default=0, help_text="Practice answers that must be right to qualify; 0 lets everybody in."
+    )
+    quality_every = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="One quality item after about so many pairs; none if empty."
+    )
+    exclude_flags = models.JSONField(
+        default=list, help_text="Flags of evaluation.stats.reviewers that exclude in the second analysis."
+    )
+    crowd = models.JSONField(
+        default=dict, help_text="A crowd platform, see evaluation.services.crowd; {} for none."
+    )
+    hourly_pay = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
     plan = models.JSONField(default=dict, help_text="The analysis, frozen at opening.")
     plan_hash = models.CharField(max_length=64, blank=True)
+    protocol_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Of everything that a reviewer meets and how the analysis is done.",
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -56,6 +102,23 @@ class Campaign(models.Model):
     def ratings_planned(self) -> int:
         return self.pairs_planned * self.overlap
 
+    @property
+    def is_over(self) -> bool:
+        return self.status in self.OVER
+
+
+class Amendment(models.Model):
+    """A change to an open campaign, on record with its reason; the report lists them."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="amendments")
+    changes = models.JSONField(help_text="field → [old, new]")
+    reason = models.TextField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
 
 def _invite_code() -> str:
     return secrets.token_urlsafe(16)
@@ -66,6 +129,8 @@ class Invite(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="invites")
     code = models.CharField(max_length=40, unique=True, default=_invite_code)
+    email = models.EmailField(blank=True, help_text="Of the one person it was sent to, else empty.")
+    sent_at = models.DateTimeField(null=True, blank=True)
     max_reviewers = models.PositiveIntegerField(default=1000)
     reviewers_joined = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -77,7 +142,12 @@ class Invite(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(reviewers_joined__lte=F("max_reviewers")), name="invite_not_overfull"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "email"],
+                condition=~Q(email="") & Q(revoked_at__isnull=True),
+                name="invite_once_per_address",
+            ),
         ]
 
     @property

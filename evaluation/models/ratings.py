@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from evaluation.models.assignments import Assignment
+from evaluation.models.assignments import Assignment, ReviewItem
 from evaluation.models.campaigns import Campaign
 
 
@@ -18,6 +18,12 @@ class Rating(models.Model):
 
     assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="rating")
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ratings")
+    kind = models.CharField(
+        max_length=10,
+        choices=ReviewItem.Kind,
+        default=ReviewItem.Kind.REAL,
+        help_text="Its item's; only real ones count.",
+    )
     preference = models.CharField(max_length=10, choices=Preference)
     scores = models.JSONField(help_text="criterion → {left, right}")
     answers = models.JSONField(default=dict)
@@ -27,6 +33,7 @@ class Rating(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["campaign", "kind"], name="rating_counted")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(preference__in=["left", "right", "tie", "both_bad"]),

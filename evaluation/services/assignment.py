@@ -84,7 +84,7 @@ def _next(reviewer: Reviewer) -> Assignment | None:
     if current is not None:
         return current
     cap = reviewer.campaign.max_per_reviewer
-    if cap is not None and mine.filter(status=Assignment.Status.RATED).count() >= cap:
+    if cap is not None and mine.filter(status=Assignment.Status.RATED, item__kind="real").count() >= cap:
         return None
     chosen = _lock_item(reviewer)
     if chosen is None:

@@ -62,7 +62,8 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
         _retake(assignment)
     assignment.status = Assignment.Status.RATED
     assignment.save(update_fields=["status", "slot"])
-    rating = Rating.objects.create(assignment=assignment, campaign=assignment.item.campaign, **values)
+    item = assignment.item
+    rating = Rating.objects.create(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
     # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
     _require_accepting(Campaign.objects.values_list("status", flat=True).get(pk=assignment.item.campaign_id))
     return rating
@@ -115,7 +116,7 @@ def _retake(assignment: Assignment) -> None:
     """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too."""
     reviewer = assignment.reviewer
     cap = reviewer.campaign.max_per_reviewer
-    if cap is not None and Rating.objects.filter(assignment__reviewer=reviewer).count() >= cap:
+    if cap is not None and Rating.objects.filter(assignment__reviewer=reviewer, kind="real").count() >= cap:
         raise DomainError(
             "cap_reached", "You have rated as many pairs as one reviewer may; this one is not counted."
         )

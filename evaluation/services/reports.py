@@ -34,8 +34,8 @@ def next_look(campaign: Campaign) -> dict[str, Any]:
     if any(is_final for _, is_final in taken):
         return {"number": None, "due": False, "needed": 0, "final": True}
     number, last = len(taken) + 1, taken[-1][0] if taken else 0.0
-    rated = Rating.objects.filter(campaign=campaign).count()
-    closed = campaign.status == Campaign.Status.CLOSED
+    rated = Rating.objects.filter(campaign=campaign, kind="real").count()
+    closed = campaign.is_over
     if closed or rated >= campaign.ratings_planned:
         return {"number": number, "due": True, "needed": 0, "final": True}
     planned = next(fraction for fraction in campaign.plan["looks"] if fraction > last)

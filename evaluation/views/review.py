@@ -11,7 +11,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation import selectors
-from evaluation.models import Campaign, Reviewer
+from evaluation.models import Reviewer
 from evaluation.services import assignment
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import open_to_all
@@ -33,7 +33,7 @@ def _reviewer(request: HttpRequest, campaign: uuid.UUID) -> Reviewer | None:
 def invite(request: HttpRequest, code: str) -> HttpResponse:
     """The welcome page; accepting exchanges the link for a cookie and leads on to a clean address."""
     campaign = selectors.invite(code).campaign
-    if campaign.status == Campaign.Status.CLOSED:
+    if campaign.is_over:
         return render(
             request, "evaluation/review/closed.html", {"campaign_title": campaign.title}, status=410
         )
@@ -65,7 +65,7 @@ def review(request: HttpRequest, campaign: uuid.UUID) -> HttpResponse:
     reviewer = _reviewer(request, campaign)
     if reviewer is None:
         return render(request, "evaluation/review/no_reviewer.html", status=403)
-    if reviewer.campaign.status == Campaign.Status.CLOSED:
+    if reviewer.campaign.is_over:
         return render(
             request, "evaluation/review/closed.html", {"campaign_title": reviewer.campaign.title}, status=410
         )

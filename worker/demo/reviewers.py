@@ -19,7 +19,7 @@ BAD = 0.45
 
 def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callable[[int], None]) -> int:
     """Let `panel` simulated reviewers rate in turn until the campaign has `target` ratings; returns how many it has."""
-    rated = campaign.ratings.count()
+    rated = campaign.ratings.filter(kind="real").count()
     reviewers = _panel(campaign, panel)
     while rated < target and reviewers:
         for reviewer in list(reviewers):

@@ -180,8 +180,8 @@ def campaign(user: User, run: GenerationRun, show: Stage) -> Campaign:
             seed=SEED,
             tick=lambda rated: show(rated, target, "simulated"),
         )
-    rated = found.ratings.count()
-    simulated = found.ratings.filter(assignment__reviewer__is_simulated=True).count()
+    rated = found.ratings.filter(kind="real").count()
+    simulated = found.ratings.filter(kind="real", assignment__reviewer__is_simulated=True).count()
     show.result(
         f"{rated} of {found.ratings_planned} ratings, {simulated} of them SIMULATED; the rest is yours"
     )
