@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -92,6 +93,44 @@ class DomainErrorMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, DomainError):
             return None
-        if request.path.startswith("/api/"):
-            return JsonResponse(error.document(), status=error.status, content_type=PROBLEM_TYPE)
+        if _is_api(request):
+            return _problem_document(error)
         return render(request, "problem.html", {"error": error}, status=error.status)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _problem_document(error: DomainError) -> HttpResponse:
+    return JsonResponse(error.document(), status=error.status, content_type=PROBLEM_TYPE)
+
+
+# What never reaches an endpoint (no such path, an id that is none, a crash): under /api/ a problem document as well.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return _problem_document(DomainError("bad_request", "The request could not be read.", status=400))
+    return defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return _problem_document(DomainError("forbidden", "This is not yours to do.", status=403))
+    return defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return _problem_document(
+            DomainError("not_found", "There is nothing here, or it is not yours to see.", status=404)
+        )
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _is_api(request):
+        message = "Something went wrong on our side; the server's log has the details."
+        return _problem_document(DomainError("internal", message, status=500))
+    return defaults.server_error(request)

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "ftplatform.accounts",
+    "ftplatform.api",
     "ftplatform.jobs",
     "ftplatform.embedded",
     "training",

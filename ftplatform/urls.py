@@ -17,3 +17,8 @@ urlpatterns = [
     path("api/v1/", include("training.api.urls")),
     path("api/v1/", include("evaluation.api.urls")),
 ]
+
+handler400 = "ftplatform.errors.bad_request"
+handler403 = "ftplatform.errors.forbidden"
+handler404 = "ftplatform.errors.not_found"
+handler500 = "ftplatform.errors.server_error"

@@ -3,12 +3,16 @@
 from typing import Any
 
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from ftplatform.accounts.models import ApiToken, User
 from ftplatform.accounts.permissions import AdminOnly, RolePermission, Staff
+from ftplatform.api import idempotency
+from ftplatform.api.models import AnsweredWrite
 
 
 def parse(serializer: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
@@ -36,8 +40,17 @@ def signed_in(request: Request) -> User:
     return request.user
 
 
+class AnsweredBefore(Exception):
+    """Stops a repeated write before its endpoint: `response` is what its first use was told."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("answered before")
+        self.response = response
+
+
 class StaffViewSet(GenericViewSet[Any]):
-    """Read by staff, written by `write_roles`; a token needs the scope as well."""
+    """Read by staff, written by `write_roles`; a token needs the scope as well. Every write takes an
+    Idempotency-Key (see `ftplatform.api.idempotency`)."""
 
     permission_classes = [RolePermission]
     lookup_value_converter = "uuid"
@@ -45,3 +58,30 @@ class StaffViewSet(GenericViewSet[Any]):
     write_roles: tuple[User.Role, ...] = AdminOnly
     write_scope: ApiToken.Scope = ApiToken.Scope.TRAIN
     filterset_fields: tuple[str, ...] = ()
+    _claimed: AnsweredWrite | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        key = None if request.method in SAFE_METHODS else idempotency_key(request)
+        if key is not None:
+            found = idempotency.begin(user=signed_in(request), key=key, request=request)
+            if isinstance(found, Response):
+                raise AnsweredBefore(found)
+            self._claimed = found
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, AnsweredBefore):
+            return exc.response
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            if self._claimed is not None:
+                idempotency.give_back(self._claimed)
+            raise
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self._claimed is not None:
+            idempotency.finish(self._claimed, final)
+            self._claimed = None
+        return final
