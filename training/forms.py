@@ -87,6 +87,10 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
             common["min_value"] = bound.ge if isinstance(bound, Ge) else bound.gt
         if isinstance(bound, Le):
             common["max_value"] = bound.le
+    if info.annotation is bool:
+        return forms.BooleanField(required=False, **common)
+    if info.annotation is str:
+        return forms.CharField(max_length=500, **common)
     if info.annotation is int:
         return forms.IntegerField(**common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)

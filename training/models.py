@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 
 from ftplatform.jobs.models import Job
+from training import checkpoints
+from training.checkpoints import Checkpoint
 
 
 class Dataset(models.Model):
@@ -49,11 +51,12 @@ class Dataset(models.Model):
 
 
 class ModelVersion(models.Model):
-    """A base model or an adapter trained on one, with its lineage."""
+    """A base model, an adapter trained on one, or both merged into one, with its lineage."""
 
     class Kind(models.TextChoices):
         BASE = "base", "Base model"
         ADAPTER = "adapter", "Adapter"
+        MERGED = "merged", "Merged model"
 
     class Stage(models.TextChoices):
         CANDIDATE = "candidate", "Candidate"
@@ -70,6 +73,14 @@ class ModelVersion(models.Model):
     run = models.OneToOneField(
         "TrainingRun", null=True, blank=True, on_delete=models.PROTECT, related_name="adapter"
     )
+    source = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="merged",
+        help_text="The adapter that a merged model was made from.",
+    )
     details = models.JSONField(default=dict, help_text="Architecture, parameters, template hash.")
     is_demo = models.BooleanField(
         default=False, help_text="A toy model: its numbers say nothing about real ones."
@@ -81,8 +92,9 @@ class ModelVersion(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="base", base__isnull=True, run__isnull=True)
-                | Q(kind="adapter", base__isnull=False),
+                condition=Q(kind="base", base__isnull=True, run__isnull=True, source__isnull=True)
+                | Q(kind="adapter", base__isnull=False, source__isnull=True)
+                | Q(kind="merged", base__isnull=False, run__isnull=True, source__isnull=False),
                 name="model_lineage",
             ),
         ]
@@ -98,6 +110,13 @@ class TrainingRun(Job):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="runs")
     base_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="training_runs")
     config = models.JSONField()
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries"
+    )
+    from_step = models.PositiveIntegerField(
+        default=0,
+        help_text="Step of the checkpoint of `retry_of` that this run starts from; 0 is the beginning.",
+    )
     facts = models.JSONField(
         default=dict, help_text="What the finished run reported: device, versions, memory."
     )
@@ -107,6 +126,25 @@ class TrainingRun(Job):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The complete checkpoints that lie on disk now, by step; every attempt's, and none after a success."""
+        return checkpoints.saved(self.folder)
+
+
+class MergeRun(Job):
+    """One merge of an adapter into a 16-bit copy of its base, with the difference that this makes."""
+
+    adapter = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="merges")
+    facts = models.JSONField(default=dict, help_text="Differences of logits and of greedy tokens.")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
 
     @property
     def folder(self) -> Path:
@@ -128,8 +166,29 @@ class StepMetric(models.Model):
     tokens = models.PositiveBigIntegerField(null=True, help_text="Tokens seen since the start.")
     learning_rate = models.FloatField(null=True)
     grad_norm = models.FloatField(null=True)
+    tokens_per_second = models.FloatField(null=True, help_text="Of this step alone, validation left out.")
+    memory_bytes = models.PositiveBigIntegerField(
+        null=True, help_text="Peak on the GPU so far; on a CPU, what the process holds."
+    )
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["step"]
         constraints = [models.UniqueConstraint(fields=["run", "split", "step"], name="metric_once")]
+
+
+class SampleGeneration(models.Model):
+    """What the model under training answered to one fixed validation prompt after a step."""
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="samples")
+    step = models.PositiveIntegerField()
+    index = models.PositiveSmallIntegerField(help_text="Which of the run's prompts, from 0.")
+    row_id = models.CharField(max_length=200, help_text="The validation row that it comes from.")
+    prompt = models.TextField()
+    expected = models.TextField()
+    text = models.TextField()
+    truncated = models.BooleanField(default=False, help_text="Cut at the limit before the model ended it.")
+
+    class Meta:
+        ordering = ["step", "index"]
+        constraints = [models.UniqueConstraint(fields=["run", "step", "index"], name="sample_once")]

@@ -1,6 +1,7 @@
 """Every read of this app, and the only place where its objects can be obtained: access is decided here, once."""
 
 import json
+import os
 from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,6 +16,7 @@ from ftplatform.jobs.models import JobEvent
 from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
 
 M = TypeVar("M", bound=Model)
+_LOG_BLOCK = 1 << 17  # bytes of a log that are read at most
 
 
 def _visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
@@ -87,12 +89,37 @@ def events(run: TrainingRun) -> QuerySet[JobEvent]:
 def curve(run: TrainingRun, *, points: int = 400) -> dict[str, list[dict[str, Any]]]:
     """The run's metrics by split, thinned evenly to at most `points` per split; first and last always stay."""
     curves: dict[str, list[dict[str, Any]]] = {}
-    fields = ("step", "loss", "token_accuracy", "tokens", "learning_rate", "grad_norm")
+    fields = (
+        *("step", "loss", "token_accuracy", "tokens", "learning_rate", "grad_norm"),
+        *("tokens_per_second", "memory_bytes"),
+    )
     for split in StepMetric.Split.values:
         rows = list(run.metrics.filter(split=split).values(*fields))
         stride = max(1, -(-len(rows) // points))
         curves[split] = rows[:1] + rows[1:-1:stride] + rows[-1:] if len(rows) > 2 else rows
     return curves
+
+
+def samples(run: TrainingRun) -> list[dict[str, Any]]:
+    """For each of the run's fixed validation prompts: the prompt, the expected answer, and the answers by step."""
+    prompts: dict[int, dict[str, Any]] = {}
+    for each in run.samples.order_by("index", "step"):
+        first = {"prompt": each.prompt, "expected": each.expected, "row_id": each.row_id, "answers": []}
+        prompts.setdefault(each.index, first)["answers"].append(each)
+    return list(prompts.values())
+
+
+def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
+    """The last lines of the run's log, over all its attempts; empty before the first started."""
+    try:
+        with (run.folder / "run.log").open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, end - _LOG_BLOCK))
+            found = log.read().decode("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    # The first line is cut, unless this is the whole file.
+    return (found if end <= _LOG_BLOCK else found[1:])[-lines:]
 
 
 def run_summary(run: TrainingRun) -> list[dict[str, Any]]:

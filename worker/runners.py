@@ -13,8 +13,8 @@ from evaluation.services import generation
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
+from training.artefacts import ArtefactError, verify
 from training.services import models, runs
-from worker.artefacts import ArtefactError, verify
 from worker.supervise import Attempt, Event, Outcome
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def _code(outcome: Outcome) -> str:
 
 
 def _train(claim: jobs.Claim) -> Outcome:
-    run = runs.begin_attempt(claim)
+    start = runs.begin_attempt(claim)
+    run = start.run
     models.check_unchanged(run.base_model)
     folder = run.folder / f"attempt-{claim.attempt}"
     _drop_checkpoints(run.folder)
@@ -69,6 +70,7 @@ def _train(claim: jobs.Claim) -> Outcome:
         "validation_file": str(run.dataset.split_file("validation")),
         "output_dir": str(folder / "adapter"),
         "config": run.config,
+        "resume_from": str(start.checkpoint) if start.checkpoint else None,
     }
     outcome = Attempt(
         claim, "worker.ml.train", job, folder, lambda events: _store_metrics(claim, events)

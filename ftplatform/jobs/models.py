@@ -19,6 +19,7 @@ class Job(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
@@ -26,6 +27,7 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         TRAINING = "training", "Training"
         GENERATION = "generation", "Generation"
+        MERGE = "merge", "Merge"
 
     TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 
@@ -37,9 +39,10 @@ class Job(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     priority = models.SmallIntegerField(default=0, help_text="Higher runs first.")
     cancel_requested = models.BooleanField(default=False)
+    pause_requested = models.BooleanField(default=False)
 
     attempt = models.PositiveSmallIntegerField(default=0)
-    losses = models.PositiveSmallIntegerField(default=0, help_text="Attempts whose worker went silent.")
+    losses = models.PositiveSmallIntegerField(default=0, help_text="Attempts lost since the last progress.")
     worker = models.CharField(max_length=100, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -48,6 +51,8 @@ class Job(models.Model):
     step = models.PositiveIntegerField(default=0)
     total_steps = models.PositiveIntegerField(default=0)
     seconds_left = models.FloatField(null=True, blank=True)
+    seconds_left_low = models.FloatField(null=True, blank=True)
+    seconds_left_high = models.FloatField(null=True, blank=True)
 
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
@@ -68,12 +73,12 @@ class Job(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["queued", "running", "succeeded", "failed", "cancelled"]),
+                condition=Q(status__in=["queued", "running", "paused", "succeeded", "failed", "cancelled"]),
                 name="job_status_known",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False)
-                | Q(status__in=["queued", "running"], finished_at__isnull=True),
+                | Q(status__in=["queued", "running", "paused"], finished_at__isnull=True),
                 name="job_finished_stamped",
             ),
             models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="job_idempotency"),

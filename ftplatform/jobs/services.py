@@ -1,4 +1,4 @@
-"""The life of a job: launch, claim, heartbeat, finish, cancel, recover.
+"""The life of a job: launch, claim, heartbeat, finish, cancel, pause, resume, recover.
 
 Every write of a worker carries the attempt number it claimed with and is refused when that number is stale, so a
 worker that was frozen past its lease cannot touch what a second attempt has done. Times come from the database's
@@ -41,6 +41,13 @@ class Claim:
 
     def row(self) -> QuerySet[Job]:
         return Job.objects.filter(pk=self.job_id, status=Job.Status.RUNNING, attempt=self.attempt)
+
+
+_NO_FORECAST: dict[str, object] = {
+    "seconds_left": None,
+    "seconds_left_low": None,
+    "seconds_left_high": None,
+}
 
 
 def _lease() -> dict[str, object]:
@@ -99,7 +106,7 @@ def _claim(job: Job, worker: str) -> Claim | None:
         stage="Starting",
         step=0,
         total_steps=0,
-        seconds_left=None,
+        **_NO_FORECAST,
         **_lease(),
     )
     if not taken:
@@ -115,16 +122,26 @@ def heartbeat(
     step: int | None = None,
     total_steps: int | None = None,
     seconds_left: float | None = None,
+    seconds_left_low: float | None = None,
+    seconds_left_high: float | None = None,
 ) -> bool:
-    """Renew the lease and store progress; returns whether somebody asked for cancellation.
+    """Renew the lease and store progress; returns whether somebody asked to stop, for good or for a pause.
 
     Raises StaleAttempt when the job is no longer this attempt's.
     """
-    progress = {"stage": stage, "step": step, "total_steps": total_steps, "seconds_left": seconds_left}
+    progress = {
+        "stage": stage,
+        "step": step,
+        "total_steps": total_steps,
+        "seconds_left": seconds_left,
+        "seconds_left_low": seconds_left_low,
+        "seconds_left_high": seconds_left_high,
+    }
     changed = {name: value for name, value in progress.items() if value is not None}
     if not claim.row().update(**_lease(), **changed):
         raise StaleAttempt(claim.job_id, claim.attempt)
-    return Job.objects.values_list("cancel_requested", flat=True).get(pk=claim.job_id)
+    flags = Job.objects.values_list("cancel_requested", "pause_requested").get(pk=claim.job_id)
+    return any(flags)
 
 
 def check_current(claim: Claim) -> None:
@@ -139,6 +156,12 @@ def note(claim: Claim, message: str) -> None:
         _note(claim.job_id, claim.attempt, message)
 
 
+def progressed(claim: Claim) -> None:
+    """Forget earlier losses: work that the next attempt need not repeat has been stored."""
+    if not claim.row().update(losses=0):
+        raise StaleAttempt(claim.job_id, claim.attempt)
+
+
 @transaction.atomic
 def finish(claim: Claim, status: Job.Status, *, error_code: str = "", error_message: str = "") -> None:
     """Write the terminal status, alone and once. A job whose cancellation was asked for never turns out failed."""
@@ -148,7 +171,7 @@ def finish(claim: Claim, status: Job.Status, *, error_code: str = "", error_mess
         status=status,
         finished_at=Now(),
         lease_expires_at=None,
-        seconds_left=None,
+        **_NO_FORECAST,
         stage="",
         error_code=error_code,
         error_message=error_message[:4000],
@@ -160,25 +183,71 @@ def finish(claim: Claim, status: Job.Status, *, error_code: str = "", error_mess
     )
 
 
+def give_back(claim: Claim, *, error_code: str, message: str) -> None:
+    """End an attempt whose process stopped before its work was done: asked to, or without a word.
+
+    The job becomes cancelled or paused if that was asked for; otherwise it waits for its next attempt, or fails
+    with this code when too many attempts in a row were lost without progress.
+    """
+    while (job := claim.row().first()) is not None:
+        # A flag that was raised between reading and writing is read again.
+        if _lose(job, message, only=Q(), error_code=error_code):
+            queues.ring(job.queue)
+            return
+    raise StaleAttempt(claim.job_id, claim.attempt)
+
+
 @transaction.atomic
 def cancel(*, job: Job, user: User) -> None:
-    """A queued job ends at once; a running one is flagged and its worker stops it. A second click changes nothing."""
+    """A job that does not run ends at once; a running one is flagged and its worker stops it. A second click
+    changes nothing."""
     audit.record(actor=user, action="job.cancel", target=job)
-    queued = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
-    if queued.update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=Now()):
-        _note(job.pk, job.attempt, f"Cancelled by {user}.", old=Job.Status.QUEUED, new=Job.Status.CANCELLED)
-        return
+    for status in (Job.Status.QUEUED, Job.Status.PAUSED):
+        waiting = Job.objects.filter(pk=job.pk, status=status)
+        if waiting.update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=Now()):
+            _note(job.pk, job.attempt, f"Cancelled by {user}.", old=status, new=Job.Status.CANCELLED)
+            return
     running = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False)
     if running.update(cancel_requested=True):
         _note(job.pk, job.attempt, f"{user} asked to cancel; the worker stops at the next step.")
 
 
+@transaction.atomic
+def pause(*, job: Job, user: User) -> None:
+    """A queued job is put aside at once; a running one saves where it is at the next step and frees its device. A
+    job that is paused or at its end stays as it is."""
+    audit.record(actor=user, action="job.pause", target=job)
+    queued = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
+    if queued.update(status=Job.Status.PAUSED):
+        _note(job.pk, job.attempt, f"Paused by {user}.", old=Job.Status.QUEUED, new=Job.Status.PAUSED)
+        return
+    running = Job.objects.filter(
+        pk=job.pk, status=Job.Status.RUNNING, pause_requested=False, cancel_requested=False
+    )
+    if running.update(pause_requested=True):
+        _note(job.pk, job.attempt, f"{user} asked to pause; the worker stops at the next step.")
+
+
+@transaction.atomic
+def resume(*, job: Job, user: User) -> None:
+    """A paused job takes its old place in the queue again. Raises DomainError `not_paused` for any other."""
+    audit.record(actor=user, action="job.resume", target=job)
+    paused = Job.objects.filter(pk=job.pk, status=Job.Status.PAUSED)
+    if not paused.update(status=Job.Status.QUEUED):
+        raise DomainError("not_paused", "Only a paused job can be resumed; wait until it has paused.")
+    _note(job.pk, job.attempt, f"Resumed by {user}.", old=Job.Status.PAUSED, new=Job.Status.QUEUED)
+    queues.ring_on_commit(job.queue)
+
+
 def recover() -> int:
-    """Requeue or fail every running job whose lease ran out (or that never had one), then ring for queued work.
+    """Take every running job back whose lease ran out (or that never had one), then ring for queued work.
 
     Returns how many jobs were recovered. Safe to run from several machines at once.
     """
-    recovered = sum(_recover_one(job) for job in Job.objects.filter(_LOST, status=Job.Status.RUNNING))
+    lost = Job.objects.filter(_LOST, status=Job.Status.RUNNING)
+    # The condition again when it is taken, so that a heartbeat just in time wins.
+    silent = "The worker went silent"
+    recovered = sum(_lose(job, silent, only=_LOST, error_code="worker_lost") for job in lost)
     for queue in (
         Job.objects.filter(status=Job.Status.QUEUED).order_by().values_list("queue", flat=True).distinct()
     ):
@@ -186,40 +255,47 @@ def recover() -> int:
     return recovered
 
 
-def _recover_one(job: Job) -> bool:
+def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
+    """Take a running job from an attempt that is gone; `what` happened, as the beginning of a sentence."""
     losses = job.losses + 1
-    if job.cancel_requested:
-        new, message = Job.Status.CANCELLED, "The worker went silent after cancellation was asked for."
-    elif losses >= settings.JOB_MAX_ATTEMPTS:
-        new, message = Job.Status.FAILED, f"The worker went silent {losses} times; giving up."
-    else:
-        new, message = Job.Status.QUEUED, "The worker went silent; queued again."
-    # The condition again, so that a heartbeat just in time wins.
-    return _take_back(job, new, message, only=_LOST, losses=losses)
+    asked = _asked(job)
+    if asked is not None:
+        return _take_back(job, asked, f"{what}; {asked.label.lower()}, as asked.", only=only)
+    if losses >= settings.JOB_MAX_ATTEMPTS:
+        message = f"{what} {losses} times without progress between; giving up."
+        changed = {"losses": losses, "error_code": error_code, "error_message": message}
+        return _take_back(job, Job.Status.FAILED, message, only=only, **changed)
+    return _take_back(job, Job.Status.QUEUED, f"{what}; queued again.", only=only, losses=losses)
 
 
 def take_back_all() -> None:
     """Queue every running job again at once, without counting a loss: for a start that knows that no worker lives."""
     for job in Job.objects.filter(status=Job.Status.RUNNING):
-        again = Job.Status.CANCELLED if job.cancel_requested else Job.Status.QUEUED
-        _take_back(job, again, "The site was restarted.", only=Q(), losses=job.losses)
+        _take_back(job, _asked(job) or Job.Status.QUEUED, "The site was restarted.", only=Q())
+
+
+def _asked(job: Job) -> Job.Status | None:
+    """What a running job becomes when it stops, if somebody has said so; cancelling is stronger than pausing."""
+    if job.cancel_requested:
+        return Job.Status.CANCELLED
+    return Job.Status.PAUSED if job.pause_requested else None
 
 
 @transaction.atomic
-def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, losses: int) -> bool:
+def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, **changed: object) -> bool:
     """Take a running job from its attempt while `only` holds; returns whether this call was the one that did."""
-    changed: dict[str, object] = {
-        "status": new,
-        "lease_expires_at": None,
-        "seconds_left": None,
-        "losses": losses,
-    }
+    changed |= {"status": new, "lease_expires_at": None, "stage": "", "pause_requested": False}
     if new in Job.TERMINAL:
         changed["finished_at"] = Now()
-    if new == Job.Status.FAILED:
-        changed |= {"error_code": "worker_lost", "error_message": message}
-    running = Job.objects.filter(only, pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt)
-    if not running.update(**changed):
+    running = Job.objects.filter(
+        only,
+        pk=job.pk,
+        status=Job.Status.RUNNING,
+        attempt=job.attempt,
+        cancel_requested=job.cancel_requested,
+        pause_requested=job.pause_requested,
+    )
+    if not running.update(**_NO_FORECAST, **changed):
         return False
     _note(job.pk, job.attempt, message, old=Job.Status.RUNNING, new=new)
     return True

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
 from tests import factories
@@ -51,6 +52,8 @@ def test_the_queue_position_counts_what_runs_and_what_comes_first(owner):
     "write",
     [
         lambda claim: jobs.heartbeat(claim, step=1),
+        lambda claim: jobs.progressed(claim),
+        lambda claim: jobs.give_back(claim, error_code="x", message="y"),
         lambda claim: jobs.note(claim, "hello"),
         lambda claim: jobs.finish(claim, Job.Status.SUCCEEDED),
     ],
@@ -137,3 +140,90 @@ def test_a_finished_job_cannot_be_finished_again(owner):
     jobs.finish(claim, Job.Status.FAILED, error_code="x", error_message="y")
     with pytest.raises(jobs.StaleAttempt):
         jobs.finish(claim, Job.Status.SUCCEEDED)
+
+
+def test_a_queued_job_pauses_at_once_and_resumes_into_its_old_place(owner):
+    first, second = factories.training_run(owner), factories.training_run(owner)
+    jobs.pause(job=first, user=owner)
+    first.refresh_from_db()
+    assert first.status == Job.Status.PAUSED and not first.is_finished and jobs.queue_position(second) == 0
+    jobs.resume(job=first, user=owner)
+    assert jobs.queue_position(second) == 1
+    claimed(first)
+
+
+def test_a_running_job_hears_of_the_pause_and_waits_paused(owner):
+    run = factories.training_run(owner)
+    claim = claimed(run)
+    jobs.pause(job=run, user=owner)
+    jobs.pause(job=run, user=owner)
+    assert jobs.heartbeat(claim) is True
+    jobs.give_back(claim, error_code="x", message="Stopped")
+    run.refresh_from_db()
+    assert (run.status, run.pause_requested, run.finished_at, run.losses) == (
+        Job.Status.PAUSED,
+        False,
+        None,
+        0,
+    )
+    assert jobs.claim_next(queue=run.queue, worker="test") is None and jobs.recover() == 0
+    jobs.resume(job=run, user=owner)
+    assert jobs.heartbeat(claimed(run)) is False
+
+
+def test_only_a_paused_job_resumes(owner):
+    run = factories.training_run(owner)
+    with pytest.raises(DomainError) as caught:
+        jobs.resume(job=run, user=owner)
+    assert caught.value.code == "not_paused"
+
+
+def test_a_paused_job_can_be_cancelled(owner):
+    run = factories.training_run(owner)
+    jobs.pause(job=run, user=owner)
+    jobs.cancel(job=run, user=owner)
+    jobs.pause(job=run, user=owner)
+    run.refresh_from_db()
+    assert run.status == Job.Status.CANCELLED and run.finished_at
+
+
+def test_cancelling_is_stronger_than_pausing(owner):
+    run = factories.training_run(owner)
+    claim = claimed(run)
+    jobs.pause(job=run, user=owner)
+    jobs.cancel(job=run, user=owner)
+    jobs.give_back(claim, error_code="x", message="Stopped")
+    run.refresh_from_db()
+    assert run.status == Job.Status.CANCELLED
+
+
+@pytest.mark.parametrize("take_back", ["recover", "restart"])
+def test_a_pause_holds_when_the_worker_is_lost(owner, take_back):
+    run = factories.training_run(owner)
+    claimed(run)
+    jobs.pause(job=run, user=owner)
+    expire(run)
+    jobs.recover() if take_back == "recover" else jobs.take_back_all()
+    run.refresh_from_db()
+    assert run.status == Job.Status.PAUSED
+
+
+def test_an_attempt_that_crashes_is_queued_again_and_gives_up_with_its_own_reason(owner, settings):
+    settings.JOB_MAX_ATTEMPTS = 2
+    run = factories.training_run(owner)
+    for status in (Job.Status.QUEUED, Job.Status.FAILED):
+        jobs.give_back(claimed(run), error_code="worker_crashed", message="The process died")
+        run.refresh_from_db()
+        assert run.status == status
+    assert run.error_code == "worker_crashed" and "2 times" in run.error_message
+
+
+def test_progress_forgives_earlier_losses(owner, settings):
+    settings.JOB_MAX_ATTEMPTS = 2
+    run = factories.training_run(owner)
+    for _ in range(5):
+        claim = claimed(run)
+        jobs.progressed(claim)
+        jobs.give_back(claim, error_code="worker_crashed", message="The process died")
+    run.refresh_from_db()
+    assert (run.status, run.losses, run.attempt) == (Job.Status.QUEUED, 1, 5)

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training.artefacts import verify
 from training.config import DecodingConfig
-from worker.artefacts import verify
 from worker.ml.data import prompt_ids, read_jsonl, refuse_control_tokens
 from worker.ml.errors import MlError
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from worker.artefacts import ArtefactError
+from training.artefacts import ArtefactError
 from worker.ml.errors import MlError
 
 HEARTBEAT_SECONDS = 5.0

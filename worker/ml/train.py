@@ -2,7 +2,7 @@
 
 Reads top to bottom: check everything that can be checked, load, build, train, prove the adapter works,
 publish. Events on stdout are described in `worker.ml.protocol`; the result is an artefact folder
-(`worker.artefacts`).
+(`training.artefacts`).
 """
 
 import math
@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training.artefacts import ArtefactError, file_sha256, publish
 from training.config import TrainingConfig
-from worker.artefacts import ArtefactError, file_sha256, publish
 from worker.ml.data import TokenisedRow, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.worker.ml.conftest import BASE, run, write_jsonl
-from worker.artefacts import ArtefactError
+from training.artefacts import ArtefactError
 from worker.ml import generate
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.worker.ml.conftest import BASE, run, training_job
-from worker.artefacts import ArtefactError, file_sha256, verify
+from training.artefacts import ArtefactError, file_sha256, verify
 from worker.ml import train
 from worker.ml.adapters import require_effect
 from worker.ml.data import read_rows, tokenise_rows

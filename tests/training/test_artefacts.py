@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.artefacts import ArtefactError, publish, verify
+from training.artefacts import ArtefactError, publish, verify
 
 
 def fill(folder: Path) -> dict[str, int]:

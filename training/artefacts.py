@@ -1,6 +1,7 @@
 """Artefact folders that are either complete or absent, and that can prove they were not changed.
 
-Standard library only: the web side verifies an artefact without loading any machine-learning package.
+Standard library only, and a leaf that both sides share: pages verify what the worker wrote without loading any
+machine-learning package.
 """
 
 import hashlib
