@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from evaluation.rubrics.dialect import RubricError, parse
-from evaluation.rubrics.form import Field, FormDefinition, Problem, Section, validate_answers
+from evaluation.rubrics.components import RubricError
+from evaluation.rubrics.dialect import parse
+from evaluation.rubrics.form import Condition, Field, FormDefinition, Problem, Section, validate_answers
 
 __all__ = [
+    "Condition",
     "Field",
     "FormDefinition",
     "Problem",

@@ -7,12 +7,38 @@ from typing import Any, Literal
 Kind = Literal["scale", "select", "multi_select", "yes_no", "text"]
 Per = Literal["side", "pair"]
 SIDES = ("left", "right")
+PREFERENCE = "preference"
+PREFERENCES = ("left", "right", "tie", "both_bad")
 MAX_TEXT = 5000
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A question is asked when the answer to `field`, a question above it or "preference", compares with `value`.
+
+    Among the answers to a multi-select the value must be one. Asked for each side, a question follows the governing
+    answer of that side; asked once, it follows either side's.
+    """
+
+    field: str
+    operator: Literal["=", "<=", ">="]
+    value: str | int | bool
+
+    def holds(self, answer: Any) -> bool:
+        if isinstance(answer, list):
+            return self.value in answer
+        if type(answer) is not type(self.value):
+            return False  # true is no 1
+        if self.operator == "=" or isinstance(answer, str) or isinstance(self.value, str):
+            return bool(answer == self.value)
+        return bool(answer <= self.value if self.operator == "<=" else answer >= self.value)
+
+
+@dataclass(frozen=True)
 class Field:
-    """One question. A scale takes whole numbers from `minimum` to `maximum`; `per` "side" asks it for each response."""
+    """One question. A scale takes whole numbers from `minimum` to `maximum`; `per` "side" asks it for each response;
+    `group` is the `###` heading it stands under, by which reports group their criteria; `when` says on what earlier
+    answer it depends."""
 
     key: str
     label: str
@@ -24,6 +50,19 @@ class Field:
     required: bool = False
     help: str = ""
     placeholder: str = ""
+    group: str = ""
+    when: Condition | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Field":
+        when = content.get("when")
+        return cls(
+            **{
+                **content,
+                "options": tuple(content["options"]),
+                "when": Condition(**when) if when else None,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -62,19 +101,39 @@ class FormDefinition:
             title=content["title"],
             instructions=content["instructions"],
             sections=tuple(Section(**section) for section in content["sections"]),
-            fields=tuple(
-                Field(**{**field, "options": tuple(field["options"])}) for field in content["fields"]
-            ),
+            fields=tuple(Field.from_json(field) for field in content["fields"]),
         )
 
 
+def asked(form: FormDefinition, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Where each question is asked with these answers: ("left", "right") or one of them, ("",) for one asked once,
+    () for one that does not apply. `given` holds all answers by key and the preference."""
+    places: dict[str, tuple[str, ...]] = {PREFERENCE: ("",)}
+    for field in form.fields:
+        everywhere = SIDES if field.per == "side" else ("",)
+        places[field.key] = tuple(
+            place for place in everywhere if field.when is None or _applies(field.when, places, given, place)
+        )
+    return places
+
+
+def _applies(
+    when: Condition, places: Mapping[str, tuple[str, ...]], given: Mapping[str, Any], place: str
+) -> bool:
+    governing, answer = places[when.field], given.get(when.field)
+    if "" in governing:
+        return when.holds(answer)
+    sides = [side for side in governing if not place or side == place]
+    return isinstance(answer, dict) and any(when.holds(answer.get(side)) for side in sides)
+
+
 def validate_answers(
-    form: FormDefinition, scores: Mapping[str, Any], answers: Mapping[str, Any]
+    form: FormDefinition, scores: Mapping[str, Any], answers: Mapping[str, Any], preference: str = ""
 ) -> list[Problem]:
     """Everything that is wrong with a reviewer's answers; an empty list means that they can be stored.
 
     `scores` holds the scales asked for each side, as key → {left, right}; `answers` all other fields by key, those
-    asked for each side as {left, right}.
+    asked for each side as {left, right}. A question whose condition does not hold must stay unanswered.
     """
     scales = {field.key: field for field in form.fields if field.kind == "scale" and field.per == "side"}
     others = {field.key: field for field in form.fields if field.key not in scales}
@@ -84,16 +143,17 @@ def validate_answers(
     problems += [
         Problem(f"answers.{key}", "This rubric has no such question.") for key in answers if key not in others
     ]
+    places = asked(form, {**answers, **scores, PREFERENCE: preference})
     for key, field in scales.items():
-        problems += _check(field, scores.get(key), f"scores.{key}")
+        problems += _check(field, scores.get(key), f"scores.{key}", places[key])
     for key, field in others.items():
-        problems += _check(field, answers.get(key), f"answers.{key}")
+        problems += _check(field, answers.get(key), f"answers.{key}", places[key])
     return problems
 
 
-def _check(field: Field, value: Any, where: str) -> list[Problem]:
+def _check(field: Field, value: Any, where: str, places: tuple[str, ...]) -> list[Problem]:
     if field.per == "pair":
-        return _check_one(field, value, where)
+        return _check_one(field, value, where) if places else _check_unasked(field, value, where)
     if value is None:
         value = {}
     if not isinstance(value, dict):
@@ -102,8 +162,15 @@ def _check(field: Field, value: Any, where: str) -> list[Problem]:
         Problem(f"{where}.{side}", "The sides are left and right.") for side in value if side not in SIDES
     ]
     for side in SIDES:
-        problems += _check_one(field, value.get(side), f"{where}.{side}")
+        check = _check_one if side in places else _check_unasked
+        problems += check(field, value.get(side), f"{where}.{side}")
     return problems
+
+
+def _check_unasked(field: Field, value: Any, where: str) -> list[Problem]:
+    if value is None or value == "" or value == []:
+        return []
+    return [Problem(where, f"{field.label}: with your other answers this is not asked; leave it out.")]
 
 
 def _check_one(field: Field, value: Any, where: str) -> list[Problem]:

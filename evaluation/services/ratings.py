@@ -82,7 +82,10 @@ def _check(campaign: Campaign, values: dict[str, Any]) -> None:
     problems = [
         {"field": problem.field, "message": problem.message}
         for problem in rubrics.validate_answers(
-            rubrics.FormDefinition.from_json(campaign.rubric), values["scores"], values["answers"]
+            rubrics.FormDefinition.from_json(campaign.rubric),
+            values["scores"],
+            values["answers"],
+            values["preference"],
         )
     ]
     if values["preference"] not in Rating.Preference.values:

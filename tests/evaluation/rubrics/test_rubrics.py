@@ -76,7 +76,7 @@ def test_a_form_survives_json():
         ("## A\n{type: selection, multiple: true}\n- only", 2, "at least two options"),
         ("---\ntitle: x", 1, "no closing ---"),
         ("---\na: [\n---", 2, "not YAML"),
-        ("---\ncomponents:\n  - type: hologram\n---", 1, "Unknown component type"),
+        ("---\ncomponents:\n  - type: hologram\n---", 3, "Unknown component type"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text, line, said):
@@ -139,3 +139,95 @@ MIXED = form(
 )
 def test_other_answers_are_checked_by_kind(answers, where):
     assert [problem.field for problem in validate_answers(parse(MIXED), {}, answers)] == where
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "said"),
+    [
+        (form("**How?**", "{type: scale, min: 5, max: 2}"), 4, 23, "A scale goes from"),
+        (form("**How?**", "  {type: scale, colour: red}"), 4, 17, "no attribute colour"),
+        (form("**How?**", "{type: textarea, options: [a, b]}"), 4, 18, "no attribute options"),
+        (form("**A**", "{type: text, key: 'A b'}"), 4, 14, "must be lower-case"),
+        (form("**A**", "{type: text, key: preference}"), 4, 14, "is taken"),
+        (form("**A**", "{type: text, help: x, help: y}"), 4, 23, "given twice"),
+        (form("**A**", "{type: select, options: [yes, no]}"), 4, 16, "put yes, no"),
+        (form("**A**", "{type: select, options: [a, ' ']}"), 4, 16, "is empty"),
+        (form("**A**", "{type: hologram}"), 4, 2, "Unknown component"),
+        (form("  **A**"), 3, 3, "has no {type: …} after it"),
+        (form("**A**", "{type: yes_no, when: resolved}"), 4, 16, "`when` is written"),
+        (form("**A**", "{type: yes_no, when: b=yes}"), 4, 16, "No question above"),
+        (form("**A**", "{type: text, key: a}", "**B**", "{type: text, when: a=x}"), 6, 14, "is a text"),
+        (form("**A**", "{type: scale, key: a}", "**B**", "{type: text, when: a<=11}"), 6, 14, "1 to 10"),
+        (form("**A**", "{type: yes_no, key: a}", "**B**", "{type: text, when: a=maybe}"), 6, 14, "yes or no"),
+        (form("**A**", "{type: yes_no, key: a}", "**B**", "{type: text, when: a>=1}"), 6, 14, "no scale"),
+        (form("**A**", "{type: text, when: preference=mine}"), 4, 14, "one of left"),
+        ("---\ntitle: 'x\n---", 2, None, "not YAML"),
+        ("## A\nx\x00", 2, 2, "NUL"),
+    ],
+)
+def test_a_mistake_is_named_with_its_column(text, line, column, said):
+    with pytest.raises(RubricError) as caught:
+        parse(text)
+    assert said in str(caught.value)
+    assert caught.value.line == line
+    assert column is None or caught.value.column == column
+
+
+BRANCHING = form(
+    "**Resolved?**",
+    "{type: yes_no, key: resolved, per: side, required: true}",
+    "**What is missing?**",
+    "{type: text, key: missing, per: side, required: true, when: resolved=no}",
+    "**Why is either unresolved?**",
+    "{type: text, key: why, required: true, when: resolved=no}",
+    "**What would you have sent?**",
+    "{type: text, key: instead, required: true, when: preference=both_bad}",
+    "**Tone**",
+    "{type: scale, key: tone, max: 5, per: side}",
+    "**What was rude?**",
+    "{type: multi_select, key: rude, options: [words, other], when: tone<=2}",
+    "**Which other?**",
+    "{type: text, key: other, required: true, when: rude=other}",
+)
+CIVIL = {"tone": {"left": 4, "right": 5}}
+RUDE = {"tone": {"left": 2, "right": 5}}
+BOTH = {"left": True, "right": True}
+
+
+@pytest.mark.parametrize(
+    ("preference", "scores", "answers", "where"),
+    [
+        ("left", CIVIL, {"resolved": BOTH}, []),
+        ("left", CIVIL, {"resolved": {**BOTH, "left": False}}, ["answers.missing.left", "answers.why"]),
+        (
+            "left",
+            CIVIL,
+            {"resolved": {**BOTH, "left": False}, "missing": {"left": "date"}, "why": "late"},
+            [],
+        ),
+        ("left", CIVIL, {"resolved": BOTH, "missing": {"left": "date"}}, ["answers.missing.left"]),
+        ("left", CIVIL, {"resolved": BOTH, "why": "late"}, ["answers.why"]),
+        ("both_bad", CIVIL, {"resolved": BOTH}, ["answers.instead"]),
+        ("both_bad", CIVIL, {"resolved": BOTH, "instead": "Sorry."}, []),
+        ("left", RUDE, {"resolved": BOTH, "rude": ["other"]}, ["answers.other"]),
+        ("left", RUDE, {"resolved": BOTH, "rude": ["words"]}, []),
+        ("left", CIVIL, {"resolved": BOTH, "rude": ["other"]}, ["answers.rude"]),
+    ],
+)
+def test_a_question_is_asked_when_its_condition_holds(preference, scores, answers, where):
+    found = validate_answers(parse(BRANCHING), scores, answers, preference)
+    assert [problem.field for problem in found] == where
+
+
+def test_a_condition_survives_json_and_tells_true_from_one():
+    found = parse(BRANCHING)
+    assert FormDefinition.from_json(json.loads(json.dumps(found.to_json()))) == found
+    condition = found.fields[1].when
+    assert condition is not None and not condition.holds(0) and condition.holds(False)
+
+
+def test_what_stands_above_the_options_is_their_help(shared_data):
+    seed = shared_data.parent / "seeds" / "003_93b67049184de2b6.txt"
+    found = parse(seed.read_text(encoding="utf-8")).fields[5]
+    assert found.label == "Select Observed Improvements"
+    assert found.help == "Which improvements do you observe in the fine-tuned model?"
