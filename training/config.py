@@ -72,6 +72,10 @@ class TrainingConfig(BaseModel):
     max_length: int = Field(
         2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."
     )
+    long_rows: Literal["refuse", "drop"] = Field(
+        "refuse",
+        description="A row longer than that would lose its end token: refuse the run, or leave such rows out.",
+    )
     evaluate_every: int = Field(
         0, ge=0, le=1_000_000, description="Steps between validations; 0 means at the end of each epoch."
     )

@@ -28,6 +28,7 @@ class Job(models.Model):
         TRAINING = "training", "Training"
         GENERATION = "generation", "Generation"
         MERGE = "merge", "Merge"
+        MEASUREMENT = "measurement", "Measurement"
 
     TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 

@@ -10,6 +10,7 @@ from worker.ml.chat import as_text, render_example, render_prompt
 from worker.ml.errors import MlError
 
 _SHOWN = 20
+_RECORDED = 1000
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,26 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def tokenise_rows(rows: list[Row], tokenizer: Any, stop_ids: set[int], max_length: int) -> list[TokenisedRow]:
-    """Tokenise for training; every row keeps its end token or none is returned.
+def keep_fitting(rows: list[TokenisedRow], max_length: int) -> tuple[list[TokenisedRow], dict[str, Any]]:
+    """The rows that keep their end token at `max_length`, and what the run records of the others: how many, and the
+    id and length in tokens of the first of them. Raises MlError("rows_all_too_long") when none is left."""
+    fitting = [row for row in rows if len(row.input_ids) <= max_length]
+    long = [row for row in rows if len(row.input_ids) > max_length]
+    if not fitting:
+        longest = max(len(row.input_ids) for row in rows)
+        raise MlError(
+            "rows_all_too_long",
+            f"Every one of the {len(rows)} rows is longer than max_length {max_length}, so none is left to train or "
+            f"validate on; raise max_length to {longest}, or shorten the rows.",
+        )
+    shown = [{"id": row.id, "tokens": len(row.input_ids)} for row in long[:_RECORDED]]
+    return fitting, {"rows": len(long), "first": shown}
+
+
+def tokenise_rows(
+    rows: list[Row], tokenizer: Any, stop_ids: set[int], max_length: int | None = None
+) -> list[TokenisedRow]:
+    """Tokenise for training; every row keeps its end token or, given `max_length`, none is returned.
 
     `stop_ids` are the tokens that end a generated answer. Raises MlError: rows_too_long (naming the rows,
     their lengths in tokens and the remedies), template_without_end, control_token_in_text,
@@ -66,8 +85,8 @@ def tokenise_rows(rows: list[Row], tokenizer: Any, stop_ids: set[int], max_lengt
     """
     refuse_control_tokens(tokenizer, ((row.id, (row.instruction, row.input, row.output)) for row in rows))
     tokenised = [_tokenise(row, tokenizer, stop_ids) for row in rows]
-    too_long = [row for row in tokenised if len(row.input_ids) > max_length]
-    if too_long:
+    too_long = [row for row in tokenised if max_length is not None and len(row.input_ids) > max_length]
+    if too_long and max_length is not None:
         raise _too_long(too_long, len(rows), max_length)
     return tokenised
 
@@ -136,5 +155,6 @@ def _too_long(rows: list[TokenisedRow], total: int, max_length: int) -> MlError:
         "rows_too_long",
         f"{len(rows)} of {total} rows are longer than max_length {max_length} and would lose their end "
         f"token: "
-        f"{shown}{more} tokens; raise max_length to {longest}, or shorten or remove these rows.",
+        f"{shown}{more} tokens; raise max_length to {longest}, leave these rows out (long_rows: drop), or "
+        f"shorten them in a new version of the dataset.",
     )

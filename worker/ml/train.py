@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.artefacts import ArtefactError, file_sha256, publish
 from training.config import TrainingConfig
-from worker.ml.data import TokenisedRow, read_rows, tokenise_rows
+from worker.ml.data import TokenisedRow, keep_fitting, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.protocol import Reporter, run_command
@@ -49,10 +49,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         _check_context(base, job.config)
         tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
         ends = stop_ids(tokenizer, base_path)
-        splits = {
-            name: tokenise_rows(read_rows(file), tokenizer, ends, job.config.max_length)
-            for name, file in {"train": job.train_file, "validation": job.validation_file}.items()
-        }
+        splits, dropped = _tokenise(job, tokenizer, ends)
     with reporter.quiet_stage("loading model"):
         device = device_name()
         quantisation = "nf4" if job.config.method == "qlora" else "none"
@@ -70,8 +67,8 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         "quantisation": quantisation,
         "libraries": {name: version(name) for name in LIBRARIES},
         "datasets": {
-            "train": {"rows": len(splits["train"]), "sha256": file_sha256(job.train_file)},
-            "validation": {"rows": len(splits["validation"]), "sha256": file_sha256(job.validation_file)},
+            name: {"rows": len(splits[name]), "sha256": file_sha256(file), "dropped": dropped[name]}
+            for name, file in _files(job).items()
         },
         "metrics": recorder.summary(),
         "adapter": effect,
@@ -101,6 +98,23 @@ def _parse(raw_job: dict[str, Any]) -> TrainJob:
             "checkpoint_missing", f"{job.resume_from} is not a checkpoint; start the run from the beginning."
         )
     return job
+
+
+def _files(job: TrainJob) -> dict[str, Path]:
+    return {"train": job.train_file, "validation": job.validation_file}
+
+
+def _tokenise(
+    job: TrainJob, tokenizer: Any, ends: set[int]
+) -> tuple[dict[str, list[TokenisedRow]], dict[str, dict[str, Any]]]:
+    """The rows of both splits, and by split what was left out of them because its end token would not fit."""
+    longest = job.config.max_length
+    limit = longest if job.config.long_rows == "refuse" else None
+    rows = {
+        name: tokenise_rows(read_rows(file), tokenizer, ends, limit) for name, file in _files(job).items()
+    }
+    kept = {name: keep_fitting(split, longest) for name, split in rows.items()}
+    return {name: pair[0] for name, pair in kept.items()}, {name: pair[1] for name, pair in kept.items()}
 
 
 def _check_context(base: dict[str, Any], config: TrainingConfig) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker.ml.conftest import BASE, write_jsonl
 from worker.ml.chat import as_text, render_example, render_prompt, template_hash
-from worker.ml.data import Row, prompt_ids, read_jsonl, read_rows, tokenise_rows
+from worker.ml.data import Row, keep_fitting, prompt_ids, read_jsonl, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import load_tokenizer, stop_ids
 
@@ -53,6 +53,18 @@ def test_rows_that_would_lose_their_end_are_refused_by_name_with_lengths(tokeniz
     for row_id, length in lengths.items():
         assert (f"{row_id} ({length})" in str(caught.value)) == (length == longest)
     assert f"raise max_length to {longest}" in str(caught.value)
+
+
+def test_rows_that_do_not_fit_are_left_out_when_asked_and_recorded_with_their_lengths(tokenizer, rows):
+    every = tokenise_rows(rows, tokenizer, stop_ids(tokenizer, BASE))
+    limit = sorted(len(row.input_ids) for row in every)[len(every) // 2]
+    kept, dropped = keep_fitting(every, limit)
+    assert {len(row.input_ids) <= limit for row in kept} == {True}
+    assert dropped["rows"] == len(every) - len(kept) > 0
+    assert all(row["tokens"] > limit for row in dropped["first"])
+    with pytest.raises(MlError) as caught:
+        keep_fitting(every, 5)
+    assert caught.value.code == "rows_all_too_long"
 
 
 def test_at_most_twenty_long_rows_are_shown_and_all_are_counted(tokenizer, rows):
