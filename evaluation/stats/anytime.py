@@ -8,21 +8,33 @@ that is the price of watching.
 
 import math
 
+from scipy import stats
+
 from evaluation.stats.estimate import Interval
 
 
-def confidence_sequence(value: float, se: float, *, planned_se: float, level: float = 0.95) -> Interval:
-    """Interval around `value` that covers at every moment at once with confidence `level`.
+def sequence_bound(se: float, *, planned_se: float, level: float = 0.95) -> float:
+    """The critical |z| at a standard error of `se`, where a single analysis at 95 % has 1.96.
 
-    With information V = 1/SE² the half-width is √((V + τ)·log((V + τ)/(τα²)))/V. `planned_se` is the
-    standard error expected at the end: it sets τ so that the sequence is narrowest there. Raises
-    ValueError unless both errors are positive and `level` lies between 0 and 1.
+    With information V = 1/SE² it is √((V + τ)·log((V + τ)/(τα²))/V). `planned_se` is the standard error expected
+    at the end: it sets τ so that the sequence is narrowest there. Raises ValueError unless both errors are
+    positive and `level` lies between 0 and 1.
     """
     if se <= 0 or planned_se <= 0 or not 0 < level < 1:
         raise ValueError("standard errors must be positive and level between 0 and 1")
     squared = 2 * math.log(1 / (1 - level))
-    tau = 1 / (planned_se**2 * (squared + math.log(squared + 1) + 1)) if squared > 0 else 1 / planned_se**2
+    tau = 1 / (planned_se**2 * (squared + math.log(squared + 1) + 1))
     information = 1 / se**2
     total = information + tau
-    half = math.sqrt(total * (math.log(total / tau) + squared)) / information
+    return math.sqrt(total / information * (math.log(total / tau) + squared))
+
+
+def sequence_level(se: float, *, planned_se: float, level: float = 0.95) -> float:
+    """The two-sided nominal level that `sequence_bound` is: what a p-value must not exceed at this moment."""
+    return float(2 * stats.norm.sf(sequence_bound(se, planned_se=planned_se, level=level)))
+
+
+def confidence_sequence(value: float, se: float, *, planned_se: float, level: float = 0.95) -> Interval:
+    """Interval around `value` that covers at every moment at once with confidence `level`."""
+    half = se * sequence_bound(se, planned_se=planned_se, level=level)
     return Interval(value - half, value + half)

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 
 from evaluation.stats.equivalence import Verdict
-from evaluation.stats.plan import Look, Plan
+from evaluation.stats.plan import ANALYSIS_VERSION, Look, Plan
 from evaluation.stats.ratings import Ratings
 from evaluation.stats.summaries import (
     AgreementSummary,
     Caution,
     CriterionSummary,
+    ExclusionsSummary,
+    LengthSummary,
     PositionSummary,
     PrimarySummary,
     ReviewersSummary,
+    YesNoSummary,
 )
 from evaluation.stats.wording import ENOUGH_PROMPTS, ENOUGH_REVIEWERS, counted
 
@@ -77,7 +80,8 @@ def inference_cautions(
             "intervals are wider accordingly.",
         )
     planned = plan.planned_ratings
-    if look is None and planned is not None and primary.n_ratings < planned:
+    unplanned_peek = look is None and plan.watch_se is None
+    if unplanned_peek and planned is not None and primary.n_ratings < planned:
         yield Caution(
             "before_planned_end",
             f"{primary.n_ratings} of {planned} planned ratings are in and no look was planned here. "
@@ -131,14 +135,14 @@ def quality_cautions(
 
 
 def criterion_cautions(
-    criteria: tuple[CriterionSummary, ...], unplanned: tuple[str, ...]
+    outcomes: tuple[CriterionSummary | YesNoSummary, ...], unplanned: tuple[str, ...]
 ) -> Iterator[Caution]:
-    """About criteria that lack data or were not planned."""
-    for item in criteria:
+    """About criteria and yes/no outcomes that lack data or were not planned."""
+    for item in outcomes:
         total = item.n_ratings + item.n_missing
         if item.n_ratings == 0:
             yield Caution(
-                "missing_criterion", f"Criterion '{item.name}' has no ratings that score both sides."
+                "missing_criterion", f"Criterion '{item.name}' has no ratings that answer for both sides."
             )
         elif item.n_missing > _MISSING_SHARE * total:
             yield Caution(
@@ -154,3 +158,36 @@ def criterion_cautions(
         yield Caution(
             "unplanned_criteria", f"Not in the plan and therefore not analysed: {', '.join(unplanned)}."
         )
+
+
+def check_cautions(
+    plan: Plan, verdict: Verdict, length: LengthSummary | None, exclusions: ExclusionsSummary | None
+) -> Iterator[Caution]:
+    """About checks beside the headline that could have come out otherwise."""
+    if plan.analysis_version != ANALYSIS_VERSION:
+        yield Caution(
+            "analysis_updated",
+            f"The plan froze under analysis version {plan.analysis_version}; this report was made by version "
+            f"{ANALYSIS_VERSION}, whose rules the changelog compares.",
+        )
+    if exclusions is not None and exclusions.changes_verdict:
+        yield Caution(
+            "exclusions_decide",
+            f"The verdict depends on whose ratings count: with all of them it is "
+            f"'{exclusions.everything.verdict.replace('_', ' ')}', without the "
+            f"{counted(exclusions.n_reviewers, 'reviewer')} hit by the rule "
+            f"'{exclusions.kept.verdict.replace('_', ' ')}'.",
+        )
+    if verdict in ("better", "worse") and length is not None and _may_be_length(length, verdict):
+        yield Caution(
+            "length_decides",
+            "If both responses had been equally long, the interval would include no difference: the result may be a "
+            "preference for length.",
+        )
+
+
+def _may_be_length(length: LengthSummary, verdict: Verdict) -> bool:
+    low, high = length.adjusted_ci_low, length.adjusted_ci_high
+    if low is None or high is None:
+        return False
+    return low <= 0.5 if verdict == "better" else high >= 0.5

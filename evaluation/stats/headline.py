@@ -32,6 +32,11 @@ class Headline:
     def problem(self) -> str | None:
         return self.clustered.problem
 
+    @property
+    def se(self) -> float | None:
+        """The larger of the standard errors; None where none exists."""
+        return max((e.se for e in self._parts() if e.se is not None), default=None)
+
     def interval(self, level: float = 0.95) -> Interval | None:
         """The wider of the two intervals at confidence `level`; None where no standard error exists."""
         found = [e.interval(level) for e in self._parts()]

@@ -19,6 +19,14 @@ SCORE_OF_OUTCOME: FloatArray = np.array([1.0, 0.5, 0.5, 0.0])
 
 
 @dataclass(frozen=True, eq=False)
+class Slicing:
+    """Parts of the prompts: `code` (n,) indexes `labels`, −1 where a rating belongs to none of them."""
+
+    code: IntArray
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Ratings:
     """n ratings of pairs.
 
@@ -26,8 +34,11 @@ class Ratings:
     from the candidate's side. `candidate_left` (n,) says which side the candidate was shown on.
     `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `simulated` marks
     ratings that no person made, all of them or `n_simulated`; every sentence about them says so.
+    `yes_no` maps an outcome to (baseline, candidate) answers (n,): 1, 0, or NaN where not given. `slices` maps a
+    name to its parts, for exploration. `lengths` are (baseline, candidate) words (n,) of the responses, NaN where
+    unknown.
 
-    Raises ValueError when the arrays do not have one length or an outcome is out of range.
+    Raises ValueError when the arrays do not have one length or hold what their column cannot mean.
     """
 
     prompt: IntArray
@@ -37,15 +48,22 @@ class Ratings:
     criteria: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     simulated: bool = False
     n_simulated: int | None = None
+    yes_no: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    slices: Mapping[str, Slicing] = field(default_factory=dict)
+    lengths: tuple[FloatArray, FloatArray] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.outcome)
         columns: list[npt.NDArray[np.generic]] = [self.prompt, self.reviewer, self.candidate_left]
-        columns += [side for pair in self.criteria.values() for side in pair]
+        columns += [side for pair in (*self.criteria.values(), *self.yes_no.values()) for side in pair]
+        columns += [slicing.code for slicing in self.slices.values()]
+        columns += self.lengths or ()
         if any(column.shape != (n,) for column in columns):
             raise ValueError("every column of the ratings must be one-dimensional and of the same length")
         if n and not (self.outcome.min() >= 0 and self.outcome.max() < len(OUTCOMES)):
             raise ValueError(f"outcome codes must index {OUTCOMES}")
+        if any(not _is_yes_no(side) for pair in self.yes_no.values() for side in pair):
+            raise ValueError("a yes/no outcome holds 1, 0 or NaN")
         object.__setattr__(self, "prompt", dense_codes(self.prompt))
         object.__setattr__(self, "reviewer", dense_codes(self.reviewer))
 
@@ -88,7 +106,23 @@ class Ratings:
             {name: (b[keep], c[keep]) for name, (b, c) in self.criteria.items()},
             self.simulated,
             self.n_simulated,
+            {name: (b[keep], c[keep]) for name, (b, c) in self.yes_no.items()},
+            {name: Slicing(one.code[keep], one.labels) for name, one in self.slices.items()},
+            None if self.lengths is None else (self.lengths[0][keep], self.lengths[1][keep]),
         )
+
+
+def slicing(labels: Sequence[str | None]) -> Slicing:
+    """Parts by label (n,), one for each rating; None or an empty label belongs to none."""
+    names = sorted({label for label in labels if label})
+    index = {name: code for code, name in enumerate(names)}
+    return Slicing(
+        np.array([index[label] if label else -1 for label in labels], dtype=np.int64), tuple(names)
+    )
+
+
+def _is_yes_no(answers: FloatArray) -> bool:
+    return bool(((answers == 0) | (answers == 1) | np.isnan(answers)).all())
 
 
 def dense_codes(labels: npt.NDArray[np.generic]) -> IntArray:

@@ -5,6 +5,7 @@ Stat. Psych. 61, for AC1, and Gwet (2014), Handbook of Inter-Rater Reliability, 
 with one rating say nothing about agreement and drop out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,10 @@ class Table:
     def paired(self) -> "Table":
         """Only units with at least two ratings."""
         return Table(self.counts[self.counts.sum(1) >= 2], self.values)
+
+    def rated(self) -> "Table":
+        """Only units with at least one rating."""
+        return Table(self.counts[self.counts.sum(1) > 0], self.values)
 
 
 def rating_table(unit: IntArray, value: FloatArray) -> Table:
@@ -60,16 +65,43 @@ def alpha_interval(
     Reviewers stay fixed: the interval is about these reviewers on other prompts.
     """
     paired = table.paired()
-    units = len(paired.counts)
-    if units < 2 or krippendorff_alpha(paired, level) is None:
+    if krippendorff_alpha(paired, level) is None:
+        return None
+    return _resampled(paired, lambda times: _alpha(paired, times, level), seed, replicates, confidence)
+
+
+def gwet_interval(
+    table: Table,
+    weights: GwetWeights = "identity",
+    *,
+    seed: int,
+    replicates: int = 500,
+    confidence: float = 0.95,
+) -> Interval | None:
+    """Percentile interval of AC1 or AC2, made as `alpha_interval` makes its own."""
+    rated = table.rated()
+    if gwet_ac(rated, weights) is None:
+        return None
+    return _resampled(rated, lambda times: _gwet(rated, times, weights), seed, replicates, confidence)
+
+
+def _resampled(
+    table: Table,
+    statistic: Callable[[FloatArray], float | None],
+    seed: int,
+    replicates: int,
+    confidence: float,
+) -> Interval | None:
+    units = len(table.counts)
+    if units < 2:
         return None
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(replicates):
         times = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
-        alpha = _alpha(paired, times, level)
-        if alpha is not None:
-            found.append(alpha)
+        value = statistic(times)
+        if value is not None:
+            found.append(value)
     if len(found) < replicates / 2:
         return None
     low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -78,7 +110,7 @@ def alpha_interval(
 
 def percent_agreement(table: Table) -> float | None:
     """Mean over units of the share of rater pairs that agree; None where no unit has two ratings."""
-    return _gwet_observed(table.paired(), np.eye(len(table.values)))
+    return _gwet_observed(table, np.ones(len(table.counts)), np.eye(len(table.values)))
 
 
 def gwet_ac(table: Table, weights: GwetWeights = "identity") -> float | None:
@@ -86,17 +118,21 @@ def gwet_ac(table: Table, weights: GwetWeights = "identity") -> float | None:
 
     None where fewer than two categories occur or no unit has two ratings.
     """
-    q = len(table.values)
+    rated = table.rated()
+    return _gwet(rated, np.ones(len(rated.counts)), weights)
+
+
+def _gwet(rated: Table, times: FloatArray, weights: GwetWeights) -> float | None:
+    q = len(rated.values)
     if q < 2:
         return None
-    agreement = _gwet_weights(q, weights)
-    observed = _gwet_observed(table.paired(), agreement)
+    agreement = _gwet_weights(rated.values, weights)
+    observed = _gwet_observed(rated, times, agreement)
     if observed is None:
         return None
-    rated = table.counts[table.counts.sum(1) > 0]
-    share = (rated / rated.sum(1, keepdims=True)).mean(0)
+    share = times @ (rated.counts / rated.counts.sum(1, keepdims=True)) / times.sum()
     expected = float(agreement.sum() / (q * (q - 1)) * (share * (1 - share)).sum())
-    return (observed - expected) / (1 - expected)
+    return (observed - expected) / (1 - expected) if expected < 1 else None
 
 
 def _alpha(table: Table, times: FloatArray, level: Level) -> float | None:
@@ -126,17 +162,21 @@ def _distance(values: FloatArray, marginal: FloatArray, level: Level) -> FloatAr
     return np.asarray((middle[:, None] - middle[None, :]) ** 2)
 
 
-def _gwet_weights(q: int, weights: GwetWeights) -> FloatArray:
-    steps = np.abs(np.subtract.outer(np.arange(q), np.arange(q))) / (q - 1)
+def _gwet_weights(values: FloatArray, weights: GwetWeights) -> FloatArray:
+    """How far two categories count as agreement; linear and quadratic weights use their distance on the scale."""
     if weights == "identity":
-        return np.eye(q)
+        return np.eye(len(values))
+    steps = np.abs(np.subtract.outer(values, values)) / np.ptp(values)
     return np.asarray(1 - (steps if weights == "linear" else steps**2))
 
 
-def _gwet_observed(paired: Table, agreement: FloatArray) -> float | None:
-    counts = paired.counts
-    if not len(counts):
+def _gwet_observed(table: Table, times: FloatArray, agreement: FloatArray) -> float | None:
+    """Mean weighted agreement over units with two ratings or more, unit u counting `times[u]`."""
+    raters = table.counts.sum(1)
+    paired = (raters >= 2) * times
+    if not paired.any():
         return None
-    raters = counts.sum(1)
+    counts = table.counts
     agreeing = (counts * (counts @ agreement - 1)).sum(1)
-    return float((agreeing / (raters * (raters - 1))).mean())
+    share = agreeing / np.where(raters >= 2, raters * (raters - 1), 1.0)
+    return float(paired @ share / paired.sum())

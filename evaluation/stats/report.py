@@ -5,9 +5,10 @@ Every number on a page or in an export is read from the report, never computed a
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from evaluation.stats.cautions import (
+    check_cautions,
     criterion_cautions,
     data_cautions,
     inference_cautions,
@@ -15,16 +16,22 @@ from evaluation.stats.cautions import (
 )
 from evaluation.stats.equivalence import Evidence, Verdict, decide
 from evaluation.stats.estimate import Json
+from evaluation.stats.levels import Levels, levels_of, look_summary, watch_summary
+from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
-from evaluation.stats.ratings import Ratings
+from evaluation.stats.ratings import BoolArray, Ratings
+from evaluation.stats.reviewers import ReviewerQuality
+from evaluation.stats.secondary import (
+    exclusions_summary,
+    length_summary,
+    outcome_summaries,
+    quality_summary,
+    slices_summary,
+)
 from evaluation.stats.sections import (
-    Levels,
     agreement_summary,
-    criteria_summaries,
     effect_summaries,
-    levels_of,
-    look_summary,
     panel_summary,
     position_summary,
     primary_summary,
@@ -36,16 +43,22 @@ from evaluation.stats.summaries import (
     Caution,
     CriterionSummary,
     EffectSummary,
+    ExclusionsSummary,
+    LengthSummary,
     LookSummary,
     PanelSummary,
     PositionSummary,
     PrimarySummary,
+    QualitySummary,
     ReviewersSummary,
+    SlicesSummary,
     VariationSummary,
+    WatchSummary,
+    YesNoSummary,
 )
-from evaluation.stats.wording import methods_paragraph, verdict_sentence
+from evaluation.stats.wording import verdict_sentence
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -59,10 +72,16 @@ class Report:
     sentence: str
     primary: PrimarySummary
     criteria: tuple[CriterionSummary, ...]
+    yes_no: tuple[YesNoSummary, ...]
     agreement: AgreementSummary
     position: PositionSummary
+    length: LengthSummary | None
+    slices: SlicesSummary
+    exclusions: ExclusionsSummary | None
+    quality: QualitySummary | None
     variation: VariationSummary
     look: LookSummary | None
+    watch: WatchSummary | None
     reviewers: ReviewersSummary
     panel_only: PanelSummary
     effect_sizes: tuple[EffectSummary, ...]
@@ -74,31 +93,42 @@ class Report:
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
 
-def analyse(ratings: Ratings, plan: Plan, look: Look | None = None) -> Report:
+def analyse(
+    ratings: Ratings,
+    plan: Plan,
+    look: Look | None = None,
+    *,
+    excluded: BoolArray | None = None,
+    quality: tuple[ReviewerQuality, ...] | None = None,
+) -> Report:
     """Analyse `ratings` under `plan`, at the planned `look` or, without one, once.
 
-    Any ratings have a report: where the data cannot carry a verdict it is "inconclusive" with the reason.
-    Raises ValueError only for a look that does not fit its plan's level (see `Look`).
+    `excluded` (n,) marks the ratings that the plan's exclusion rule hits; the headline leaves them out when the plan
+    has a rule, and the report shows the result with and without either way. `quality` is what
+    `reviewers.reviewer_quality` found, for the record. Any ratings have a report: where the data cannot carry a
+    verdict it is "inconclusive" with the reason. Raises ValueError only for a look that does not fit its plan's
+    level (see `Look`) and for `excluded` of another length.
     """
-    levels = levels_of(plan, look)
+    if excluded is not None and excluded.shape != ratings.outcome.shape:
+        raise ValueError("excluded must say for every rating whether the rule hits it")
+    everything, applied = ratings, excluded is not None and bool(plan.exclusion)
+    if excluded is not None and applied:
+        ratings = ratings.subset(~excluded)
     score = win_score(ratings)
+    levels = levels_of(plan, look, score.headline.se)
     primary = primary_summary(ratings, score, plan, levels)
     verdict = _verdict(score, plan, levels)
-    criteria = tuple(criteria_summaries(ratings, plan, levels, primary.p_value))
+    criteria, yes_no = outcome_summaries(ratings, plan, levels, primary.p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
     agreement = agreement_summary(ratings, present, plan.seed)
     position = position_summary(ratings, levels)
-    reviewers = reviewers_summary(ratings, score.effective_reviewers)
+    length = length_summary(ratings, levels)
+    slices = slices_summary(ratings, levels)
+    exclusions = exclusions_summary(everything, excluded, plan, levels)
 
-    def cautions() -> Iterator[Caution]:
-        yield from data_cautions(ratings, reviewers, primary)
-        yield from inference_cautions(primary, verdict, plan, look, constant=score.constant)
-        yield from quality_cautions(agreement, position, plan.alpha)
-        yield from criterion_cautions(
-            criteria, tuple(name for name in ratings.criteria if name not in present)
-        )
-
-    return Report(
+    left_out = exclusions.n_ratings if exclusions and applied else None
+    done = Done(score.constant, bool(criteria), bool(yes_no), length is not None, bool(slices.each), left_out)
+    report = Report(
         schema_version=SCHEMA_VERSION,
         plan_hash=plan.hash(),
         simulated=ratings.simulated,
@@ -106,16 +136,42 @@ def analyse(ratings: Ratings, plan: Plan, look: Look | None = None) -> Report:
         sentence=verdict_sentence(verdict, primary, plan, look, ratings.made_by),
         primary=primary,
         criteria=criteria,
+        yes_no=yes_no,
         agreement=agreement,
         position=position,
+        length=length,
+        slices=slices,
+        exclusions=exclusions,
+        quality=quality_summary(quality),
         variation=variation_summary(score),
         look=look_summary(plan, look),
-        reviewers=reviewers,
+        watch=watch_summary(plan, levels),
+        reviewers=reviewers_summary(ratings, score.effective_reviewers),
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
-        cautions=tuple(cautions()),
-        methods=methods_paragraph(primary, plan, look, constant=score.constant, with_criteria=bool(criteria)),
+        cautions=(),
+        methods=methods_paragraph(primary, plan, look, done),
     )
+    return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, constant=score.constant)))
+
+
+def _cautions(
+    ratings: Ratings, report: Report, plan: Plan, look: Look | None, *, constant: bool
+) -> Iterator[Caution]:
+    outcomes: tuple[CriterionSummary | YesNoSummary, ...] = (*report.criteria, *report.yes_no)
+    unplanned = _unplanned(ratings, report.criteria, report.yes_no)
+    yield from data_cautions(ratings, report.reviewers, report.primary)
+    yield from inference_cautions(report.primary, report.verdict, plan, look, constant=constant)
+    yield from quality_cautions(report.agreement, report.position, plan.alpha)
+    yield from criterion_cautions(outcomes, unplanned)
+    yield from check_cautions(plan, report.verdict, report.length, report.exclusions)
+
+
+def _unplanned(
+    ratings: Ratings, criteria: tuple[CriterionSummary, ...], yes_no: tuple[YesNoSummary, ...]
+) -> tuple[str, ...]:
+    planned = {item.name for item in criteria} | {item.name for item in yes_no}
+    return tuple(name for name in (*ratings.criteria, *ratings.yes_no) if name not in planned)
 
 
 def _verdict(score: WinScore, plan: Plan, levels: Levels) -> Verdict:

@@ -1,7 +1,6 @@
 """Each part of the report from the ratings and the levels of this analysis."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,27 +15,27 @@ from evaluation.stats.effects import (
     standardised_mean,
 )
 from evaluation.stats.estimate import Estimate, Interval
-from evaluation.stats.multiplicity import gatekept
+from evaluation.stats.levels import Levels
 from evaluation.stats.panel import majorities, sign_flip, signed_rank
-from evaluation.stats.plan import Look, Plan
+from evaluation.stats.plan import Plan
 from evaluation.stats.position import position_effect
 from evaluation.stats.primary import NO_PREFERENCE, WinScore
 from evaluation.stats.ratings import FloatArray, IntArray, Ratings, group_sums
 from evaluation.stats.reliability import (
+    GwetWeights,
     Level,
     alpha_interval,
     gwet_ac,
+    gwet_interval,
     krippendorff_alpha,
     percent_agreement,
     rating_table,
 )
-from evaluation.stats.sequential import spending_boundaries
 from evaluation.stats.summaries import (
     AgreementItem,
     AgreementSummary,
     CriterionSummary,
     EffectSummary,
-    LookSummary,
     PanelSummary,
     PositionSummary,
     PrimarySummary,
@@ -51,58 +50,9 @@ _RESAMPLED_RATINGS = 4_000_000
 _REPLICATES = (50, 400)
 
 
-@dataclass(frozen=True)
-class Levels:
-    """`significance`: what a p-value must not exceed now; `equivalence`: that interval's confidence.
-
-    Under planned looks equivalence is judged on the repeated interval itself, which is the stricter choice.
-    """
-
-    significance: float
-    equivalence: float
-    stated: float
-    repeated: bool
-
-    @property
-    def interval(self) -> float:
-        return 1 - self.significance
-
-
-def levels_of(plan: Plan, look: Look | None) -> Levels:
-    if look is None:
-        return Levels(plan.alpha, 1 - 2 * plan.alpha, 1 - plan.alpha, False)
-    significance = spending_boundaries(look.fractions, plan.alpha).nominal_level(look.number)
-    return Levels(significance, 1 - significance, 1 - plan.alpha, True)
-
-
-def look_summary(plan: Plan, look: Look | None) -> LookSummary | None:
-    """What this look spends of the overall level, and what that costs."""
-    if look is None:
-        return None
-    bounds = spending_boundaries(look.fractions, plan.alpha)
-    level, bound = bounds.nominal_level(look.number), bounds.z[look.number - 1]
-    single = spending_boundaries((1.0,), plan.alpha).z[0]
-    cost = (
-        f"A result counts here only at p ≤ {level:.2g} instead of {plan.alpha:g}, and the interval is "
-        f"{bound / single:.2f} times as wide as a single analysis would give, so that all "
-        f"{len(look.fractions)} "
-        f"looks together keep the chance of a false claim at {plan.alpha:g}."
-    )
-    return LookSummary(
-        number=look.number,
-        planned=len(look.fractions),
-        fraction=look.fraction,
-        is_final=look.is_final,
-        bound=bound,
-        significance_level=level,
-        alpha_spent=bounds.spent[look.number - 1],
-        cost=cost,
-    )
-
-
 def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Levels) -> PrimarySummary:
-    low, high = _ends(score.interval(levels.interval))
-    inner_low, inner_high = _ends(score.interval(levels.equivalence))
+    low, high = ends(score.interval(levels.interval))
+    inner_low, inner_high = ends(score.interval(levels.equivalence))
     mixed = score.headline.mixed
     return PrimarySummary(
         estimate=score.value,
@@ -134,36 +84,23 @@ def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Level
     )
 
 
-def criteria_summaries(
-    ratings: Ratings, plan: Plan, levels: Levels, primary_p: float | None
-) -> list[CriterionSummary]:
-    """Planned criteria in order, with p-values adjusted behind the gate of the primary test."""
+def criteria_results(ratings: Ratings, plan: Plan) -> dict[str, CriterionResult | None]:
+    """Inference for every planned criterion in order; None for one that the data do not have."""
     names = tuple(ratings.criteria) if plan.criteria is None else plan.criteria
-    results = [_criterion(ratings, name) for name in names]
-    raw = [result.difference.p_value() if result else None for result in results]
-    # A criterion without a test stays in the family as a failure, so that it cannot ease the others.
-    gate = 1.0 if primary_p is None else primary_p
-    adjusted = gatekept(gate, np.array([1.0 if p is None else p for p in raw]))
-    return [
-        _criterion_summary(name, result, len(ratings), levels, p, float(after))
-        for name, result, p, after in zip(names, results, raw, adjusted, strict=True)
-    ]
+    return {name: criterion_difference(ratings, name) if name in ratings.criteria else None for name in names}
 
 
-def _criterion(ratings: Ratings, name: str) -> CriterionResult | None:
-    return criterion_difference(ratings, name) if name in ratings.criteria else None
-
-
-def _criterion_summary(
-    name: str, result: CriterionResult | None, n: int, levels: Levels, p: float | None, adjusted: float
+def criterion_summary(
+    name: str, result: CriterionResult | None, n: int, levels: Levels, adjusted: float
 ) -> CriterionSummary:
     if result is None:
         nothing = (None,) * 3
         return CriterionSummary(
             name, *nothing, None, None, False, None, None, *nothing, 0, n, "the data do not have it"
         )
-    low, high = _ends(result.difference.interval(levels.interval))
-    relative_low, relative_high = _ends(result.relative_interval(levels.interval))
+    p = result.difference.p_value()
+    low, high = ends(result.difference.interval(levels.interval))
+    relative_low, relative_high = ends(result.relative_interval(levels.interval))
     return CriterionSummary(
         name=name,
         difference=result.difference.value,
@@ -199,6 +136,8 @@ def agreement_summary(ratings: Ratings, names: tuple[str, ...], seed: int) -> Ag
         ci_low=first.ci_low,
         ci_high=first.ci_high,
         ac1=gwet_ac(table),
+        ac1_low=first.ac2_low,
+        ac1_high=first.ac2_high,
         percent_agreement=percent_agreement(table),
         n_prompts=len(table.paired().counts),
         criteria=tuple(items),
@@ -208,15 +147,19 @@ def agreement_summary(ratings: Ratings, names: tuple[str, ...], seed: int) -> Ag
 def _agreement(name: str, prompt: IntArray, value: FloatArray, level: Level, seed: int) -> AgreementItem:
     table = rating_table(prompt, value)
     replicates = _replicates(len(value))
-    low, high = _ends(alpha_interval(table, level, seed=seed, replicates=replicates))
-    return AgreementItem(name, level, krippendorff_alpha(table, level), low, high)
+    low, high = ends(alpha_interval(table, level, seed=seed, replicates=replicates))
+    kind: GwetWeights = "identity" if level == "nominal" else "quadratic"
+    ac_low, ac_high = ends(gwet_interval(table, kind, seed=seed, replicates=replicates))
+    return AgreementItem(
+        name, level, krippendorff_alpha(table, level), low, high, gwet_ac(table, kind), ac_low, ac_high
+    )
 
 
 def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary:
     """At the fixed level: seeing a side effect early costs nothing."""
     result = position_effect(ratings)
-    low, high = _ends(_unit(result.left_score.interval(levels.stated)))
-    adjusted_low, adjusted_high = _ends(_unit(result.adjusted.interval(levels.interval)))
+    low, high = ends(unit(result.left_score.interval(levels.stated)))
+    adjusted_low, adjusted_high = ends(unit(result.adjusted.interval(levels.interval)))
     return PositionSummary(
         left_score=result.left_score.value,
         ci_low=low,
@@ -298,16 +241,16 @@ def _replicates(n: int) -> int:
 
 
 def _effect(name: str, kind: str, size: EffectSize) -> EffectSummary:
-    return EffectSummary(name, kind, size.value, *_ends(size.interval))
+    return EffectSummary(name, kind, size.value, *ends(size.interval))
 
 
 def _test(estimate: Estimate) -> TestSummary:
     return TestSummary(estimate.value, estimate.se, estimate.df, estimate.p_value(NO_PREFERENCE))
 
 
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
+def ends(interval: Interval | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval.low, interval.high)
 
 
-def _unit(interval: Interval | None) -> Interval | None:
+def unit(interval: Interval | None) -> Interval | None:
     return None if interval is None else interval.clipped(0.0, 1.0)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from evaluation.stats.equivalence import Verdict
 from evaluation.stats.panel import PanelTest
+from evaluation.stats.reviewers import ReviewerQuality
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,25 @@ class AgreementItem:
     alpha: float | None
     ci_low: float | None
     ci_high: float | None
+    ac2: float | None
+    ac2_low: float | None
+    ac2_high: float | None
 
 
 @dataclass(frozen=True)
 class AgreementSummary:
-    """Agreement on the preference first, then per criterion difference."""
+    """Agreement on the preference first, then per criterion difference.
+
+    Gwet's AC1 (AC2 with quadratic weights for a criterion) stays readable where nearly everybody says the same and
+    α falls to its floor.
+    """
 
     alpha: float | None
     ci_low: float | None
     ci_high: float | None
     ac1: float | None
+    ac1_low: float | None
+    ac1_high: float | None
     percent_agreement: float | None
     n_prompts: int
     criteria: tuple[AgreementItem, ...]
@@ -178,3 +189,120 @@ class VariationSummary:
     reviewer_share: float | None
     residual_share: float | None
     sd: float | None
+
+
+@dataclass(frozen=True)
+class WatchSummary:
+    """The report as one moment of a confidence sequence. `bound` is the critical |z| now, 1.96 when seen once."""
+
+    planned_se: float
+    bound: float
+    significance_level: float
+    cost: str
+
+
+@dataclass(frozen=True)
+class YesNoSummary:
+    """Share of "yes" (0 … 1) of both sides and their difference candidate − baseline.
+
+    `relative_change` is a share of the baseline's share. `p_adjusted` belongs to one family with the criteria.
+    """
+
+    name: str
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    significant: bool
+    baseline_share: float | None
+    baseline_low: float | None
+    baseline_high: float | None
+    candidate_share: float | None
+    candidate_low: float | None
+    candidate_high: float | None
+    relative_change: float | None
+    relative_ci_low: float | None
+    relative_ci_high: float | None
+    n_ratings: int
+    n_missing: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class LengthSummary:
+    """Lengths in words, the share of ratings where the candidate's response was the longer one (ties half), and the
+    win score as if both had been equally long: a check beside the headline, never instead of it."""
+
+    baseline_mean: float
+    candidate_mean: float
+    candidate_longer_share: float
+    adjusted_estimate: float | None
+    adjusted_ci_low: float | None
+    adjusted_ci_high: float | None
+    p_value: float | None
+    n_ratings: int
+
+
+@dataclass(frozen=True)
+class SliceSummary:
+    """Win score inside one part of the prompts."""
+
+    slicing: str
+    label: str
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    n_ratings: int
+    n_prompts: int
+    n_reviewers: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class SlicesSummary:
+    """`label` says that these are exploratory; `omitted` counts parts too small or too many to show."""
+
+    label: str
+    each: tuple[SliceSummary, ...]
+    omitted: int
+
+
+@dataclass(frozen=True)
+class ExclusionSide:
+    """The headline for one choice of ratings."""
+
+    verdict: Verdict
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    n_ratings: int
+    n_reviewers: int
+
+
+@dataclass(frozen=True)
+class ExclusionsSummary:
+    """The headline with and without the ratings that the rule hits.
+
+    `rule` are the flags of the frozen plan; where it is empty nothing was excluded and `kept` only shows what leaving
+    out flagged reviewers would do. `applied` says that the headline above is `kept`.
+    """
+
+    rule: tuple[str, ...]
+    applied: bool
+    n_ratings: int
+    n_reviewers: int
+    everything: ExclusionSide
+    kept: ExclusionSide
+    changes_verdict: bool
+
+
+@dataclass(frozen=True)
+class QualitySummary:
+    """How many reviewers' work was looked at, and those whom a rule flagged, with the reasons."""
+
+    judged: int
+    flagged: tuple[ReviewerQuality, ...]

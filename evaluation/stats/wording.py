@@ -1,4 +1,4 @@
-"""The report in words: one sentence to repeat, and the paragraph a statistician checks."""
+"""The verdict in words: one sentence to repeat, and what to collect where it is open."""
 
 import math
 
@@ -106,93 +106,6 @@ def what_to_collect(primary: PrimarySummary) -> str:
     return f"to settle it, collect about {grown} times as many prompts, reviewers and ratings{suffix}"
 
 
-def methods_paragraph(
-    primary: PrimarySummary, plan: Plan, look: Look | None, *, constant: bool, with_criteria: bool
-) -> str:
-    """What was done, in our own words, for exactly this report."""
-    parts = [
-        _outcome_method(primary),
-        _inference_method(primary, constant),
-        _look_method(primary, plan, look),
-    ]
-    parts.append(
-        f"The verdict is 'better' or 'worse' by the two-sided test at {primary.significance_level:.3g}; "
-        f"otherwise 'equivalent' when the {_equivalence_words(plan, look)} lies inside ½ ± "
-        f"{plan.margin:g}, 'not worse' when the interval's lower end lies above ½ − {plan.margin:g}, "
-        "and 'inconclusive' when none holds. The margin belongs to the plan whose hash is given."
-    )
-    if with_criteria:
-        parts.append(
-            "Criteria are mean differences candidate − baseline within reviewers, tested the same way; "
-            "their adjusted p-values are Holm's and never below the primary p-value (gatekeeping), so each "
-            "can be held against the whole level. Relative changes are ratios of means with a linearised "
-            "clustered interval."
-        )
-    parts.append(
-        "Agreement is Krippendorff's α (nominal for the preference, interval for criteria) with intervals "
-        "from resampling prompts, and Gwet's AC1. The side effect is the clustered t test of the share "
-        "preferring the left side. Effect-size intervals resample prompts and reviewers independently "
-        "(pigeonhole bootstrap). Tests labelled 'this panel only' treat the reviewers as fixed and carry "
-        "no claim about others."
-    )
-    return " ".join(part for part in parts if part)
-
-
-def _outcome_method(primary: PrimarySummary) -> str:
-    text = (
-        f"The analysis used {counted(primary.n_ratings, 'rating')} of "
-        f"{counted(primary.n_prompts, 'prompt')} by {counted(primary.n_reviewers, 'reviewer')}. The primary "
-        "outcome is the win score: a win counts 1, a tie or 'both bad' ½, a loss 0; no rating was dropped and "
-        "every prompt weighs equally."
-    )
-    if primary.reviewer_balanced:
-        text += (
-            " Because workloads were uneven, within a prompt a reviewer with n ratings was weighted in "
-            "proportion to 1/(3 + n), a rule that looks only at who rated what."
-        )
-    return text
-
-
-def _inference_method(primary: PrimarySummary, constant: bool) -> str:
-    if constant:
-        return (
-            "All ratings agreed, so no variance could be estimated; interval and test are the exact "
-            "binomial (Clopper–Pearson, sign test) over the smaller number of clusters, prompts or "
-            "reviewers."
-        )
-    if primary.clustered.se is None:
-        return f"No standard error could be estimated: {primary.problem}."
-    text = (
-        "Ratings were not treated as independent: the standard error is two-way cluster-robust over "
-        "prompts and reviewers (Cameron, Gelbach & Miller 2011) in its delete-one-cluster form, with a "
-        f"t distribution on {primary.clustered.df:.1f} effective degrees of freedom."
-    )
-    if primary.mixed_model is None:
-        return text + " The crossed mixed model was not fitted."
-    return text + (
-        " The same mean was also tested with the variances of a crossed mixed model (random prompts "
-        "and reviewers, REML, Satterthwaite degrees of freedom); the wider interval and the larger "
-        "p-value of the two are reported."
-    )
-
-
-def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
-    if look is None:
-        return f"One analysis was made, at level {plan.alpha:g}."
-    at = "the last" if look.is_final else f"at {100 * look.fraction:.3g} % of the planned ratings"
-    return (
-        f"This is look {look.number} of {len(look.fractions)}, {at}; Lan–DeMets spending of O'Brien–Fleming "
-        f"type keeps the overall level {plan.alpha:g}, which leaves {primary.significance_level:.3g} for this "
-        "look, and the intervals are repeated confidence intervals."
-    )
-
-
 def counted(number: int, noun: str) -> str:
     """`number` with `noun` in the right number."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _equivalence_words(plan: Plan, look: Look | None) -> str:
-    if look is not None:
-        return "repeated confidence interval"
-    return f"{100 * (1 - 2 * plan.alpha):g} % interval (two one-sided tests)"

@@ -1,0 +1,85 @@
+"""At which level this analysis tests, and what a planned look or a watched page costs."""
+
+from dataclasses import dataclass
+
+from scipy import stats
+
+from evaluation.stats.anytime import sequence_level
+from evaluation.stats.plan import Look, Plan
+from evaluation.stats.sequential import spending_boundaries
+from evaluation.stats.summaries import LookSummary, WatchSummary
+
+# Without a standard error nothing is known of the progress either; the sequence then counts as hardly begun.
+_UNKNOWN_PROGRESS = 5.0
+
+
+@dataclass(frozen=True)
+class Levels:
+    """`significance`: what a p-value must not exceed now; `equivalence`: that interval's confidence.
+
+    Under planned looks and on a watched page equivalence is judged on the repeated interval itself, which is the
+    stricter choice.
+    """
+
+    significance: float
+    equivalence: float
+    stated: float
+    repeated: bool
+
+    @property
+    def interval(self) -> float:
+        return 1 - self.significance
+
+
+def levels_of(plan: Plan, look: Look | None, se: float | None) -> Levels:
+    """The levels of this analysis; `se` is the win score's standard error, which a watched page needs."""
+    if plan.watch_se is not None:
+        now = _UNKNOWN_PROGRESS * plan.watch_se if se is None else se
+        significance = sequence_level(now, planned_se=plan.watch_se, level=1 - plan.alpha)
+    elif look is not None:
+        significance = spending_boundaries(look.fractions, plan.alpha).nominal_level(look.number)
+    else:
+        return Levels(plan.alpha, 1 - 2 * plan.alpha, 1 - plan.alpha, False)
+    return Levels(significance, 1 - significance, 1 - plan.alpha, True)
+
+
+def look_summary(plan: Plan, look: Look | None) -> LookSummary | None:
+    """What this look spends of the overall level, and what that costs."""
+    if look is None:
+        return None
+    bounds = spending_boundaries(look.fractions, plan.alpha)
+    level, bound = bounds.nominal_level(look.number), bounds.z[look.number - 1]
+    cost = (
+        f"{_price(level, bound, plan)}, so that all {len(look.fractions)} looks together keep the chance of a false "
+        f"claim at {plan.alpha:g}."
+    )
+    return LookSummary(
+        number=look.number,
+        planned=len(look.fractions),
+        fraction=look.fraction,
+        is_final=look.is_final,
+        bound=bound,
+        significance_level=level,
+        alpha_spent=bounds.spent[look.number - 1],
+        cost=cost,
+    )
+
+
+def watch_summary(plan: Plan, levels: Levels) -> WatchSummary | None:
+    """What watching costs at this moment; None for a plan that is not watched."""
+    if plan.watch_se is None:
+        return None
+    bound = float(stats.norm.isf(levels.significance / 2))
+    cost = (
+        f"{_price(levels.significance, bound, plan)}, so that the interval may be watched all the time and still "
+        f"misses at any moment with a chance of at most {plan.alpha:g}."
+    )
+    return WatchSummary(plan.watch_se, bound, levels.significance, cost)
+
+
+def _price(level: float, bound: float, plan: Plan) -> str:
+    single = float(stats.norm.isf(plan.alpha / 2))
+    return (
+        f"A result counts here only at p ≤ {level:.2g} instead of {plan.alpha:g}, and the interval is "
+        f"{bound / single:.2f} times as wide as a single analysis would give"
+    )

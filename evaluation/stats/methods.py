@@ -1,0 +1,142 @@
+"""What was done, for exactly this report: the paragraph that a statistician checks."""
+
+from dataclasses import dataclass
+
+from evaluation.stats.plan import Look, Plan
+from evaluation.stats.summaries import PrimarySummary
+from evaluation.stats.wording import counted
+
+
+@dataclass(frozen=True)
+class Done:
+    """Which parts the report has. `excluded` counts the ratings that the plan's rule left out; None: no rule."""
+
+    constant: bool
+    criteria: bool
+    yes_no: bool
+    length: bool
+    slices: bool
+    excluded: int | None
+
+
+def methods_paragraph(primary: PrimarySummary, plan: Plan, look: Look | None, done: Done) -> str:
+    """What was done, in our own words, for exactly this report."""
+    parts = [
+        _outcome_method(primary),
+        _exclusion_method(plan, done),
+        _inference_method(primary, done.constant),
+        _look_method(primary, plan, look),
+        f"The verdict is 'better' or 'worse' by the two-sided test at {primary.significance_level:.3g}; "
+        f"otherwise 'equivalent' when the {_equivalence_words(primary, plan)} lies inside ½ ± "
+        f"{plan.margin:g}, 'not worse' when the interval's lower end lies above ½ − {plan.margin:g}, "
+        "and 'inconclusive' when none holds. The margin belongs to the plan whose hash is given.",
+        _secondary_method(done),
+        "Agreement is Krippendorff's α (nominal for the preference, interval for criteria) and Gwet's AC1 "
+        "(AC2 with quadratic weights for criteria), with intervals from resampling prompts. The side effect is the "
+        "clustered t test of the share preferring the left side, which also enters as a covariate in the adjusted win "
+        "score. Effect-size intervals resample prompts and reviewers independently "
+        "(pigeonhole bootstrap). Tests labelled 'this panel only' treat the reviewers as fixed and carry "
+        "no claim about others.",
+    ]
+    if done.length:
+        parts.append(
+            "The length check is a regression of the win score on tanh of the standardised difference of lengths, read "
+            "where both are equal; it stands beside the headline and never replaces it."
+        )
+    if done.slices:
+        parts.append(
+            "Slices are exploratory: clustered intervals of their own, p-values adjusted by Benjamini and Hochberg "
+            "over all slices."
+        )
+    return " ".join(part for part in parts if part)
+
+
+def _secondary_method(done: Done) -> str:
+    if not done.criteria and not done.yes_no:
+        return ""
+    kinds = []
+    if done.criteria:
+        kinds.append(
+            "Criteria are mean differences candidate − baseline within reviewers, tested the same way"
+        )
+    if done.yes_no:
+        kinds.append("yes/no outcomes are differences of the shares of 'yes', tested the same way")
+    text = "; ".join(kinds)
+    return (
+        f"{text[0].upper()}{text[1:]}. Their adjusted p-values are Holm's over all of them and never below the primary "
+        "p-value (gatekeeping), so each can be held against the whole level. Relative changes are ratios of means with "
+        "a linearised clustered interval."
+    )
+
+
+def _exclusion_method(plan: Plan, done: Done) -> str:
+    if done.excluded is None:
+        return ""
+    rule = ", ".join(code.replace("_", " ") for code in plan.exclusion)
+    return (
+        f"By the rule frozen in the plan, {counted(done.excluded, 'rating')} by reviewers flagged for {rule} were left "
+        "out; the flags look at how somebody worked and never at which response was whose, and the result with "
+        "everybody is shown beside."
+    )
+
+
+def _outcome_method(primary: PrimarySummary) -> str:
+    text = (
+        f"The analysis used {counted(primary.n_ratings, 'rating')} of "
+        f"{counted(primary.n_prompts, 'prompt')} by {counted(primary.n_reviewers, 'reviewer')}. The primary "
+        "outcome is the win score: a win counts 1, a tie or 'both bad' ½, a loss 0; no rating was dropped and "
+        "every prompt weighs equally."
+    )
+    if primary.reviewer_balanced:
+        text += (
+            " Because workloads were uneven, within a prompt a reviewer with n ratings was weighted in "
+            "proportion to 1/(3 + n), a rule that looks only at who rated what."
+        )
+    return text
+
+
+def _inference_method(primary: PrimarySummary, constant: bool) -> str:
+    if constant:
+        return (
+            "All ratings agreed, so no variance could be estimated; interval and test are the exact "
+            "binomial (Clopper–Pearson, sign test) over the smaller number of clusters, prompts or "
+            "reviewers."
+        )
+    if primary.clustered.se is None:
+        return f"No standard error could be estimated: {primary.problem}."
+    text = (
+        "Ratings were not treated as independent: the standard error is two-way cluster-robust over "
+        "prompts and reviewers (Cameron, Gelbach & Miller 2011) in its delete-one-cluster form, with a "
+        f"t distribution on {primary.clustered.df:.1f} effective degrees of freedom."
+    )
+    if primary.mixed_model is None:
+        return text + " The crossed mixed model was not fitted."
+    return text + (
+        " The same mean was also tested with the variances of a crossed mixed model (random prompts "
+        "and reviewers, REML, Satterthwaite degrees of freedom); the wider interval and the larger "
+        "p-value of the two are reported."
+    )
+
+
+def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
+    if plan.watch_se is not None:
+        return (
+            "The result may be watched all the time: the interval is an asymptotic confidence sequence "
+            "(Waudby-Smith and others 2024) on the clustered standard error, narrowest at a planned standard error of "
+            f"{plan.watch_se:.3g}, which leaves {primary.significance_level:.3g} of the level {plan.alpha:g} for this "
+            "moment."
+        )
+    if look is None:
+        return f"One analysis was made, at level {plan.alpha:g}."
+    at = "the last" if look.is_final else f"at {100 * look.fraction:.3g} % of the planned ratings"
+    return (
+        f"This is look {look.number} of {len(look.fractions)}, {at}; Lan–DeMets spending of O'Brien–Fleming "
+        f"type keeps the overall level {plan.alpha:g}, which leaves {primary.significance_level:.3g} for this "
+        "look, and the intervals are repeated confidence intervals."
+    )
+
+
+def _equivalence_words(primary: PrimarySummary, plan: Plan) -> str:
+    if primary.repeated_interval:
+        return "repeated confidence interval"
+    return f"{100 * (1 - 2 * plan.alpha):g} % interval (two one-sided tests)"

@@ -1,0 +1,181 @@
+"""The parts of the report beside the headline: yes/no outcomes, length, slices, exclusions, reviewers' work."""
+
+import numpy as np
+
+from evaluation.stats.criteria import CriterionResult
+from evaluation.stats.estimate import Estimate
+from evaluation.stats.exclusions import Exclusions, Side, with_and_without
+from evaluation.stats.length import length_adjusted_win_score
+from evaluation.stats.levels import Levels
+from evaluation.stats.multiplicity import gatekept
+from evaluation.stats.plan import Plan
+from evaluation.stats.primary import NO_PREFERENCE
+from evaluation.stats.proportions import ProportionResult, proportion_difference, share_interval
+from evaluation.stats.ratings import BoolArray, FloatArray, Ratings
+from evaluation.stats.reviewers import ReviewerQuality
+from evaluation.stats.sections import criteria_results, criterion_summary, ends, unit
+from evaluation.stats.slices import slice_scores
+from evaluation.stats.summaries import (
+    CriterionSummary,
+    ExclusionSide,
+    ExclusionsSummary,
+    LengthSummary,
+    QualitySummary,
+    SlicesSummary,
+    SliceSummary,
+    YesNoSummary,
+)
+
+
+def outcome_summaries(
+    ratings: Ratings, plan: Plan, levels: Levels, primary_p: float | None
+) -> tuple[tuple[CriterionSummary, ...], tuple[YesNoSummary, ...]]:
+    """Planned criteria and yes/no outcomes in order: one Holm family behind the gate of the primary test."""
+    criteria = criteria_results(ratings, plan)
+    names = tuple(ratings.yes_no) if plan.yes_no is None else plan.yes_no
+    yes_no = {
+        name: proportion_difference(ratings, name) if name in ratings.yes_no else None for name in names
+    }
+    adjusted = _adjusted(list(criteria.values()), list(yes_no.values()), primary_p)
+    n, first = len(ratings), len(criteria)
+    return (
+        tuple(
+            criterion_summary(name, result, n, levels, float(p))
+            for (name, result), p in zip(criteria.items(), adjusted[:first], strict=True)
+        ),
+        tuple(
+            _yes_no_summary(name, result, n, levels, float(p))
+            for (name, result), p in zip(yes_no.items(), adjusted[first:], strict=True)
+        ),
+    )
+
+
+def _adjusted(
+    criteria: list[CriterionResult | None], yes_no: list[ProportionResult | None], primary_p: float | None
+) -> FloatArray:
+    raw = [None if one is None else one.difference.p_value() for one in criteria]
+    raw += [None if one is None else one.p_value() for one in yes_no]
+    # An outcome without a test stays in the family as a failure, so that it cannot ease the others.
+    gate = 1.0 if primary_p is None else primary_p
+    return gatekept(gate, np.array([1.0 if p is None else p for p in raw]))
+
+
+def _yes_no_summary(
+    name: str, result: ProportionResult | None, n: int, levels: Levels, adjusted: float
+) -> YesNoSummary:
+    if result is None:
+        return YesNoSummary(name, *(None,) * 5, False, *(None,) * 9, 0, n, "the data do not have it")
+    p = result.p_value()
+    low, high = ends(result.interval(levels.interval))
+    before_low, before_high = ends(share_interval(result.baseline, levels.interval))
+    after_low, after_high = ends(share_interval(result.candidate, levels.interval))
+    relative_low, relative_high = ends(result.relative_interval(levels.interval))
+    return YesNoSummary(
+        name=name,
+        difference=result.difference.value,
+        ci_low=low,
+        ci_high=high,
+        p_value=p,
+        p_adjusted=None if p is None else adjusted,
+        significant=p is not None and adjusted <= levels.significance,
+        baseline_share=result.baseline.value,
+        baseline_low=before_low,
+        baseline_high=before_high,
+        candidate_share=result.candidate.value,
+        candidate_low=after_low,
+        candidate_high=after_high,
+        relative_change=result.relative_change,
+        relative_ci_low=relative_low,
+        relative_ci_high=relative_high,
+        n_ratings=result.difference.clustered.n_ratings,
+        n_missing=result.n_missing,
+        problem=result.problem,
+    )
+
+
+def length_summary(ratings: Ratings, levels: Levels) -> LengthSummary | None:
+    """The length check over ratings whose lengths are known; None where none is."""
+    if ratings.lengths is None:
+        return None
+    known = np.isfinite(ratings.lengths[0]) & np.isfinite(ratings.lengths[1])
+    if not known.any():
+        return None
+    rows = ratings if known.all() else ratings.subset(known)
+    before, after = ratings.lengths[0][known], ratings.lengths[1][known]
+    adjusted = length_adjusted_win_score(rows, before, after)
+    low, high = ends(unit(adjusted.interval(levels.interval)))
+    return LengthSummary(
+        baseline_mean=float(before.mean()),
+        candidate_mean=float(after.mean()),
+        candidate_longer_share=float(((after > before) + 0.5 * (after == before)).mean()),
+        adjusted_estimate=_unit_value(adjusted),
+        adjusted_ci_low=low,
+        adjusted_ci_high=high,
+        p_value=adjusted.p_value(NO_PREFERENCE),
+        n_ratings=int(known.sum()),
+    )
+
+
+def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
+    found = slice_scores(ratings)
+    each = []
+    for one in found.each:
+        low, high = ends(unit(one.score.interval(levels.interval)))
+        each.append(
+            SliceSummary(
+                slicing=one.slicing,
+                label=one.label,
+                estimate=one.score.value,
+                ci_low=low,
+                ci_high=high,
+                p_value=one.p_value,
+                p_adjusted=one.p_adjusted,
+                n_ratings=one.score.n_ratings,
+                n_prompts=one.score.n_prompts,
+                n_reviewers=one.score.n_reviewers,
+                problem=one.score.problem,
+            )
+        )
+    return SlicesSummary("exploratory", tuple(each), found.omitted)
+
+
+def exclusions_summary(
+    ratings: Ratings, excluded: BoolArray | None, plan: Plan, levels: Levels
+) -> ExclusionsSummary | None:
+    """The headline with and without; None where nobody said which ratings the rule hits."""
+    if excluded is None:
+        return None
+    found: Exclusions = with_and_without(
+        ratings,
+        excluded,
+        margin=plan.margin,
+        significance=levels.significance,
+        equivalence=levels.equivalence,
+    )
+    return ExclusionsSummary(
+        rule=plan.exclusion,
+        applied=bool(plan.exclusion),
+        n_ratings=found.n_ratings,
+        n_reviewers=found.n_reviewers,
+        everything=_exclusion_side(found.everything),
+        kept=_exclusion_side(found.kept),
+        changes_verdict=found.changes_verdict,
+    )
+
+
+def _exclusion_side(side: Side) -> ExclusionSide:
+    score = side.score
+    return ExclusionSide(
+        side.verdict, score.value, *ends(side.interval), score.p_value(), score.n_ratings, score.n_reviewers
+    )
+
+
+def quality_summary(quality: tuple[ReviewerQuality, ...] | None) -> QualitySummary | None:
+    if quality is None:
+        return None
+    return QualitySummary(len(quality), tuple(one for one in quality if one.flags))
+
+
+def _unit_value(estimate: Estimate) -> float | None:
+    """A straight line can leave the range of a score; the score cannot."""
+    return None if estimate.value is None else min(max(estimate.value, 0.0), 1.0)

@@ -1,0 +1,73 @@
+"""The win score inside parts of the prompts. Exploratory: adjusted by Benjamini–Hochberg, never a verdict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.stats.clustered import clustered_mean
+from evaluation.stats.estimate import Estimate
+from evaluation.stats.multiplicity import benjamini_hochberg
+from evaluation.stats.ratings import BoolArray, Ratings, Slicing
+from evaluation.stats.weights import choose_weights
+
+# A page of slices that nobody can read helps nobody; the largest are shown and the rest counted.
+MOST_SLICES = 20
+MIN_PROMPTS = 5
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """Win score of the ratings whose `slicing` has the value `label`.
+
+    `p_adjusted` is Benjamini–Hochberg's over every slice of every slicing that has a test.
+    """
+
+    slicing: str
+    label: str
+    score: Estimate
+    p_value: float | None
+    p_adjusted: float | None
+
+
+@dataclass(frozen=True)
+class Slices:
+    """`omitted` counts slices beyond the largest MOST_SLICES of a slicing or with fewer than MIN_PROMPTS prompts."""
+
+    each: tuple[SliceResult, ...]
+    omitted: int
+
+
+def slice_scores(ratings: Ratings) -> Slices:
+    """Two-way clustered win score of every slice in `ratings.slices`, largest first."""
+    found: list[tuple[str, str, Estimate]] = []
+    omitted = 0
+    for name, parts in ratings.slices.items():
+        shown, rest = _largest(parts, ratings)
+        omitted += rest
+        found += [(name, parts.labels[code], _score(ratings, parts.code == code)) for code in shown]
+    raw = [score.p_value(0.5) for _, _, score in found]
+    adjusted = iter(benjamini_hochberg(np.array([p for p in raw if p is not None], dtype=np.float64)))
+    return Slices(
+        tuple(
+            SliceResult(name, label, score, p, None if p is None else float(next(adjusted)))
+            for (name, label, score), p in zip(found, raw, strict=True)
+        ),
+        omitted,
+    )
+
+
+def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
+    """Codes of the parts with enough prompts, most prompts first, and how many parts with ratings were left out."""
+    given = parts.code >= 0
+    width = ratings.n_prompts + 1
+    pairs = np.unique(parts.code[given] * width + ratings.prompt[given])
+    prompts = np.bincount(pairs // width, minlength=len(parts.labels))
+    order = [int(i) for i in np.argsort(-prompts, kind="stable") if prompts[i] >= MIN_PROMPTS]
+    shown = order[:MOST_SLICES]
+    return shown, int((prompts > 0).sum()) - len(shown)
+
+
+def _score(ratings: Ratings, rows: BoolArray) -> Estimate:
+    prompt, reviewer = ratings.prompt[rows], ratings.reviewer[rows]
+    weights = choose_weights(prompt, reviewer).values
+    return clustered_mean(ratings.win_score[rows], prompt, reviewer, weights=weights)
