@@ -22,11 +22,17 @@ class Side:
     similarities: dict[str, list[float]] = field(default_factory=dict)
 
     def add(
-        self, match: dict[str, Any] | None, tokens: int, latency_ms: float, finish: str, text: str
+        self,
+        match: dict[str, Any] | None,
+        tokens: int | None,
+        latency_ms: float | None,
+        finish: str,
+        text: str,
     ) -> None:
         self.responses += 1
-        self.tokens.append(tokens)
-        self.latencies.append(latency_ms)
+        if tokens is not None and latency_ms is not None:
+            self.tokens.append(tokens)
+            self.latencies.append(latency_ms)
         self.cut += finish == "length"
         self.empty += not text.strip()
         if match is None:
@@ -61,7 +67,7 @@ class Side:
             "valid_json_share": self.valid_json / self.judged if self.judged else None,
             "cut": self.cut,
             "empty": self.empty,
-            "mean_tokens": tokens / self.responses,
-            "median_latency_ms": median(self.latencies),
+            "mean_tokens": tokens / len(self.tokens) if self.tokens else None,
+            "median_latency_ms": median(self.latencies) if self.latencies else None,
             "ms_per_token": latency / tokens if tokens else None,
         }

@@ -24,7 +24,7 @@ class PromptSetForm(forms.Form):
 
 
 class ComparisonForm(forms.Form):
-    field_order = ("name", "prompt_set", "candidate")
+    field_order = ("name", "prompt_set", "candidates", "baseline")
     name = forms.CharField(max_length=100)
     max_new_tokens = forms.IntegerField(
         initial=512, min_value=1, max_value=32768, label="Longest response, in tokens"
@@ -45,9 +45,16 @@ class ComparisonForm(forms.Form):
         self.fields["prompt_set"] = forms.ModelChoiceField(
             selectors.prompt_sets(user=user), label="Prompt set"
         )
-        self.fields["candidate"] = forms.ModelChoiceField(
+        self.fields["candidates"] = forms.ModelMultipleChoiceField(
             training.adapters(user=user),
-            help_text="The tuned model; it is compared with the base it was trained on.",
+            label="Candidates",
+            help_text="One tuned model or several; each is compared with the same baseline.",
+        )
+        self.fields["baseline"] = forms.ModelChoiceField(
+            training.local_models(user=user),
+            required=False,
+            empty_label="The base that the candidates were trained on",
+            help_text="Or an earlier adapter on that base: does the new one beat it?",
         )
 
     @property
@@ -56,7 +63,7 @@ class ComparisonForm(forms.Form):
 
 
 class CampaignForm(forms.Form):
-    field_order = ("title", "run")
+    field_order = ("title", "run", "candidate")
     title = forms.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
     pairs = forms.IntegerField(
         required=False, min_value=1, label="Pairs to review", help_text="Drawn at random; all unless told."
@@ -102,6 +109,11 @@ class CampaignForm(forms.Form):
         super().__init__(*args, **kwargs)
         finished = selectors.generation_runs(user=user).filter(status="succeeded")
         self.fields["run"] = forms.ModelChoiceField(finished, label="Comparison")
+        self.fields["candidate"] = forms.ModelChoiceField(
+            training.models(user=user).filter(compared_in__isnull=False).distinct(),
+            required=False,
+            help_text="Only where the comparison has several.",
+        )
         self.fields["rubric_text"].initial = rubrics.builtin("customer_support")
 
     @property

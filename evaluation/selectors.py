@@ -20,7 +20,6 @@ from evaluation.models import (
     PromptSet,
     Rating,
     Report,
-    Response,
     Reviewer,
 )
 from evaluation.stats import OUTCOMES, Ratings
@@ -31,6 +30,7 @@ from ftplatform.jobs.models import Job, JobEvent
 from training.models import Dataset, ModelVersion
 
 M = TypeVar("M", bound=Model)
+SIDES = ("baseline", "candidate")
 
 
 def _visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
@@ -53,24 +53,34 @@ def prompt_set(*, user: User, pk: UUID) -> PromptSet:
 
 
 def generation_runs(*, user: User) -> QuerySet[GenerationRun]:
-    related = ("prompt_set__dataset", "baseline", "candidate__run", "created_by")
-    return _visible(GenerationRun.objects.select_related(*related), user)
+    related = ("prompt_set__dataset", "baseline", "created_by")
+    runs = GenerationRun.objects.select_related(*related).prefetch_related("run_candidates__model")
+    return _visible(runs, user)
 
 
 def generation_run(*, user: User, pk: UUID) -> GenerationRun:
     return _one(generation_runs(user=user), pk=pk)
 
 
+def candidate(*, run: GenerationRun, pk: str | None) -> ModelVersion:
+    """The run's candidate with this id, the first one without an id; 404 for a model it does not compare."""
+    found = next((model for model in run.candidates if pk in (None, str(model.pk))), None)
+    if found is None:
+        raise Http404
+    return found
+
+
 def events(run: GenerationRun) -> QuerySet[JobEvent]:
     return run.events.order_by("-id")[:100]
 
 
-def pairs(*, user: User, run: GenerationRun) -> QuerySet[Pair]:
-    """The pairs with both names on them; closed to whoever is reviewing them blind."""
+def pairs(*, user: User, run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+    """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
     for campaign in run.campaigns.filter(reviewers__user=user):
         require_not_reviewing(campaign=campaign, user=user)
-    found = Pair.objects.filter(run=run).select_related("prompt", "baseline", "candidate").order_by("pk")
-    return _visible(found, user)
+    related = ("prompt", "candidate_model", "baseline", "candidate")
+    found = Pair.objects.filter(run=run).select_related(*related).order_by("pk")
+    return _visible(found.filter(candidate_model=candidate) if candidate else found, user)
 
 
 def pair(*, user: User, run: GenerationRun, pk: int) -> Pair:
@@ -78,7 +88,7 @@ def pair(*, user: User, run: GenerationRun, pk: int) -> Pair:
 
 
 def campaigns(*, user: User) -> QuerySet[Campaign]:
-    return _visible(Campaign.objects.select_related("run__baseline", "run__candidate", "created_by"), user)
+    return _visible(Campaign.objects.select_related("run__baseline", "candidate", "created_by"), user)
 
 
 def campaigns_rated(*, user: User) -> QuerySet[Campaign]:
@@ -257,26 +267,29 @@ def _steps() -> dict[str, Any]:
     return {**done, "next": missing[0] if missing else None}
 
 
-def comparison(run: GenerationRun) -> dict[str, Any] | None:
-    """Both sides of a finished comparison in numbers, one pass over its responses; None before there are any.
+def comparison(run: GenerationRun, candidate: ModelVersion | None = None) -> dict[str, Any] | None:
+    """The baseline and one candidate (the first unless told) in numbers, one pass over their responses; None before
+    there are any.
 
     Latencies are those inside batches: good for comparing the two sides with each other, not for promises.
     """
-    sides = {role: Side() for role in Response.Role.values}
-    rows = run.responses.values_list("role", "match", "output_tokens", "latency_ms", "finish_reason", "text")
-    for role, match, tokens, latency, finish, text in rows.iterator(chunk_size=2000):
-        sides[role].add(match, tokens, latency, finish, text)
-    baseline, candidate = sides["baseline"], sides["candidate"]
-    if not baseline.responses or not candidate.responses:
+    models = {run.baseline_id: Side(), (candidate or run.candidate).pk: Side()}
+    rows = run.responses.filter(model__in=models).values_list(
+        "model_id", "match", "output_tokens", "batch_latency_ms", "finish_reason", "text"
+    )
+    for model, match, tokens, latency, finish, text in rows.iterator(chunk_size=2000):
+        models[model].add(match, tokens, latency, finish, text)
+    baseline, tuned = models.values()
+    if not baseline.responses or not tuned.responses:
         return None
     return {
         "baseline": baseline.figures(),
-        "candidate": candidate.figures(),
+        "candidate": tuned.figures(),
         "fields": [
             {
                 "name": name,
                 "baseline": baseline.field_figures(name),
-                "candidate": candidate.field_figures(name),
+                "candidate": tuned.field_figures(name),
             }
             for name in baseline.fields
         ],
@@ -286,7 +299,7 @@ def comparison(run: GenerationRun) -> dict[str, Any] | None:
 def pair_details(pair: Pair) -> dict[str, Any]:
     """One prompt with both responses, field by field: expected, and what each side said."""
     by_field: dict[str, dict[str, Any]] = {}
-    for role in Response.Role.values:
+    for role in SIDES:
         match = getattr(pair, role).match
         for found in match["fields"] if match else ():
             row = by_field.setdefault(
@@ -296,9 +309,7 @@ def pair_details(pair: Pair) -> dict[str, Any]:
     return {
         "fields": list(by_field.values()),
         "expected": _pretty(pair.prompt.expected),
-        "sides": [
-            {"role": role, "text": _pretty_text(getattr(pair, role).text)} for role in Response.Role.values
-        ],
+        "sides": [{"role": role, "text": _pretty_text(getattr(pair, role).text)} for role in SIDES],
     }
 
 

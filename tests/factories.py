@@ -60,7 +60,14 @@ def adapter(owner: User, **fields: Any) -> ModelVersion:
         "path": "/nowhere",
         "weights_hash": "1" * 64,
     }
-    return ModelVersion.objects.create(created_by=owner, base=base_model(owner), **values | fields)
+    base = fields.pop("base", None) or base_model(owner)
+    return ModelVersion.objects.create(created_by=owner, base=base, **values | fields)
+
+
+def external_model(owner: User, **fields: Any) -> ModelVersion:
+    """A system known by its name alone: served elsewhere, or its pairs imported."""
+    values = {"name": f"external-{next(_numbers)}", "kind": "external"}
+    return ModelVersion.objects.create(created_by=owner, **values | fields)
 
 
 def training_run(owner: User, **fields: Any) -> TrainingRun:
@@ -90,35 +97,42 @@ def prompt_set(owner: User, size: int = 4) -> PromptSet:
     return made
 
 
-def response(prompt: Prompt, role: str, **changes: Any) -> dict[str, Any]:
-    decision = "Yes" if role == "candidate" else "No"
+def response(run: GenerationRun, prompt: Prompt, model: ModelVersion, **changes: Any) -> dict[str, Any]:
+    """A response as a worker reports it; candidates decide as expected, the baseline does not."""
+    decision = "No" if model == run.baseline else "Yes"
     return {
         "prompt_id": prompt.pk,
-        "role": role,
+        "model": str(model.pk),
+        "sample": 0,
         "text": json.dumps({"decision": decision, "urgent": False}),
         "input_tokens": 40,
         "output_tokens": 12,
-        "latency_ms": 120.0,
+        "batch_latency_ms": 120.0,
         "batch_size": 2,
         "finish_reason": "stop",
     } | changes
 
 
-def generation_run(owner: User, prompts: int = 4, *, finished: bool = True) -> GenerationRun:
+def generation_run(
+    owner: User, prompts: int = 4, *, finished: bool = True, candidates: int = 1, samples: int = 1
+) -> GenerationRun:
     """A comparison; when finished, its responses are stored batch by batch as a worker would."""
+    first = adapter(owner)
+    models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
     run = generation.launch(
         user=owner,
         name="comparison",
         prompt_set=prompt_set(owner, prompts),
-        candidate=adapter(owner),
-        decoding=DecodingConfig(),
+        candidates=models,
+        decoding=DecodingConfig(samples=samples),
     )
     if finished:
         claim = jobs.claim_next(queue=run.queue, worker="test")
         assert claim is not None and claim.job_id == run.pk
         for prompt in run.prompt_set.prompts.all():
-            for role in ("baseline", "candidate"):
-                generation.record_responses(claim, [response(prompt, role)])
+            for model in run.model_versions:
+                answers = [response(run, prompt, model, sample=sample) for sample in range(samples)]
+                generation.record_responses(claim, answers)
         generation.complete(claim, {"device": "cpu"})
         jobs.finish(claim, Job.Status.SUCCEEDED)
         run.refresh_from_db()

@@ -51,12 +51,14 @@ class Dataset(models.Model):
 
 
 class ModelVersion(models.Model):
-    """A base model, an adapter trained on one, or both merged into one, with its lineage."""
+    """A base model, an adapter trained on one, or both merged into one, with its lineage; or an external system, known
+    by its name alone."""
 
     class Kind(models.TextChoices):
         BASE = "base", "Base model"
         ADAPTER = "adapter", "Adapter"
         MERGED = "merged", "Merged model"
+        EXTERNAL = "external", "External system"
 
     class Stage(models.TextChoices):
         CANDIDATE = "candidate", "Candidate"
@@ -67,8 +69,10 @@ class ModelVersion(models.Model):
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
-    path = models.CharField(max_length=1000, help_text="Folder with safetensors, as the workers see it.")
-    weights_hash = models.CharField(max_length=64)
+    path = models.CharField(
+        max_length=1000, blank=True, help_text="Folder with safetensors, as the workers see it."
+    )
+    weights_hash = models.CharField(max_length=64, blank=True)
     base = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="adapters")
     run = models.OneToOneField(
         "TrainingRun", null=True, blank=True, on_delete=models.PROTECT, related_name="adapter"
@@ -94,7 +98,8 @@ class ModelVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="base", base__isnull=True, run__isnull=True, source__isnull=True)
                 | Q(kind="adapter", base__isnull=False, source__isnull=True)
-                | Q(kind="merged", base__isnull=False, run__isnull=True, source__isnull=False),
+                | Q(kind="merged", base__isnull=False, run__isnull=True, source__isnull=False)
+                | Q(kind="external", base__isnull=True, run__isnull=True, source__isnull=True),
                 name="model_lineage",
             ),
         ]

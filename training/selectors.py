@@ -68,6 +68,13 @@ def adapters(*, user: User) -> QuerySet[ModelVersion]:
     return current.exclude(stage=ModelVersion.Stage.RETIRED)
 
 
+def local_models(*, user: User) -> QuerySet[ModelVersion]:
+    """Base models and adapters that a worker can load today."""
+    return models(user=user).filter(
+        Q(pk__in=base_models(user=user).values("pk")) | Q(pk__in=adapters(user=user).values("pk"))
+    )
+
+
 def model(*, user: User, pk: UUID) -> ModelVersion:
     return _one(models(user=user), pk)
 

@@ -119,11 +119,13 @@ def _generate(claim: jobs.Claim) -> Outcome:
     prompts_file = folder / "prompts.jsonl"
     with prompts_file.open("w", encoding="utf-8") as out:
         out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
-    already = run.prompt_set.size * 2 - sum(len(prompt["roles"]) for prompt in prompts)
+    already = generation.expected(run) - sum(len(prompt["wanted"]) for prompt in prompts)
     job = {
-        "base_model": run.baseline.path,
-        "baseline_adapter": None,
-        "candidate_adapter": run.candidate.path,
+        "base_model": (run.baseline.base or run.baseline).path,
+        "sides": [
+            {"model": str(model.pk), "adapter": model.path if model.base_id else None}
+            for model in run.model_versions
+        ],
         "prompts_file": str(prompts_file),
         "decoding": run.decoding,
     }

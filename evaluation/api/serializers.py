@@ -27,6 +27,12 @@ class PromptSetCreateSerializer(serializers.Serializer[PromptSet]):
 
 
 class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
+    candidate = serializers.UUIDField(source="candidate.pk", read_only=True, help_text="The first candidate.")
+    candidates = serializers.SerializerMethodField()
+
+    def get_candidates(self, run: GenerationRun) -> list[str]:
+        return [str(model.pk) for model in run.candidates]
+
     class Meta:
         model = GenerationRun
         fields = [
@@ -35,6 +41,8 @@ class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
             "prompt_set",
             "baseline",
             "candidate",
+            "candidates",
+            "engine",
             "decoding",
             "status",
             "stage",
@@ -52,8 +60,17 @@ class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
 class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
     name = serializers.CharField(max_length=100)
     prompt_set = serializers.UUIDField()
-    candidate = serializers.UUIDField()
+    candidate = serializers.UUIDField(required=False, help_text="Short for `candidates` of one.")
+    candidates = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=8)
+    baseline = serializers.UUIDField(
+        required=False, default=None, allow_null=True, help_text="The first candidate's base unless told."
+    )
     decoding = serializers.DictField(required=False, default=dict)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("candidate" in attrs) == ("candidates" in attrs):
+            raise serializers.ValidationError({"candidates": "Give either candidate or candidates."})
+        return attrs
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):
@@ -63,6 +80,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "id",
             "title",
             "run",
+            "candidate",
             "status",
             "overlap",
             "pairs_planned",
@@ -80,6 +98,9 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
 class CampaignCreateSerializer(serializers.Serializer[Campaign]):
     title = serializers.CharField(max_length=100)
     run = serializers.UUIDField()
+    candidate = serializers.UUIDField(
+        required=False, default=None, allow_null=True, help_text="Only where the comparison has several."
+    )
     rubric_text = serializers.CharField(max_length=100_000)
     overlap = serializers.IntegerField(min_value=1, max_value=100)
     pairs = serializers.IntegerField(

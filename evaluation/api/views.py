@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django_filters.rest_framework import FilterSet, ModelChoiceFilter
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -46,9 +47,20 @@ class PromptSetViewSet(EvaluationViewSet):
         return Response(serializers.PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
+class GenerationRunFilter(FilterSet):  # type: ignore[misc]
+    candidate = ModelChoiceFilter(
+        field_name="run_candidates__model", queryset=lambda request: training.models(user=signed_in(request))
+    )
+
+    class Meta:
+        model = GenerationRun
+        fields = ("status", "prompt_set")
+
+
 class GenerationRunViewSet(EvaluationViewSet):
     queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.GenerationRunSerializer
+    filterset_class = GenerationRunFilter
     filterset_fields = ("status", "prompt_set", "candidate")
 
     def get_queryset(self) -> QuerySet[GenerationRun]:
@@ -60,11 +72,13 @@ class GenerationRunViewSet(EvaluationViewSet):
     def create(self, request: Request) -> Response:
         values = parse(serializers.GenerationLaunchSerializer, request)
         user = signed_in(request)
+        asked = values.get("candidates") or [values["candidate"]]
         run = generation.launch(
             user=user,
             name=values["name"],
             prompt_set=selectors.prompt_set(user=user, pk=values["prompt_set"]),
-            candidate=training.model(user=user, pk=values["candidate"]),
+            candidates=[training.model(user=user, pk=pk) for pk in asked],
+            baseline=training.model(user=user, pk=values["baseline"]) if values["baseline"] else None,
             decoding=configs.check(DecodingConfig, values["decoding"]),
             idempotency_key=idempotency_key(request),
         )
@@ -92,8 +106,10 @@ class CampaignViewSet(EvaluationViewSet):
         values = parse(serializers.CampaignCreateSerializer, request)
         user = signed_in(request)
         run = selectors.generation_run(user=user, pk=values.pop("run"))
+        chosen = values.pop("candidate")
+        candidate = selectors.candidate(run=run, pk=str(chosen)) if chosen else None
         looks = tuple(values.pop("looks", [1.0]))
-        made = campaigns.create(user=user, run=run, looks=looks, **values)
+        made = campaigns.create(user=user, run=run, candidate=candidate, looks=looks, **values)
         return Response(serializers.CampaignSerializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses={200: OpenApiResponse(description="{invite_code, invite_url}")})

@@ -2,7 +2,7 @@
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
 from evaluation.models.campaigns import Amendment, Campaign, Invite
-from evaluation.models.pairs import GenerationRun, Pair, Response
+from evaluation.models.pairs import Failure, GenerationRun, Pair, Response, RunCandidate, Timing
 from evaluation.models.prompts import Prompt, PromptSet
 from evaluation.models.ratings import Rating
 from evaluation.models.reports import Report
@@ -12,6 +12,7 @@ __all__ = [
     "Amendment",
     "Assignment",
     "Campaign",
+    "Failure",
     "GenerationRun",
     "Invite",
     "Pair",
@@ -24,4 +25,6 @@ __all__ = [
     "Reviewer",
     "Rubric",
     "RubricVersion",
+    "RunCandidate",
+    "Timing",
 ]

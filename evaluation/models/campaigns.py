@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from evaluation.models.pairs import GenerationRun
 from evaluation.models.rubrics import RubricVersion
+from training.models import ModelVersion
 
 
 class Campaign(models.Model):
@@ -25,6 +26,9 @@ class Campaign(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
     run = models.ForeignKey(GenerationRun, on_delete=models.PROTECT, related_name="campaigns")
+    candidate = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="Which of the run's candidates."
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
     rubric_text = models.TextField(help_text="Markdown in the form dialect.")
     rubric = models.JSONField(help_text="The form parsed from it.")

@@ -1,5 +1,6 @@
 """Generation runs, their responses, and the pairs that reviewers see."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from django.db import models
@@ -10,12 +11,17 @@ from training.models import ModelVersion
 
 
 class GenerationRun(Job):
-    """One job that makes responses of two ModelVersions for a PromptSet, with the same decoding."""
+    """One job that makes the responses of a baseline and of one or several candidates to the same prompts, with the
+    same decoding. Its models are frozen at the launch."""
+
+    LOCAL = "local"
 
     name = models.CharField(max_length=100)
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="generation_runs")
     baseline = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
-    candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    engine = models.CharField(
+        max_length=60, default=LOCAL, help_text="local, or the name of a configured endpoint."
+    )
     decoding = models.JSONField()
     facts = models.JSONField(
         default=dict, help_text="Device, quantisation, merge state, as the worker reported."
@@ -27,42 +33,131 @@ class GenerationRun(Job):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def candidates(self) -> list[ModelVersion]:
+        """In the order of the launch; prefetch `run_candidates__model` for many runs."""
+        return [row.model for row in self.run_candidates.all()]
+
+    @property
+    def candidate(self) -> ModelVersion:
+        """The only candidate, or the first of several."""
+        return self.candidates[0]
+
+    @property
+    def model_versions(self) -> list[ModelVersion]:
+        """Every model that answers: the baseline, then the candidates."""
+        return [self.baseline, *self.candidates]
+
+    @property
+    def samples(self) -> int:
+        """Responses that each model gives to each prompt."""
+        return int(self.decoding.get("samples", 1))
+
+
+class RunCandidate(models.Model):
+    """A model that a run compares with its baseline."""
+
+    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="run_candidates")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_in")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "model"], name="run_candidate_once"),
+            models.UniqueConstraint(fields=["run", "position"], name="run_candidate_position"),
+        ]
+
 
 class Response(models.Model):
-    """One model's text for one prompt, with what it cost."""
-
-    class Role(models.TextChoices):
-        BASELINE = "baseline", "Baseline"
-        CANDIDATE = "candidate", "Candidate"
+    """One model's text for one prompt, with what it cost. Figures that an import did not bring are NULL."""
 
     class FinishReason(models.TextChoices):
         STOP = "stop", "Ended by itself"
         LENGTH = "length", "Cut at the limit"
+        FILTER = "filter", "Cut by the engine's content filter"
+        UNKNOWN = "unknown", "Not recorded"
 
     run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="responses")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
-    role = models.CharField(max_length=10, choices=Role)
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    sample = models.PositiveSmallIntegerField(default=0, help_text="0 for the first response to a prompt.")
     text = models.TextField(blank=True)
-    input_tokens = models.PositiveIntegerField()
-    output_tokens = models.PositiveIntegerField()
-    latency_ms = models.FloatField(help_text="From the start of its batch to its own end.")
-    batch_size = models.PositiveSmallIntegerField()
-    finish_reason = models.CharField(max_length=10, choices=FinishReason)
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    batch_latency_ms = models.FloatField(
+        null=True,
+        help_text="From the start of its batch to its own end, among others: throughput, not what a user waits.",
+    )
+    batch_size = models.PositiveIntegerField(null=True)
+    finish_reason = models.CharField(max_length=10, choices=FinishReason, default=FinishReason.UNKNOWN)
     match = models.JSONField(null=True, help_text="Expected output against this text, field by field.")
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["run", "prompt", "role"], name="response_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "prompt", "model", "sample"], name="response_once")
+        ]
+
+
+class Timing(models.Model):
+    """One single-stream measurement: nothing else in the batch, after warm-up, sides in random order."""
+
+    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="timings")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    repetition = models.PositiveSmallIntegerField(default=0)
+    place = models.PositiveIntegerField(default=0, help_text="Place in the order in which all were measured.")
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    first_token_ms = models.FloatField(null=True, help_text="From the request to the first token.")
+    total_ms = models.FloatField(help_text="From the request to the end of the response.")
+
+    class Meta:
+        ordering = ["place", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "prompt", "model", "repetition"], name="timing_once")
+        ]
+
+    @property
+    def token_ms(self) -> float | None:
+        """Milliseconds for each output token after the first; None where that was not measured."""
+        if self.first_token_ms is None or not self.output_tokens or self.output_tokens < 2:
+            return None
+        return (self.total_ms - self.first_token_ms) / (self.output_tokens - 1)
+
+
+class Failure(models.Model):
+    """A response that could not be made, and why; gone once the response is there. Its text is never a response."""
+
+    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="failures")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    sample = models.PositiveSmallIntegerField(default=0)
+    code = models.CharField(max_length=60)
+    message = models.TextField()
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "prompt", "model", "sample"], name="failure_once")
+        ]
 
 
 class Pair(models.Model):
-    """The two responses for one prompt; made when both sides are complete."""
+    """The baseline's and one candidate's response to a prompt; made when every side of the run is complete."""
 
     run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
-    baseline = models.OneToOneField(Response, on_delete=models.CASCADE, related_name="+")
+    candidate_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    sample = models.PositiveSmallIntegerField(default=0)
+    baseline = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
     candidate = models.OneToOneField(Response, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["run", "prompt"], name="pair_once")]
+        indexes = [models.Index(fields=["run", "candidate_model", "sample", "id"], name="pair_list")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "prompt", "candidate_model", "sample"], name="pair_once")
+        ]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from evaluation import rubrics
@@ -14,6 +15,7 @@ from evaluation.stats import Plan
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
+from training.models import ModelVersion
 
 MAX_LOOKS = 6
 
@@ -23,6 +25,7 @@ def create(
     user: User,
     title: str,
     run: GenerationRun,
+    candidate: ModelVersion | None = None,
     rubric_text: str,
     overlap: int,
     pairs: int | None = None,
@@ -31,8 +34,9 @@ def create(
     lease_minutes: int = 30,
     max_per_reviewer: int | None = None,
 ) -> Campaign:
-    """Draft a campaign over `pairs` (all unless told) of a finished generation run."""
-    available = Pair.objects.filter(run=run).count()
+    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run."""
+    candidate = _candidate(run, candidate)
+    available = reviewable(run, candidate).count()
     if run.status != run.Status.SUCCEEDED or not available:
         raise DomainError(
             "run_incomplete", "Both sides must be complete: wait until the comparison has succeeded."
@@ -55,6 +59,7 @@ def create(
         campaign = Campaign.objects.create(
             title=title,
             run=run,
+            candidate=candidate,
             rubric_text=rubric_text,
             rubric=form.to_json(),
             overlap=overlap,
@@ -66,6 +71,24 @@ def create(
         )
         audit.record(actor=user, action="campaign.create", target=campaign)
         return campaign
+
+
+def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersion:
+    if candidate is None and len(run.candidates) > 1:
+        names = ", ".join(model.name for model in run.candidates)
+        raise DomainError(
+            "choose_candidate", f"The comparison has several candidates; choose one of {names}.", status=400
+        )
+    if candidate is not None and candidate not in run.candidates:
+        raise DomainError(
+            "foreign_candidate", f"The comparison {run} has no candidate {candidate}.", status=400
+        )
+    return candidate or run.candidate
+
+
+def reviewable(run: GenerationRun, candidate: ModelVersion) -> QuerySet[Pair]:
+    """The pairs that people may review: the first sample, so that every prompt counts once."""
+    return Pair.objects.filter(run=run, candidate_model=candidate, sample=0)
 
 
 def read_plan(values: dict[str, Any]) -> Plan:
@@ -118,7 +141,7 @@ def open_campaign(*, campaign: Campaign, user: User) -> Invite:
 def _draw_items(campaign: Campaign) -> None:
     """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
     rng = secrets.SystemRandom()
-    pairs = list(Pair.objects.filter(run=campaign.run_id).values_list("pk", flat=True))
+    pairs = list(reviewable(campaign.run, campaign.candidate).values_list("pk", flat=True))
     chosen = rng.sample(pairs, campaign.pairs_planned)
     ReviewItem.objects.bulk_create(
         [

@@ -91,7 +91,7 @@ def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
 def _provenance(campaign: Campaign) -> dict[str, Any]:
     """Where every number comes from: dataset, run, adapter, decoding, rubric."""
     run = campaign.run
-    training = run.candidate.run
+    training = campaign.candidate.run
     return {
         "campaign": {"id": str(campaign.pk), "title": campaign.title, "overlap": campaign.overlap},
         "plan": campaign.plan,
@@ -101,7 +101,7 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
             "weights": run.baseline.weights_hash,
             "demo": run.baseline.is_demo,
         },
-        "candidate": {"name": run.candidate.name, "weights": run.candidate.weights_hash},
+        "candidate": {"name": campaign.candidate.name, "weights": campaign.candidate.weights_hash},
         "dataset": {"name": str(training.dataset), "content": training.dataset.content_hash}
         if training
         else None,

@@ -67,8 +67,9 @@ def generation_runs(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def generation_run_new(request: StaffRequest) -> HttpResponse:
-    asked = {name: request.GET.get(name) for name in ("candidate", "prompt_set")}
-    initial = {"idempotency_key": uuid.uuid4().hex, **asked}
+    asked = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
+    candidates = request.GET.getlist("candidate")
+    initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **asked}
     form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
@@ -77,7 +78,8 @@ def generation_run_new(request: StaffRequest) -> HttpResponse:
                 user=request.user,
                 name=values["name"],
                 prompt_set=values["prompt_set"],
-                candidate=values["candidate"],
+                candidates=list(values["candidates"]),
+                baseline=values["baseline"],
                 decoding=configs.check(DecodingConfig, form.decoding_values),
                 idempotency_key=values["idempotency_key"],
             )
@@ -105,13 +107,14 @@ def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "evaluation/generation_run_live.html", context)
     if run.is_finished:
-        comparison = selectors.comparison(run)
+        candidate = selectors.candidate(run=run, pk=request.GET.get("candidate"))
+        comparison = selectors.comparison(run, candidate)
+        pairs = selectors.pairs(user=request.user, run=run, candidate=candidate)
         context |= {
+            "candidate": candidate,
             "comparison": comparison,
             "chart": charts.fields_chart(comparison) if comparison else None,
-            "page_obj": Paginator(selectors.pairs(user=request.user, run=run), 25).get_page(
-                request.GET.get("page")
-            ),
+            "page_obj": Paginator(pairs, 25).get_page(request.GET.get("page")),
         }
     return render(request, "evaluation/generation_run.html", context)
 
@@ -143,10 +146,23 @@ def campaigns(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: StaffRequest) -> HttpResponse:
-    form = CampaignForm(request.POST or None, user=request.user, initial={"run": request.GET.get("run")})
+    form = CampaignForm(
+        request.POST or None,
+        user=request.user,
+        initial={name: request.GET.get(name) for name in ("run", "candidate")},
+    )
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
-        names = ("title", "run", "pairs", "overlap", "rubric_text", "lease_minutes", "max_per_reviewer")
+        names = (
+            "title",
+            "run",
+            "candidate",
+            "pairs",
+            "overlap",
+            "rubric_text",
+            "lease_minutes",
+            "max_per_reviewer",
+        )
         try:
             made = campaign_services.create(
                 user=request.user,

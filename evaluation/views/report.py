@@ -33,7 +33,7 @@ def report(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "campaign": found.campaign,
         "result": found.result,
         "charts": charts.report_charts(found.result),
-        "comparison": selectors.comparison(found.campaign.run),
+        "comparison": selectors.comparison(found.campaign.run, found.campaign.candidate),
     }
     return render(request, "evaluation/report.html", context)
 

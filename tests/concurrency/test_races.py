@@ -186,7 +186,7 @@ def test_twenty_launches_with_one_key_are_one_run():
             user=owner,
             name="same",
             prompt_set=prompts,
-            candidate=candidate,
+            candidates=[candidate],
             decoding=DecodingConfig(),
             idempotency_key="one",
         ).pk

@@ -198,6 +198,24 @@ def test_a_launch_with_the_same_key_is_the_same_run_and_another_body_is_refused(
     assert other == (422, other[1]) and other[1]["code"] == "idempotency_mismatch"
 
 
+def test_several_candidates_through_the_api(api, owner):
+    first, prompts = factories.adapter(owner), factories.prompt_set(owner)
+    base = first.base
+    assert base is not None
+    second = factories.adapter(owner, base=base)
+    wanted = [str(first.pk), str(second.pk)]
+    body = {"name": "compare", "prompt_set": str(prompts.pk), "candidates": wanted}
+    status, run = api("POST", "generation-runs/", body)
+    assert (status, run["candidates"], run["candidate"]) == (201, wanted, wanted[0])
+    assert run["baseline"] == str(base.pk)
+    for model, count in ((second.pk, 1), (base.pk, 0)):
+        status, page = api("GET", f"generation-runs/?candidate={model}")
+        assert (status, page["count"]) == (200, count)
+    assert api("GET", "generation-runs/?candidate=nonsense")[0] == 400
+    both = api("POST", "generation-runs/", body | {"candidate": wanted[0]})
+    assert both[0] == 400 and both[1]["problems"][0]["field"] == "candidates"
+
+
 def test_bad_settings_of_a_run_are_named(api, owner):
     run = factories.training_run(owner)
     body = {"name": "x", "dataset": str(run.dataset_id), "base_model": str(run.base_model_id)}

@@ -71,8 +71,8 @@ def test_any_text_of_a_model_is_stored_and_shown(client, owner, text):
     claim = jobs.claim_next(queue=run.queue, worker="test")
     assert claim is not None
     prompt = run.prompt_set.prompts.get()
-    for role in ("baseline", "candidate"):
-        generation.record_responses(claim, [factories.response(prompt, role, text=text)])
+    for model in run.model_versions:
+        generation.record_responses(claim, [factories.response(run, prompt, model, text=text)])
     generation.complete(claim, {})
     jobs.finish(claim, Job.Status.SUCCEEDED)
     client.force_login(owner)

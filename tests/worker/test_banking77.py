@@ -57,7 +57,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
         user=owner,
         name="banking77",
         prompt_set=PromptSet.objects.get(),
-        candidate=run.adapter,
+        candidates=[run.adapter],
         decoding=DecodingConfig(max_new_tokens=32, batch_size=50),
     )
     run_next(queues.GPU)

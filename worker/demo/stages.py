@@ -132,14 +132,14 @@ def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, al
     prompt_set = PromptSet.objects.filter(dataset=data).first()
     if prompt_set is None:
         prompt_set = prompts.from_dataset(user=user, name=f"{data} held-out", dataset=data)
-    same = GenerationRun.objects.filter(prompt_set=prompt_set, candidate=candidate)
+    same = GenerationRun.objects.filter(prompt_set=prompt_set, run_candidates__model=candidate)
     run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
     if run is None:
         run = generation.launch(
             user=user,
             name="Base against tuned",
             prompt_set=prompt_set,
-            candidate=candidate,
+            candidates=[candidate],
             decoding=recipe.DECODING,
         )
     _follow(run.pk, show, alive, lambda job: job.stage.lower())

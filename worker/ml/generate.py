@@ -1,16 +1,17 @@
-"""Responses of two models to the same prompts: `python -m worker.ml.generate JOB.json`.
+"""Responses of several models to the same prompts: `python -m worker.ml.generate JOB.json`.
 
-One base is loaded; a side is that base with its adapter switched on, or with none. Both sides of a batch run
-one after the other in alternating order, so that neither always meets the colder machine.
+One base is loaded; a model is that base with its adapter switched on, or with none. All models answer a batch one
+after the other in rotating order, so that none always meets the colder machine.
 """
 
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.artefacts import verify
 from training.config import DecodingConfig
@@ -19,31 +20,37 @@ from worker.ml.errors import MlError
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.protocol import Reporter, run_command
 
-Role = Literal["baseline", "candidate"]
-ROLES: tuple[Role, Role] = ("baseline", "candidate")
+
+class Side(BaseModel):
+    """A model that answers; an adapter of null is the base itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    adapter: Path | None
 
 
 class GenerateJob(BaseModel):
-    """The job file; an adapter of null is the base model itself."""
+    """The job file; the baseline is the first side."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_model: str
-    baseline_adapter: Path | None
-    candidate_adapter: Path | None
+    sides: list[Side] = Field(min_length=1)
     prompts_file: Path
     decoding: DecodingConfig
 
 
 class PromptLine(BaseModel):
-    """One line of the prompts file; `roles` are those whose response is still wanted."""
+    """One line of the prompts file; `wanted` are the responses still missing, as (model, sample)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt_id: str | int
+    key: str
     instruction: str
     input: Any
-    roles: list[Role]
+    wanted: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,13 @@ class Prompt:
     """A prompt with its token ids."""
 
     prompt_id: str | int
-    roles: frozenset[Role]
+    key: str
+    wanted: frozenset[tuple[str, int]]
     token_ids: list[int]
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage, responses (one for each batch and role) and done."""
+    """Run one job; emits stage, responses (for each batch, model and sample) and done."""
     try:
         job = GenerateJob.model_validate(raw_job)
     except ValidationError as error:
@@ -64,7 +72,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         raise MlError(
             "job_invalid", f"The job's {'.'.join(map(str, first['loc']))}: {first['msg']}."
         ) from error
-    adapters = {"baseline": job.baseline_adapter, "candidate": job.candidate_adapter}
+    adapters = {side.model: side.adapter for side in job.sides}
     with reporter.quiet_stage("checking inputs"):
         base_path = resolve_base(job.base_model)
         base = inspect_base(base_path)
@@ -79,11 +87,13 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding, reporter)
     with reporter.quiet_stage("warming up"):
         sides.prove_adapters(prompts[0].token_ids)
-        for role in ROLES:
-            sides.respond(role, prompts[: job.decoding.batch_size], seed=job.decoding.seed, max_new_tokens=4)
+        for model_id in adapters:
+            sides.respond(
+                model_id, 0, prompts[: job.decoding.batch_size], seed=job.decoding.seed, max_new_tokens=4
+            )
     reporter.stage("generating")
-    total = sum(len(prompt.roles) for prompt in prompts)
-    seconds = _generate_all(reporter, sides, prompts, job.decoding, total)
+    total = sum(len(prompt.wanted) for prompt in prompts)
+    seconds = _generate_all(reporter, sides, list(adapters), prompts, job.decoding)
     reporter.emit(
         "done",
         artefact=None,
@@ -112,8 +122,8 @@ def check_adapter(folder: Path, base: dict[str, Any]) -> dict[str, Any]:
     if facts["template_hash"] != base["template_hash"]:
         raise MlError(
             "template_mismatch",
-            f"The adapter in {folder} was trained with another chat template than the base now has; "
-            "restore the tokenizer it was trained with or train again.",
+            f"The adapter in {folder} was trained with the chat template {facts['template_hash']}, the base now has "
+            f"{base['template_hash']}; restore the tokenizer it was trained with or train again.",
         )
     if facts["base"]["sha256"] != base["sha256"]:
         raise MlError(
@@ -137,7 +147,12 @@ def _read_prompts(file: Path, tokenizer: Any) -> list[Prompt]:
         tokenizer, ((str(line.prompt_id), (line.instruction, line.input)) for line in lines)
     )
     prompts = [
-        Prompt(line.prompt_id, frozenset(line.roles), prompt_ids(tokenizer, line.instruction, line.input))
+        Prompt(
+            line.prompt_id,
+            line.key,
+            frozenset(line.wanted),
+            prompt_ids(tokenizer, line.instruction, line.input),
+        )
         for line in lines
     ]
     return sorted(prompts, key=lambda prompt: len(prompt.token_ids))
@@ -155,20 +170,22 @@ def _check_context(base: dict[str, Any], prompts: list[Prompt], decoding: Decodi
 
 
 def _generate_all(
-    reporter: Reporter, sides: "Sides", prompts: list[Prompt], decoding: DecodingConfig, total: int
+    reporter: Reporter, sides: "Sides", models: list[str], prompts: list[Prompt], decoding: DecodingConfig
 ) -> float:
-    """Generate batch by batch, both roles of each; returns the seconds spent generating."""
+    """Generate batch by batch, every model and sample of each; returns the seconds spent generating."""
     done, seconds = 0, 0.0
+    total = sum(len(prompt.wanted) for prompt in prompts)
     for index in range(0, len(prompts), decoding.batch_size):
         batch = prompts[index : index + decoding.batch_size]
         number = index // decoding.batch_size
-        for role in ROLES if number % 2 == 0 else reversed(ROLES):
-            wanted = [prompt for prompt in batch if role in prompt.roles]
+        turn = number % len(models)
+        for model, sample in product(models[turn:] + models[:turn], range(decoding.samples)):
+            wanted = [prompt for prompt in batch if (model, sample) in prompt.wanted]
             if not wanted:
                 continue
             started = time.monotonic()
             responses = sides.respond(
-                role, wanted, seed=decoding.seed + number, max_new_tokens=decoding.max_new_tokens
+                model, sample, wanted, seed=decoding.seed + number, max_new_tokens=decoding.max_new_tokens
             )
             seconds += time.monotonic() - started
             done += len(responses)
@@ -177,7 +194,7 @@ def _generate_all(
 
 
 class Sides:
-    """One loaded base with the adapters of both roles, of which exactly the asked one is on."""
+    """One loaded base with the adapters of all models, of which exactly the asked one is on."""
 
     def __init__(
         self,
@@ -189,7 +206,7 @@ class Sides:
         reporter: Reporter,
     ) -> None:
         self._tokenizer, self._ends, self._decoding, self._reporter = tokenizer, ends, decoding, reporter
-        self._adapters = {role: folder for role, folder in adapters.items() if folder}
+        self._adapters = {model: folder for model, folder in adapters.items() if folder}
         self._model = _with_adapters(model, self._adapters)
         # The base's own defaults (top_k, repetition penalty) would otherwise fill what `_settings` leaves
         # open.
@@ -200,12 +217,12 @@ class Sides:
         """Raise MlError("adapter_not_applied") unless each adapter changes what the base says."""
         from worker.ml.adapters import require_effect
 
-        for role in self._adapters:
-            self._model.set_adapter(role)
-            require_effect(self._model, token_ids, adapter=role)
+        for name in self._adapters:
+            self._model.set_adapter(name)
+            require_effect(self._model, token_ids, adapter=name)
 
     def respond(
-        self, role: str, prompts: list[Prompt], *, seed: int, max_new_tokens: int
+        self, model: str, sample: int, prompts: list[Prompt], *, seed: int, max_new_tokens: int
     ) -> list[dict[str, Any]]:
         """Generate for one batch; a latency is the time until that very sequence ended."""
         import torch
@@ -218,9 +235,9 @@ class Sides:
         )
         batch = batch.to(self._model.device)
         width = batch["input_ids"].shape[1]
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + sample)
         watch = FinishTimes(len(prompts), self._ends, self._reporter)
-        with torch.no_grad(), self._only(role):
+        with torch.no_grad(), self._only(model):
             output = self._model.generate(
                 **batch,
                 generation_config=self._settings(max_new_tokens),
@@ -228,32 +245,29 @@ class Sides:
             )
         seconds = watch.seconds()
         return [
-            self._response(role, prompt, row[width:].tolist(), seconds[number], len(prompts))
+            {"model": model, "sample": sample, "batch_size": len(prompts)}
+            | self._response(prompt, row[width:].tolist(), seconds[number])
             for number, (prompt, row) in enumerate(zip(prompts, output, strict=True))
         ]
 
-    def _response(
-        self, role: str, prompt: Prompt, tokens: list[int], seconds: float, batch_size: int
-    ) -> dict[str, Any]:
+    def _response(self, prompt: Prompt, tokens: list[int], seconds: float) -> dict[str, Any]:
         end = next((index for index, token in enumerate(tokens) if token in self._ends), None)
         written = tokens if end is None else tokens[:end]
         return {
             "prompt_id": prompt.prompt_id,
-            "role": role,
             "text": self._tokenizer.decode(written, skip_special_tokens=True).strip(),
             "input_tokens": len(prompt.token_ids),
             "output_tokens": len(tokens) if end is None else end + 1,  # the end token is generated too
-            "latency_ms": round(seconds * 1000, 1),
+            "batch_latency_ms": round(seconds * 1000, 1),
             "finish_reason": "length" if end is None else "stop",
-            "batch_size": batch_size,
         }
 
-    def _only(self, role: str) -> Any:
-        """A context in which exactly this role's adapter is on."""
+    def _only(self, model: str) -> Any:
+        """A context in which exactly this model's adapter is on."""
         from contextlib import nullcontext
 
-        if role in self._adapters:
-            self._model.set_adapter(role)
+        if model in self._adapters:
+            self._model.set_adapter(model)
             return nullcontext()
         return self._model.disable_adapter() if self._adapters else nullcontext()
 
@@ -274,11 +288,11 @@ class Sides:
 def _with_adapters(model: Any, adapters: dict[str, Path]) -> Any:
     from peft import PeftModel
 
-    for number, (role, folder) in enumerate(adapters.items()):
+    for number, (name, folder) in enumerate(adapters.items()):
         if number == 0:
-            model = PeftModel.from_pretrained(model, folder, adapter_name=role)
+            model = PeftModel.from_pretrained(model, folder, adapter_name=name)
         else:
-            model.load_adapter(folder, adapter_name=role)
+            model.load_adapter(folder, adapter_name=name)
     return model
 
 

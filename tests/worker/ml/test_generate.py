@@ -19,24 +19,31 @@ def job(trained, cases, tmp_path: Path):
     prompts = [
         {
             "prompt_id": row["id"],
+            "key": row["id"],
             "instruction": row["instruction"],
             "input": row["input"],
-            "roles": ["baseline", "candidate"],
+            "wanted": [["baseline", 0], ["candidate", 0]],
         }
         for row in cases[32:40]
     ]
     return {
         "base_model": str(BASE),
-        "baseline_adapter": None,
-        "candidate_adapter": str(trained[0]),
+        "sides": sides(None, trained[0]),
         "prompts_file": str(write_jsonl(tmp_path / "prompts.jsonl", prompts)),
         "decoding": {"max_new_tokens": 48, "batch_size": 3},
     }
 
 
+def sides(baseline: Path | None, candidate: Path) -> list[dict[str, Any]]:
+    return [
+        {"model": "baseline", "adapter": None if baseline is None else str(baseline)},
+        {"model": "candidate", "adapter": str(candidate)},
+    ]
+
+
 def responses(events) -> dict[tuple[str, str], dict[str, Any]]:
     return {
-        (response["prompt_id"], response["role"]): response
+        (response["prompt_id"], response["model"]): response
         for event in events
         if event["event"] == "responses"
         for response in event["responses"]
@@ -58,7 +65,7 @@ def test_batched_answers_equal_single_ones_on_both_sides(job):
 
 def test_the_two_sides_differ_and_take_turns(job):
     events = [event for event in run(generate.main, job) if event["event"] == "responses"]
-    assert [event["responses"][0]["role"] for event in events] == [
+    assert [event["responses"][0]["model"] for event in events] == [
         "baseline", "candidate", "candidate", "baseline", "baseline", "candidate",
     ]  # fmt: skip
     assert [event["done"] for event in events] == [3, 6, 9, 12, 14, 16]
@@ -72,17 +79,18 @@ def test_a_response_carries_what_it_cost(job):
     found = responses(run(generate.main, job))
     assert {response["finish_reason"] for response in found.values()} <= {"stop", "length"}
     for response in found.values():
-        assert response["latency_ms"] > 0
+        assert response["batch_latency_ms"] > 0
         assert (response["finish_reason"] == "length") == (response["output_tokens"] == 200)
         assert "<|" not in response["text"]
     stopped = [response for response in found.values() if response["finish_reason"] == "stop"]
-    by_batch = sorted(stopped, key=lambda response: (response["role"], response["input_tokens"]))[:2]
-    assert len({response["latency_ms"] for response in stopped}) > 1, by_batch
+    by_batch = sorted(stopped, key=lambda response: (response["model"], response["input_tokens"]))[:2]
+    assert len({response["batch_latency_ms"] for response in stopped}) > 1, by_batch
 
 
-def test_only_the_wanted_roles_are_generated(job, cases):
+def test_only_the_wanted_responses_are_generated(job, cases):
     lines = [json.loads(line) for line in Path(job["prompts_file"]).read_text().splitlines()][:3]
-    lines[0]["roles"], lines[1]["roles"], lines[2]["roles"] = ["candidate"], [], ["baseline"]
+    lines[0]["wanted"], lines[1]["wanted"] = [["candidate", 0]], []
+    lines[2]["wanted"] = [["baseline", 0]]
     write_jsonl(Path(job["prompts_file"]), lines)
     events = run(generate.main, job)
     assert set(responses(events)) == {
@@ -100,8 +108,8 @@ def test_the_facts_say_how_it_was_generated(job):
     assert facts["template_hash"] == inspect_base(BASE)["template_hash"]
 
 
-def test_two_adapters_can_be_compared_and_the_same_one_agrees_with_itself(job):
-    found = responses(run(generate.main, job | {"baseline_adapter": job["candidate_adapter"]}))
+def test_two_adapters_can_be_compared_and_the_same_one_agrees_with_itself(job, trained):
+    found = responses(run(generate.main, job | {"sides": sides(trained[0], trained[0])}))
     prompt_ids = {key[0] for key in found}
     assert all(found[key, "baseline"]["text"] == found[key, "candidate"]["text"] for key in prompt_ids)
 
@@ -140,7 +148,7 @@ def test_a_changed_adapter_is_refused(job, trained, tmp_path: Path):
     weights[-1] ^= 1
     (copy / "adapter_model.safetensors").write_bytes(weights)
     with pytest.raises(ArtefactError) as caught:
-        run(generate.main, job | {"candidate_adapter": str(copy)})
+        run(generate.main, job | {"sides": sides(None, copy)})
     assert caught.value.code == "artefact_changed"
 
 
