@@ -60,8 +60,11 @@ def guarded(
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """A PostgreSQL server in `folder`, on a unix socket; yields its URL. Works as root and as anybody else."""
+def postgresql(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL server in `folder`, on a unix socket; yields its URL. Works as root and as anybody else.
+
+    Unless `durable`, it does not wait for the disk: tests need its rules, benchmarks also what they cost.
+    """
     binaries, as_whom = _postgresql_binaries(folder)
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -72,7 +75,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(data),
-        "fsync": "off",
+        "fsync": "on" if durable else "off",
         "max_connections": "200",
     }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

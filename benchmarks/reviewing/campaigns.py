@@ -1,0 +1,205 @@
+"""Campaigns of any size, made in bulk."""
+
+import uuid
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks.reviewing.load import CANDIDATE
+from evaluation import rubrics
+from evaluation.models import (
+    Assignment,
+    Campaign,
+    GenerationRun,
+    Pair,
+    Prompt,
+    PromptSet,
+    Rating,
+    Response,
+    Reviewer,
+    ReviewItem,
+)
+from evaluation.services import campaigns
+from ftplatform.accounts.models import User
+from ftplatform.jobs.models import Job
+from training.models import ModelVersion
+
+WORDS = "We are sorry to hear that the parcel has not arrived. " * 12
+BATCH = 2000
+
+
+def owner() -> User:
+    known = User.objects.filter(email="bench@example.org").first()
+    return known or User.objects.create_user("bench@example.org", None, role="manager", name="Bench")
+
+
+def run(user: User, pairs: int) -> GenerationRun:
+    """A finished comparison of `pairs` pairs."""
+    number = PromptSet.objects.count()
+    base = ModelVersion.objects.create(
+        created_by=user, name=f"base-{number}", kind="base", path="/nowhere", weights_hash="0" * 64
+    )
+    tuned = ModelVersion.objects.create(
+        created_by=user,
+        name=f"tuned-{number}",
+        kind="adapter",
+        path="/nowhere",
+        weights_hash="1" * 64,
+        base=base,
+    )
+    prompts = PromptSet.objects.create(name=f"prompts-{number}", size=pairs, created_by=user)
+    made = GenerationRun.objects.create(
+        kind=Job.Kind.GENERATION,
+        status=Job.Status.SUCCEEDED,
+        finished_at=timezone.now(),
+        name=f"run-{number}",
+        prompt_set=prompts,
+        baseline=base,
+        candidate=tuned,
+        decoding={},
+        created_by=user,
+    )
+    add_pairs(made, 0, pairs)
+    return made
+
+
+def add_pairs(run: GenerationRun, start: int, count: int) -> list[Pair]:
+    prompts = Prompt.objects.bulk_create(
+        (
+            Prompt(
+                prompt_set=run.prompt_set,
+                key=f"p{number}",
+                instruction="Answer the customer as the policy says.",
+                input={"order": number, "question": f"Where is my parcel {number}?"},
+                expected=None,
+            )
+            for number in range(start, start + count)
+        ),
+        batch_size=BATCH,
+    )
+    sides = {
+        role: Response.objects.bulk_create(
+            (
+                Response(
+                    run=run,
+                    prompt=prompt,
+                    role=role,
+                    text=f"{CANDIDATE if role == 'candidate' else 'Base reply.'} {WORDS}",
+                    input_tokens=40,
+                    output_tokens=120,
+                    latency_ms=100.0,
+                    batch_size=8,
+                    finish_reason="stop",
+                )
+                for prompt in prompts
+            ),
+            batch_size=BATCH,
+        )
+        for role in ("baseline", "candidate")
+    }
+    return Pair.objects.bulk_create(
+        (
+            Pair(run=run, prompt=prompt, baseline=baseline, candidate=candidate)
+            for prompt, baseline, candidate in zip(
+                prompts, sides["baseline"], sides["candidate"], strict=True
+            )
+        ),
+        batch_size=BATCH,
+    )
+
+
+def opened(user: User, run: GenerationRun, *, pairs: int, overlap: int) -> Campaign:
+    made = campaigns.create(
+        user=user,
+        title="Benchmark",
+        run=run,
+        rubric_text=rubrics.builtin("customer_support"),
+        overlap=overlap,
+        pairs=pairs,
+    )
+    campaigns.open_campaign(campaign=made, user=user)
+    made.refresh_from_db()
+    analyze()
+    return made
+
+
+def reviewers(campaign: Campaign, count: int) -> list[str]:
+    """Join `count` reviewers at once; returns their tokens."""
+    first = campaign.reviewers.count() + 1
+    tokens = [Reviewer.new_token() for _ in range(count)]
+    Reviewer.objects.bulk_create(
+        (
+            Reviewer(
+                campaign=campaign,
+                number=number,
+                digest=Reviewer.digest_of(token),
+                completion_code="BENCH",
+                is_simulated=True,
+            )
+            for number, token in enumerate(tokens, first)
+        ),
+        batch_size=BATCH,
+    )
+    return tokens
+
+
+def grow(campaign: Campaign, *, rated: int) -> None:
+    """Add wholly rated pairs until the campaign holds `rated` ratings, spread over a thousand reviewers."""
+    missing = rated - Rating.objects.filter(campaign=campaign).count()
+    if missing <= 0:
+        return
+    if campaign.reviewers.count() < 1000:
+        reviewers(campaign, 1000)
+    crowd = list(campaign.reviewers.order_by("number").values_list("pk", flat=True)[:1000])
+    overlap = campaign.overlap
+    rank = campaign.items.count()
+    for start in range(0, missing // overlap, BATCH):
+        count = min(BATCH, missing // overlap - start)
+        _add_rated(campaign, crowd, rank + start, count)
+    analyze()
+
+
+def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> None:
+    pairs = add_pairs(campaign.run, 10_000_000 + rank, count)
+    sides = "LR" * (campaign.overlap // 2)
+    items = ReviewItem.objects.bulk_create(
+        ReviewItem(campaign=campaign, pair=pair, rank=rank + number, sides=sides, open_slots=0)
+        for number, pair in enumerate(pairs)
+    )
+    now = timezone.now()
+    leases = Assignment.objects.bulk_create(
+        (
+            Assignment(
+                token=uuid.uuid4(),
+                item=item,
+                reviewer_id=crowd[(item.rank * campaign.overlap + slot) % len(crowd)],
+                slot=slot,
+                candidate_left=sides[slot] == "L",
+                status=Assignment.Status.RATED,
+                lease_expires_at=now + timedelta(minutes=30),
+            )
+            for item in items
+            for slot in range(campaign.overlap)
+        ),
+        batch_size=BATCH,
+    )
+    Rating.objects.bulk_create(
+        (
+            Rating(
+                assignment=lease,
+                campaign=campaign,
+                preference="left",
+                scores={"empathy": {"left": 7, "right": 5}},
+                active_ms=20_000,
+            )
+            for lease in leases
+        ),
+        batch_size=BATCH,
+    )
+
+
+def analyze() -> None:
+    """Let the planner know the new rows, as the database's own housekeeping does within a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")

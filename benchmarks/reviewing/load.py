@@ -1,0 +1,143 @@
+"""Reviewers in a closed loop, each on a connection of its own: next → submit → next, with or without a pause."""
+
+import asyncio
+import json
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+CANDIDATE = "Tuned reply."  # how the made-up texts of one side begin, so that a client can tell what it saw
+SCORES = {name: {"left": 7, "right": 5} for name in ("empathy", "helpfulness", "professionalism")}
+PREFERENCES = ("left", "right", "tie", "both_bad")
+
+
+@dataclass
+class Log:
+    """What the clients saw: seconds per request, what was acknowledged, and every answer that was no success."""
+
+    next_seconds: list[float] = field(default_factory=list)
+    submit_seconds: list[float] = field(default_factory=list)
+    cycles_at: list[float] = field(default_factory=list)
+    acknowledged: dict[str, tuple[bool, str]] = field(
+        default_factory=dict
+    )  # token → candidate left?, preference
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, status: int, body: dict[str, Any]) -> None:
+        name = f"{status} {body.get('code', '')}".strip()
+        self.refused[name] = self.refused.get(name, 0) + 1
+
+    @property
+    def server_errors(self) -> int:
+        return sum(count for name, count in self.refused.items() if name[0] in "50")
+
+
+class Client:
+    """HTTP/1.1 by hand: the loop must cost the machine as little as possible."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._head = (
+            f"Host: 127.0.0.1\r\nAuthorization: Reviewer {token}\r\nContent-Type: application/json\r\n"
+        )
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def request(self, method: str, path: str, content: Any) -> tuple[int, dict[str, Any]]:
+        """Status and body; status 0 when no answer came. A connection that the server has ended is renewed once."""
+        body = json.dumps(content).encode()
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n".encode()
+        for _ in range(2):
+            try:
+                if self._writer is None:
+                    self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+                self._writer.write(head + body)
+                return await self._answer()
+            except (OSError, asyncio.IncompleteReadError):
+                self.close()
+        return 0, {}
+
+    async def _answer(self) -> tuple[int, dict[str, Any]]:
+        assert self._reader
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        status = int(head[9:12])
+        _, found, rest = head.partition("content-length:")
+        length = int(rest.split("\r\n", 1)[0]) if found else 0
+        body = await self._reader.readexactly(length) if length else b"{}"
+        if "connection: close" in head:
+            self.close()
+        return status, json.loads(body)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader = self._writer = None
+
+
+async def review(
+    client: Client,
+    campaign: str,
+    log: Log,
+    *,
+    until: float,
+    think: tuple[float, float] = (0, 0),
+    most: int = 10**9,
+) -> None:
+    """One reviewer until the clock, the pairs or `most` ratings run out."""
+    if think[1]:
+        await asyncio.sleep(random.uniform(0, think[1]))
+    rated = 0
+    while time.perf_counter() < until and rated < most:
+        begun = time.perf_counter()
+        status, pair = await client.request("POST", f"/api/v1/campaigns/{campaign}/assignments/next", {})
+        log.next_seconds.append(time.perf_counter() - begun)
+        if status == 204:
+            break
+        if status != 200:
+            log.refuse(status, pair)
+            if pair.get("code") == "campaign_closed":
+                break
+            continue
+        if think[1]:
+            await asyncio.sleep(random.uniform(*think))
+        await _submit(client, pair, log)
+        rated += 1
+    client.close()
+
+
+async def _submit(client: Client, pair: dict[str, Any], log: Log) -> None:
+    preference = random.choice(PREFERENCES)
+    rating = {"preference": preference, "scores": SCORES, "answers": {}, "comment": "", "active_ms": 20_000}
+    begun = time.perf_counter()
+    status, body = await client.request("PUT", f"/api/v1/assignments/{pair['token']}/rating", rating)
+    log.submit_seconds.append(time.perf_counter() - begun)
+    if status != 200:
+        log.refuse(status, body)
+        return
+    log.cycles_at.append(time.perf_counter())
+    log.acknowledged[pair["token"]] = pair["left"]["text"].startswith(CANDIDATE), preference
+
+
+def crowd(
+    port: int,
+    campaign: str,
+    tokens: list[str],
+    *,
+    seconds: float,
+    think: tuple[float, float] = (0, 0),
+    most: int = 10**9,
+) -> Log:
+    """Everybody at once for so many seconds."""
+    log = Log()
+
+    async def everybody() -> None:
+        until = time.perf_counter() + seconds
+        clients = [Client(port, token) for token in tokens]
+        await asyncio.gather(
+            *(review(client, campaign, log, until=until, think=think, most=most) for client in clients)
+        )
+
+    asyncio.run(everybody())
+    return log

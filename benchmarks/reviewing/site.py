@@ -1,0 +1,65 @@
+"""The server as deployed: Gunicorn with threads, PostgreSQL or SQLite with everything written through."""
+
+import os
+import secrets
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests import services
+
+
+@contextmanager
+def environment(folder: Path, database: str) -> Iterator[None]:
+    """Set what the settings read, for this process and the server, before Django is imported."""
+    folder.chmod(0o711)  # PostgreSQL drops root and must find its way in
+    with ExitStack() as stack:
+        os.environ["VAR_DIR"] = str(folder / "var")
+        os.environ["HTTPS"] = "0"
+        os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)
+        os.environ["LOG_LEVEL"] = "WARNING"
+        os.environ.setdefault("WEB_CONCURRENCY", str(os.cpu_count() or 1))
+        os.environ.pop("DATABASE_URL", None)
+        if database == "postgresql":
+            (folder / "postgresql").mkdir()
+            server = services.postgresql(folder / "postgresql", durable=True)
+            os.environ["DATABASE_URL"] = stack.enter_context(server)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "ftplatform.settings"
+        yield
+
+
+class Site:
+    """A running server; `cpu_seconds` is what its processes have used, the database's not among them."""
+
+    def __init__(self, port: int, guard: psutil.Process) -> None:
+        self.port = port
+        self._guard = guard
+
+    def cpu_seconds(self) -> float:
+        times = [process.cpu_times() for process in self._guard.children(recursive=True)]
+        return float(sum(one.user + one.system for one in times))
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Site]:
+    from ftplatform.embedded import commands, prepare
+
+    prepare.migrate()
+    prepare.collect_static_files()
+    port = services.free_port()
+    with services.guarded(commands.web(f"127.0.0.1:{port}"), log=folder / "web.log") as guard:
+        services.wait_until(lambda: _answers(port), what="the server's answer")
+        yield Site(port, psutil.Process(guard.pid))
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        time.sleep(0.1)
+        return False
