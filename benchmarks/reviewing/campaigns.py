@@ -19,6 +19,7 @@ from evaluation.models import (
     Response,
     Reviewer,
     ReviewItem,
+    RunCandidate,
 )
 from evaluation.services import campaigns
 from ftplatform.accounts.models import User
@@ -56,10 +57,10 @@ def run(user: User, pairs: int) -> GenerationRun:
         name=f"run-{number}",
         prompt_set=prompts,
         baseline=base,
-        candidate=tuned,
         decoding={},
         created_by=user,
     )
+    RunCandidate.objects.create(run=made, model=tuned)
     add_pairs(made, 0, pairs)
     return made
 
@@ -79,31 +80,29 @@ def add_pairs(run: GenerationRun, start: int, count: int) -> list[Pair]:
         batch_size=BATCH,
     )
     sides = {
-        role: Response.objects.bulk_create(
+        beginning: Response.objects.bulk_create(
             (
                 Response(
                     run=run,
                     prompt=prompt,
-                    role=role,
-                    text=f"{CANDIDATE if role == 'candidate' else 'Base reply.'} {WORDS}",
+                    model=model,
+                    text=f"{beginning} {WORDS}",
                     input_tokens=40,
                     output_tokens=120,
-                    latency_ms=100.0,
-                    batch_size=8,
                     finish_reason="stop",
                 )
                 for prompt in prompts
             ),
             batch_size=BATCH,
         )
-        for role in ("baseline", "candidate")
+        for beginning, model in (("Base reply.", run.baseline), (CANDIDATE, run.candidate))
     }
     return Pair.objects.bulk_create(
         (
-            Pair(run=run, prompt=prompt, baseline=baseline, candidate=candidate)
-            for prompt, baseline, candidate in zip(
-                prompts, sides["baseline"], sides["candidate"], strict=True
+            Pair(
+                run=run, prompt=prompt, candidate_model=run.candidate, baseline=baseline, candidate=candidate
             )
+            for prompt, baseline, candidate in zip(prompts, *sides.values(), strict=True)
         ),
         batch_size=BATCH,
     )

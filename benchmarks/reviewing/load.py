@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-
 CANDIDATE = "Tuned reply."  # how the made-up texts of one side begin, so that a client can tell what it saw
 SCORES = {name: {"left": 7, "right": 5} for name in ("empathy", "helpfulness", "professionalism")}
 PREFERENCES = ("left", "right", "tie", "both_bad")

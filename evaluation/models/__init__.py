@@ -2,9 +2,10 @@
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
 from evaluation.models.campaigns import Amendment, Campaign, Invite
+from evaluation.models.identity import IdentityHit
 from evaluation.models.pairs import Failure, GenerationRun, Pair, Response, RunCandidate, Timing
 from evaluation.models.prompts import Prompt, PromptSet
-from evaluation.models.ratings import Rating
+from evaluation.models.ratings import Draft, Rating, Remark, Revision, TunedGuess
 from evaluation.models.reports import Report
 from evaluation.models.rubrics import Rubric, RubricVersion
 
@@ -12,19 +13,24 @@ __all__ = [
     "Amendment",
     "Assignment",
     "Campaign",
+    "Draft",
     "Failure",
     "GenerationRun",
+    "IdentityHit",
     "Invite",
     "Pair",
     "Prompt",
     "PromptSet",
     "Rating",
+    "Remark",
     "Report",
     "Response",
     "ReviewItem",
     "Reviewer",
+    "Revision",
     "Rubric",
     "RubricVersion",
     "RunCandidate",
     "Timing",
+    "TunedGuess",
 ]

@@ -112,6 +112,7 @@ class Assignment(models.Model):
         LEASED = "leased", "Leased"
         RATED = "rated", "Rated"
         EXPIRED = "expired", "Expired"
+        SKIPPED = "skipped", "Skipped"
 
     HOLDING = (Status.LEASED, Status.RATED)
 

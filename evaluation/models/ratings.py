@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from evaluation.models.assignments import Assignment, ReviewItem
+from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
 from evaluation.models.campaigns import Campaign
 
 
@@ -29,7 +29,9 @@ class Rating(models.Model):
     answers = models.JSONField(default=dict)
     comment = models.TextField(blank=True)
     active_ms = models.PositiveIntegerField(default=0)
+    hidden_ms = models.PositiveIntegerField(default=0, help_text="The page was in the background so long.")
     submitted_at = models.DateTimeField(auto_now_add=True)
+    revised_at = models.DateTimeField(null=True, help_text="When its reviewer last changed it.")
 
     class Meta:
         ordering = ["id"]
@@ -40,3 +42,66 @@ class Rating(models.Model):
                 name="rating_preference_known",
             )
         ]
+
+
+class Revision(models.Model):
+    """What a rating said before its reviewer changed it. The rating itself always holds the last word."""
+
+    rating = models.ForeignKey(Rating, on_delete=models.CASCADE, related_name="revisions")
+    preference = models.CharField(max_length=10, choices=Rating.Preference)
+    scores = models.JSONField()
+    answers = models.JSONField(default=dict)
+    comment = models.TextField(blank=True)
+    active_ms = models.PositiveIntegerField(default=0)
+    hidden_ms = models.PositiveIntegerField(default=0)
+    written_at = models.DateTimeField(help_text="When this was the rating's last word.")
+    replaced_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+
+class Draft(models.Model):
+    """The unfinished rating that a reviewer has in hand, so that another device can go on; only ever the latest."""
+
+    reviewer = models.OneToOneField(Reviewer, on_delete=models.CASCADE, related_name="draft")
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="+")
+    content = models.JSONField()
+    saved_at = models.DateTimeField(auto_now=True)
+
+
+class Remark(models.Model):
+    """Why a reviewer skipped a pair, or what they found wrong with one that they rated all the same."""
+
+    class Reason(models.TextChoices):
+        UNREADABLE = "unreadable", "Cannot be read or displayed"
+        LANGUAGE = "language", "In a language I do not know"
+        KNOWLEDGE = "knowledge", "Needs knowledge that I do not have"
+        HARMFUL = "harmful", "Upsetting or harmful"
+        PERSONAL = "personal", "Contains personal data"
+        REVEALS = "reveals", "Tells where a response comes from"
+        OTHER = "other", "Something else"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="remarks")
+    skipped = models.BooleanField(help_text="The pair was given back, unrated.")
+    reason = models.CharField(max_length=12, choices=Reason)
+    text = models.TextField(blank=True)
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["assignment", "skipped"], name="remark_once")]
+
+
+class TunedGuess(models.Model):
+    """At the end: which response of the last pair did the reviewer take for the tuned model's? Asked once."""
+
+    class Side(models.TextChoices):
+        LEFT = "left", "Left"
+        RIGHT = "right", "Right"
+        UNSURE = "unsure", "Cannot tell"
+
+    reviewer = models.OneToOneField(Reviewer, on_delete=models.CASCADE, related_name="tuned_guess")
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="+")
+    side = models.CharField(max_length=10, choices=Side)
+    made_at = models.DateTimeField(auto_now_add=True)

@@ -64,31 +64,36 @@ def _require_open(campaign: Campaign) -> None:
         raise DomainError("campaign_closed", "This review has ended. Thank you!")
 
 
-def next_for(*, reviewer: Reviewer) -> Assignment | None:
-    """The reviewer's live assignment, else a new one, else None when nothing is left for them."""
+def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | None:
+    """The reviewer's live assignment, else a new one, else None when nothing is left for them.
+
+    With the token of a pair that they still have in hand, the one to show `after` it: a second lease, which nobody
+    ever holds beside two others, and which is not given when it would take the last open pair away from others.
+    """
     release_expired(reviewer.campaign_id)
     while True:
         try:
             with transaction.atomic():
-                return _next(reviewer)
+                return _next(reviewer, after)
         except IntegrityError:
             continue  # somebody took that very slot first; look again
 
 
-def _next(reviewer: Reviewer) -> Assignment | None:
+def _next(reviewer: Reviewer, after: UUID | None) -> Assignment | None:
     # One reviewer in two tabs gets the same pair twice, not two leases.
     reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
     _require_open(reviewer.campaign)
     mine = reviewer.assignments.select_related("item")
-    current = mine.filter(status=Assignment.Status.LEASED, lease_expires_at__gt=timezone.now()).first()
-    if current is not None:
-        return current
+    live = list(mine.filter(status=Assignment.Status.LEASED, lease_expires_at__gt=timezone.now()))
+    waiting = [current for current in live if current.token != after]
+    if waiting:
+        return waiting[0]
     cap = reviewer.campaign.max_per_reviewer
-    if cap is not None and mine.filter(status=Assignment.Status.RATED, item__kind="real").count() >= cap:
+    if cap is not None and mine.filter(status__in=Assignment.HOLDING, item__kind="real").count() >= cap:
         return None
-    chosen = _lock_item(reviewer)
+    chosen = _lock_item(reviewer, spare=len(live))
     if chosen is None:
-        return _revive(reviewer)
+        return None if live else _revive(reviewer)
     item, slot = chosen
     # Not `item.open_slots - 1`: the row may have changed between reading and locking on another connection.
     ReviewItem.objects.filter(pk=item.pk).update(open_slots=F("open_slots") - 1)
@@ -97,15 +102,18 @@ def _next(reviewer: Reviewer) -> Assignment | None:
         reviewer=reviewer,
         slot=slot,
         candidate_left=item.sides[slot] == "L",
-        lease_expires_at=timezone.now() + timedelta(minutes=reviewer.campaign.lease_minutes),
+        # A pair fetched ahead waits while the one before it is rated.
+        lease_expires_at=timezone.now()
+        + timedelta(minutes=reviewer.campaign.lease_minutes) * (1 + len(live)),
     )
 
 
-def _lock_item(reviewer: Reviewer) -> tuple[ReviewItem, int] | None:
+def _lock_item(reviewer: Reviewer, *, spare: int) -> tuple[ReviewItem, int] | None:
     """Lock the item to rate next and choose its slot: least-rated first, at random among equals, and preferably one
-    that can show this reviewer the candidate on the side where they have seen it less."""
+    that can show this reviewer the candidate on the side where they have seen it less. None unless more than `spare`
+    are open to them."""
     wanted = _side_needed(reviewer)
-    while window := list(_unseen(reviewer)[:_WINDOW]):
+    while len(window := list(_unseen(reviewer)[:_WINDOW])) > spare:
         free = _free_slots(window)
         secrets.SystemRandom().shuffle(window)
         window.sort(key=lambda item: (-item.open_slots, not _on_side(item, free[item.pk], wanted)))
