@@ -149,18 +149,20 @@ def _quadratic(design: _Design, a: float, b: float) -> tuple[FloatArray, float]:
 def _fit(design: _Design) -> FloatArray | None:
     """The variance ratios (a, b) that minimise the REML deviance with σ² profiled out."""
 
-    def deviance(roots: FloatArray) -> float:
-        form, logdet = _quadratic(design, *(roots * roots))
+    def deviance(shares: FloatArray) -> float:
+        # u = a/(1 + a) keeps the slope at zero, so that the search leaves a boundary that is no minimum; along a
+        # square root the slope vanishes there and the search would stay.
+        form, logdet = _quadratic(design, *(shares / (1 - shares)))
         rss = form[1, 1] - form[0, 1] ** 2 / form[0, 0]
         return float((design.n - 1) * np.log(max(rss, 1e-300)) + logdet + np.log(form[0, 0]))
 
+    largest = _LARGEST_RATIO / (1 + _LARGEST_RATIO)
     try:
-        found = optimize.minimize(
-            deviance, [0.7, 0.4], method="L-BFGS-B", bounds=[(0.0, _LARGEST_RATIO**0.5)] * 2
-        )
+        found = optimize.minimize(deviance, [0.3, 0.15], method="L-BFGS-B", bounds=[(0.0, largest)] * 2)
     except np.linalg.LinAlgError:
         return None
-    ratios = np.asarray(found.x) ** 2
+    shares = np.asarray(found.x)
+    ratios = shares / (1 - shares)
     return ratios if ratios.max() < _LARGEST_RATIO / 10 else None
 
 

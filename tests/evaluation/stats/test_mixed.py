@@ -148,3 +148,27 @@ def test_the_headline_is_the_wider_of_both():
         assert interval.high - interval.low == pytest.approx(max(widths))
         assert found.p_value() == max(found.clustered.p_value(), found.mixed.weighted.p_value())
         assert (found.p_value() <= 0.05) == (not interval.low < 0 < interval.high)
+
+
+def _unbalanced(seed):
+    """Ratings of a small crossed panel with no true effects: components near their boundary."""
+    rng = np.random.default_rng(seed)
+    prompt = np.repeat(np.arange(12), 3)
+    reviewer = np.concatenate([rng.choice(6, 3, replace=False) for _ in range(12)])
+    return np.round(rng.normal(size=36), 1), prompt, reviewer
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fit_is_the_minimum_and_no_boundary_it_was_stuck_on(seed):
+    values, prompt, reviewer = _unbalanced(seed)
+    design = mixed._design((values - values.mean()) / values.std(), prompt, reviewer)
+
+    def deviance(a, b):
+        form, logdet = mixed._quadratic(design, a, b)
+        rss = form[1, 1] - form[0, 1] ** 2 / form[0, 0]
+        return (design.n - 1) * np.log(rss) + logdet + np.log(form[0, 0])
+
+    grid = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 2.0]
+    found = mixed._fit(design)
+    assert found is not None
+    assert deviance(*found) <= min(deviance(a, b) for a in grid for b in grid) + 1e-6
