@@ -33,6 +33,7 @@ class Prompt(models.Model):
     instruction = models.TextField()
     input = models.JSONField()
     expected = models.JSONField(null=True)
+    tags = models.JSONField(default=dict, help_text="name → short text: what a comparison is sliced by.")
 
     class Meta:
         ordering = ["id"]

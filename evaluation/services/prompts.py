@@ -1,12 +1,13 @@
 """Making prompt sets."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import islice
 from typing import IO, Any
 
 from django.db import IntegrityError, transaction
 
 from evaluation.models import Prompt, PromptSet
+from evaluation.services import tags
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -17,11 +18,18 @@ from training.services.rows import ColumnMapping, read
 MAX_PROMPTS = 100_000
 
 
-def from_dataset(*, user: User, name: str, dataset: Dataset, limit: int | None = None) -> PromptSet:
+def from_dataset(
+    *,
+    user: User,
+    name: str,
+    dataset: Dataset,
+    limit: int | None = None,
+    tag_fields: Sequence[str] | None = None,
+) -> PromptSet:
     """Take the first `limit` held-out rows of a dataset. The training split is never used: a model that has seen
-    a row would be asked to recite it."""
+    a row would be asked to recite it. `tag_fields` are input fields that become tags, see `tags.of_rows`."""
     examples = training.examples(dataset, "validation", limit=limit or MAX_PROMPTS)
-    return _create(user=user, name=name, dataset=dataset, rows=examples)
+    return _create(user=user, name=name, dataset=dataset, rows=examples, tag_fields=tag_fields)
 
 
 def from_file(
@@ -32,6 +40,7 @@ def from_file(
     source_name: str,
     mapping: ColumnMapping | None,
     limit: int | None = None,
+    tag_fields: Sequence[str] | None = None,
 ) -> PromptSet:
     """Take the first `limit` rows of a file of JSON lines, or of a CSV with `mapping`; all of them must be good.
 
@@ -47,10 +56,19 @@ def from_file(
             status=422,
             problems=problems,
         )
-    return _create(user=user, name=name, dataset=None, rows=[row.example for row in rows if row.example])
+    examples = [row.example for row in rows if row.example]
+    return _create(user=user, name=name, dataset=None, rows=examples, tag_fields=tag_fields)
 
 
-def _create(*, user: User, name: str, dataset: Dataset | None, rows: Iterable[dict[str, Any]]) -> PromptSet:
+def _create(
+    *,
+    user: User,
+    name: str,
+    dataset: Dataset | None,
+    rows: list[dict[str, Any]],
+    tag_fields: Sequence[str] | None,
+) -> PromptSet:
+    found = tags.of_rows(rows, tag_fields)
     try:
         with transaction.atomic():
             prompt_set = PromptSet.objects.create(name=name, dataset=dataset, size=0, created_by=user)
@@ -62,8 +80,9 @@ def _create(*, user: User, name: str, dataset: Dataset | None, rows: Iterable[di
                         instruction=row["instruction"],
                         input=row["input"],
                         expected=row["output"],
+                        tags=tagged,
                     )
-                    for row in rows
+                    for row, tagged in zip(rows, found, strict=True)
                 ),
                 batch_size=500,
             )
