@@ -4,7 +4,7 @@ Every number on a page or in an export is read from the report, never computed a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 from evaluation.stats.cautions import (
@@ -20,6 +20,7 @@ from evaluation.stats.levels import Levels, levels_of, look_summary, watch_summa
 from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
+from evaluation.stats.prompt_scores import prompts_summary
 from evaluation.stats.ratings import BoolArray, Ratings
 from evaluation.stats.reviewers import ReviewerQuality
 from evaluation.stats.secondary import (
@@ -49,6 +50,8 @@ from evaluation.stats.summaries import (
     PanelSummary,
     PositionSummary,
     PrimarySummary,
+    PromptScore,
+    PromptsSummary,
     QualitySummary,
     ReviewersSummary,
     SlicesSummary,
@@ -83,6 +86,7 @@ class Report:
     look: LookSummary | None
     watch: WatchSummary | None
     reviewers: ReviewersSummary
+    prompts: PromptsSummary
     panel_only: PanelSummary
     effect_sizes: tuple[EffectSummary, ...]
     cautions: tuple[Caution, ...]
@@ -91,6 +95,16 @@ class Report:
     def to_json(self) -> dict[str, Json]:
         """The report as plain JSON values; a number that does not exist is null."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    def labelled(self, prompts: Sequence[str], reviewers: Sequence[str]) -> "Report":
+        """The same report with the caller's names for prompts and reviewers in place of the codes of `Ratings`."""
+
+        def named(items: tuple[PromptScore, ...]) -> tuple[PromptScore, ...]:
+            return tuple(replace(item, prompt=prompts[int(item.prompt)]) for item in items)
+
+        moved = replace(self.prompts, risen=named(self.prompts.risen), fallen=named(self.prompts.fallen))
+        each = tuple(replace(item, reviewer=reviewers[int(item.reviewer)]) for item in self.reviewers.each)
+        return replace(self, prompts=moved, reviewers=replace(self.reviewers, each=each))
 
 
 def analyse(
@@ -147,6 +161,7 @@ def analyse(
         look=look_summary(plan, look),
         watch=watch_summary(plan, levels),
         reviewers=reviewers_summary(ratings, score.effective_reviewers),
+        prompts=prompts_summary(ratings),
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
         cautions=(),

@@ -144,9 +144,9 @@ class LookSummary:
 
 @dataclass(frozen=True)
 class ReviewerSummary:
-    """One reviewer, by the code of `Ratings.reviewer`."""
+    """One reviewer, by the code of `Ratings.reviewer` or by its label where the report was given labels."""
 
-    reviewer: int
+    reviewer: int | str
     n_ratings: int
     share: float
     win_score: float
@@ -306,3 +306,33 @@ class QualitySummary:
 
     judged: int
     flagged: tuple[ReviewerQuality, ...]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """How many prompts have a mean win score from `low` up to `high`; the last bin includes its end."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class PromptScore:
+    """One prompt, by the code of `Ratings.prompt` or by its label where the report was given labels."""
+
+    prompt: int | str
+    win_score: float
+    n_ratings: int
+
+
+@dataclass(frozen=True)
+class PromptsSummary:
+    """Prompts on which the candidate did better than, as well as and worse than the baseline."""
+
+    above: int
+    level: int
+    below: int
+    histogram: tuple[Bin, ...]
+    risen: tuple[PromptScore, ...]
+    fallen: tuple[PromptScore, ...]

@@ -33,7 +33,7 @@ def test_the_seed_document_loads_whole():
 
 def test_the_shipped_rubric_has_three_scales_for_each_side():
     found = parse(rubrics.builtin("customer_support"))
-    assert [field.key for field in found.fields] == ["empathy", "helpfulness", "professionalism"]
+    assert [field.key for field in found.fields] == ["empathy", "professionalism", "helpfulness"]
     assert {(f.kind, f.per, f.minimum, f.maximum, f.required) for f in found.fields} == {
         ("scale", "side", 1, 10, True)
     }
