@@ -1,7 +1,7 @@
 """Every read of this app, and the only place where its objects can be obtained: access is decided here, once."""
 
 import json
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -23,6 +23,7 @@ from evaluation.models import (
     Reviewer,
 )
 from evaluation.stats import OUTCOMES, Ratings
+from evaluation.stats.ratings import FloatArray
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
@@ -185,37 +186,74 @@ def latest_report(*, user: User, campaign: Campaign) -> Report:
     return found
 
 
-def ratings_arrays(campaign: Campaign) -> Ratings:
-    """Every rating of a real pair in the candidate's terms, in the order in which they were submitted."""
-    names = [f["key"] for f in campaign.rubric["fields"] if f["kind"] == "scale" and f["per"] == "side"]
+class CountedRatings(NamedTuple):
+    """Ratings as arrays, with the names of their codes: the prompts' keys, the reviewers' pseudonyms."""
+
+    ratings: Ratings
+    prompts: list[str]
+    reviewers: list[str]
+
+
+def ratings_arrays(campaign: Campaign) -> CountedRatings:
+    """Every counted rating of the campaign in the candidate's terms, in the order in which they were submitted."""
     rows = list(
-        Rating.objects.filter(campaign=campaign, kind="real")
-        .order_by("pk")
-        .values_list(
-            "assignment__item_id",
+        counted_ratings(campaign).values_list(
+            "assignment__item__pair__prompt_id",
             "assignment__reviewer_id",
             "assignment__candidate_left",
             "preference",
             "scores",
+            "answers",
             "assignment__reviewer__is_simulated",
+            "assignment__item__pair__prompt__key",
+            "assignment__reviewer__number",
+            "assignment__item__pair_id",
         )
     )
-    outcome = [OUTCOMES.index(outcome_of(preference, left)) for _, _, left, preference, _, _ in rows]
-    criteria = {}
-    for name in names:
-        left_right = [(scores.get(name) or {}, left) for _, _, left, _, scores, _ in rows]
-        baseline = [_score(score, "right" if left else "left") for score, left in left_right]
-        candidate = [_score(score, "left" if left else "right") for score, left in left_right]
-        criteria[name] = (np.array(baseline, dtype=float), np.array(candidate, dtype=float))
-    return Ratings(
+    sides = [("right", "left") if row[2] else ("left", "right") for row in rows]
+    arrays = Ratings(
         prompt=np.array([row[0] for row in rows], dtype=np.int64),
         reviewer=np.array([row[1] for row in rows], dtype=np.int64),
-        outcome=np.array(outcome, dtype=np.int64),
+        outcome=np.array([OUTCOMES.index(outcome_of(row[3], row[2])) for row in rows], dtype=np.int64),
         candidate_left=np.array([row[2] for row in rows], dtype=bool),
-        criteria=criteria,
-        simulated=any(row[5] for row in rows),
-        n_simulated=sum(row[5] for row in rows),
+        criteria={
+            name: _both([row[4] for row in rows], name, sides) for name in side_fields(campaign, "scale")
+        },
+        yes_no={
+            name: _both([row[5] for row in rows], name, sides) for name in side_fields(campaign, "yes_no")
+        },
+        lengths=_lengths(campaign, [row[9] for row in rows]),
+        simulated=any(row[6] for row in rows),
+        n_simulated=sum(row[6] for row in rows),
     )
+    # A code is the place of its id among the sorted ones.
+    prompts = [key for _, key in sorted({(row[0], row[7]) for row in rows})]
+    reviewers = [f"r{number}" for _, number in sorted({(row[1], row[8]) for row in rows})]
+    return CountedRatings(arrays, prompts, reviewers)
+
+
+def _both(
+    given: list[dict[str, Any]], name: str, sides: list[tuple[str, str]]
+) -> tuple[FloatArray, FloatArray]:
+    """What was given to (baseline, candidate) under `name`, rating by rating."""
+    answers = [one.get(name) or {} for one in given]
+    baseline, candidate = (
+        np.array([_score(one, both[side]) for one, both in zip(answers, sides, strict=True)], dtype=float)
+        for side in (0, 1)
+    )
+    return baseline, candidate
+
+
+def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArray]:
+    """Words of both responses for the pair of each rating."""
+    reviewed = Pair.objects.filter(pk__in=campaign.items.values("pair")).values_list(
+        "pk", "baseline__text", "candidate__text"
+    )
+    words = {
+        pk: (len(base.split()), len(tuned.split())) for pk, base, tuned in reviewed.iterator(chunk_size=2000)
+    }
+    found = np.array([words[pk] for pk in pairs], dtype=float).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
 
 
 def _score(sides: dict[str, Any], side: str) -> float:
@@ -323,3 +361,35 @@ def _pretty_text(text: str) -> str:
         return printable(_pretty(json.loads(text)))
     except (ValueError, RecursionError):
         return text
+
+
+def reports_up_to(report: Report) -> QuerySet[Report]:
+    """This report and those of the looks before it, in their order."""
+    return Report.objects.filter(campaign=report.campaign, look__lte=report.look).order_by("look")
+
+
+def report(*, user: User, campaign: Campaign, look: int) -> Report:
+    return _one(reports(user=user, campaign=campaign), look=look)
+
+
+def movers(report: Report) -> dict[str, list[tuple[dict[str, Any], Pair | None]]]:
+    """The prompts that moved most, each with its (first) pair."""
+    chosen = report.result["prompts"]
+    keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen[side]]
+    found = Pair.objects.filter(
+        run=report.campaign.run_id, candidate_model=report.campaign.candidate_id, prompt__key__in=keys
+    ).order_by("-sample")
+    pairs = {pair.prompt.key: pair for pair in found.select_related("prompt", "baseline", "candidate")}
+    return {
+        side: [(item, pairs.get(item["prompt"])) for item in chosen[side]] for side in ("fallen", "risen")
+    }
+
+
+def side_fields(campaign: Campaign, kind: str) -> list[str]:
+    """Keys of the rubric's fields of this kind that are asked for each side: scales are the criteria."""
+    return [f["key"] for f in campaign.rubric["fields"] if f["kind"] == kind and f["per"] == "side"]
+
+
+def counted_ratings(campaign: Campaign) -> QuerySet[Rating]:
+    """The ratings that reports and exports are made of, in the order in which they were submitted."""
+    return Rating.objects.filter(campaign=campaign, kind="real").order_by("pk")

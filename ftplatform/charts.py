@@ -4,6 +4,8 @@ The page gets inline SVG whose colours are the stylesheet's custom properties, s
 reader; the export gets the colours as they are.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import vl_convert
@@ -30,6 +32,25 @@ _PROPERTIES = {
     MUTED: "var(--muted)",
     LINE: "var(--line)",
 }
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with what is said of it: `alt` is its result in one sentence, `columns` and `rows` its data as a table
+    whose first column heads the row. `name` is stable: exports call the file so."""
+
+    name: str
+    title: str
+    spec: Spec
+    alt: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def svg(self) -> SafeString:
+        return page_svg(self.spec)
+
 
 _CONFIG: Spec = {
     "background": None,
@@ -61,8 +82,18 @@ def chart(values: list[Spec], **parts: Any) -> Spec:
 
 def export_svg(spec: Spec) -> str:
     """The chart as a standalone SVG document on white paper."""
-    svg: str = vl_convert.vegalite_to_svg({**spec, "config": {**_CONFIG, "background": PAPER}})
+    svg: str = vl_convert.vegalite_to_svg(_on_paper(spec))
     return svg
+
+
+def export_png(spec: Spec) -> bytes:
+    """The chart as a PNG on white paper, at twice its size in points."""
+    png: bytes = vl_convert.vegalite_to_png(_on_paper(spec), scale=2)
+    return png
+
+
+def _on_paper(spec: Spec) -> Spec:
+    return {**spec, "config": {**_CONFIG, "background": PAPER}}
 
 
 def page_svg(spec: Spec) -> SafeString:

@@ -59,10 +59,10 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
             "look_not_due",
             f"The next planned look comes after {look['needed']:,} ratings, or when the campaign has closed.",
         )
-    ratings = selectors.ratings_arrays(campaign)
+    ratings, prompts, reviewers = selectors.ratings_arrays(campaign)
     plan = plan_of(campaign)
     fraction = 1.0 if look["final"] else len(ratings) / campaign.ratings_planned
-    report = analyse(ratings, plan, _look(campaign, plan, fraction))
+    report = analyse(ratings, plan, _look(campaign, plan, fraction)).labelled(prompts, reviewers)
     try:
         with transaction.atomic():
             stored = Report.objects.create(
@@ -95,13 +95,20 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": {"id": str(campaign.pk), "title": campaign.title, "overlap": campaign.overlap},
         "plan": campaign.plan,
+        "criterion_groups": {
+            field["key"]: field["group"] for field in campaign.rubric["fields"] if field.get("group")
+        },
         "prompt_set": {"name": run.prompt_set.name, "prompts": run.prompt_set.size},
         "baseline": {
             "name": run.baseline.name,
             "weights": run.baseline.weights_hash,
             "demo": run.baseline.is_demo,
         },
-        "candidate": {"name": campaign.candidate.name, "weights": campaign.candidate.weights_hash},
+        "candidate": {
+            "name": campaign.candidate.name,
+            "weights": campaign.candidate.weights_hash,
+            "demo": campaign.candidate.is_demo,
+        },
         "dataset": {"name": str(training.dataset), "content": training.dataset.content_hash}
         if training
         else None,

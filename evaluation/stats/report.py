@@ -139,7 +139,6 @@ def analyse(
     length = length_summary(ratings, levels)
     slices = slices_summary(ratings, levels)
     exclusions = exclusions_summary(everything, excluded, plan, levels)
-
     left_out = exclusions.n_ratings if exclusions and applied else None
     done = Done(score.constant, bool(criteria), bool(yes_no), length is not None, bool(slices.each), left_out)
     report = Report(

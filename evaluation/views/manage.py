@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from evaluation import charts, selectors
+from evaluation import selectors
+from evaluation.charts import comparison as charts
 from evaluation.forms import CampaignForm, CloseForm, ComparisonForm, PromptSetForm
 from evaluation.services import campaigns as campaign_services
 from evaluation.services import generation

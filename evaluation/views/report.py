@@ -1,20 +1,24 @@
-"""The report page and its exports; all three show the same frozen result."""
+"""The report page and what can be carried away from it; all of them show the same frozen result."""
 
 import uuid
+from typing import Any
 
-from django.http import HttpResponse, JsonResponse
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from evaluation import charts, selectors
+from evaluation import selectors
 from evaluation.models import Report
 from evaluation.services import reports
-from evaluation.services.report_markdown import markdown
+from evaluation.services.exports import bundle, document, files, ratings
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 
-def _latest(request: StaffRequest, pk: uuid.UUID) -> Report:
-    return selectors.latest_report(user=request.user, campaign=selectors.campaign(user=request.user, pk=pk))
+def _report(request: StaffRequest, pk: uuid.UUID, look: int) -> Report:
+    campaign = selectors.campaign(user=request.user, pk=pk)
+    return selectors.report(user=request.user, campaign=campaign, look=look)
 
 
 @roles(*Staff)
@@ -26,30 +30,66 @@ def take_look(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 @roles(*Staff)
 @require_GET
-def report(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = _latest(request, pk)
-    context = {
-        "report": found,
-        "campaign": found.campaign,
-        "result": found.result,
-        "charts": charts.report_charts(found.result),
-        "comparison": selectors.comparison(found.campaign.run, found.campaign.candidate),
-    }
-    return render(request, "evaluation/report.html", context)
+def latest(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign = selectors.campaign(user=request.user, pk=pk)
+    found = selectors.latest_report(user=request.user, campaign=campaign)
+    return render(request, "evaluation/report/report.html", _context(found))
 
 
 @roles(*Staff)
 @require_GET
-def report_json(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = _latest(request, pk)
-    headers = {"Content-Disposition": f'attachment; filename="report-look-{found.look}.json"'}
-    return JsonResponse(found.result, json_dumps_params={"indent": 2, "ensure_ascii": False}, headers=headers)
+def report(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponse:
+    return render(request, "evaluation/report/report.html", _context(_report(request, pk, look)))
+
+
+def _context(found: Report) -> dict[str, Any]:
+    looks = [
+        {
+            "label": "Final" if other.is_final else f"Look {other.look}",
+            "url": reverse("evaluation:report_look", args=[found.campaign_id, other.look]),
+            "current": other.look == found.look,
+        }
+        for other in found.campaign.reports.order_by("look")
+    ]
+    return document.context(found) | {"run": found.campaign.run, "looks": looks}
 
 
 @roles(*Staff)
 @require_GET
-def report_markdown(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = _latest(request, pk)
-    text = markdown(found)
-    headers = {"Content-Disposition": f'attachment; filename="report-look-{found.look}.md"'}
-    return HttpResponse(text, content_type="text/markdown; charset=utf-8", headers=headers)
+def report_file(request: StaffRequest, pk: uuid.UUID, look: int, kind: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return _download(files.report_file(report=found, user=request.user, kind=kind))
+
+
+@roles(*Staff)
+@require_GET
+def report_plot(request: StaffRequest, pk: uuid.UUID, look: int, name: str, kind: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return _download(files.plot_file(report=found, user=request.user, name=name, kind=kind))
+
+
+@roles(*Staff)
+@require_GET
+def recompute(request: StaffRequest, pk: uuid.UUID, look: int, language: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return _download(files.script_file(report=found, user=request.user, language=language))
+
+
+def _download(file: files.File) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return HttpResponse(file.content, content_type=file.content_type, headers=headers)
+
+
+@roles(*Staff)
+@require_GET
+def ratings_file(request: StaffRequest, pk: uuid.UUID, variant: str, kind: str) -> HttpResponseBase:
+    campaign = selectors.campaign(user=request.user, pk=pk)
+    return ratings.download(campaign=campaign, user=request.user, variant=variant, kind=kind)
+
+
+@roles(*Staff)
+@require_GET
+def export(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponseBase:
+    found = _report(request, pk, look)
+    made = bundle.bundle(report=found, user=request.user)
+    return FileResponse(made, as_attachment=True, filename=f"report-look-{look}.zip")

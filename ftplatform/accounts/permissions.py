@@ -6,14 +6,15 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from ftplatform.accounts.models import ApiToken, User
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 AdminOnly = (User.Role.ADMIN,)
 Staff = (User.Role.ADMIN, User.Role.MANAGER)
 
@@ -28,12 +29,14 @@ def has_role(user: Any, roles: tuple[User.Role, ...]) -> bool:
     return isinstance(user, User) and user.is_active and user.role in roles
 
 
-def roles(*allowed: User.Role) -> Callable[[Callable[Concatenate[StaffRequest, P], HttpResponse]], View[P]]:
+def roles(
+    *allowed: User.Role,
+) -> Callable[[Callable[Concatenate[StaffRequest, P], HttpResponseBase]], View[P]]:
     """Let only these roles enter; others who signed in get 403, strangers the sign-in page."""
 
-    def decorate(view: Callable[Concatenate[StaffRequest, P], HttpResponse]) -> View[P]:
+    def decorate(view: Callable[Concatenate[StaffRequest, P], HttpResponseBase]) -> View[P]:
         @wraps(view)
-        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not has_role(request.user, allowed):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

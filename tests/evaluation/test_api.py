@@ -291,7 +291,7 @@ def test_a_changed_plan_is_not_analysed(owner):
 
 def test_a_campaign_without_ratings_is_inconclusive_and_says_why(owner):
     from evaluation.services import campaigns
-    from evaluation.services.report_markdown import markdown
+    from evaluation.services.exports.markdown import markdown
 
     campaign = factories.campaign(owner, pairs=1, overlap=1)
     campaigns.close(campaign=campaign, user=owner, reason="nobody came")

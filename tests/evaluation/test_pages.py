@@ -90,14 +90,14 @@ def test_the_report_and_its_exports_hold_the_same_numbers(manager):
             current = factories.lease(reviewer)
             ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
     stored = reports.take_look(campaign=campaign, user=factories.user()).result
-    as_json = manager.get(reverse("evaluation:report_json", args=[campaign.pk]))
-    as_text = manager.get(reverse("evaluation:report_markdown", args=[campaign.pk])).content.decode()
+    as_json = manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "json"]))
+    as_text = manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "md"])).content.decode()
     as_page = manager.get(reverse("evaluation:report", args=[campaign.pk])).content.decode()
     assert as_json.json() == stored
     assert stored["sentence"] in as_text
     assert "simulated" in stored["sentence"] and "imulated" in as_page
     assert f"{stored['primary']['estimate']:.1%}" in as_text
-    for download in (as_json, manager.get(reverse("evaluation:report_markdown", args=[campaign.pk]))):
+    for download in (as_json, manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "md"]))):
         assert download["Content-Disposition"].startswith("attachment")
         assert download["X-Content-Type-Options"] == "nosniff"
 

@@ -195,7 +195,7 @@ def test_a_rating_counts_for_the_side_its_reviewer_saw(owner):
             }
             answers = factories.answers(campaign) | {"preference": side, "scores": scores}
             ratings.submit(reviewer=reviewer, token=current.token, **answers)
-    arrays = ratings_arrays(campaign)
+    arrays = ratings_arrays(campaign).ratings
     assert len(arrays) == 16 and set(arrays.outcome) == {0}
     assert 0 < arrays.candidate_left.sum() < 16
     for baseline, candidate in arrays.criteria.values():

@@ -38,7 +38,7 @@ POSTS = {
     "evaluation:campaign_replace_invite": "manager",
     "evaluation:campaign_resume": "manager",
     "evaluation:campaign_close": "manager",
-    "evaluation:report_look": "manager",
+    "evaluation:take_look": "manager",
 }
 
 
@@ -65,7 +65,7 @@ def world():
                 "campaign_resume",
             )
         },
-        **{name: [campaign.pk] for name in ("campaign_close", "report_look", "report")},
+        **{name: [campaign.pk] for name in ("campaign_close", "take_look", "report")},
     }
 
 

@@ -19,7 +19,7 @@ from evaluation import rubrics
 from evaluation.models import Campaign, GenerationRun, PromptSet, Report
 from evaluation.selectors import comparison
 from evaluation.services import campaigns, generation, prompts, reports
-from evaluation.services.report_markdown import markdown
+from evaluation.services.exports.markdown import markdown
 from ftplatform.accounts.models import User
 from ftplatform.accounts.services import ensure_user
 from ftplatform.jobs.models import Job

@@ -1,0 +1,62 @@
+"""The report as one HTML file that needs nothing else: the page's own body with the site's styles inside it."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.utils.safestring import SafeString, mark_safe
+
+from evaluation import selectors
+from evaluation.charts import report as charts
+from evaluation.models import Report
+
+
+def context(report: Report) -> dict[str, Any]:
+    """What the report's body shows of a campaign's report."""
+    run = report.campaign.run
+    return body_context(report.result, history(report)) | {
+        "report": report,
+        "campaign": report.campaign,
+        "movers": selectors.movers(report),
+        "comparison": selectors.comparison(run, report.campaign.candidate),
+        "compared": run,
+    }
+
+
+def history(report: Report) -> list[dict[str, Any]]:
+    """The results of all looks up to this one."""
+    return [earlier.result for earlier in selectors.reports_up_to(report)]
+
+
+def body_context(result: dict[str, Any], looks: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the report's body shows of any result, wherever its ratings were made."""
+    movers = {side: [(item, None) for item in result["prompts"][side]] for side in ("fallen", "risen")}
+    return {
+        "result": result,
+        "figures": charts.figures(result, looks),
+        "groups": _grouped(result),
+        "movers": movers,
+    }
+
+
+def html(report: Report) -> str:
+    """The file. Its style sheet and its icons are inside; it loads nothing and runs nothing."""
+    inside = {"styles": _own("css/tokens.css", "css/app.css"), "icons": _own("icons.svg")}
+    page = render_to_string("evaluation/report/document.html", context(report) | inside)
+    return page.replace(f'href="{static("icons.svg")}#', 'href="#')
+
+
+def _grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    headings = charts.criterion_groups(result)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for criterion in result["criteria"]:
+        groups.setdefault(headings.get(criterion["name"], ""), []).append(criterion)
+    return list(groups.items())
+
+
+def _own(*names: str) -> SafeString:
+    """Files of the site itself, as they are: none holds what could close the element around it."""
+    folder = Path(settings.BASE_DIR) / "static"
+    return mark_safe("\n".join((folder / name).read_text() for name in names))  # noqa: S308

@@ -1,0 +1,65 @@
+# Computes the headline of a report again, from ratings.csv beside this script, with lme4 and lmerTest.
+#   Rscript recompute.R [ratings.csv]
+suppressPackageStartupMessages(library(lmerTest))
+
+EXPECTED <- list(estimate = @ESTIMATE@, low = @LOW@, high = @HIGH@, level = @LEVEL@)
+BALANCED <- @BALANCED@   # ratings weighted against uneven workloads
+MIXED <- @MIXED@         # the crossed mixed model took part in the headline
+
+file <- commandArgs(trailingOnly = TRUE)
+d <- read.csv(if (length(file)) file[1] else "ratings.csv", stringsAsFactors = FALSE)
+d$y <- c(win = 1, tie = 0.5, both_bad = 0.5, loss = 0)[d$preference]
+p <- factor(d$prompt_id)
+r <- factor(d$reviewer_id)
+
+# Every prompt weighs equally; inside it every rating, or less where its reviewer rated much.
+own <- if (BALANCED) 1 / (3 + as.numeric(table(r)[r])) else rep(1, nrow(d))
+w <- own / (nlevels(p) * ave(own, p, FUN = sum))
+estimate <- sum(w * d$y)
+
+# Two-way clustered: delete-one-cluster variance for prompts, for reviewers, and less that for both together.
+one_way <- function(g) {
+  share <- tapply(w, g, sum)
+  move <- tapply(w * (d$y - estimate), g, sum) / (1 - share)
+  G <- length(share)
+  A <- diag(G) - outer(rep(1, G), share)
+  quadratic <- t(A) %*% (as.vector(share / (1 - share))^2 * A)
+  list(v = (G - 1) / G * sum(move^2), df = sum(diag(quadratic))^2 / sum(quadratic * t(quadratic)))
+}
+by_p <- one_way(p); by_r <- one_way(r); by_pr <- one_way(interaction(p, r, drop = TRUE))
+v <- by_p$v + by_r$v - by_pr$v
+least <- min(by_p$df, by_r$df)
+if (v > 0) {
+  df <- max(v^2 / (by_p$v^2 / by_p$df + by_r$v^2 / by_r$df), least)
+} else {
+  v <- max(by_p$v, by_r$v, by_pr$v); df <- least
+}
+inferences <- list(clustered = c(se = sqrt(v), df = df))
+
+# Crossed random intercepts by REML; the standard error of exactly the weighted mean above, Satterthwaite's df.
+if (MIXED) {
+  m <- as_lmerModLmerTest(lmer(y ~ 1 + (1 | p) + (1 | r), data = d, REML = TRUE))
+  names_of <- names(getME(m, "theta"))
+  squares <- c(if (grepl("^p", names_of[1])) list(p, r) else list(r, p))
+  weight_of <- c(sapply(squares, function(g) sum(tapply(w, g, sum)^2)), sum(w^2))
+  variance <- function(par) sum(weight_of * c((par[1:2] * par[3])^2, par[3]^2))
+  par <- c(getME(m, "theta"), sigma(m))
+  free <- c(par[1:2] > 1e-3, TRUE)
+  gradient <- sapply(which(free), function(i) {
+    h <- 1e-4 * max(par[i], 1e-2); up <- par; down <- par
+    up[i] <- par[i] + h; down[i] <- par[i] - h
+    (variance(up) - variance(down)) / (2 * h)
+  })
+  spread <- sum(gradient * (m@vcov_varpar[free, free, drop = FALSE] %*% gradient))
+  dfm <- min(max(2 * variance(par)^2 / spread, 1), nrow(d) - 1)
+  inferences$mixed <- c(se = sqrt(variance(par)), df = dfm)
+}
+
+half <- sapply(inferences, function(i) qt(1 - (1 - EXPECTED$level) / 2, i["df"]) * i["se"])
+low <- max(0, estimate - max(half)); high <- min(1, estimate + max(half))
+cat(sprintf("Win score %.4f, interval %.4f to %.4f (%d ratings, %d prompts, %d reviewers)\n",
+            estimate, low, high, nrow(d), nlevels(p), nlevels(r)))
+cat(sprintf("The report: %.4f, interval %.4f to %.4f\n", EXPECTED$estimate, EXPECTED$low, EXPECTED$high))
+apart <- max(abs(c(estimate - EXPECTED$estimate, low - EXPECTED$low, high - EXPECTED$high)))
+if (apart > 0.002) { cat(sprintf("They DIFFER by up to %.4f\n", apart)); quit(status = 1) }
+cat("They agree.\n")

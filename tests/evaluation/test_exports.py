@@ -1,0 +1,215 @@
+"""What can be carried away from a report: every form says the same, and a stranger can compute it again."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from xml.etree import ElementTree
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from django.urls import reverse
+
+from evaluation.models import Rating
+from evaluation.services import assignment, campaigns, ratings, reports
+from evaluation.stats import Plan, analyse
+from evaluation.stats.ratings_file import read_ratings
+from ftplatform.accounts.models import AuditEntry
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner():
+    return factories.user("manager")
+
+
+@pytest.fixture
+def manager(client, owner):
+    client.force_login(owner)
+    return client
+
+
+def rated(pairs=12, reviewers=6, overlap=3, seed=3, **options):
+    """A campaign whose reviewers mostly, not always, prefer the candidate."""
+    generator = np.random.default_rng(seed)
+    campaign = factories.campaign(factories.user(), pairs=pairs, overlap=overlap, **options)
+    panel = [factories.reviewer(campaign) for _ in range(reviewers)]
+    open_to = set(range(reviewers))
+    while open_to:
+        for number in sorted(open_to):
+            current = assignment.next_for(reviewer=panel[number])
+            if current is None:
+                open_to.discard(number)
+                continue
+            side, other = ("left", "right") if current.candidate_left else ("right", "left")
+            preference = generator.choice([side, other, "tie", "both_bad"], p=[0.5, 0.25, 0.15, 0.1])
+            scores = {
+                key: {side: int(generator.integers(4, 11)), other: int(generator.integers(2, 9))}
+                for key in factories.answers(campaign)["scores"]
+            }
+            values = factories.answers(campaign) | {"preference": str(preference), "scores": scores}
+            ratings.submit(reviewer=panel[number], token=current.token, **values | {"comment": "=1+1"})
+    return campaign
+
+
+@pytest.fixture
+def closed(owner):
+    campaign = rated()
+    campaigns.close(campaign=campaign, user=owner, reason="")
+    campaign.refresh_from_db()
+    reports.take_look(campaign=campaign, user=owner)
+    return campaign
+
+
+def body(response):
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+def ratings_csv(client, campaign, variant):
+    return body(client.get(reverse("evaluation:ratings_file", args=[campaign.pk, variant, "csv"]))).decode()
+
+
+def test_the_unblinded_ratings_analyse_to_the_report(manager, closed):
+    text = ratings_csv(manager, closed, "unblinded")
+    again = csv.reader(io.StringIO(text, newline=""))
+    keep = [next(again), *again]
+    extra = {"comment", "active_ms", "simulated", "submitted_at"}
+    places = [place for place, name in enumerate(keep[0]) if name not in extra]
+    plain = "\n".join(",".join(row[place] for place in places) for row in keep)
+    found = read_ratings(io.BytesIO(plain.encode()), "csv")
+    assert found.n_problems == 0 and len(found.ratings) == 36
+    plan = Plan(criteria=tuple(closed.plan["criteria"]))
+    result = closed.reports.get().result
+    primary = analyse(found.ratings, plan).primary
+    for name in ("estimate", "ci_low", "ci_high", "p_value"):
+        assert getattr(primary, name) == pytest.approx(result["primary"][name])
+
+
+def test_the_blinded_ratings_do_not_tell_the_sides(manager, closed):
+    rows = list(csv.DictReader(io.StringIO(ratings_csv(manager, closed, "blinded"), newline="")))
+    assert len(rows) == Rating.objects.count() == 36
+    assert not {name for name in rows[0] if "candidate" in name or "baseline" in name}
+    assert {row["preference"] for row in rows} <= {"left", "right", "tie", "both_bad"}
+    assert {row["comment"] for row in rows} == {"'=1+1"}
+
+
+def test_parquet_holds_the_same_rows(manager, closed):
+    address = reverse("evaluation:ratings_file", args=[closed.pk, "unblinded", "parquet"])
+    table = pq.read_table(io.BytesIO(body(manager.get(address))))
+    rows = list(csv.DictReader(io.StringIO(ratings_csv(manager, closed, "unblinded"), newline="")))
+    assert table.num_rows == len(rows) == 36
+    assert table.column("prompt_id").to_pylist() == [row["prompt_id"] for row in rows]
+    assert table.column("empathy_candidate").to_pylist() == [float(row["empathy_candidate"]) for row in rows]
+
+
+def test_while_a_campaign_runs_nothing_unblinded_leaves_it(manager):
+    campaign = factories.campaign(factories.user(), pairs=2, overlap=1)
+    address = reverse("evaluation:ratings_file", args=[campaign.pk, "unblinded", "csv"])
+    refused = manager.get(address)
+    assert refused.status_code == 409 and "once the campaign has closed" in refused.content.decode()
+    assert manager.get(address.replace("unblinded", "blinded")).status_code == 200
+
+
+def test_who_reviews_gets_no_ratings_before_the_end(client):
+    campaign = factories.campaign(factories.user(), pairs=2, overlap=1)
+    insider = factories.user("manager")
+    factories.reviewer(campaign, user=insider)
+    client.force_login(insider)
+    for variant in ("blinded", "unblinded"):
+        address = reverse("evaluation:ratings_file", args=[campaign.pk, variant, "csv"])
+        assert client.get(address).status_code == 403
+
+
+def test_every_download_is_logged(manager, owner, closed):
+    ratings_csv(manager, closed, "unblinded")
+    manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, "pdf"]))
+    found = AuditEntry.objects.filter(actor=owner, action__endswith=".export")
+    assert [entry.details for entry in found.order_by("pk")] == [
+        {"variant": "unblinded"},
+        {"file": "report-look-1.pdf"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"), [("pdf", b"%PDF-"), ("html", b"<!doctype html>"), ("md", b"# "), ("json", b"{")]
+)
+def test_the_report_comes_in_four_forms(manager, closed, kind, begins):
+    answer = manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, kind]))
+    assert answer["Content-Disposition"].startswith("attachment") and answer.content.lstrip().startswith(
+        begins
+    )
+
+
+def test_the_page_in_one_file_needs_nothing_else(manager, closed):
+    text = manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, "html"])).content.decode()
+    assert closed.reports.get().result["sentence"] in text and "<svg" in text and "--accent" in text
+    assert "<script" not in text and "src=" not in text
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)', text))
+
+
+@pytest.mark.parametrize("name", ["preference", "outcomes", "criteria", "prompts"])
+def test_plots_come_as_svg_and_png(manager, closed, name):
+    svg = manager.get(reverse("evaluation:report_plot", args=[closed.pk, 1, name, "svg"]))
+    assert ElementTree.fromstring(svg.content).tag.endswith("svg")  # noqa: S314 (our own drawing)
+    png = manager.get(reverse("evaluation:report_plot", args=[closed.pk, 1, name, "png"]))
+    assert png.content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "path", ["report/1/report.exe", "report/1/plots/none.svg", "report/9/report.pdf", "ratings-open.csv"]
+)
+def test_what_does_not_exist_is_not_found(manager, closed, path):
+    assert manager.get(f"/campaigns/{closed.pk}/{path}").status_code == 404
+
+
+@pytest.fixture
+def unpacked(manager, closed, tmp_path):
+    content = body(manager.get(reverse("evaluation:export", args=[closed.pk, 1])))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+def test_the_zip_holds_everything(unpacked, closed):
+    names = {str(file.relative_to(unpacked)) for file in unpacked.rglob("*") if file.is_file()}
+    assert names >= {
+        "report.html",
+        "report.pdf",
+        "report.md",
+        "report.json",
+        "ratings.csv",
+        "ratings.parquet",
+    }
+    assert names >= {"recompute.py", "recompute.R", "plots/preference.svg", "plots/criteria.png"}
+    assert json.loads((unpacked / "report.json").read_text()) == closed.reports.get().result
+
+
+def recompute(folder, *command):
+    return subprocess.run([*command], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_stranger_computes_the_same_headline_in_python(unpacked):
+    found = recompute(unpacked, sys.executable, "recompute.py")
+    assert found.returncode == 0 and "They agree." in found.stdout, found.stdout + found.stderr
+
+
+def test_the_script_notices_an_altered_rating(unpacked):
+    file = unpacked / "ratings.csv"
+    file.write_text(file.read_text().replace(",win,", ",loss,", 3))
+    found = recompute(unpacked, sys.executable, "recompute.py")
+    assert found.returncode != 0 and "DIFFER" in found.stderr
+
+
+def test_a_stranger_computes_the_same_headline_in_r(unpacked):
+    probe = shutil.which("Rscript") and recompute(unpacked, "Rscript", "-e", "library(lmerTest)")
+    if not probe or probe.returncode:
+        pytest.skip("R with the package lmerTest is not installed")
+    found = recompute(unpacked, "Rscript", "recompute.R")
+    assert found.returncode == 0 and "They agree." in found.stdout, found.stdout + found.stderr
