@@ -41,6 +41,17 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
     return value
 
 
+def number(name: str, default: float, *, minimum: float = 0.0) -> float:
+    raw = text(name, "")
+    try:
+        value = float(raw) if raw else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not a number.") from None
+    if not minimum <= value < float("inf"):
+        raise ImproperlyConfigured(f"{name}={value} is below {minimum} or without end.")
+    return value
+
+
 def items(name: str, default: list[str]) -> list[str]:
     raw = text(name, "")
     return [part.strip() for part in raw.split(",") if part.strip()] if raw else default

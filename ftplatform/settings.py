@@ -118,6 +118,11 @@ CELERY_BEAT_SCHEDULE = {
     }
 }
 
+# --- Training ---------------------------------------------------------------------------------------------
+# What an hour of one device costs; launch pages then show what a run will cost. 0 means that nobody has said.
+PRICE_PER_HOUR = env.number("PRICE_PER_HOUR", 0.0)
+PRICE_CURRENCY = env.text("PRICE_CURRENCY", "EUR")
+
 # --- Uploads ----------------------------------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 100 * 2**20, minimum=1024)
 UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 1_000_000, minimum=1)

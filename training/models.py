@@ -125,6 +125,9 @@ class TrainingRun(Job):
     facts = models.JSONField(
         default=dict, help_text="What the finished run reported: device, versions, memory."
     )
+    estimate = models.JSONField(
+        null=True, blank=True, help_text="What was expected of it when it was launched."
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]

@@ -12,10 +12,12 @@ from django.http import Http404
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
-from ftplatform.jobs.models import JobEvent
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job, JobEvent
 from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
 
 M = TypeVar("M", bound=Model)
+MAX_COMPARED = 8
 _LOG_BLOCK = 1 << 17  # bytes of a log that are read at most
 
 
@@ -89,6 +91,18 @@ def run(*, user: User, pk: UUID) -> TrainingRun:
     return _one(runs(user=user), pk)
 
 
+def run_or_none(*, user: User, text: str) -> TrainingRun | None:
+    """The run of an id that somebody wrote; None for whatever is no id or not theirs to see."""
+    pk = _uuid(text)
+    return None if pk is None else runs(user=user).filter(pk=pk).first()
+
+
+def told_apart(compared: list[TrainingRun]) -> list[str]:
+    """A name for each run that no other of them has."""
+    names = [run.name for run in compared]
+    return [f"{run.name} ({str(run.pk)[:8]})" if names.count(run.name) > 1 else run.name for run in compared]
+
+
 def events(run: TrainingRun) -> QuerySet[JobEvent]:
     return run.events.order_by("-id")[:100]
 
@@ -129,6 +143,94 @@ def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
     return (found if end <= _LOG_BLOCK else found[1:])[-lines:]
 
 
+def latest(run: TrainingRun) -> StepMetric | None:
+    """The newest step's own measurements."""
+    return run.metrics.filter(split=StepMetric.Split.TRAIN).order_by("-step").first()
+
+
+def queue_outlook(run: TrainingRun) -> dict[str, Any] | None:
+    """Of a queued run: its place among those that wait, and the seconds until it starts as far as anybody knows.
+
+    `wait` adds up what runs and what comes first, shared by as many workers as are at work; None when one of them
+    has no estimate.
+    """
+    if run.status != TrainingRun.Status.QUEUED:
+        return None
+    waiting = jobs.waiting_before(run)
+    running = Job.objects.filter(queue=run.queue, status=Job.Status.RUNNING)
+    expected = TrainingRun.objects.filter(pk__in=waiting.values("pk")).values_list("estimate", flat=True)
+    figures = [left for left in running.values_list("seconds_left", flat=True) if left is not None]
+    figures += [seconds["value"] for each in expected if each and (seconds := each["seconds"])]
+    place = waiting.count()
+    complete = len(figures) == place + running.count()
+    workers = max(1, running.count())
+    return {
+        "place": place + 1,
+        "running": running.count(),
+        "wait": sum(figures) / workers if complete else None,
+    }
+
+
+def estimate_error(run: TrainingRun) -> dict[str, float] | None:
+    """What was expected of a run against what it took, in seconds, and the error as a share of what it took; None
+    for a run that did not go from start to end in one go."""
+    expected = (run.estimate or {}).get("seconds")
+    whole = run.status == TrainingRun.Status.SUCCEEDED and run.attempt == 1 and not run.from_step
+    if not (expected and whole and run.duration):
+        return None
+    took = run.duration.total_seconds()
+    return {
+        "expected": expected["value"],
+        "took": took,
+        "error": expected["value"] / took - 1 if took else 0.0,
+    }
+
+
+def comparable_runs(*, user: User, ids: list[str]) -> list[TrainingRun]:
+    """The runs of these ids in this order; unknown ones are left out. Raises DomainError unless 2 to `MAX_COMPARED`
+    remain."""
+    wanted = [pk for each in dict.fromkeys(ids) if (pk := _uuid(each))]
+    found = runs(user=user).in_bulk(wanted[: MAX_COMPARED + 1])
+    chosen = [found[pk] for pk in wanted if pk in found]
+    if not 2 <= len(chosen) <= MAX_COMPARED:
+        raise DomainError("choose_runs", f"Choose 2 to {MAX_COMPARED} runs to compare.", status=400)
+    return chosen
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
+    """Every setting with its value in each run, the differing ones first."""
+    rows: list[tuple[str, list[Any]]] = [
+        ("dataset", [str(run.dataset) for run in compared]),
+        ("base_model", [run.base_model.name for run in compared]),
+    ]
+    names = dict.fromkeys(name for run in compared for name in run.config)
+    rows += [(name, [run.config.get(name) for run in compared]) for name in names]
+    found = [
+        {"name": name, "values": values, "differs": values != values[:1] * len(values)}
+        for name, values in rows
+    ]
+    return sorted(found, key=lambda row: not row["differs"])
+
+
+def results_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
+    """The final figures of each run."""
+    return [
+        {
+            "run": run,
+            "summary": {row["key"]: row for row in run_summary(run)},
+            "metrics": run.facts.get("metrics", {}),
+        }
+        for run in compared
+    ]
+
+
 def run_summary(run: TrainingRun) -> list[dict[str, Any]]:
     """Loss and token accuracy at the start and at the end, for both splits: the first facts anybody asks for."""
     rows = []
@@ -136,5 +238,5 @@ def run_summary(run: TrainingRun) -> list[dict[str, Any]]:
         measured = run.metrics.filter(split=split)
         first, last = measured.first(), measured.last()
         if first is not None and last is not None:
-            rows.append({"split": split.label, "first": first, "last": last})
+            rows.append({"key": split.value, "split": split.label, "first": first, "last": last})
     return rows

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from training.views import datasets, models, runs
+from training.views import datasets, launch, models, runs
 
 app_name = "training"
 urlpatterns = [
@@ -11,7 +11,17 @@ urlpatterns = [
     path("models/new/", models.model_new, name="model_new"),
     path("models/<uuid:pk>/", models.model, name="model"),
     path("runs/", runs.runs, name="runs"),
-    path("runs/new/", runs.run_new, name="run_new"),
+    path("runs/new/", launch.run_new, name="run_new"),
+    path("runs/estimate/", launch.run_estimate, name="run_estimate"),
+    path("runs/compare/", runs.compare, name="runs_compared"),
     path("runs/<uuid:pk>/", runs.run, name="run"),
+    path("runs/<uuid:pk>/curves/", runs.run_curves, name="run_curves"),
+    path("runs/<uuid:pk>/log/", runs.run_log, name="run_log"),
+    path("runs/<uuid:pk>/facts.md", runs.run_facts, name="run_facts"),
     path("runs/<uuid:pk>/cancel/", runs.run_cancel, name="run_cancel"),
+    path("runs/<uuid:pk>/pause/", runs.run_pause, name="run_pause"),
+    path("runs/<uuid:pk>/resume/", runs.run_resume, name="run_resume"),
+    path("runs/<uuid:pk>/priority/", runs.run_prioritise, name="run_prioritise"),
+    path("runs/<uuid:pk>/retry/", runs.run_retry, name="run_retry"),
+    path("runs/<uuid:pk>/discard-checkpoints/", runs.run_discard_checkpoints, name="run_discard_checkpoints"),
 ]

@@ -239,6 +239,17 @@ def resume(*, job: Job, user: User) -> None:
     queues.ring_on_commit(job.queue)
 
 
+@transaction.atomic
+def prioritise(*, job: Job, user: User, priority: int) -> None:
+    """Move a queued job in front of all of lower priority. Raises DomainError `not_queued` when it has started."""
+    if not Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(priority=priority):
+        raise DomainError(
+            "not_queued", "Only a job that still waits can be moved; this one has started or ended."
+        )
+    audit.record(actor=user, action="job.prioritise", target=job, old=job.priority, new=priority)
+    _note(job.pk, job.attempt, f"{user} set the priority to {priority}.")
+
+
 def recover() -> int:
     """Take every running job back whose lease ran out (or that never had one), then ring for queued work.
 
@@ -299,6 +310,12 @@ def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, **changed: o
         return False
     _note(job.pk, job.attempt, message, old=Job.Status.RUNNING, new=new)
     return True
+
+
+def waiting_before(job: Job) -> QuerySet[Job]:
+    """The queued jobs of the same queue that start before this queued one."""
+    first = Q(priority__gt=job.priority) | Q(priority=job.priority, created_at__lt=job.created_at)
+    return Job.objects.filter(first, queue=job.queue, status=Job.Status.QUEUED).exclude(pk=job.pk)
 
 
 def queue_position(job: Job) -> int:

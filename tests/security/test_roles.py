@@ -10,6 +10,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+# Parts of pages and downloads.
+WITHOUT_NAVIGATION = {"training:run_curves", "training:run_log", "training:run_facts"}
 ADMIN_ONLY = {"training:dataset_new", "training:model_new", "training:run_new", "accounts:users"}
 STAFF = {
     "training:datasets",
@@ -18,6 +20,9 @@ STAFF = {
     "training:model",
     "training:runs",
     "training:run",
+    "training:run_curves",
+    "training:run_log",
+    "training:run_facts",
     "accounts:tokens",
     "evaluation:overview",
     "evaluation:prompt_sets",
@@ -32,6 +37,11 @@ STAFF = {
 }
 POSTS = {
     "training:run_cancel": "admin",
+    "training:run_pause": "admin",
+    "training:run_resume": "admin",
+    "training:run_prioritise": "admin",
+    "training:run_retry": "admin",
+    "training:run_discard_checkpoints": "admin",
     "evaluation:generation_run_cancel": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_pause": "manager",
@@ -51,7 +61,11 @@ def world():
         "dataset": [run.dataset_id],
         "model": [run.base_model_id],
         "run": [run.pk],
-        "run_cancel": [run.pk],
+        **{
+            f"run_{name}": [run.pk]
+            for name in ("curves", "log", "facts", "cancel", "pause", "resume", "prioritise", "retry")
+        },
+        "run_discard_checkpoints": [run.pk],
         "generation_run": [campaign.run_id],
         "generation_run_cancel": [campaign.run_id],
         "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
@@ -228,7 +242,7 @@ class Forms(HTMLParser):
             self._inside = False
 
 
-@pytest.mark.parametrize("name", sorted(STAFF | ADMIN_ONLY))
+@pytest.mark.parametrize("name", sorted((STAFF | ADMIN_ONLY) - WITHOUT_NAVIGATION))
 def test_every_form_carries_its_token(client, world, name):
     from evaluation.models import Campaign
 

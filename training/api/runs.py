@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -17,13 +17,17 @@ from training import selectors
 from training.api import serializers
 from training.config import TrainingConfig
 from training.models import TrainingRun
-from training.services import configs, runs
+from training.services import configs, estimates, run_markdown, runs
+
+_RUN = OpenApiParameter(
+    "run", UUID, many=True, required=True, description="One of the runs; give it 2 to 8 times."
+)
 
 
 class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     queryset = TrainingRun.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.TrainingRunSerializer
-    filterset_fields = ("status", "dataset", "base_model")
+    filterset_fields = ("status", "dataset", "base_model", "retry_of")
 
     def get_queryset(self) -> QuerySet[TrainingRun]:
         return selectors.runs(user=signed_in(self.request))
@@ -43,15 +47,154 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         )
         return Response(serializers.TrainingRunSerializer(run).data, status=status.HTTP_201_CREATED)
 
+    def _now(self, request: Request, pk: UUID) -> Response:
+        run = selectors.run(user=signed_in(request), pk=pk)
+        return Response(serializers.TrainingRunSerializer(run).data)
+
     @extend_schema(request=None, responses={200: serializers.TrainingRunSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         user = signed_in(request)
         jobs.cancel(job=selectors.run(user=user, pk=pk), user=user)
-        return Response(serializers.TrainingRunSerializer(selectors.run(user=user, pk=pk)).data)
+        return self._now(request, pk)
+
+    @extend_schema(request=None, responses={200: serializers.TrainingRunSerializer})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: UUID) -> Response:
+        user = signed_in(request)
+        jobs.pause(job=selectors.run(user=user, pk=pk), user=user)
+        return self._now(request, pk)
+
+    @extend_schema(request=None, responses={200: serializers.TrainingRunSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        user = signed_in(request)
+        jobs.resume(job=selectors.run(user=user, pk=pk), user=user)
+        return self._now(request, pk)
+
+    @extend_schema(request=serializers.PrioritySerializer, responses={200: serializers.TrainingRunSerializer})
+    @action(detail=True, methods=["post"])
+    def priority(self, request: Request, pk: UUID) -> Response:
+        user = signed_in(request)
+        values = parse(serializers.PrioritySerializer, request)
+        jobs.prioritise(job=selectors.run(user=user, pk=pk), user=user, priority=values["priority"])
+        return self._now(request, pk)
+
+    @extend_schema(request=serializers.RetrySerializer, responses={201: serializers.TrainingRunSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: UUID) -> Response:
+        """A new run with the data and base of one that has ended, from one of its checkpoints or anew."""
+        user = signed_in(request)
+        values = parse(serializers.RetrySerializer, request)
+        run = selectors.run(user=user, pk=pk)
+        made = runs.retry(
+            user=user,
+            run=run,
+            from_step=values["from_step"],
+            config=configs.check(TrainingConfig, run.config | values["config"]),
+            priority=values["priority"],
+            idempotency_key=idempotency_key(request),
+        )
+        return Response(serializers.TrainingRunSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=serializers.EstimateSerializer, responses={200: dict[str, Any]})
+    @action(detail=False, methods=["post"])
+    def estimate(self, request: Request) -> Response:
+        """What a run would take, with ranges: seconds, memory, cost; `runs` past runs it is based on. Stores nothing.
+
+        `seconds` is null while no run has finished here; the whole answer is when the base's size is not known.
+        """
+        user = signed_in(request)
+        values = parse(serializers.EstimateSerializer, request)
+        found = estimates.forecast(
+            dataset=selectors.dataset(user=user, pk=values["dataset"]),
+            base_model=selectors.model(user=user, pk=values["base_model"]),
+            config=configs.check(TrainingConfig, values["config"]),
+        )
+        return Response({"estimate": found.to_json() if found else None})
+
+    @extend_schema(responses={200: dict[str, Any]}, parameters=[_RUN])
+    @action(detail=False, methods=["get"])
+    def compare(self, request: Request) -> Response:
+        """Two or more runs: every setting in each of them, whether it differs, and the first and last figures."""
+        chosen = selectors.comparable_runs(user=signed_in(request), ids=request.query_params.getlist("run"))
+        results = selectors.results_compared(chosen)
+        return Response(
+            {
+                "runs": [str(run.pk) for run in chosen],
+                "settings": selectors.settings_compared(chosen),
+                "results": [
+                    {
+                        "run": str(each["run"].pk),
+                        "status": each["run"].status,
+                        "metrics": each["metrics"],
+                        **{split: _ends(row) for split, row in each["summary"].items()},
+                    }
+                    for each in results
+                ],
+            }
+        )
 
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: UUID) -> Response:
-        """The curves: for each split a list of steps with loss, token accuracy, tokens, learning rate."""
+        """The curves: for each split a list of steps with loss, token accuracy, tokens, learning rate, throughput
+        and memory."""
         return Response(selectors.curve(selectors.run(user=signed_in(request), pk=pk)))
+
+    @extend_schema(request=None, responses={200: serializers.RunEventSerializer(many=True)})
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def events(self, request: Request, pk: UUID) -> Response:
+        """The newest hundred lines of the run's life, newest first."""
+        found = selectors.events(selectors.run(user=signed_in(request), pk=pk))
+        return Response(serializers.RunEventSerializer(found, many=True).data)
+
+    @extend_schema(request=None, responses={200: dict[str, Any]})
+    @action(detail=True, methods=["get"])
+    def samples(self, request: Request, pk: UUID) -> Response:
+        """Answers to fixed validation prompts, by prompt and step."""
+        found = selectors.samples(selectors.run(user=signed_in(request), pk=pk))
+        answers = ("step", "text", "truncated")
+        return Response(
+            {
+                "samples": [
+                    {
+                        **each,
+                        "answers": [{name: getattr(a, name) for name in answers} for a in each["answers"]],
+                    }
+                    for each in found
+                ]
+            }
+        )
+
+    @extend_schema(request=None, responses={200: dict[str, Any]})
+    @action(detail=True, methods=["get"])
+    def log(self, request: Request, pk: UUID) -> Response:
+        """The last lines of the worker's log."""
+        return Response({"lines": selectors.log_tail(selectors.run(user=signed_in(request), pk=pk))})
+
+    @extend_schema(request=None, responses={200: dict[str, Any]})
+    @action(detail=True, methods=["get"])
+    def checkpoints(self, request: Request, pk: UUID) -> Response:
+        """The checkpoints that lie on disk now, by step."""
+        found = selectors.run(user=signed_in(request), pk=pk).checkpoints
+        return Response({"checkpoints": [serializers.checkpoint(each) for each in found]})
+
+    @extend_schema(request=None, responses={200: dict[str, Any]})
+    @action(detail=True, methods=["get"])
+    def summary(self, request: Request, pk: UUID) -> Response:
+        """The run's facts in words, by name, and the same as Markdown."""
+        run = selectors.run(user=signed_in(request), pk=pk)
+        found = selectors.run_summary(run)
+        return Response(
+            {
+                "facts": dict(run_markdown.facts(run, found)),
+                "estimate_error": selectors.estimate_error(run),
+                "markdown": run_markdown.markdown(run, found),
+            }
+        )
+
+
+def _ends(row: dict[str, Any]) -> dict[str, Any]:
+    names = ("step", "loss", "token_accuracy")
+    return {end: {name: getattr(row[end], name) for name in names} for end in ("first", "last")}

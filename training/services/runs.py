@@ -15,6 +15,7 @@ from training import checkpoints
 from training.artefacts import ArtefactError, verify
 from training.config import TrainingConfig
 from training.models import Dataset, ModelVersion, SampleGeneration, StepMetric, TrainingRun
+from training.services import estimates
 from training.services import models as model_services
 
 # What a retry from a checkpoint may change: the steps stay the same, each made from as many rows.
@@ -59,10 +60,15 @@ def launch(
     if earlier is not None:
         return earlier
     model_services.check_unchanged(base_model)
+    expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config)
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(
-                kind=Job.Kind.TRAINING, idempotency_key=idempotency_key or None, created_by=user, **frozen
+                kind=Job.Kind.TRAINING,
+                idempotency_key=idempotency_key or None,
+                created_by=user,
+                estimate=expected.to_json() if expected else None,
+                **frozen,
             )
             _copy_curves(run)
             audit.record(actor=user, action="training_run.launch", target=run)

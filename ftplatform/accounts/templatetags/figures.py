@@ -153,6 +153,48 @@ def roughly(value: Any) -> str:
 
 
 @register.filter
+def time_left(job: Any) -> str:
+    """What a running job still needs, with its range where the worker knows one."""
+    if job.seconds_left is None:
+        return ""
+    low, high = _finite(job.seconds_left_low), _finite(job.seconds_left_high)
+    text = f"{roughly(job.seconds_left)} left"
+    if low is None or high is None or roughly(low) == roughly(high):
+        return text
+    return f"{text} ({between(low, high)})"
+
+
+@register.filter
+def between(low: Any, high: Any) -> str:
+    """Two durations in seconds as a range: '3 to 6 min'."""
+    first, last = duration(_coarse(low)), duration(_coarse(high))
+    if first == last:
+        return first
+    number, _, unit = first.partition(" ")
+    return f"{number} to {last}" if last.endswith(unit) and last.count(" ") == 1 else f"{first} to {last}"
+
+
+def _coarse(value: Any) -> float | None:
+    """A duration with no more digits than an estimate has."""
+    seconds = _finite(value)
+    if seconds is None:
+        return None
+    for unit in (1, 5, 60, 600):
+        if seconds < 30 * unit or unit == 600:
+            return max(1, round(seconds / unit)) * unit
+    return seconds
+
+
+@register.filter
+def memory(value: Any) -> str:
+    """Bytes as GB (powers of ten), as memory is sold."""
+    size = _finite(value)
+    if size is None:
+        return DASH
+    return f"{size / 1e9:.1f} GB" if size < 1e11 else f"{size / 1e9:.0f} GB"
+
+
+@register.filter
 def milliseconds(value: Any) -> str:
     """A latency: milliseconds below one second, seconds above."""
     number = _finite(value)

@@ -1,0 +1,74 @@
+"""Starting points for a run: complete configurations with a name and the reason to choose them."""
+
+from dataclasses import dataclass, field
+
+from training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    key: str
+    name: str
+    why: str
+    config: TrainingConfig = field(repr=False)
+    demo_only: bool = False
+
+
+PRESETS = (
+    Preset(
+        "reference",
+        "Reference run",
+        "QLoRA as in the project's reference: rows of about 1,000 tokens, three passes, 16 rows a step.",
+        TrainingConfig(
+            epochs=3,
+            batch_size=8,
+            gradient_accumulation=2,
+            lora_dropout=0.05,
+            max_length=2048,
+            learning_rate=2e-4,
+        ),
+    ),
+    Preset(
+        "quick",
+        "A quick look",
+        "A small adapter and a quarter of a pass: enough to see whether the data teach anything at all.",
+        TrainingConfig(epochs=0.25, lora_r=8, lora_alpha=16),
+    ),
+    Preset(
+        "careful",
+        "Careful",
+        "LoRA at 16 bit with a smaller step, stopped when validation no longer improves; the slowest.",
+        TrainingConfig(
+            method="lora",
+            epochs=5,
+            lora_r=32,
+            lora_alpha=64,
+            lora_dropout=0.05,
+            learning_rate=1e-4,
+            batch_size=4,
+            gradient_accumulation=4,
+            patience=2,
+        ),
+    ),
+    Preset(
+        "memory",
+        "Memory-saver",
+        "One row at a time on a 4-bit base, summed to 16 rows a step: for a device that is nearly too small.",
+        TrainingConfig(
+            lora_r=8,
+            lora_alpha=16,
+            batch_size=1,
+            gradient_accumulation=16,
+            epochs=2,
+            optimizer="paged_adamw_8bit",
+        ),
+    ),
+    Preset(
+        "toy",
+        "Toy model",
+        "For the bundled demo model only: a large step that a real model would not survive.",
+        TrainingConfig(learning_rate=6e-3, batch_size=16, epochs=1, max_length=512, evaluate_every=43),
+        demo_only=True,
+    ),
+)
+BY_KEY = {preset.key: preset for preset in PRESETS}
