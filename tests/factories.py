@@ -26,10 +26,11 @@ def user(role: str = "admin", **fields: Any) -> User:
 
 
 def row(**changes: Any) -> dict[str, Any]:
+    """A row of a dataset; another id asks another thing, for rows that ask the same are never parted."""
     return {
         "id": "a",
         "instruction": "Decide.",
-        "input": {"question": "May I?"},
+        "input": {"question": f"May I, {changes.get('id', 'a')}?"},
         "output": {"decision": "Yes"},
     } | changes
 

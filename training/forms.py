@@ -14,7 +14,8 @@ from ftplatform.errors import DomainError
 from training import selectors
 from training.config import TrainingConfig
 from training.models import ModelVersion
-from training.services.rows import ColumnMapping, too_large
+from training.services.readers.lines import too_large
+from training.services.rows import ColumnMapping
 
 PRIORITIES = [(-10, "Low"), (0, "Normal"), (10, "High")]
 

@@ -24,6 +24,14 @@ class Dataset(models.Model):
     source_name = models.CharField(max_length=255, help_text="Name of the uploaded file.")
     train_rows = models.PositiveIntegerField()
     validation_rows = models.PositiveIntegerField()
+    test_rows = models.PositiveIntegerField(default=0)
+    output_schema = models.JSONField(
+        default=dict, help_text="JSON Schema that every row's expected output has been checked against."
+    )
+    facts = models.JSONField(
+        default=dict,
+        help_text="How it was made: mapping of columns, skipped rows, repeated prompts, near-duplicates.",
+    )
     description = models.TextField(blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -40,7 +48,12 @@ class Dataset(models.Model):
 
     @property
     def rows(self) -> int:
-        return self.train_rows + self.validation_rows
+        return self.train_rows + self.validation_rows + self.test_rows
+
+    @property
+    def held_out_split(self) -> str:
+        """Where comparisons take their prompts from: the test split, which no decision about training ever sees."""
+        return "test" if self.test_rows else "validation"
 
     @property
     def folder(self) -> Path:

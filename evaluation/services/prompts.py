@@ -26,9 +26,12 @@ def from_dataset(
     limit: int | None = None,
     tag_fields: Sequence[str] | None = None,
 ) -> PromptSet:
-    """Take the first `limit` held-out rows of a dataset. The training split is never used: a model that has seen
-    a row would be asked to recite it. `tag_fields` are input fields that become tags, see `tags.of_rows`."""
-    examples = training.examples(dataset, "validation", limit=limit or MAX_PROMPTS)
+    """Take the first `limit` held-out rows of a dataset: of its test split where it has one.
+
+    The training split is never used: a model that has seen a row would be asked to recite it. `tag_fields` are
+    input fields that become tags, see `tags.of_rows`.
+    """
+    examples = training.examples(dataset, dataset.held_out_split, limit=limit or MAX_PROMPTS)
     return _create(user=user, name=name, dataset=dataset, rows=examples, tag_fields=tag_fields)
 
 

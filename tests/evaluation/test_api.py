@@ -181,7 +181,7 @@ def test_a_dataset_is_uploaded_and_bad_rows_come_back_by_line(client, api):
             headers={"Authorization": f"Bearer {api.key}"},
         )
 
-    rows = [factories.row(id=f"r{n}") for n in range(20)]
+    rows = [factories.row(id=f"r{n}", input=f"May I, {n}?") for n in range(20)]
     bad = upload(factories.jsonl(*rows, b"{").getvalue())
     assert bad.status_code == 422 and bad.json()["problems"][0]["line"] == 21
     good = upload(factories.jsonl(*rows).getvalue())

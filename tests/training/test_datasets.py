@@ -62,7 +62,7 @@ def nested(levels):
         (b'{"instruction": "x", "output": {}}', "`output` is empty"),
         (b'{"instruction": "x", "output": 3}', "text or a JSON object"),
         (b'{"instruction": "x", "output": "y", "role": "admin"}', "Unknown field role"),
-        (b'{"instruction": "x", "output": "y", "split": "test"}', "`split` must be"),
+        (b'{"instruction": "x", "output": "y", "split": "dev"}', "`split` must be"),
         (b'{"instruction": "x", "output": "y", "id": true}', "`id` must be"),
         (b'{"instruction": "x", "output": "y", "id": "good"}', "already used on line 1"),
         (b'{"instruction": "x", "output": ' + nested(100_000) + b"}", "nested too deeply"),
@@ -108,7 +108,7 @@ def test_a_row_over_the_limit_is_refused_without_reading_it_whole(settings):
 
 
 def test_the_share_held_out_is_exact_and_depends_on_ids_alone():
-    rows = [factories.row(id=f"r{n}") for n in range(200)]
+    rows = [factories.row(id=f"r{n}", input=f"{n}?") for n in range(200)]
     forwards = upload(*rows, name="forwards")
     backwards = upload(*reversed(rows), name="backwards")
     assert (forwards.train_rows, forwards.validation_rows) == (180, 20)
@@ -120,7 +120,7 @@ def test_the_share_held_out_is_exact_and_depends_on_ids_alone():
 
 
 def test_a_row_may_choose_its_split():
-    made = upload(factories.row(id="a", split="validation"), factories.row(id="b", split="train"))
+    made = upload(factories.row(id="a", split="validation"), factories.row(id="b", input="b", split="train"))
     assert [e["id"] for e in selectors.examples(made, "validation", limit=5)] == ["a"]
 
 
@@ -136,16 +136,20 @@ def test_an_empty_file_is_refused():
 
 
 def test_the_same_content_is_the_same_version_and_new_content_the_next():
-    rows = [factories.row(id=f"r{n}") for n in range(10)]
+    rows = [factories.row(id=f"r{n}", input=f"{n}?") for n in range(10)]
     first, again = upload(*rows), upload(*rows)
-    changed = upload(*rows, factories.row(id="new"))
+    changed = upload(*rows, factories.row(id="new", input="new"))
     assert first.pk == again.pk
     assert (first.version, changed.version) == (1, 2)
 
 
 def test_stored_rows_come_back_as_they_were():
     row = factories.row(id="ü", output={"text": "„Größe“ \u2028 \U0001f600"}, input="plain")
-    made = upload(row, factories.row(id="b", split="validation"), factories.row(id="c", split="train"))
+    made = upload(
+        row,
+        factories.row(id="b", input="b", split="validation"),
+        factories.row(id="c", input="c", split="train"),
+    )
     kept = [
         json.loads(line)
         for split in ("train", "validation")
@@ -277,7 +281,7 @@ def test_a_full_disk_stores_nothing_and_leaves_nothing(monkeypatch, full_at):
 
     monkeypatch.setattr(Path, "open", open_file)
     with pytest.raises(DomainError, match="could not be stored: No space left on device") as caught:
-        upload(*(factories.row(id=f"r{number}") for number in range(20)))
+        upload(*(factories.row(id=f"r{number}", input=f"{number}?") for number in range(20)))
     assert (caught.value.code, caught.value.status) == ("disk", 507)
     assert not Dataset.objects.exists()
     assert not scratch()

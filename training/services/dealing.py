@@ -1,0 +1,178 @@
+"""Dealing rows into splits with flat memory: what must be known of each row lies in a scratch SQLite file.
+
+Rows that belong together never part: rows of one group, and rows that ask the very same thing (equal instruction and
+input), for a model that has seen the answer would be asked to recite it. What belongs together is a *unit*; units are
+dealt in the order of a number drawn by a hash, so that the same rows fall the same way every time and a longer
+version of a dataset hardly moves a row.
+"""
+
+import hashlib
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+_BATCH = 2000
+_SCHEMA = """
+CREATE TABLE ids (hash INTEGER PRIMARY KEY, line INTEGER NOT NULL);
+CREATE TABLE rows (
+    n INTEGER PRIMARY KEY, line INTEGER NOT NULL, prompt INTEGER NOT NULL, grp INTEGER, draw INTEGER NOT NULL,
+    asked TEXT, unit INTEGER NOT NULL
+);
+CREATE TABLE units (unit INTEGER PRIMARY KEY, draw INTEGER NOT NULL, size INTEGER NOT NULL, asked TEXT, split TEXT);
+CREATE TABLE dealt (unit INTEGER PRIMARY KEY, split TEXT NOT NULL);
+"""
+
+
+class Index:
+    """Ids, prompts, groups and draws of the rows read so far; 4 bytes a row in memory while dealing, none before."""
+
+    def __init__(self, file: Path) -> None:
+        self._base = sqlite3.connect(file, isolation_level=None)
+        # A scratch file: after a crash it is gone anyway.
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32000", "temp_store=FILE"):
+            self._base.execute(f"PRAGMA {pragma}")
+        self._base.executescript(_SCHEMA)
+        self._base.execute("BEGIN")
+        self._waiting: list[tuple[Any, ...]] = []
+        self.size = 0
+
+    def close(self) -> None:
+        self._base.close()
+
+    def setdefault(self, identity: str, line: int, /) -> int:
+        """The line on which this id was first used."""
+        key = _hash(identity)
+        if self._base.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (key, line)).rowcount:
+            return line
+        found: int = self._base.execute("SELECT line FROM ids WHERE hash = ?", (key,)).fetchone()[0]
+        return found
+
+    def add(self, line: int, example: dict[str, Any], *, asked: str, group: str) -> None:
+        draw = _hash("group " + group if group else example["id"])
+        row = (
+            *(self.size, line, prompt_hash(example), _hash(group) if group else None, draw),
+            *(asked or None, self.size),
+        )
+        self.size += 1
+        self._waiting.append(row)
+        if len(self._waiting) >= _BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        self._base.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", self._waiting)
+        self._waiting.clear()
+
+    def link(self) -> None:
+        """Find the units; call once, after the last row."""
+        self._write()
+        parent = array("i", range(self.size))
+        for column in ("grp", "prompt"):
+            last_key, last_row = None, 0
+            found = self._base.execute(
+                f"SELECT n, {column} FROM rows WHERE {column} IS NOT NULL ORDER BY {column}, n"  # noqa: S608
+            )
+            for row, key in found:
+                if key == last_key:
+                    _join(parent, last_row, row)
+                last_key, last_row = key, row
+        for batch in _batches((_root(parent, row), row) for row in range(self.size) if parent[row] != row):
+            self._base.executemany("UPDATE rows SET unit = ? WHERE n = ?", batch)
+
+    def contradictions(self) -> Iterator[tuple[int, int, str, str]]:
+        """Rows that ask for another split than a row of their unit before them: number and line of the row, the
+        split it asked for, and the one of its unit."""
+        asked = "SELECT unit, asked, min(n) AS first FROM rows WHERE asked IS NOT NULL GROUP BY unit"
+        yield from self._base.execute(
+            f"SELECT rows.n, rows.line, rows.asked, units.asked FROM rows JOIN ({asked}) AS units USING (unit) "  # noqa: S608
+            "WHERE rows.asked IS NOT NULL AND rows.asked <> units.asked ORDER BY rows.n"
+        )
+
+    def drop(self, rows: Iterable[int]) -> None:
+        for batch in _batches((row,) for row in rows):
+            self._base.executemany("DELETE FROM rows WHERE n = ?", batch)
+
+    def deal(self, validation_share: float, test_share: float) -> None:
+        """Give every unit its split: what it asked for, or by its draw. Validation is filled first, then test, each
+        to exactly its share of the free rows as far as units allow; a unit that no longer fits is trained on."""
+        self._base.execute(
+            "INSERT INTO units SELECT unit, min(draw), count(*), min(asked), min(asked) FROM rows GROUP BY unit"
+        )
+        free = "FROM units WHERE asked IS NULL"
+        total = self._base.execute(f"SELECT coalesce(sum(size), 0) {free}").fetchone()[0]
+        wanted = {"validation": round(total * validation_share), "test": round(total * test_share)}
+        left = dict(wanted)
+        reading = self._base.execute(f"SELECT unit, size {free} ORDER BY draw, unit")
+        dealt = _deal(reading, left)
+        for batch in _batches(dealt):
+            self._base.executemany("INSERT INTO dealt VALUES (?, ?)", batch)
+        self._base.execute(
+            "UPDATE units SET split = coalesce(asked, (SELECT split FROM dealt WHERE dealt.unit = units.unit), 'train')"
+        )
+        for split in ("validation", "test"):
+            if wanted[split] and left[split] == wanted[split]:
+                self._give_smallest(split)
+
+    def _give_smallest(self, split: str) -> None:
+        """Every unit was larger than the share; the smallest is nearer to it than none, if another is left."""
+        free = "FROM units WHERE asked IS NULL AND split = 'train'"
+        if self._base.execute(f"SELECT count(*) {free}").fetchone()[0] > 1:
+            self._base.execute(
+                f"UPDATE units SET split = ? WHERE unit = (SELECT unit {free} ORDER BY size, draw, unit LIMIT 1)",  # noqa: S608
+                (split,),
+            )
+
+    def splits(self) -> Iterator[tuple[int, str]]:
+        """Number and split of every row that was not dropped, in the order of the file."""
+        yield from self._base.execute("SELECT n, split FROM rows JOIN units USING (unit) ORDER BY n")
+
+    def facts(self) -> dict[str, int]:
+        """Rows beyond the first of each prompt, and how many groups there are."""
+        repeated, groups = self._base.execute(
+            "SELECT count(*) - count(DISTINCT prompt), count(DISTINCT grp) FROM rows"
+        ).fetchone()
+        return {"repeated_prompts": repeated, "groups": groups}
+
+
+def _deal(units: Iterable[tuple[int, int]], left: dict[str, int]) -> Iterator[tuple[int, str]]:
+    for unit, size in units:
+        split = next((name for name, room in left.items() if size <= room), None)
+        if split:
+            left[split] -= size
+            yield unit, split
+        if not any(left.values()):
+            return
+
+
+def prompt_hash(example: dict[str, Any]) -> int:
+    """A hash of what the model is asked; the order of keys is part of it, as it is of the text that is trained on."""
+    return _hash(json.dumps([example["instruction"], example["input"]], ensure_ascii=False))
+
+
+def _hash(text: str) -> int:
+    """63 bits, as SQLite's integers are signed. Of ten million rows two share one by chance once in 200,000 files."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _root(parent: "array[int]", row: int) -> int:
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = parent[row]
+    return row
+
+
+def _join(parent: "array[int]", one: int, other: int) -> None:
+    one, other = _root(parent, one), _root(parent, other)
+    parent[max(one, other)] = min(one, other)
+
+
+def _batches(items: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    yield batch

@@ -1,0 +1,88 @@
+"""What every reader shares: physical lines of bounded size, and never more bytes than an upload may have."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.conf import settings
+
+from ftplatform.errors import DomainError
+
+
+class RowError(ValueError):
+    """One row is unusable; the message says why and how to mend it, `field` where in the row, if that is known."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+Cells = dict[str, Any]
+# A line of the file, and what reads it: cells by column name, or a RowError.
+RawRow = tuple[int, Callable[[], Cells]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The rows of a file as they are in it. `columns` is None where every row brings its own names (JSON lines)."""
+
+    columns: list[str] | None
+    rows: Iterator[RawRow]
+
+
+def bounded_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Physical lines of bounded size; a longer one is drained and comes cut, one byte too long for its parser."""
+    limit = settings.UPLOAD_MAX_ROW_BYTES
+    left = settings.UPLOAD_MAX_BYTES
+    number = 0
+
+    def take(size: int) -> bytes:
+        nonlocal left
+        piece = file.readline(size)
+        left -= len(piece)
+        if left < 0:
+            raise too_large()
+        return piece
+
+    while chunk := take(limit + 1):
+        number += 1
+        piece = chunk
+        while len(chunk) > limit and piece and not piece.endswith(b"\n"):
+            piece = take(limit)
+        yield number, chunk
+
+
+def too_large() -> DomainError:
+    said = f"The file is larger than {settings.UPLOAD_MAX_BYTES:,} bytes; upload fewer rows."
+    return DomainError("too_large", said, status=413)
+
+
+def require_short(raw: bytes) -> None:
+    if len(raw) > settings.UPLOAD_MAX_ROW_BYTES:
+        raise RowError(f"The row is longer than {settings.UPLOAD_MAX_ROW_BYTES:,} bytes; shorten it.")
+
+
+def failing(message: str) -> Callable[[], Cells]:
+    def parse() -> Cells:
+        raise RowError(message)
+
+    return parse
+
+
+def is_text(value: str) -> bool:
+    """Whether there is no lone surrogate in it, which no encoding can write."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def shown(names: Collection[str]) -> str:
+    """Names from a file, made fit for a message: few, short and printable."""
+    fit = [name if name.isprintable() else ascii(name) for name in list(names)[:20]]
+    more = [f"{len(names) - 20:,} more"] if len(names) > 20 else []
+    return ", ".join([name if len(name) <= 80 else f"{name[:80]}…" for name in fit] + more)
+
+
+def require_columns(columns: list[str], where: str) -> None:
+    """Every column has a name of its own; otherwise one would silently hide the other."""
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        said = f"{where}: the column {shown(twice)} stands there twice; give each column its own name."
+        raise DomainError("invalid_header", said, status=422)
