@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
@@ -33,7 +34,17 @@ class ReviewerAuthentication(BaseAuthentication):
         return AnonymousUser(), reviewer
 
     def _cookie(self, request: Request) -> str:
-        """The cookie of the campaign that the address is about, by its id or by the token of one of its pairs."""
+        """The cookie of the campaign that the address is about, by its id or by the token of one of its pairs.
+
+        A browser with one reviewer's cookie, which is nearly every one, needs no look at the database for that.
+        """
+        mine = [
+            value
+            for name, value in request.COOKIES.items()
+            if name.startswith(f"{settings.REVIEWER_COOKIE_NAME}-")
+        ]
+        if len(mine) < 2:
+            return mine[0] if mine else ""
         named: dict[str, Any] = (request.parser_context or {}).get("kwargs", {})
         campaign = named.get("campaign")
         if campaign is None and "token" in named:

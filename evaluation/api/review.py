@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import AllowAny
@@ -14,12 +14,13 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from evaluation.api.authentication import IsReviewer, ReviewerAuthentication
-from evaluation.api.serializers import RatingSerializer, blind_assignment, stored_rating
+from evaluation.api.serializers import AfterSerializer, RatingSerializer, blind_assignment, stored_rating
 from evaluation.models import Reviewer
 from evaluation.services import assignment, ratings
 from ftplatform.accounts.authentication import ApiTokenAuthentication
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import parse
+from ftplatform.errors import DomainError
 
 
 class InviteThrottle(SimpleRateThrottle):
@@ -43,7 +44,7 @@ class ReviewerView(APIView):
         return final
 
 
-def _reviewer(request: Request) -> Reviewer:
+def reviewer_of(request: Request) -> Reviewer:
     assert isinstance(request.auth, Reviewer)  # noqa: S101 (IsReviewer has checked it)
     return request.auth
 
@@ -62,19 +63,30 @@ class AcceptInvite(ReviewerView):
         return Response({"reviewer_token": token, "campaign": str(reviewer.campaign_id)})
 
 
+AFTER = OpenApiParameter("after", UUID, description="A pair in hand: the answer is the one to show after it.")
+
+
+def _after(request: Request) -> UUID | None:
+    query = AfterSerializer(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    found: UUID | None = query.validated_data["after"]
+    return found
+
+
 class NextAssignment(ReviewerView):
     @extend_schema(
         request=None,
+        parameters=[AFTER],
         responses={
             200: OpenApiResponse(description="A blind pair"),
             204: OpenApiResponse(description="Nothing left"),
         },
     )
     def post(self, request: Request, campaign: UUID) -> Response:
-        reviewer = _reviewer(request)
+        reviewer = reviewer_of(request)
         if reviewer.campaign_id != campaign:
             raise Http404
-        found = assignment.next_for(reviewer=reviewer)
+        found = assignment.next_for(reviewer=reviewer, after=_after(request))
         if found is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(blind_assignment(found))
@@ -82,8 +94,33 @@ class NextAssignment(ReviewerView):
 
 class SubmitRating(ReviewerView):
     @extend_schema(
-        request=RatingSerializer, responses={200: OpenApiResponse(description="The stored rating")}
+        request=RatingSerializer,
+        parameters=[
+            OpenApiParameter(
+                "next",
+                str,
+                description="Any value: the answer brings the following pair along as `next`, or null.",
+            ),
+            OpenApiParameter(
+                "after", UUID, description="With `next`: the one to show after this pair in hand."
+            ),
+        ],
+        responses={200: OpenApiResponse(description="The stored rating")},
     )
     def put(self, request: Request, token: UUID) -> Response:
-        values = parse(RatingSerializer, request)
-        return Response(stored_rating(ratings.submit(reviewer=_reviewer(request), token=token, **values)))
+        """With `?next` a reviewer needs one request per pair."""
+        values, reviewer = parse(RatingSerializer, request), reviewer_of(request)
+        after = _after(request)
+        answer = stored_rating(ratings.submit(reviewer=reviewer, token=token, **values))
+        if "next" in request.query_params:
+            answer["next"] = _following(reviewer, after)
+        return Response(answer)
+
+
+def _following(reviewer: Reviewer, after: UUID | None) -> dict[str, Any] | None:
+    """The pair fetched ahead. The rating is stored whatever happens here; whoever asks for the next one is told why."""
+    try:
+        found = assignment.next_for(reviewer=reviewer, after=after)
+    except DomainError:
+        return None
+    return blind_assignment(found) if found else None

@@ -126,6 +126,13 @@ class RatingSerializer(serializers.Serializer[Rating]):
     answers = serializers.DictField(required=False, default=dict)
     comment = serializers.CharField(required=False, default="", allow_blank=True)
     active_ms = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
+    hidden_ms = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
+
+
+class AfterSerializer(serializers.Serializer[Any]):
+    """Which pair a reviewer has in hand when they ask for the one to show after it."""
+
+    after = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
 def stored_rating(rating: Rating) -> dict[str, Any]:

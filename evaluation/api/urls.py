@@ -1,6 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
 from evaluation.api.views import CampaignViewSet, GenerationRunViewSet, PromptSetViewSet
 
@@ -13,5 +14,9 @@ reviewer = [
     path("invites/<slug:code>/accept", AcceptInvite.as_view(), name="invite-accept"),
     path("campaigns/<uuid:campaign>/assignments/next", NextAssignment.as_view(), name="assignment-next"),
     path("assignments/<uuid:token>/rating", SubmitRating.as_view(), name="rating"),
+    path("assignments/<uuid:token>/revisions", ReviseRating.as_view(), name="revisions"),
+    path("assignments/<uuid:token>/draft", SaveDraft.as_view(), name="draft"),
+    path("assignments/<uuid:token>/skip", SkipPair.as_view(), name="skip"),
+    path("assignments/<uuid:token>/problem", ReportProblem.as_view(), name="problem"),
 ]
 urlpatterns = [path("", include((reviewer, "api"))), *router.urls]

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from evaluation import rubrics
 from evaluation.models import Campaign, GenerationRun, Invite, Pair, ReviewItem
+from evaluation.services import identity_scan
 from evaluation.stats import Plan
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -124,9 +125,19 @@ def criteria(rubric: dict[str, Any]) -> list[str]:
     return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
 
 
-@transaction.atomic
 def open_campaign(*, campaign: Campaign, user: User) -> Invite:
-    """Freeze the plan, draw pairs and sides, make the first invite link. Opening twice changes nothing."""
+    """Freeze the plan, draw pairs and sides, make the first invite link. Opening twice changes nothing.
+
+    Raises DomainError `identity_words` while the scan's hits await a decision, `too_many_pairs` when quarantine has
+    left fewer than planned.
+    """
+    if campaign.status == Campaign.Status.DRAFT:
+        identity_scan.require_decided(campaign=campaign)  # what it finds stays, though the opening fails
+    return _open(campaign, user)
+
+
+@transaction.atomic
+def _open(campaign: Campaign, user: User) -> Invite:
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if campaign.status != Campaign.Status.DRAFT:
         return campaign.invites.earliest("id")
@@ -141,7 +152,15 @@ def open_campaign(*, campaign: Campaign, user: User) -> Invite:
 def _draw_items(campaign: Campaign) -> None:
     """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
     rng = secrets.SystemRandom()
-    pairs = list(reviewable(campaign.run, campaign.candidate).values_list("pk", flat=True))
+    held_back = identity_scan.quarantined(campaign)
+    usable = reviewable(campaign.run, campaign.candidate).exclude(pk__in=held_back)
+    pairs = list(usable.values_list("pk", flat=True))
+    if len(pairs) < campaign.pairs_planned:
+        raise DomainError(
+            "too_many_pairs",
+            f"{len(held_back):,} pairs are quarantined, which leaves {len(pairs):,} of the "
+            f"{campaign.pairs_planned:,} planned. Plan fewer pairs, or accept some of the quarantined ones.",
+        )
     chosen = rng.sample(pairs, campaign.pairs_planned)
     ReviewItem.objects.bulk_create(
         [

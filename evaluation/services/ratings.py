@@ -1,17 +1,20 @@
 """Storing ratings: once, whole, for the sides that the reviewer saw, and never after the campaign has closed."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from evaluation import rubrics
-from evaluation.models import Assignment, Campaign, Rating, Reviewer
+from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
 from evaluation.services.assignment import take_again
 from ftplatform.errors import DomainError
 
 MAX_COMMENT = 5000
-MAX_ACTIVE_MS = 24 * 3600 * 1000
+MAX_MS = 24 * 3600 * 1000
+ANSWERS = ("preference", "scores", "answers", "comment")
 
 
 def submit(
@@ -23,19 +26,15 @@ def submit(
     answers: dict[str, Any],
     comment: str,
     active_ms: int,
+    hidden_ms: int = 0,
 ) -> Rating:
     """Store a rating. The same one again answers with what is stored; a different one for the same pair is refused.
 
     Raises DomainError: `unknown_assignment`, `invalid_rating` with the fields, `already_rated`, `campaign_closed`,
-    `campaign_paused`, `lease_expired_full` when the lease ran out and others have filled the pair meanwhile.
+    `campaign_paused`, `skipped`, `cap_reached`, `lease_expired_full` when the lease ran out and others have filled
+    the pair meanwhile.
     """
-    values = {
-        "preference": preference,
-        "scores": scores,
-        "answers": answers,
-        "comment": comment.strip(),
-        "active_ms": min(max(active_ms, 0), MAX_ACTIVE_MS),
-    }
+    values = _values(preference, scores, answers, comment, active_ms, hidden_ms)
     try:
         with transaction.atomic():
             return _submit(reviewer, token, values)
@@ -45,7 +44,45 @@ def submit(
             return _submit(reviewer, token, values)
 
 
+def _values(
+    preference: str,
+    scores: dict[str, Any],
+    answers: dict[str, Any],
+    comment: str,
+    active_ms: int,
+    hidden_ms: int,
+) -> dict[str, Any]:
+    return {
+        "preference": preference,
+        "scores": scores,
+        "answers": answers,
+        "comment": comment.strip(),
+        "active_ms": min(max(active_ms, 0), MAX_MS),
+        "hidden_ms": min(max(hidden_ms, 0), MAX_MS),
+    }
+
+
 def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
+    assignment = lock_own(reviewer, token)
+    stored = Rating.objects.filter(assignment=assignment).first()
+    if stored is not None:
+        return _same(stored, values)
+    _check(assignment.item.campaign, values)
+    if assignment.status == Assignment.Status.SKIPPED:
+        raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
+    if assignment.status == Assignment.Status.EXPIRED:
+        _retake(assignment)
+    assignment.status = Assignment.Status.RATED
+    assignment.save(update_fields=["status", "slot"])
+    item = assignment.item
+    rating = Rating.objects.create(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
+    # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
+    require_accepting(Campaign.objects.values_list("status", flat=True).get(pk=assignment.item.campaign_id))
+    return rating
+
+
+def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
+    """This reviewer's assignment, locked, with its item and campaign. Raises DomainError `unknown_assignment`."""
     assignment = (
         Assignment.objects.select_for_update(of=("self",))
         .select_related("item__campaign", "reviewer__campaign")
@@ -54,40 +91,72 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     )
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
-    stored = Rating.objects.filter(assignment=assignment).first()
-    if stored is not None:
-        return _same(stored, values)
-    _check(assignment.item.campaign, values)
-    if assignment.status == Assignment.Status.EXPIRED:
-        _retake(assignment)
-    assignment.status = Assignment.Status.RATED
-    assignment.save(update_fields=["status", "slot"])
-    item = assignment.item
-    rating = Rating.objects.create(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
-    # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
-    _require_accepting(Campaign.objects.values_list("status", flat=True).get(pk=assignment.item.campaign_id))
-    return rating
+    return assignment
 
 
 def _same(stored: Rating, values: dict[str, Any]) -> Rating:
-    if all(getattr(stored, name) == values[name] for name in ("preference", "scores", "answers", "comment")):
+    if _is_same(stored, values):
         return stored
     raise DomainError(
         "already_rated", "You have already rated this pair differently; the first rating stays."
     )
 
 
+def _is_same(stored: Rating, values: dict[str, Any]) -> bool:
+    return all(getattr(stored, name) == values[name] for name in ANSWERS)
+
+
+@transaction.atomic
+def revise(
+    *,
+    reviewer: Reviewer,
+    token: UUID,
+    preference: str,
+    scores: dict[str, Any],
+    answers: dict[str, Any],
+    comment: str,
+    active_ms: int,
+    hidden_ms: int = 0,
+) -> Rating:
+    """Change a stored rating while the campaign allows it; what it said before is kept as a Revision.
+
+    The same answers again change nothing. Raises DomainError `not_rated`, `edit_closed`, and what `submit` raises.
+    """
+    values = _values(preference, scores, answers, comment, active_ms, hidden_ms)
+    assignment = lock_own(reviewer, token)
+    # Waits for a closing campaign; "no key" so that ratings, which refer to the campaign, need not wait.
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=assignment.item.campaign_id)
+    rating = Rating.objects.select_for_update().filter(assignment=assignment).first()
+    if rating is None:
+        raise DomainError("not_rated", "You have not rated this pair yet.")
+    if _is_same(rating, values):
+        return rating
+    _check(campaign, values)
+    if not may_edit(campaign, rating.submitted_at):
+        raise DomainError("edit_closed", "This rating cannot be changed any more; it stays as it is.")
+    before = {name: getattr(rating, name) for name in values}
+    Revision.objects.create(rating=rating, written_at=rating.revised_at or rating.submitted_at, **before)
+    for name, value in values.items():
+        setattr(rating, name, value)
+    rating.revised_at = timezone.now()
+    rating.save(update_fields=[*values, "revised_at"])
+    return rating
+
+
+def may_edit(campaign: Campaign, submitted_at: datetime) -> bool:
+    """Whether a rating of this time may still be changed: so many minutes, or until the close."""
+    if campaign.status != Campaign.Status.OPEN:
+        return False
+    if campaign.edit_minutes is None:
+        return True
+    return timezone.now() < submitted_at + timedelta(minutes=campaign.edit_minutes)
+
+
 def _check(campaign: Campaign, values: dict[str, Any]) -> None:
-    _require_accepting(campaign.status)
-    problems = [
-        {"field": problem.field, "message": problem.message}
-        for problem in rubrics.validate_answers(
-            rubrics.FormDefinition.from_json(campaign.rubric),
-            values["scores"],
-            values["answers"],
-            values["preference"],
-        )
-    ]
+    require_accepting(campaign.status)
+    form = rubrics.FormDefinition.from_json(campaign.rubric)
+    found = rubrics.validate_answers(form, values["scores"], values["answers"], values["preference"])
+    problems = [{"field": problem.field, "message": problem.message} for problem in found]
     if values["preference"] not in Rating.Preference.values:
         problems.insert(
             0, {"field": "preference", "message": "Say which response is better, a tie, or both bad."}
@@ -106,7 +175,7 @@ def _check(campaign: Campaign, values: dict[str, Any]) -> None:
         )
 
 
-def _require_accepting(status: str) -> None:
+def require_accepting(status: str) -> None:
     if status == Campaign.Status.PAUSED:
         raise DomainError(
             "campaign_paused", "This review is paused; your answers are kept, please send them later."
