@@ -23,7 +23,7 @@ from evaluation.models import (
     Reviewer,
 )
 from evaluation.stats import OUTCOMES, Ratings
-from evaluation.stats.ratings import FloatArray
+from evaluation.stats.ratings import FloatArray, Slicing, slicing
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
@@ -208,6 +208,7 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
             "assignment__item__pair__prompt__key",
             "assignment__reviewer__number",
             "assignment__item__pair_id",
+            "assignment__item__pair__prompt__tags",
         )
     )
     sides = [("right", "left") if row[2] else ("left", "right") for row in rows]
@@ -222,6 +223,7 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
         yes_no={
             name: _both([row[5] for row in rows], name, sides) for name in side_fields(campaign, "yes_no")
         },
+        slices=_slices([row[10] for row in rows]),
         lengths=_lengths(campaign, [row[9] for row in rows]),
         simulated=any(row[6] for row in rows),
         n_simulated=sum(row[6] for row in rows),
@@ -242,6 +244,12 @@ def _both(
         for side in (0, 1)
     )
     return baseline, candidate
+
+
+def _slices(tags: list[dict[str, str]]) -> dict[str, Slicing]:
+    """The prompts' tags, rating by rating."""
+    names = sorted({name for one in tags for name in one})
+    return {name: slicing([one.get(name) for one in tags]) for name in names}
 
 
 def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArray]:
@@ -372,17 +380,21 @@ def report(*, user: User, campaign: Campaign, look: int) -> Report:
     return _one(reports(user=user, campaign=campaign), look=look)
 
 
+def moved_prompts(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The prompts that moved most either way; none in a report from before these were kept."""
+    chosen = result.get("prompts") or {}
+    return {side: chosen.get(side, []) for side in ("fallen", "risen")}
+
+
 def movers(report: Report) -> dict[str, list[tuple[dict[str, Any], Pair | None]]]:
     """The prompts that moved most, each with its (first) pair."""
-    chosen = report.result["prompts"]
-    keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen[side]]
+    chosen = moved_prompts(report.result)
+    keys = [item["prompt"] for items in chosen.values() for item in items]
     found = Pair.objects.filter(
         run=report.campaign.run_id, candidate_model=report.campaign.candidate_id, prompt__key__in=keys
     ).order_by("-sample")
     pairs = {pair.prompt.key: pair for pair in found.select_related("prompt", "baseline", "candidate")}
-    return {
-        side: [(item, pairs.get(item["prompt"])) for item in chosen[side]] for side in ("fallen", "risen")
-    }
+    return {side: [(item, pairs.get(item["prompt"])) for item in items] for side, items in chosen.items()}
 
 
 def side_fields(campaign: Campaign, kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from ftplatform.accounts.templatetags.figures import (
     hundred,
     p_value,
     percent,
+    points,
     signed,
     signed_percent,
     words,
@@ -28,9 +29,11 @@ def figures(result: Mapping[str, Any], history: Sequence[Mapping[str, Any]] = ()
     """Every figure that this result can carry, by name. `history` holds the results of all looks up to this one."""
     found = [
         preference(result),
-        outcomes(result),
+        answers(result),
         criteria(result),
+        yes_no(result),
         distribution(result),
+        slices(result),
         looks(history),
     ]
     return {figure.name: figure for figure in found if figure is not None}
@@ -80,7 +83,7 @@ def preference(result: Mapping[str, Any]) -> Figure | None:
     )
 
 
-def outcomes(result: Mapping[str, Any]) -> Figure | None:
+def answers(result: Mapping[str, Any]) -> Figure | None:
     """How often each answer was given, as one bar."""
     primary = result["primary"]
     total = primary["n_ratings"]
@@ -111,7 +114,7 @@ def outcomes(result: Mapping[str, Any]) -> Figure | None:
     )
     said = [(label, count(primary[key]), percent(primary[key] / total)) for key, label, _ in _OUTCOMES]
     return Figure(
-        name="outcomes",
+        name="answers",
         title="What reviewers answered",
         spec=spec,
         alt=f"Of {count(total)} ratings: " + "; ".join(f"{a.lower()} {b} ({c})" for a, b, c in said) + ".",
@@ -180,6 +183,90 @@ def criteria(result: Mapping[str, Any]) -> Figure | None:
             for c in shown
         ],
     )
+
+
+def yes_no(result: Mapping[str, Any]) -> Figure | None:
+    """Difference in the share of "yes" of each outcome with its interval, in percentage points."""
+    shown = [o for o in result.get("yes_no", ()) if o["difference"] is not None and o["ci_low"] is not None]
+    rows = [
+        {
+            "name": words(o["name"]),
+            "middle": 100 * o["difference"],
+            "low": 100 * o["ci_low"],
+            "high": 100 * o["ci_high"],
+        }
+        for o in shown
+    ]
+    table = [
+        (words(o["name"]), *(points(o[key]) for key in ("difference", "ci_low", "ci_high"))) for o in shown
+    ]
+    return _forest(
+        "outcomes",
+        "Difference of each outcome with its interval",
+        rows,
+        x_title="candidate − baseline, percentage points",
+        null=0,
+        caption="Right of the dashed line “yes” was said more often of the candidate.",
+        columns=("Outcome", "Difference", "Low", "High"),
+        table=table,
+    )
+
+
+def slices(result: Mapping[str, Any]) -> Figure | None:
+    """The win score inside each slice with its interval."""
+    shown = [
+        s
+        for s in result.get("slices", {"each": ()})["each"]
+        if s["estimate"] is not None and s["ci_low"] is not None
+    ]
+    rows = [
+        {
+            "name": f"{words(s['slicing'])}: {s['label']}",
+            "middle": 100 * s["estimate"],
+            "low": 100 * s["ci_low"],
+            "high": 100 * s["ci_high"],
+        }
+        for s in shown
+    ]
+    table = [
+        (row["name"], *(hundred(s[key], 1) for key in ("estimate", "ci_low", "ci_high")))
+        for row, s in zip(rows, shown, strict=True)
+    ]
+    return _forest(
+        "slices",
+        "Win score in each slice with its interval",
+        rows,
+        x_title="win score of the candidate, of 100",
+        null=50,
+        caption="Right of the dashed line the candidate was preferred. Exploratory.",
+        columns=("Slice", "Win score, of 100", "Low", "High"),
+        table=table,
+    )
+
+
+def _forest(
+    name: str,
+    title: str,
+    rows: list[Spec],
+    *,
+    x_title: str,
+    null: float,
+    caption: str,
+    columns: Sequence[str],
+    table: Sequence[Sequence[str]],
+) -> Figure | None:
+    """One line per row {name, middle, low, high}; None without any."""
+    if not rows:
+        return None
+    x = {"type": "quantitative", "title": x_title, "axis": {"tickCount": 6}, "scale": {"zero": False}}
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 260}}
+    layers = [
+        {**_ZERO, "encoding": {"x": {"datum": null, **x}}},
+        *_interval_and_point(x, y, "low", "high", "middle"),
+    ]
+    said = "; ".join(f"{first} {middle} ({low} to {high})" for first, middle, low, high in table)
+    spec = chart(rows, width=440, height={"step": 28}, layer=layers)
+    return Figure(name, title, spec, f"{x_title[0].upper()}{x_title[1:]}: {said}.", caption, columns, table)
 
 
 def criterion_groups(result: Mapping[str, Any]) -> dict[str, str]:

@@ -98,6 +98,15 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
         "criterion_groups": {
             field["key"]: field["group"] for field in campaign.rubric["fields"] if field.get("group")
         },
+        "close_reason": campaign.close_reason,
+        "amendments": [
+            {
+                "at": f"{change.made_at:%Y-%m-%d %H:%M} UTC",
+                "what": ", ".join(f"{name}: {old} → {new}" for name, (old, new) in change.changes.items()),
+                "reason": change.reason,
+            }
+            for change in campaign.amendments.all()
+        ],
         "prompt_set": {"name": run.prompt_set.name, "prompts": run.prompt_set.size},
         "baseline": {
             "name": run.baseline.name,

@@ -154,7 +154,7 @@ def test_the_page_in_one_file_needs_nothing_else(manager, closed):
     assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)', text))
 
 
-@pytest.mark.parametrize("name", ["preference", "outcomes", "criteria", "prompts"])
+@pytest.mark.parametrize("name", ["preference", "answers", "criteria", "prompts"])
 def test_plots_come_as_svg_and_png(manager, closed, name):
     svg = manager.get(reverse("evaluation:report_plot", args=[closed.pk, 1, name, "svg"]))
     assert ElementTree.fromstring(svg.content).tag.endswith("svg")  # noqa: S314 (our own drawing)
@@ -213,3 +213,26 @@ def test_a_stranger_computes_the_same_headline_in_r(unpacked):
         pytest.skip("R with the package lmerTest is not installed")
     found = recompute(unpacked, "Rscript", "recompute.R")
     assert found.returncode == 0 and "They agree." in found.stdout, found.stdout + found.stderr
+
+
+def test_the_page_shows_outcomes_slices_length_and_movers(manager, closed):
+    page = manager.get(reverse("evaluation:report", args=[closed.pk])).content.decode()
+    for said in (
+        "Prompt by prompt",
+        "Where the baseline was preferred most",
+        "Win score at equal length",
+        "Politeness",
+    ):
+        assert said in page
+    moved = closed.reports.get().result["prompts"]
+    assert moved["fallen"] and all(item["prompt"] in page for item in moved["fallen"])
+
+
+def test_a_report_of_the_first_format_still_opens(manager, closed):
+    report = closed.reports.get()
+    for name in ("prompts", "slices", "yes_no", "length", "exclusions", "quality", "watch"):
+        report.result.pop(name)
+    report.save(update_fields=["result"])
+    for kind in ("html", "pdf", "md"):
+        address = reverse("evaluation:report_file", args=[closed.pk, 1, kind])
+        assert manager.get(address).status_code == 200

@@ -32,7 +32,9 @@ def history(report: Report) -> list[dict[str, Any]]:
 
 def body_context(result: dict[str, Any], looks: list[dict[str, Any]]) -> dict[str, Any]:
     """What the report's body shows of any result, wherever its ratings were made."""
-    movers = {side: [(item, None) for item in result["prompts"][side]] for side in ("fallen", "risen")}
+    movers = {
+        side: [(item, None) for item in items] for side, items in selectors.moved_prompts(result).items()
+    }
     return {
         "result": result,
         "figures": charts.figures(result, looks),
