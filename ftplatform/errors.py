@@ -27,6 +27,8 @@ class DomainError(Exception):
         self.detail = detail
         self.status = status
         self.problems = list(problems)
+        # Further members of the problem document (RFC 9457, 3.2), such as what may be done about it.
+        self.extra: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -38,7 +40,7 @@ class DomainError(Exception):
         }
         if self.problems:
             document["problems"] = self.problems
-        return document
+        return document | self.extra
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:

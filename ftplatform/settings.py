@@ -124,8 +124,14 @@ PRICE_PER_HOUR = env.number("PRICE_PER_HOUR", 0.0)
 PRICE_CURRENCY = env.text("PRICE_CURRENCY", "EUR")
 
 # --- Uploads ----------------------------------------------------------------------------------------------
-UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 100 * 2**20, minimum=1024)
-UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 1_000_000, minimum=1)
+# Files pass through on flat memory, so these guard the disk and people's patience.
+UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 4 * 2**30, minimum=1024)
+UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 10_000_000, minimum=1)
+UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 24, minimum=1)
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "ftplatform.uploads.ArtefactDiskHandler",
+]
 UPLOAD_MAX_ROW_BYTES = env.integer("UPLOAD_MAX_ROW_BYTES", 1 * 2**20, minimum=64)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000

@@ -5,7 +5,6 @@ from typing import Any
 
 from annotated_types import Ge, Gt, Le
 from django import forms
-from django.conf import settings
 from django.db.models import QuerySet
 from pydantic.fields import FieldInfo
 
@@ -14,63 +13,8 @@ from ftplatform.errors import DomainError
 from training import selectors
 from training.config import TrainingConfig
 from training.models import ModelVersion
-from training.services.readers.lines import too_large
-from training.services.rows import ColumnMapping
 
 PRIORITIES = [(-10, "Low"), (0, "Normal"), (10, "High")]
-
-
-def column_pairs(text: str) -> dict[str, str]:
-    """`key=column` pairs, separated by commas or new lines; a bare name is both."""
-    found: dict[str, str] = {}
-    for part in text.replace("\n", ",").split(","):
-        if part.strip():
-            key, _, column = part.partition("=")
-            found[key.strip()] = (column or key).strip()
-    return found
-
-
-class DatasetForm(forms.Form):
-    name = forms.CharField(
-        max_length=100, help_text="A new upload under the same name becomes its next version."
-    )
-    file = forms.FileField(
-        help_text="JSON lines with instruction, input and output in each row; or CSV, UTF-8."
-    )
-    validation_percent = forms.FloatField(
-        initial=10,
-        min_value=0.1,
-        max_value=90,
-        label="Held out, in %",
-        help_text="Rows kept for validation and comparison; a row's own `split` field takes precedence.",
-    )
-    instruction = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Only for CSV: what the model is asked to do, the same for every row.",
-    )
-    inputs = forms.CharField(
-        required=False, label="Input columns", help_text="Only for CSV, as key=column, e.g. query=text."
-    )
-    outputs = forms.CharField(
-        required=False, label="Output columns", help_text="Only for CSV, as key=column, e.g. intent=category."
-    )
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        file = values.get("file")
-        values["mapping"] = None
-        if file and file.size > settings.UPLOAD_MAX_BYTES:
-            self.add_error("file", too_large().detail)
-        if file and file.name.lower().endswith(".csv"):
-            for name in ("instruction", "inputs", "outputs"):
-                if not values.get(name):
-                    self.add_error(name, "A CSV needs this.")
-            if not self.errors:
-                values["mapping"] = ColumnMapping(
-                    values["instruction"], column_pairs(values["inputs"]), column_pairs(values["outputs"])
-                )
-        return values
 
 
 class BaseModelForm(forms.Form):

@@ -213,3 +213,51 @@ class SampleGeneration(models.Model):
     class Meta:
         ordering = ["step", "index"]
         constraints = [models.UniqueConstraint(fields=["run", "step", "index"], name="sample_once")]
+
+
+class Upload(models.Model):
+    """A file on its way to becoming a dataset: stored once, mapped and checked as often as needed, gone when it
+    expires. It belongs to whoever uploaded it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, help_text="Of the dataset that it shall become.")
+    source_name = models.CharField(max_length=255)
+    format = models.CharField(max_length=10)
+    size_bytes = models.PositiveBigIntegerField()
+    dataset = models.ForeignKey(Dataset, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "uploads" / str(self.pk)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "source"
+
+    @property
+    def report(self) -> Path:
+        """Every problem of the last check, as CSV."""
+        return self.folder / "problems.csv"
+
+
+class Measurement(Job):
+    """What a base model's own tokenizer makes of a dataset: the length of every row, and how some of them look to it
+    with the trained tokens marked."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="measurements")
+    base_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="measurements")
+    weights_hash = models.CharField(max_length=64, help_text="Of the base model that was measured with.")
+    result = models.JSONField(default=dict, help_text="As `worker.ml.measure` reports it.")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)

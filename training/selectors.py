@@ -8,13 +8,14 @@ from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
+from django.utils import timezone
 
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
-from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
+from training.models import Dataset, ModelVersion, StepMetric, TrainingRun, Upload
 
 M = TypeVar("M", bound=Model)
 MAX_COMPARED = 8
@@ -39,6 +40,12 @@ def datasets(*, user: User) -> QuerySet[Dataset]:
 
 def dataset(*, user: User, pk: UUID) -> Dataset:
     return _one(datasets(user=user), pk)
+
+
+def upload(*, user: User, pk: UUID) -> Upload:
+    """An upload of one's own; another's, or one that has expired, is not there."""
+    mine = Upload.objects.filter(created_by=user, expires_at__gt=timezone.now()).select_related("dataset")
+    return _one(_visible(mine, user), pk)
 
 
 def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:

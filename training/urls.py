@@ -1,11 +1,13 @@
 from django.urls import path
 
-from training.views import datasets, launch, models, runs
+from training.views import datasets, launch, models, runs, uploads
 
 app_name = "training"
 urlpatterns = [
     path("datasets/", datasets.datasets, name="datasets"),
-    path("datasets/new/", datasets.dataset_new, name="dataset_new"),
+    path("datasets/new/", uploads.dataset_new, name="dataset_new"),
+    path("datasets/uploads/<uuid:pk>/", uploads.upload, name="upload"),
+    path("datasets/uploads/<uuid:pk>/problems.csv", uploads.upload_problems, name="upload_problems"),
     path("datasets/<uuid:pk>/", datasets.dataset, name="dataset"),
     path("models/", models.models, name="models"),
     path("models/new/", models.model_new, name="model_new"),

@@ -14,7 +14,7 @@ from django.utils.datastructures import MultiValueDict
 from ftplatform.errors import DomainError
 from tests import factories
 from training import selectors
-from training.forms import DatasetForm
+from training.dataset_forms import UploadForm
 from training.models import Dataset
 from training.services import datasets
 from training.services.rows import ColumnMapping
@@ -257,9 +257,9 @@ def test_an_upload_over_the_limit_is_refused_while_it_is_read(settings, source_n
 
 def test_the_form_says_early_that_a_file_is_too_large(settings):
     settings.UPLOAD_MAX_BYTES = 10
-    values = {"name": "x", "validation_percent": "10"}
+    values = {"name": "x"}
     for size, said in ((10, None), (11, ["The file is larger than 10 bytes; upload fewer rows."])):
-        form = DatasetForm(values, MultiValueDict({"file": [SimpleUploadedFile("a.jsonl", b"x" * size)]}))
+        form = UploadForm(values, MultiValueDict({"file": [SimpleUploadedFile("a.jsonl", b"x" * size)]}))
         assert form.errors.get("file") == said
 
 

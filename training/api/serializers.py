@@ -7,34 +7,7 @@ from rest_framework import serializers
 
 from ftplatform.jobs.models import JobEvent
 from training.checkpoints import Checkpoint
-from training.models import Dataset, ModelVersion, TrainingRun
-
-
-class DatasetSerializer(serializers.ModelSerializer[Dataset]):
-    class Meta:
-        model = Dataset
-        fields = [
-            "id",
-            "name",
-            "version",
-            "content_hash",
-            "source_name",
-            "train_rows",
-            "validation_rows",
-            "created_at",
-        ]
-        read_only_fields = fields
-
-
-class DatasetUploadSerializer(serializers.Serializer[Dataset]):
-    """A multipart upload; the last three fields are for CSV and map `key=column` pairs, comma-separated."""
-
-    name = serializers.CharField(max_length=100)
-    file = serializers.FileField()
-    validation_percent = serializers.FloatField(default=10, min_value=0.1, max_value=90)
-    instruction = serializers.CharField(required=False, default="")
-    inputs = serializers.CharField(required=False, default="")
-    outputs = serializers.CharField(required=False, default="")
+from training.models import ModelVersion, TrainingRun
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):

@@ -37,7 +37,8 @@ class ProblemLog:
     def refuse(self, line: int, *reasons: tuple[str, str]) -> None:
         """One bad row, with (field, reason) of each thing that is wrong with it; the field may be empty."""
         self.rows += 1
-        for field, reason in reasons:
+        for field, said in reasons:
+            reason = " ".join(said.split())
             self.count += 1
             if len(self.shown) < SHOWN:
                 problem = {"line": line, "message": reason}

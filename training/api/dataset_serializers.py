@@ -1,0 +1,78 @@
+"""What the API says and accepts about datasets and uploads."""
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+
+from training.models import Dataset, Upload
+from training.services.readers import Format
+
+
+class DatasetSerializer(serializers.ModelSerializer[Dataset]):
+    class Meta:
+        model = Dataset
+        fields = [
+            "id",
+            "name",
+            "version",
+            "content_hash",
+            "source_name",
+            "train_rows",
+            "validation_rows",
+            "test_rows",
+            "output_schema",
+            "facts",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class JSONText(serializers.JSONField):
+    """A JSON value; in a multipart body, where everything is text, written as JSON."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            try:
+                data = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                raise serializers.ValidationError(f"Not JSON: {error}.") from None
+        return super().to_internal_value(data)
+
+
+class WishesSerializer(serializers.Serializer[Dataset]):
+    """How a dataset is made of a file. `mapping` has the fields of `ColumnMapping`; without `schema` it is inferred."""
+
+    validation_percent = serializers.FloatField(default=10, min_value=0.1, max_value=90)
+    test_percent = serializers.FloatField(default=0, min_value=0, max_value=90)
+    mapping = JSONText(required=False, default=None)
+    schema = JSONText(required=False, default=None)
+    skip_bad_rows = serializers.BooleanField(default=False)
+
+
+class DatasetUploadSerializer(WishesSerializer):
+    """A multipart upload; the last three fields are a short mapping of `key=column` pairs, comma-separated."""
+
+    name = serializers.CharField(max_length=100)
+    file = serializers.FileField()
+    instruction = serializers.CharField(required=False, default="")
+    inputs = serializers.CharField(required=False, default="")
+    outputs = serializers.CharField(required=False, default="")
+
+
+class UploadWishesSerializer(WishesSerializer):
+    name = serializers.CharField(max_length=100, required=False, default="")
+
+
+class NewUploadSerializer(serializers.Serializer[Upload]):
+    name = serializers.CharField(max_length=100)
+    file = serializers.FileField()
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    format = serializers.ChoiceField(choices=Format.choices)
+
+    class Meta:
+        model = Upload
+        fields = ["id", "name", "source_name", "format", "size_bytes", "dataset", "created_at", "expires_at"]
+        read_only_fields = fields
