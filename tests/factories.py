@@ -5,9 +5,8 @@ import itertools
 import json
 from typing import Any
 
-from evaluation import rubrics
 from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
-from evaluation.services import assignment, campaigns, generation
+from evaluation.services import assignment, campaigns, generation, invitations
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -140,23 +139,45 @@ def generation_run(
     return run
 
 
+RUBRIC = """## How to rate
+
+{type: instructions}
+
+Say which reply you would rather send; if both would do, choose "tie".
+
+## Your rating
+
+{type: form}
+
+### Politeness
+
+**Empathy**
+{type: scale, per: side, key: empathy, help: "Does it acknowledge how the customer feels?"}
+
+### Response quality
+
+**Helpfulness**
+{type: scale, per: side, key: helpfulness}
+
+### Politeness
+
+**Professionalism**
+{type: scale, per: side, key: professionalism}
+"""
+
+
 def campaign(owner: User, pairs: int = 4, overlap: int = 3, **options: Any) -> Campaign:
-    """An open campaign."""
-    made = campaigns.create(
-        user=owner,
-        title="Replies",
-        run=generation_run(owner, pairs),
-        rubric_text=rubrics.builtin("customer_support"),
-        overlap=overlap,
-        **options,
-    )
+    """An open campaign, over pairs of its own unless a `run` is given."""
+    values: dict[str, Any] = {"title": "Replies", "rubric_text": RUBRIC, "overlap": overlap, "pairs": pairs}
+    values["run"] = options.pop("run", None) or generation_run(owner, pairs)
+    made = campaigns.create(user=owner, **values | options)
     campaigns.open_campaign(campaign=made, user=owner)
     made.refresh_from_db()
     return made
 
 
 def reviewer(of: Campaign, **options: Any) -> Reviewer:
-    return assignment.join(code=of.invites.earliest("id").code, **options)[0]
+    return invitations.join(code=of.invites.earliest("id").code, **options)[0]
 
 
 def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:

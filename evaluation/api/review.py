@@ -7,30 +7,28 @@ from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from evaluation.api.authentication import IsReviewer, ReviewerAuthentication
-from evaluation.api.serializers import AfterSerializer, RatingSerializer, blind_assignment, stored_rating
+from evaluation.api.serializers import (
+    AcceptSerializer,
+    AfterSerializer,
+    RatingSerializer,
+    blind_assignment,
+    stored_rating,
+)
 from evaluation.models import Reviewer
-from evaluation.services import assignment, ratings
+from evaluation.services import assignment, invitations, ratings
 from ftplatform.accounts.authentication import ApiTokenAuthentication
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import parse
+from ftplatform.api.parsers import TextJSONParser
+from ftplatform.api.throttling import InviteThrottle
 from ftplatform.errors import DomainError
-
-
-class InviteThrottle(SimpleRateThrottle):
-    """A link may be shared by a whole office, but not drained by one machine."""
-
-    scope = "invite"
-    rate = "60/hour"
-
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
 class ReviewerView(APIView):
@@ -55,11 +53,16 @@ class AcceptInvite(ReviewerView):
     authentication_classes = [ApiTokenAuthentication, SessionAuthentication]
     permission_classes = [AllowAny]
     throttle_classes = [InviteThrottle]
+    # A bare POST is enough, whatever type a client gives its empty body.
+    parser_classes = [TextJSONParser, FormParser, MultiPartParser]
 
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="{reviewer_token, campaign}")})
+    @extend_schema(
+        request=AcceptSerializer,
+        responses={200: OpenApiResponse(description="{reviewer_token, campaign}")},
+    )
     def post(self, request: Request, code: str) -> Response:
         user = request.user if isinstance(request.user, User) else None
-        reviewer, token = assignment.join(code=code, user=user)
+        reviewer, token = invitations.join(code=code, user=user, **parse(AcceptSerializer, request))
         return Response({"reviewer_token": token, "campaign": str(reviewer.campaign_id)})
 
 

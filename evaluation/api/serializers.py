@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from evaluation.models import Assignment, Campaign, GenerationRun, PromptSet, Rating
 from evaluation.selectors import reviewer_progress
+from evaluation.services import quality
 
 
 class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
@@ -118,6 +119,15 @@ class CloseSerializer(serializers.Serializer[Campaign]):
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
 
 
+class AcceptSerializer(serializers.Serializer[Any]):
+    """What joining may say: the platform's parameters as they came with the link, and agreement to the conditions."""
+
+    participant = serializers.DictField(
+        child=serializers.CharField(max_length=200, allow_blank=True), required=False, default=dict
+    )
+    consent = serializers.BooleanField(required=False, default=False)
+
+
 class RatingSerializer(serializers.Serializer[Rating]):
     """What a reviewer sends."""
 
@@ -149,15 +159,17 @@ def stored_rating(rating: Rating) -> dict[str, Any]:
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
     """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
-    pair = assignment.item.pair
-    left, right = pair.candidate, pair.baseline
-    if not assignment.candidate_left:
-        left, right = right, left
+    item = assignment.item
+    left, right = quality.shown_texts(assignment)
+    prompt = (item.content or {}).get("prompt") or {
+        "instruction": item.pair.prompt.instruction,
+        "input": item.pair.prompt.input,
+    }
     return {
         "token": str(assignment.token),
-        "prompt": {"instruction": pair.prompt.instruction, "input": pair.prompt.input},
-        "left": {"text": left.text.strip()},
-        "right": {"text": right.text.strip()},
+        "prompt": prompt,
+        "left": {"text": left.strip()},
+        "right": {"text": right.strip()},
         "rubric": assignment.reviewer.campaign.rubric,
         "lease_expires_at": assignment.lease_expires_at.isoformat(timespec="seconds"),
         "progress": reviewer_progress(assignment.reviewer),

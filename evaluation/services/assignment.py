@@ -3,7 +3,7 @@
 What must hold, always and on both databases: a slot of an item has at most one holder (unique constraint), so an
 item never gets more ratings than its overlap; a reviewer sees an item at most once (unique constraint); a slot's
 side was drawn when the campaign opened, so every pair stays balanced within one whatever happens. Locks only keep
-concurrent reviewers from bumping into those constraints.
+concurrent reviewers from bumping into those constraints. Quality items take no slot of any pair.
 """
 
 import secrets
@@ -14,50 +14,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from evaluation.models import Assignment, Campaign, Invite, Reviewer, ReviewItem
-from ftplatform.accounts.models import User
+from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
+from evaluation.services import practice, quality
 from ftplatform.errors import DomainError
 
-_WINDOW = 16  # candidates looked at before choosing: enough to shuffle, few enough to stay cheap
-_CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_WINDOW = (
+    16  # candidates looked at before choosing: enough for a side to choose from, few enough to stay cheap
+)
+REAL = ReviewItem.Kind.REAL
 
 
-@transaction.atomic
-def join(*, code: str, user: User | None = None, is_simulated: bool = False) -> tuple[Reviewer, str]:
-    """Accept an invitation: a new reviewer with a token that is shown once. A signed-in user who comes again
-    stays the same reviewer and gets a fresh token."""
-    invite = Invite.objects.select_for_update().select_related("campaign").filter(code=code).first()
-    if invite is None or not invite.is_live:
-        raise DomainError(
-            "invite_invalid", "This invitation is unknown, expired or was withdrawn.", status=404
-        )
-    # Numbers reviewers one by one; "no key" so that ratings, which refer to the campaign, need not wait.
-    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=invite.campaign_id)
-    _require_open(campaign)
-    token = Reviewer.new_token()
-    known = user and campaign.reviewers.filter(user=user).first()
-    if known:
-        known.digest = Reviewer.digest_of(token)
-        known.save(update_fields=["digest"])
-        return known, token
-    if invite.reviewers_joined >= invite.max_reviewers:
-        raise DomainError(
-            "invite_full", "This invitation has been used by everybody it was meant for.", status=409
-        )
-    Invite.objects.filter(pk=invite.pk).update(reviewers_joined=F("reviewers_joined") + 1)
-    reviewer = Reviewer.objects.create(
-        campaign=campaign,
-        invite=invite,
-        user=user,
-        number=campaign.reviewers.count() + 1,
-        digest=Reviewer.digest_of(token),
-        completion_code="".join(secrets.choice(_CODE_ALPHABET) for _ in range(8)),
-        is_simulated=is_simulated,
-    )
-    return reviewer, token
-
-
-def _require_open(campaign: Campaign) -> None:
+def require_open(campaign: Campaign) -> None:
     if campaign.status == Campaign.Status.PAUSED:
         raise DomainError("campaign_paused", "This review is paused; please come back later.")
     if campaign.status != Campaign.Status.OPEN:
@@ -65,10 +32,11 @@ def _require_open(campaign: Campaign) -> None:
 
 
 def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | None:
-    """The reviewer's live assignment, else a new one, else None when nothing is left for them.
+    """The reviewer's live assignment, else a new one, else None when their part is over.
 
     With the token of a pair that they still have in hand, the one to show `after` it: a second lease, which nobody
     ever holds beside two others, and which is not given when it would take the last open pair away from others.
+    Raises DomainError `campaign_paused`, `campaign_closed`, `practice_first`, `hourly_cap`.
     """
     release_expired(reviewer.campaign_id)
     while True:
@@ -82,38 +50,100 @@ def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | N
 def _next(reviewer: Reviewer, after: UUID | None) -> Assignment | None:
     # One reviewer in two tabs gets the same pair twice, not two leases.
     reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
-    _require_open(reviewer.campaign)
+    require_open(reviewer.campaign)
+    if reviewer.status not in (Reviewer.Status.ACTIVE, Reviewer.Status.COMPLETED):
+        return None
+    if practice.pending(reviewer):
+        raise DomainError("practice_first", "A few practice pairs come first.")
     mine = reviewer.assignments.select_related("item")
     live = list(mine.filter(status=Assignment.Status.LEASED, lease_expires_at__gt=timezone.now()))
     waiting = [current for current in live if current.token != after]
     if waiting:
         return waiting[0]
-    cap = reviewer.campaign.max_per_reviewer
-    if cap is not None and mine.filter(status__in=Assignment.HOLDING, item__kind="real").count() >= cap:
+    ending = _ending(reviewer)
+    found = None if ending else _new_lease(reviewer, len(live))
+    if found is None and not live:
+        _end(reviewer, ending)
+    return found
+
+
+def _ending(reviewer: Reviewer) -> Reviewer.Status | None:
+    """How this reviewer's part ends before the pairs do: by too many failed checks where they are paid for work."""
+    if reviewer.campaign.crowd and quality.checks_failed(reviewer) >= quality.CHECKS_FAILED:
+        return Reviewer.Status.FAILED
+    return None
+
+
+def _end(reviewer: Reviewer, status: Reviewer.Status | None) -> None:
+    """Note how the reviewer's part ended. A completed one may go on when pairs become free again; a paid participant
+    who came when nothing was left must get an answer, and a code, at once."""
+    if status is None:
+        if Rating.objects.filter(assignment__reviewer=reviewer, kind=REAL).exists():
+            status = Reviewer.Status.COMPLETED
+        elif reviewer.campaign.crowd:
+            status = Reviewer.Status.SCREENED_OUT
+    if status is not None and reviewer.status != status:
+        reviewer.status, reviewer.ended_at = status, timezone.now()
+        reviewer.save(update_fields=["status", "ended_at"])
+
+
+def _new_lease(reviewer: Reviewer, live: int) -> Assignment | None:
+    """A lease on what comes next for a reviewer who holds `live` others: a quality item, a pair, or nothing."""
+    campaign = reviewer.campaign
+    behind = list(reviewer.assignments.values_list("item__kind", "status", "candidate_left"))
+    taken = sum(kind == REAL and status in Assignment.HOLDING for kind, status, _ in behind)
+    if campaign.max_per_reviewer is not None and taken >= campaign.max_per_reviewer:
         return None
-    chosen = _lock_item(reviewer, spare=len(live))
+    if not _hourly_room(reviewer, live):
+        return None
+    met = [kind for kind, _, _ in behind if kind != REAL]
+    if quality.due(reviewer, rated=taken, met=len(met)) and (item := quality.next_item(reviewer, met)):
+        return _lease(reviewer, item[0], slot=reviewer.number, candidate_left=item[1], live=live)
+    chosen = _lock_item(reviewer, _side_needed(behind), spare=live)
     if chosen is None:
         return None if live else _revive(reviewer)
-    item, slot = chosen
-    # Not `item.open_slots - 1`: the row may have changed between reading and locking on another connection.
-    ReviewItem.objects.filter(pk=item.pk).update(open_slots=F("open_slots") - 1)
+    found, slot = chosen
+    # Not `found.open_slots - 1`: the row may have changed between reading and locking on another connection.
+    ReviewItem.objects.filter(pk=found.pk).update(open_slots=F("open_slots") - 1)
+    return _lease(reviewer, found, slot=slot, candidate_left=found.sides[slot] == "L", live=live)
+
+
+def _hourly_room(reviewer: Reviewer, live: int) -> bool:
+    """Whether the cap per hour leaves room; who has nothing in hand is told, with DomainError `hourly_cap`."""
+    cap = reviewer.campaign.max_per_hour
+    if cap is None:
+        return True
+    hour_ago = timezone.now() - timedelta(hours=1)
+    recent = Rating.objects.filter(assignment__reviewer=reviewer, submitted_at__gt=hour_ago).count()
+    if recent + live < cap:
+        return True
+    if live:
+        return False
+    raise DomainError(
+        "hourly_cap",
+        f"You have rated {recent:,} pairs within an hour, which is as many as this review takes from one person. "
+        "Please go on later.",
+        status=429,
+    )
+
+
+def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: bool, live: int) -> Assignment:
+    # A pair fetched ahead waits while the one before it is rated.
+    minutes = reviewer.campaign.lease_minutes * (1 + live)
     return Assignment.objects.create(
         item=item,
         reviewer=reviewer,
         slot=slot,
-        candidate_left=item.sides[slot] == "L",
-        # A pair fetched ahead waits while the one before it is rated.
-        lease_expires_at=timezone.now()
-        + timedelta(minutes=reviewer.campaign.lease_minutes) * (1 + len(live)),
+        candidate_left=candidate_left,
+        lease_expires_at=timezone.now() + timedelta(minutes=minutes),
     )
 
 
-def _lock_item(reviewer: Reviewer, *, spare: int) -> tuple[ReviewItem, int] | None:
+def _lock_item(reviewer: Reviewer, wanted: str, *, spare: int) -> tuple[ReviewItem, int] | None:
     """Lock the item to rate next and choose its slot: least-rated first, at random among equals, and preferably one
     that can show this reviewer the candidate on the side where they have seen it less. None unless more than `spare`
     are open to them."""
-    wanted = _side_needed(reviewer)
-    while len(window := list(_unseen(reviewer)[:_WINDOW])) > spare:
+    while window := _window(reviewer, spare):
         free = _free_slots(window)
         secrets.SystemRandom().shuffle(window)
         window.sort(key=lambda item: (-item.open_slots, not _on_side(item, free[item.pk], wanted)))
@@ -124,6 +154,18 @@ def _lock_item(reviewer: Reviewer, *, spare: int) -> tuple[ReviewItem, int] | No
         if _lock(window[0], skip_locked=False):
             return _take(window[0], wanted)
     return None
+
+
+def _window(reviewer: Reviewer, spare: int) -> list[ReviewItem]:
+    """Some of the least-rated items, from a random place in the campaign's order on: every reviewer goes a way of
+    their own, and a crowd does not wait for the same few rows."""
+    unseen = _unseen(reviewer)
+    first = list(unseen[: spare + 1])
+    if len(first) <= spare:
+        return []
+    start = secrets.randbelow(reviewer.campaign.pairs_planned)
+    least = unseen.filter(open_slots=first[0].open_slots)
+    return list(least.filter(rank__gte=start)[:_WINDOW]) or list(least[:_WINDOW]) or first
 
 
 def _revive(reviewer: Reviewer) -> Assignment | None:
@@ -144,8 +186,11 @@ def _revive(reviewer: Reviewer) -> Assignment | None:
 def take_again(assignment: Assignment) -> bool:
     """Find a free slot on the side that this expired assignment showed; its item is locked from here on.
 
-    The caller must store the assignment's new slot together with a status that holds it.
+    The caller must store the assignment's new slot together with a status that holds it. A quality item is always
+    there for its reviewer.
     """
+    if assignment.item.kind != REAL:
+        return True
     item = ReviewItem.objects.select_for_update().get(pk=assignment.item_id)
     side = "L" if assignment.candidate_left else "R"
     free = _on_side(item, _free_slots([item])[item.pk], side)
@@ -156,17 +201,16 @@ def take_again(assignment: Assignment) -> bool:
     return True
 
 
-def _side_needed(reviewer: Reviewer) -> str:
+def _side_needed(behind: list[tuple[str, str, bool]]) -> str:
     """The side on which this reviewer has seen the candidate less often, or "" when even."""
-    shown = reviewer.assignments.filter(status__in=Assignment.HOLDING).values_list(
-        "candidate_left", flat=True
-    )
+    shown = [left for kind, status, left in behind if kind == REAL and status in Assignment.HOLDING]
     lead = sum(1 if left else -1 for left in shown)
     return "R" if lead > 0 else "L" if lead < 0 else ""
 
 
 def _unseen(reviewer: Reviewer) -> QuerySet[ReviewItem]:
     seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
+    # Only real pairs have open slots.
     items = ReviewItem.objects.filter(campaign=reviewer.campaign_id, open_slots__gt=0)
     return items.filter(~Exists(seen)).order_by("-open_slots", "rank")
 
@@ -200,15 +244,26 @@ def _take(item: ReviewItem, wanted: str) -> tuple[ReviewItem, int]:
 @transaction.atomic
 def release_expired(campaign_id: UUID) -> int:
     """Give the slots of leases that ran out back to their items; returns how many."""
-    expired = Assignment.objects.filter(
-        item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
+    return _release(
+        Assignment.objects.filter(
+            item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
+        )
     )
+
+
+@transaction.atomic
+def release_held(reviewer: Reviewer) -> int:
+    """Give back what this reviewer holds, though its lease still runs: they have returned it or are gone."""
+    return _release(reviewer.assignments.filter(status=Assignment.Status.LEASED))
+
+
+def _release(leases: QuerySet[Assignment]) -> int:
     # In one order, so that two of these never wait for each other's items.
-    ordered = expired.order_by("item_id", "pk")
+    ordered = leases.order_by("item_id", "pk")
     lost = list(ordered.select_for_update(of=("self",), skip_locked=True).values_list("pk", "item_id"))
     for pk, item_id in lost:
         if Assignment.objects.filter(pk=pk, status=Assignment.Status.LEASED).update(
             status=Assignment.Status.EXPIRED
         ):
-            ReviewItem.objects.filter(pk=item_id).update(open_slots=F("open_slots") + 1)
+            ReviewItem.objects.filter(pk=item_id, kind=REAL).update(open_slots=F("open_slots") + 1)
     return len(lost)

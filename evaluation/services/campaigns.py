@@ -1,17 +1,14 @@
 """The life of a campaign: plan, open (everything freezes), invite, close."""
 
-import random
-import secrets
 from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from evaluation import rubrics
-from evaluation.models import Campaign, GenerationRun, Invite, Pair, ReviewItem
-from evaluation.services import identity_scan
+from evaluation.models import Campaign, GenerationRun, Invite, RubricVersion
+from evaluation.services import campaign_settings, drawing, identity_scan, protocol
 from evaluation.stats import Plan
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -32,46 +29,77 @@ def create(
     pairs: int | None = None,
     margin: float = 0.05,
     looks: tuple[float, ...] = (1.0,),
-    lease_minutes: int = 30,
-    max_per_reviewer: int | None = None,
+    rubric_version: RubricVersion | None = None,
+    **options: Any,
 ) -> Campaign:
-    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run."""
-    candidate = _candidate(run, candidate)
-    available = reviewable(run, candidate).count()
+    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run.
+
+    `options` are those of `campaign_settings`. Raises DomainError `run_incomplete`, `too_many_pairs`,
+    `invalid_rubric`, `no_criteria`, `invalid_plan`, `invalid_settings`, `invalid_crowd`.
+    """
+    campaign = Campaign(created_by=user)
+    values = {"title": title, "run": run, "rubric_text": rubric_text, "overlap": overlap, "pairs": pairs}
+    _fill(campaign, values | {"candidate": candidate, "margin": margin, "looks": looks}, options)
+    campaign.rubric_version = rubric_version
+    with transaction.atomic():
+        campaign.save()
+        audit.record(actor=user, action="campaign.create", target=campaign)
+        return campaign
+
+
+@transaction.atomic
+def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
+    """Change whatever `create` takes, while nobody has seen the campaign. Raises DomainError `wrong_status`."""
+    campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
+    if campaign.status != Campaign.Status.DRAFT:
+        raise DomainError("wrong_status", "Its plan is frozen: only a draft can be changed.")
+    if "rubric_version" in changes:
+        campaign.rubric_version = changes.pop("rubric_version")
+    elif changes.get("rubric_text", campaign.rubric_text) != campaign.rubric_text:
+        campaign.rubric_version = None
+    main = {
+        "title": campaign.title,
+        "run": campaign.run,
+        "candidate": campaign.candidate,
+        "rubric_text": campaign.rubric_text,
+        "overlap": campaign.overlap,
+        "pairs": campaign.pairs_planned,
+        "margin": campaign.plan["margin"],
+        "looks": tuple(campaign.plan["looks"]),
+    }
+    options = {name: getattr(campaign, name) for name in campaign_settings.NAMES}
+    _fill(
+        campaign,
+        {name: changes.pop(name, value) for name, value in main.items()},
+        options | changes,
+    )
+    campaign.save()
+    audit.record(actor=user, action="campaign.update", target=campaign)
+    return campaign
+
+
+def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> None:
+    """Write checked values into a draft."""
+    for name, value in campaign_settings.checked(options).items():
+        setattr(campaign, name, value)
+    run, candidate = main["run"], _candidate(main["run"], main["candidate"])
+    campaign.run, campaign.candidate = run, candidate
+    available = drawing.available(campaign).count()
     if run.status != run.Status.SUCCEEDED or not available:
         raise DomainError(
             "run_incomplete", "Both sides must be complete: wait until the comparison has succeeded."
         )
-    wanted = available if pairs is None else pairs
+    wanted = available if main["pairs"] is None else main["pairs"]
     if not 1 <= wanted <= available:
         raise DomainError(
             "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
         )
-    form = _parse_rubric(rubric_text)
-    plan = read_plan(
-        {
-            "margin": margin,
-            "looks": looks,
-            "criteria": criteria(form.to_json()),
-            "planned_ratings": wanted * overlap,
-        }
-    )
-    with transaction.atomic():
-        campaign = Campaign.objects.create(
-            title=title,
-            run=run,
-            candidate=candidate,
-            rubric_text=rubric_text,
-            rubric=form.to_json(),
-            overlap=overlap,
-            pairs_planned=wanted,
-            lease_minutes=lease_minutes,
-            max_per_reviewer=max_per_reviewer,
-            plan=asdict(plan),
-            created_by=user,
-        )
-        audit.record(actor=user, action="campaign.create", target=campaign)
-        return campaign
+    form = _parse_rubric(main["rubric_text"])
+    planned = {"criteria": criteria(form.to_json()), "planned_ratings": wanted * main["overlap"]}
+    plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
+    campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
+    campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
+    campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
 
 
 def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersion:
@@ -85,11 +113,6 @@ def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersi
             "foreign_candidate", f"The comparison {run} has no candidate {candidate}.", status=400
         )
     return candidate or run.candidate
-
-
-def reviewable(run: GenerationRun, candidate: ModelVersion) -> QuerySet[Pair]:
-    """The pairs that people may review: the first sample, so that every prompt counts once."""
-    return Pair.objects.filter(run=run, candidate_model=candidate, sample=0)
 
 
 def read_plan(values: dict[str, Any]) -> Plan:
@@ -112,7 +135,8 @@ def _parse_rubric(text: str) -> rubrics.FormDefinition:
     try:
         form = rubrics.parse(text)
     except rubrics.RubricError as error:
-        raise DomainError("invalid_rubric", str(error), status=400) from error
+        where = {"field": "rubric_text", "line": error.line, "column": error.column, "message": error.message}
+        raise DomainError("invalid_rubric", str(error), status=400, problems=[where]) from error
     if not criteria(form.to_json()):
         raise DomainError(
             "no_criteria", "The rubric needs at least one scale that rates each side.", status=400
@@ -126,7 +150,8 @@ def criteria(rubric: dict[str, Any]) -> list[str]:
 
 
 def open_campaign(*, campaign: Campaign, user: User) -> Invite:
-    """Freeze the plan, draw pairs and sides, make the first invite link. Opening twice changes nothing.
+    """Freeze everything that matters, draw pairs, sides and quality items, make the first link. Opening twice changes
+    nothing.
 
     Raises DomainError `identity_words` while the scan's hits await a decision, `too_many_pairs` when quarantine has
     left fewer than planned.
@@ -141,52 +166,28 @@ def _open(campaign: Campaign, user: User) -> Invite:
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if campaign.status != Campaign.Status.DRAFT:
         return campaign.invites.earliest("id")
+    left = drawing.available(campaign).count()
+    if left < campaign.pairs_planned:
+        raise DomainError(
+            "too_many_pairs",
+            f"Quarantine and practice leave {left:,} of the {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
+            "or accept some of the quarantined ones.",
+        )
     campaign.plan_hash = read_plan(campaign.plan).hash()
     campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
     campaign.save(update_fields=["plan_hash", "status", "opened_at"])
-    _draw_items(campaign)
-    audit.record(actor=user, action="campaign.open", target=campaign, plan_hash=campaign.plan_hash)
+    drawing.draw(campaign)
+    campaign.protocol_hash = protocol.hash_of(campaign)
+    campaign.save(update_fields=["protocol_hash"])
+    hashes = {"plan_hash": campaign.plan_hash, "protocol_hash": campaign.protocol_hash}
+    audit.record(actor=user, action="campaign.open", target=campaign, **hashes)
     return Invite.objects.create(campaign=campaign)
-
-
-def _draw_items(campaign: Campaign) -> None:
-    """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
-    rng = secrets.SystemRandom()
-    held_back = identity_scan.quarantined(campaign)
-    usable = reviewable(campaign.run, campaign.candidate).exclude(pk__in=held_back)
-    pairs = list(usable.values_list("pk", flat=True))
-    if len(pairs) < campaign.pairs_planned:
-        raise DomainError(
-            "too_many_pairs",
-            f"{len(held_back):,} pairs are quarantined, which leaves {len(pairs):,} of the "
-            f"{campaign.pairs_planned:,} planned. Plan fewer pairs, or accept some of the quarantined ones.",
-        )
-    chosen = rng.sample(pairs, campaign.pairs_planned)
-    ReviewItem.objects.bulk_create(
-        [
-            ReviewItem(
-                campaign=campaign,
-                pair_id=pair,
-                rank=rank,
-                sides=draw_sides(campaign.overlap, rng),
-                open_slots=campaign.overlap,
-            )
-            for rank, pair in enumerate(chosen)
-        ],
-        batch_size=1000,
-    )
-
-
-def draw_sides(overlap: int, rng: random.Random) -> str:
-    """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin."""
-    blocks = "".join(rng.choice(("LR", "RL")) for _ in range((overlap + 1) // 2))
-    return blocks[:overlap]
 
 
 @transaction.atomic
 def replace_invite(*, campaign: Campaign, user: User) -> Invite:
-    """Withdraw every link and make a new one; who has joined stays a reviewer."""
-    campaign.invites.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+    """Withdraw every shared link and make a new one; who has joined stays a reviewer, personal links hold."""
+    campaign.invites.filter(revoked_at__isnull=True, email="").update(revoked_at=timezone.now())
     audit.record(actor=user, action="campaign.replace_invite", target=campaign)
     return Invite.objects.create(campaign=campaign)
 
@@ -203,9 +204,28 @@ def resume(*, campaign: Campaign, user: User) -> None:
 
 @transaction.atomic
 def close(*, campaign: Campaign, user: User, reason: str) -> None:
-    """End the campaign for good. Ratings that are being stored at this moment are waited for; none comes after."""
+    """End the campaign for good. Ratings that are being stored at this moment are waited for; none comes after.
+
+    Before every planned rating is in, a reason is needed, which the report repeats: `reason_required`.
+    """
     open_or_paused = (Campaign.Status.OPEN, Campaign.Status.PAUSED)
+    rated = campaign.ratings.filter(kind="real").count()
+    if campaign.status in open_or_paused and rated < campaign.ratings_planned and not reason.strip():
+        raise DomainError(
+            "reason_required",
+            f"Only {rated:,} of {campaign.ratings_planned:,} planned ratings are in. Say why it ends now: the report "
+            "repeats the reason.",
+            status=400,
+        )
     _move(campaign, user, to=Campaign.Status.CLOSED, allowed=open_or_paused, reason=reason)
+
+
+@transaction.atomic
+def mark_analysed(*, campaign: Campaign, user: User) -> None:
+    """Its final look has been taken: nothing comes after, so an open one with every rating in closes as well."""
+    if campaign.status in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        close(campaign=campaign, user=user, reason="Every planned rating is in.")
+    _move(campaign, user, to=Campaign.Status.ANALYSED, allowed=(Campaign.Status.CLOSED,))
 
 
 def _move(
@@ -218,7 +238,7 @@ def _move(
 ) -> None:
     # FOR UPDATE conflicts with the key-share lock that every insert of a rating takes on its campaign.
     locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if locked.status == to:
+    if locked.status == to or (to == Campaign.Status.CLOSED and locked.is_over):
         return
     if locked.status not in allowed:
         raise DomainError(
@@ -226,6 +246,6 @@ def _move(
         )
     old, locked.status = locked.status, to
     if to == Campaign.Status.CLOSED:
-        locked.closed_at, locked.close_reason = timezone.now(), reason
+        locked.closed_at, locked.close_reason = timezone.now(), reason.strip()
     locked.save(update_fields=["status", "closed_at", "close_reason"])
     audit.record(actor=user, action=f"campaign.{to}", target=locked, old=old, reason=reason)

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from evaluation import selectors
 from evaluation.models import Campaign, Rating, Report
 from evaluation.services import campaigns as campaign_services
+from evaluation.services import protocol as campaign_protocol
 from evaluation.stats import Look, Plan, analyse
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -51,6 +52,10 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
     more often than they say.
     """
     selectors.require_not_reviewing(campaign=campaign, user=user)
+    if campaign.is_pilot:
+        raise DomainError(
+            "pilot_not_analysed", "A pilot calibrates the next plan; its ratings support no verdict."
+        )
     look = next_look(campaign)
     if look["number"] is None:
         return campaign.reports.latest("look")
@@ -76,6 +81,8 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
             audit.record(
                 actor=user, action="campaign.look", target=campaign, look=look["number"], ratings=len(ratings)
             )
+            if look["final"]:
+                campaign_services.mark_analysed(campaign=campaign, user=user)
             return stored
     except IntegrityError:
         return campaign.reports.get(look=look["number"])
@@ -94,6 +101,7 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
     training = campaign.candidate.run
     return {
         "campaign": {"id": str(campaign.pk), "title": campaign.title, "overlap": campaign.overlap},
+        "protocol": campaign_protocol.summary(campaign),
         "plan": campaign.plan,
         "criterion_groups": {
             field["key"]: field["group"] for field in campaign.rubric["fields"] if field.get("group")

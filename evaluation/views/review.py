@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation import selectors
 from evaluation.models import Reviewer
-from evaluation.services import assignment
+from evaluation.services import invitations
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import open_to_all
+from ftplatform.api.throttling import InviteThrottle, require_room
 
 COOKIE_AGE = 30 * 24 * 3600
 TOKEN_PLACEHOLDER = uuid.UUID(int=0)
@@ -32,18 +33,23 @@ def _reviewer(request: HttpRequest, campaign: uuid.UUID) -> Reviewer | None:
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest, code: str) -> HttpResponse:
     """The welcome page; accepting exchanges the link for a cookie and leads on to a clean address."""
-    campaign = selectors.invite(code).campaign
+    link = selectors.invite(code)
+    campaign = link.campaign
     if campaign.is_over:
         return render(
             request, "evaluation/review/closed.html", {"campaign_title": campaign.title}, status=410
         )
     if _reviewer(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
+    invitations.require_live(link)
     if request.method == "GET":
         context = {"campaign": campaign, "campaign_title": campaign.title, "rubric": campaign.rubric}
         return render(request, "evaluation/review/invite.html", context)
     user = request.user if isinstance(request.user, User) else None
-    _, token = assignment.join(code=code, user=user)
+    require_room(InviteThrottle(), request)
+    _, token = invitations.join(
+        code=code, user=user, participant=request.GET.dict(), consent=request.POST.get("consent") == "yes"
+    )
     response = redirect("evaluation:review", campaign=campaign.pk)
     response.set_cookie(
         selectors.reviewer_cookie(campaign.pk),

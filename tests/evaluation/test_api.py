@@ -103,9 +103,9 @@ def test_what_a_reviewer_gets_names_no_model_and_nothing_but_the_contract(client
 
 
 def _token(campaign):
-    from evaluation.services import assignment
+    from evaluation.services import invitations
 
-    return assignment.join(code=campaign.invites.earliest("id").code)[1]
+    return invitations.join(code=campaign.invites.earliest("id").code)[1]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_the_review_cookie_alone_needs_the_csrf_token(owner):
 def test_an_invitation_takes_no_wishes(client, owner, body):
     campaign = factories.campaign(owner, pairs=1)
     code = campaign.invites.get().code
-    client.post(f"/api/v1/invites/{code}/accept", json.dumps(body), "application/json")
-    reviewer = campaign.reviewers.get()
-    assert (reviewer.number, reviewer.is_simulated, reviewer.user) == (1, False, None)
+    answer = client.post(f"/api/v1/invites/{code}/accept", json.dumps(body), "application/json")
+    assert answer.status_code == 400 and answer.json()["problems"][0]["field"] == next(iter(body))
+    assert not campaign.reviewers.exists()
 
 
 def test_invitations_end(client, owner, django_assert_num_queries):
@@ -169,7 +169,7 @@ def test_invitations_end(client, owner, django_assert_num_queries):
     assert client.post(path).json()["code"] == "invite_full"
     invite.revoked_at = timezone.now()
     invite.save()
-    assert client.post(path).json()["code"] == "invite_invalid"
+    assert client.post(path).json()["code"] == "invite_withdrawn"
 
 
 def test_a_dataset_is_uploaded_and_bad_rows_come_back_by_line(client, api):

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Assignment, Rating, ReviewItem
-from evaluation.services import assignment, campaigns, generation, ratings, reports
+from evaluation.services import assignment, campaigns, generation, invitations, ratings, reports
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -101,7 +101,7 @@ def test_any_text_of_a_model_is_stored_and_shown(client, owner, text):
 )
 def test_no_body_brings_the_rating_endpoint_down(client, owner, body):
     campaign = factories.campaign(owner, pairs=1)
-    _, token = assignment.join(code=campaign.invites.get().code)
+    _, token = invitations.join(code=campaign.invites.get().code)
     headers = {"Authorization": f"Reviewer {token}"}
     pair = client.post(f"/api/v1/campaigns/{campaign.pk}/assignments/next", headers=headers).json()
     path = f"/api/v1/assignments/{pair['token']}/rating"
@@ -256,7 +256,7 @@ def test_a_leaked_link_is_replaced(client, owner):
     client.force_login(owner)
     client.post(reverse("evaluation:campaign_replace_invite", args=[campaign.pk]))
     fresh = campaign.invites.latest("id")
-    assert client.get(reverse("evaluation:invite", args=[leaked.code])).status_code == 404
+    assert client.get(reverse("evaluation:invite", args=[leaked.code])).status_code == 410
     assert client.get(reverse("evaluation:invite", args=[fresh.code])).status_code == 200
 
 

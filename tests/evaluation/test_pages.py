@@ -60,7 +60,7 @@ def test_text_of_models_and_people_is_shown_as_text(manager):
     from evaluation.models import Campaign, Response
 
     attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    campaign = factories.campaign(factories.user(), pairs=1, overlap=1)
+    campaign = factories.campaign(factories.user(), pairs=2, overlap=1, looks=(0.5, 1.0))
     Response.objects.update(text=attack)
     Campaign.objects.update(title=attack)
     reviewer = factories.reviewer(campaign)

@@ -177,7 +177,7 @@ def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client
     from evaluation.services import campaigns, reports
 
     owner, manager = factories.user(), factories.user("manager")
-    campaign = factories.campaign(owner, pairs=1, overlap=1)
+    campaign = factories.campaign(owner, pairs=2, overlap=1, looks=(0.5, 1.0))
     reviewer = factories.reviewer(campaign, user=manager)
     from evaluation.services import ratings
 

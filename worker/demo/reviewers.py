@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evaluation.models import Assignment, Campaign, Response, Reviewer
-from evaluation.services import assignment, ratings
+from evaluation.services import assignment, invitations, ratings
 
 NOISE = 0.35
 TIE_BAND = 0.25
@@ -39,7 +39,7 @@ def _panel(campaign: Campaign, size: int) -> list[Reviewer]:
     """The campaign's simulated reviewers, joined by its own invitation."""
     known = list(campaign.reviewers.filter(is_simulated=True).select_related("campaign"))
     code = campaign.invites.earliest("id").code
-    joined = [assignment.join(code=code, is_simulated=True)[0] for _ in range(size - len(known))]
+    joined = [invitations.join(code=code, is_simulated=True)[0] for _ in range(size - len(known))]
     return known + joined
 
 

@@ -1,0 +1,57 @@
+"""The draw at opening: which pairs, in which order, with the candidate on which side of each slot."""
+
+import random
+import secrets
+
+from django.db.models import Max, QuerySet
+
+from evaluation.models import Campaign, IdentityHit, Pair, ReviewItem
+from evaluation.services import quality
+
+
+def available(campaign: Campaign) -> QuerySet[Pair]:
+    """The pairs that people may review: the first sample, so that every prompt counts once; none whose answer the
+    practice round explains, and none in quarantine."""
+    pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate_id, sample=0)
+    practised = [item["pair"] for item in campaign.practice if item.get("pair")]
+    quarantined = IdentityHit.objects.filter(
+        campaign=campaign.pk, decision=IdentityHit.Decision.QUARANTINED
+    ).values("pair")
+    return pairs.exclude(pk__in=practised).exclude(pk__in=quarantined)
+
+
+def draw(campaign: Campaign) -> None:
+    """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
+    pairs = set(available(campaign).values_list("pk", flat=True))
+    chosen = secrets.SystemRandom().sample(sorted(pairs), campaign.pairs_planned)
+    add(campaign, chosen)
+    quality.draw(campaign, sorted(pairs - set(chosen)), chosen)
+
+
+def add(campaign: Campaign, pairs: list[int]) -> None:
+    """Make these pairs items of the campaign, after those it has."""
+    rng = secrets.SystemRandom()
+    last = campaign.items.aggregate(last=Max("rank"))["last"]
+    start = 0 if last is None else last + 1
+    ReviewItem.objects.bulk_create(
+        [
+            ReviewItem(
+                campaign=campaign,
+                pair_id=pair,
+                rank=rank,
+                sides=sides(campaign.overlap, rng),
+                open_slots=campaign.overlap,
+            )
+            for rank, pair in enumerate(pairs, start)
+        ],
+        batch_size=1000,
+    )
+
+
+def sides(overlap: int, rng: random.Random, begun: str = "") -> str:
+    """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin. A string
+    that has `begun` is kept and its open block closed first."""
+    letters = begun
+    while len(letters) < overlap:
+        letters += ("R" if letters[-1] == "L" else "L") if len(letters) % 2 else rng.choice(("LR", "RL"))
+    return letters[: max(overlap, len(begun))]

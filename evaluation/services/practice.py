@@ -1,0 +1,71 @@
+"""The practice round: explained examples before the first real pair, and who qualifies by them.
+
+A practice item is `{prompt: {instruction, input}, left, right, expected: [preference, …], explanation}` in
+`Campaign.practice`, frozen with everything else; a reviewer's answers are `[{preference, right}]` in
+`Reviewer.practice`. Nothing of it is a rating.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation.models import Rating, Reviewer
+from ftplatform.errors import DomainError
+
+
+def pending(reviewer: Reviewer) -> bool:
+    """Whether practice items still stand before this reviewer's first real pair."""
+    return len(reviewer.practice) < len(reviewer.campaign.practice)
+
+
+def current(reviewer: Reviewer) -> dict[str, Any] | None:
+    """The practice item to answer now, without its answer; None when the round is over."""
+    if not pending(reviewer):
+        return None
+    number = len(reviewer.practice)
+    item = reviewer.campaign.practice[number]
+    return {
+        "number": number,
+        "of": len(reviewer.campaign.practice),
+        "prompt": item["prompt"],
+        "left": {"text": item["left"]},
+        "right": {"text": item["right"]},
+    }
+
+
+@transaction.atomic
+def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any]:
+    """Take one answer and say whether it was right and why. The same answer again gets the same reply.
+
+    Raises DomainError `practice_order` for any item but the current or an answered one, `invalid_preference`.
+    Whoever ends the round below the campaign's threshold is screened out.
+    """
+    reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
+    items, given = reviewer.campaign.practice, list(reviewer.practice)
+    if preference not in Rating.Preference.values:
+        raise DomainError(
+            "invalid_preference", "Say which response is better, a tie, or both bad.", status=400
+        )
+    if not 0 <= number < len(items) or number > len(given):
+        raise DomainError("practice_order", "This is not the practice pair that comes next.")
+    item = items[number]
+    if number == len(given):
+        given.append({"preference": preference, "right": preference in item["expected"]})
+        reviewer.practice = given
+        reviewer.save(update_fields=["practice"])
+        _judge(reviewer)
+    return {
+        "right": given[number]["right"],
+        "expected": item["expected"],
+        "explanation": item["explanation"],
+        "left": len(items) - len(given),
+        "qualified": reviewer.status != Reviewer.Status.SCREENED_OUT,
+    }
+
+
+def _judge(reviewer: Reviewer) -> None:
+    if pending(reviewer) or sum(one["right"] for one in reviewer.practice) >= reviewer.campaign.practice_pass:
+        return
+    reviewer.status, reviewer.ended_at = Reviewer.Status.SCREENED_OUT, timezone.now()
+    reviewer.save(update_fields=["status", "ended_at"])
