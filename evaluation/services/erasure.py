@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from evaluation.models import Invite, Rating, Reviewer
+from evaluation.models import Draft, Invite, Rating, Remark, Reviewer, Revision
 from evaluation.services.assignment import release_held
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -45,3 +45,6 @@ def _forget_texts(reviewer: Reviewer) -> None:
     for rating in mine.order_by("pk"):
         answers = {key: value for key, value in rating.answers.items() if key not in written}
         Rating.objects.filter(pk=rating.pk).update(comment="", answers=answers)
+    Revision.objects.filter(rating__assignment__reviewer=reviewer).delete()
+    Draft.objects.filter(reviewer=reviewer).delete()
+    Remark.objects.filter(assignment__reviewer=reviewer).update(text="")
