@@ -170,7 +170,7 @@ def _open(campaign: Campaign, user: User) -> Invite:
     if left < campaign.pairs_planned:
         raise DomainError(
             "too_many_pairs",
-            f"Quarantine and practice leave {left:,} of the {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
+            f"Quarantine and practice leave {left:,} of {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
             "or accept some of the quarantined ones.",
         )
     campaign.plan_hash = read_plan(campaign.plan).hash()

@@ -34,9 +34,7 @@ def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
     if assignment.status == Assignment.Status.RATED:
         raise DomainError("already_rated", "You have rated this pair; it cannot be skipped any more.")
     if assignment.status == Assignment.Status.LEASED and assignment.item.kind == ReviewItem.Kind.REAL:
-        ReviewItem.objects.filter(pk=assignment.item_id, kind=ReviewItem.Kind.REAL).update(
-            open_slots=F("open_slots") + 1
-        )
+        ReviewItem.objects.filter(pk=assignment.item_id).update(open_slots=F("open_slots") + 1)
     assignment.status = Assignment.Status.SKIPPED
     assignment.save(update_fields=["status"])
     return Remark.objects.create(assignment=assignment, skipped=True, reason=reason, text=text.strip())
