@@ -1,6 +1,6 @@
 from django.urls import path
 
-from evaluation.views import manage, report, review
+from evaluation.views import analysis, manage, report, review
 
 app_name = "evaluation"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("comparisons/<uuid:pk>/", manage.generation_run, name="generation_run"),
     path("comparisons/<uuid:pk>/cancel/", manage.generation_run_cancel, name="generation_run_cancel"),
     path("comparisons/<uuid:pk>/pairs/<int:pair>/", manage.pair, name="pair"),
+    path("analyse/", analysis.analyse, name="analyse"),
     path("campaigns/", manage.campaigns, name="campaigns"),
     path("campaigns/new/", manage.campaign_new, name="campaign_new"),
     path("campaigns/<uuid:pk>/", manage.campaign, name="campaign"),

@@ -1,6 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from evaluation.api.analyses import Analyse
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
 from evaluation.api.views import CampaignViewSet, GenerationRunViewSet, PromptSetViewSet
@@ -19,4 +20,8 @@ reviewer = [
     path("assignments/<uuid:token>/skip", SkipPair.as_view(), name="skip"),
     path("assignments/<uuid:token>/problem", ReportProblem.as_view(), name="problem"),
 ]
-urlpatterns = [path("", include((reviewer, "api"))), *router.urls]
+urlpatterns = [
+    path("", include((reviewer, "api"))),
+    path("analyses/", Analyse.as_view(), name="analyses"),
+    *router.urls,
+]

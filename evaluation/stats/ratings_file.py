@@ -19,10 +19,13 @@ from evaluation.stats.ratings import OUTCOMES, FloatArray, Ratings
 
 Format = Literal["csv", "jsonl"]
 KEY_COLUMNS = ("prompt_id", "reviewer_id", "preference", "candidate_side")
+# What our own export has besides: `simulated` is read, the rest is for people.
+EXPORT_COLUMNS = ("simulated", "answers", "comment", "active_ms", "submitted_at")
 MAX_LINE_BYTES = 1_000_000
 MAX_PROBLEMS_KEPT = 1_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SIDES = ("_baseline", "_candidate")
+_FLAGS: dict[str, bool] = {"true": True, "false": False, "": False}
 _OUTCOME_CODE: dict[str, int] = {name: code for code, name in enumerate(OUTCOMES)}
 
 
@@ -63,8 +66,8 @@ def read_ratings(
     """Read ratings with the columns `prompt_id, reviewer_id, preference, candidate_side` and criteria.
 
     A criterion NAME is a pair of columns `NAME_baseline`, `NAME_candidate` with scores inside
-    `score_range`, or empty (null) where not given. A file whose header lacks a column yields no ratings,
-    only the problem.
+    `score_range`, or empty (null) where not given. The other columns of a campaign's own export may stand in the
+    file. A file whose header lacks a column yields no ratings, only the problem.
     """
     collector = _Collector(score_range)
     rows = _csv_rows(source, collector) if file_format == "csv" else _jsonl_rows(source, collector)
@@ -82,6 +85,7 @@ class _Collector:
         self.reviewers: dict[str, int] = {}
         self.prompt, self.reviewer = array("q"), array("q")
         self.outcome, self.left = array("b"), array("b")
+        self.n_simulated = 0
         self.scores: dict[str, array[float]] = {}
         self.seen: dict[tuple[int, int], int] = {}
         self.problems: list[Problem] = []
@@ -105,6 +109,7 @@ class _Collector:
             left = _choice(row, "candidate_side", {"left": 1, "right": 0})
             prompt_label, reviewer_label = _label(row, "prompt_id"), _label(row, "reviewer_id")
             scores = {column: self._score(row, column) for column in self.scores}
+            simulated = _flag(row, "simulated")
             prompt, reviewer = self.prompts.get(prompt_label), self.reviewers.get(reviewer_label)
             if prompt is not None and reviewer is not None and (prompt, reviewer) in self.seen:
                 earlier = self.seen[prompt, reviewer]
@@ -121,6 +126,7 @@ class _Collector:
         self.reviewer.append(reviewer)
         self.outcome.append(outcome)
         self.left.append(left)
+        self.n_simulated += simulated
         for column, score in scores.items():
             self.scores[column].append(score)
 
@@ -132,7 +138,8 @@ class _Collector:
             outcome=np.array(self.outcome, dtype=np.int64),
             candidate_left=np.array(self.left, dtype=np.bool_),
             criteria={name: (self._column(name, 0), self._column(name, 1)) for name in names},
-            simulated=simulated,
+            simulated=simulated or self.n_simulated > 0,
+            n_simulated=self.n_simulated if self.n_simulated and not simulated else None,
         )
         kept = tuple(self.problems)
         return RatingsFile(
@@ -165,6 +172,13 @@ def _choice(row: Mapping[str, object], column: str, codes: Mapping[str, int]) ->
     if not isinstance(value, str) or value not in codes:
         raise _BadRowError(f"{column} must be one of {', '.join(codes)}, not {_shown(value)}")
     return codes[value]
+
+
+def _flag(row: Mapping[str, object], column: str) -> bool:
+    value = str(row.get(column, "")).lower()
+    if value not in _FLAGS:
+        raise _BadRowError(f"{column} must be true or false, not {_shown(row[column])}")
+    return _FLAGS[value]
 
 
 def _label(row: Mapping[str, object], column: str) -> str:
@@ -257,7 +271,7 @@ def _accept_header(line: int, columns: list[str], collector: _Collector) -> bool
 
 
 def _declare(line: int, column: str, columns: list[str], collector: _Collector) -> None:
-    if column in KEY_COLUMNS:
+    if column in KEY_COLUMNS or column in EXPORT_COLUMNS:
         return
     for side, other in (_SIDES, _SIDES[::-1]):
         criterion = column.removesuffix(side)

@@ -24,6 +24,7 @@ STAFF = {
     "training:run_log",
     "training:run_facts",
     "accounts:tokens",
+    "evaluation:analyse",
     "evaluation:overview",
     "evaluation:prompt_sets",
     "evaluation:prompt_set_new",

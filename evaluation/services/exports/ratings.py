@@ -3,6 +3,7 @@
 The unblinded columns begin with those that `manage.py analyze` reads, so an export analyses to the report's figures.
 """
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ from django.http import FileResponse, HttpResponseBase
 
 from evaluation import selectors
 from evaluation.models import Campaign
+from evaluation.stats.ratings_file import EXPORT_COLUMNS
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.csv_export import csv_response
@@ -21,7 +23,7 @@ from ftplatform.errors import DomainError
 
 Variant = Literal["blinded", "unblinded"]
 _ROW_GROUP = 10_000
-_TAIL = ("comment", "active_ms", "simulated", "submitted_at")
+_TAIL = EXPORT_COLUMNS
 
 
 def open_table(*, campaign: Campaign, user: User, variant: Variant) -> tuple[list[str], Iterator[list[Any]]]:
@@ -94,13 +96,17 @@ def rows(campaign: Campaign, variant: Variant) -> Iterator[list[Any]]:
         "preference",
         "assignment__candidate_left",
         "scores",
+        "assignment__reviewer__is_simulated",
+        "answers",
         "comment",
         "active_ms",
-        "assignment__reviewer__is_simulated",
         "submitted_at",
     )
-    for key, number, preference, left, scores, *rest, simulated, at in stored.iterator(chunk_size=2000):
-        tail = [*rest, simulated, at.isoformat(timespec="seconds")]
+    for key, number, preference, left, scores, simulated, answers, *rest, at in stored.iterator(
+        chunk_size=2000
+    ):
+        said = json.dumps(answers, ensure_ascii=False) if answers else None
+        tail = [simulated, said, *rest, at.isoformat(timespec="seconds")]
         reviewer = f"r{number}"
         if variant == "unblinded":
             sides = ("right", "left") if left else ("left", "right")

@@ -153,8 +153,8 @@ def test_json_scores_must_be_numbers_in_range(score):
 
 
 def test_an_unknown_json_name_is_reported_once():
-    found = _jsonl(_row(comment="a"), _row(prompt_id="p2", comment="b"))
-    assert _problems(found) == [(1, "unknown column 'comment'")]
+    found = _jsonl(_row(mood="a"), _row(prompt_id="p2", mood="b"))
+    assert _problems(found) == [(1, "unknown column 'mood'")]
     assert len(found.ratings) == 2
 
 
@@ -189,3 +189,12 @@ def test_score_range_and_simulation_are_the_callers():
     found = _csv(HEADER + row, score_range=(0, 100), simulated=True)
     assert found.problems == ()
     assert found.ratings.simulated
+
+
+def test_the_columns_of_our_own_export_may_stand_in_the_file():
+    text = HEADER.strip() + ",simulated,answers,comment,active_ms,submitted_at\n"
+    text += 'p1,r1,win,left,5,7,True,"{""a"": 1}",fine,900,2026-01-01\np2,r1,tie,left,5,7,False,,,,\n'
+    found = _csv(text)
+    assert found.problems == () and found.ratings.n_simulated == 1
+    assert "simulated" in found.ratings.made_by
+    assert _problems(_csv(text + "p3,r1,tie,left,5,7,maybe,,,,\n"))[0][0] == 4
