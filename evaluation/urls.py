@@ -1,6 +1,6 @@
 from django.urls import path
 
-from evaluation.views import analysis, manage, report, review
+from evaluation.views import analysis, comparisons, manage, report, review
 
 app_name = "evaluation"
 urlpatterns = [
@@ -11,8 +11,11 @@ urlpatterns = [
     path("comparisons/new/", manage.generation_run_new, name="generation_run_new"),
     path("comparisons/<uuid:pk>/", manage.generation_run, name="generation_run"),
     path("comparisons/<uuid:pk>/cancel/", manage.generation_run_cancel, name="generation_run_cancel"),
-    path("comparisons/<uuid:pk>/pairs/<int:pair>/", manage.pair, name="pair"),
     path("analyse/", analysis.analyse, name="analyse"),
+    path("comparisons/<uuid:pk>/comparison.<slug:kind>", comparisons.comparison_file, name="comparison_file"),
+    path("comparisons/<uuid:pk>/pairs.csv", comparisons.pairs_csv, name="pairs_csv"),
+    path("comparisons/<uuid:pk>/pairs/<int:pair>/", comparisons.pair, name="pair"),
+    path("comparisons/<uuid:pk>/pairs/<int:pair>/pair.<slug:kind>", comparisons.pair_file, name="pair_file"),
     path("campaigns/", manage.campaigns, name="campaigns"),
     path("campaigns/new/", manage.campaign_new, name="campaign_new"),
     path("campaigns/<uuid:pk>/", manage.campaign, name="campaign"),

@@ -2,20 +2,32 @@
 
 from typing import Any
 
+from evaluation.comparison import present
 from ftplatform.charts import BASELINE, CANDIDATE, chart, page_svg
 
 _SIDES = {"domain": ["Baseline", "Candidate"], "range": [BASELINE, CANDIDATE]}
 
 
+def shown(document: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a comparison in words with their chart, for the page and for what is carried away."""
+    slices = present.slice_rows(document)
+    return {
+        "groups": present.rows(document),
+        "fields": present.field_rows(document),
+        "slices": slices,
+        "safety": [
+            present.row(each) | {"check": each["check"].replace("_", " "), "run": each["run"]}
+            for each in document["safety"]
+        ],
+        "chart": fields_chart(document),
+    }
+
+
 def fields_chart(comparison: dict[str, Any]) -> dict[str, Any] | None:
     """Share of responses whose field matches the expected one, both sides, in percent."""
-    judged = [
-        row
-        for row in comparison["fields"]
-        if None not in (row["baseline"]["share"], row["candidate"]["share"])
-    ]
+    judged = [row for row in comparison["fields"] if row["unit"] == "share"]
     rows = [
-        {"field": row["name"], "side": side.capitalize(), "percent": 100 * row[side]["share"]}
+        {"field": row["name"], "side": side.capitalize(), "percent": 100 * row[side]}
         for row in judged
         for side in ("baseline", "candidate")
     ]

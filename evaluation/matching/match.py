@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluation.matching.comparison import Comparison, Json, Kind, Status, compare, infer
+from evaluation.matching.comparison import Comparison, Json, Kind, Status, compare, infer, normalised
 from evaluation.matching.response import JsonStatus, find_object, printable
 
 # The name of the only field when the expected output is not a JSON object.
@@ -59,12 +59,13 @@ def match(
         field = _field(WHOLE_RESPONSE, str(expected), {WHOLE_RESPONSE: text}, declared)
         return _summary("not_json_expected", (field,), (), ())
     found = find_object(text)
-    wanted_fields = dict(_leaves(wanted, wanted, declared))
-    got_fields = dict(_leaves(found.value or {}, wanted, declared))
+    wanted_fields = dict(leaves(wanted, wanted, declared))
+    got_fields = dict(leaves(found.value or {}, wanted, declared))
     objects = {path[:end] for path in wanted_fields for end, sign in enumerate(path) if sign == "."}
     fields = tuple(_field(path, value, got_fields, declared) for path, value in wanted_fields.items())
     extra = tuple(path for path in got_fields if path not in wanted_fields and path not in objects)
-    return _summary(found.status, fields, extra, found.problems)
+    outside = tuple(_outside(field, declared) for field in fields if field.status == "mismatch")
+    return _summary(found.status, fields, extra, found.problems + tuple(filter(None, outside)))
 
 
 def _expected_object(text: str) -> dict[str, Json] | None:
@@ -72,19 +73,21 @@ def _expected_object(text: str) -> dict[str, Json] | None:
     return found.value if found.status == "strict" else None
 
 
-def _leaves(
+def leaves(
     value: Mapping[str, Json],
     shape: Mapping[str, Json],
-    declared: Mapping[str, Comparison],
+    declared: Mapping[str, Comparison] | None = None,
     prefix: str = "",
     depth: int = 0,
 ) -> Iterator[tuple[str, Json]]:
     """Values by path. An object opens into its fields where the expected one does and declares nothing itself."""
     for name, item in value.items():
         path, inner = prefix + name, shape.get(name)
-        opens = isinstance(inner, dict) and bool(inner) and path not in declared and depth < _MAX_DEPTH
+        opens = (
+            isinstance(inner, dict) and bool(inner) and path not in (declared or ()) and depth < _MAX_DEPTH
+        )
         if opens and isinstance(item, dict) and isinstance(inner, dict):
-            yield from _leaves(item, inner, declared, path + ".", depth + 1)
+            yield from leaves(item, inner, declared, path + ".", depth + 1)
         else:
             yield path, item
 
@@ -98,6 +101,17 @@ def _field(
         return FieldMatch(path, status, expected, None, comparison.kind, None)
     outcome = compare(expected, got[path], comparison)
     return FieldMatch(path, outcome.status, expected, got[path], comparison.kind, outcome.similarity)
+
+
+def _outside(field: FieldMatch, declared: Mapping[str, Comparison]) -> str:
+    """A sentence when the value is none that the field may have at all, rather than the wrong one of them."""
+    options = declared[field.field].options if field.field in declared else ()
+    if not options or not isinstance(field.got, str):
+        return ""
+    allowed = {normalised(option) for option in options}
+    if normalised(field.got) in allowed:
+        return ""
+    return f"{field.field}: {field.got[:60]!r} is none of the {len(options)} allowed values"
 
 
 def _summary(

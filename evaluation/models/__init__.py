@@ -3,8 +3,17 @@
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
 from evaluation.models.campaigns import Amendment, Campaign, Invite
 from evaluation.models.identity import IdentityHit
-from evaluation.models.pairs import Failure, GenerationRun, Pair, Response, RunCandidate, Timing
-from evaluation.models.prompts import Prompt, PromptSet
+from evaluation.models.pairs import (
+    Comparison,
+    Failure,
+    FieldChange,
+    GenerationRun,
+    Pair,
+    Response,
+    RunCandidate,
+    Timing,
+)
+from evaluation.models.prompts import LeakageCheck, Prompt, PromptSet
 from evaluation.models.ratings import Draft, Rating, Remark, Revision, TunedGuess
 from evaluation.models.reports import Report
 from evaluation.models.rubrics import Rubric, RubricVersion
@@ -13,11 +22,14 @@ __all__ = [
     "Amendment",
     "Assignment",
     "Campaign",
+    "Comparison",
     "Draft",
     "Failure",
+    "FieldChange",
     "GenerationRun",
     "IdentityHit",
     "Invite",
+    "LeakageCheck",
     "Pair",
     "Prompt",
     "PromptSet",

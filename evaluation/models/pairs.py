@@ -15,12 +15,13 @@ class GenerationRun(Job):
     same decoding. Its models are frozen at the launch."""
 
     LOCAL = "local"
+    IMPORT = "import"
 
     name = models.CharField(max_length=100)
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="generation_runs")
     baseline = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     engine = models.CharField(
-        max_length=60, default=LOCAL, help_text="local, or the name of a configured endpoint."
+        max_length=60, default=LOCAL, help_text="local, import, or the name of a configured endpoint."
     )
     decoding = models.JSONField()
     facts = models.JSONField(
@@ -91,7 +92,10 @@ class Response(models.Model):
     )
     batch_size = models.PositiveIntegerField(null=True)
     finish_reason = models.CharField(max_length=10, choices=FinishReason, default=FinishReason.UNKNOWN)
-    match = models.JSONField(null=True, help_text="Expected output against this text, field by field.")
+    match = models.JSONField(
+        null=True, help_text="How it matches, field by field; see evaluation.comparison.judge."
+    )
+    measures = models.JSONField(null=True, help_text="Its text in numbers, see evaluation.comparison.judge.")
 
     class Meta:
         ordering = ["id"]
@@ -154,10 +158,43 @@ class Pair(models.Model):
     sample = models.PositiveSmallIntegerField(default=0)
     baseline = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
     candidate = models.OneToOneField(Response, on_delete=models.CASCADE, related_name="+")
+    score_change = models.FloatField(
+        null=True, help_text="Candidate's less baseline's share of judged fields right."
+    )
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["run", "candidate_model", "sample", "id"], name="pair_list")]
+        indexes = [
+            models.Index(fields=["run", "candidate_model", "sample", "id"], name="pair_list"),
+            models.Index(fields=["run", "candidate_model", "score_change", "id"], name="pair_change"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["run", "prompt", "candidate_model", "sample"], name="pair_once")
         ]
+
+
+class Comparison(models.Model):
+    """The automatic figures of a run's baseline and one candidate, computed once and read by every page."""
+
+    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="comparisons")
+    candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    figures = models.JSONField(help_text="See evaluation.comparison.summary.")
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["run", "candidate"], name="comparison_once")]
+
+
+class FieldChange(models.Model):
+    """A field that is right on one side of a pair only; what is alike on both sides has no row."""
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="changes")
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="changes")
+    field = models.CharField(max_length=200)
+    change = models.SmallIntegerField(help_text="1: right on the candidate's side; -1: on the baseline's.")
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["comparison", "field", "change", "pair"], name="field_change_list")]
+        constraints = [models.UniqueConstraint(fields=["pair", "field"], name="field_change_once")]

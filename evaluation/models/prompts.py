@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from evaluation.measures.checks import CHECKS
 from training.models import Dataset
 
 
@@ -16,7 +17,15 @@ class PromptSet(models.Model):
     dataset = models.ForeignKey(
         Dataset, null=True, blank=True, on_delete=models.PROTECT, related_name="prompt_sets"
     )
+    source = models.CharField(max_length=300, blank=True, help_text="Where the prompts come from, in words.")
     size = models.PositiveIntegerField()
+    comparisons = models.JSONField(
+        default=dict, help_text="Field path → how it is compared, see evaluation.matching.declared."
+    )
+    schema = models.JSONField(default=dict, help_text="JSON Schema of a right output; {} for none.")
+    check_name = models.CharField(
+        max_length=20, blank=True, choices=[(name, name) for name in CHECKS], help_text="Of a safety check."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -38,3 +47,26 @@ class Prompt(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["prompt_set", "key"], name="prompt_key")]
+
+
+class LeakageCheck(models.Model):
+    """Whether prompts stand, exactly or nearly, in the rows that a dataset trains on. A finding that was overridden
+    keeps its reason."""
+
+    prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="leakage_checks")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    exact = models.PositiveIntegerField(help_text="Prompts that are a training row.")
+    near = models.PositiveIntegerField(help_text="Prompts that are nearly one.")
+    examples = models.JSONField(default=list, help_text="[{key, train_id, similarity}], the first few.")
+    reason = models.TextField(blank=True, help_text="Why the prompts are used all the same.")
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt_set", "dataset"], name="leakage_check_once"),
+            models.CheckConstraint(
+                condition=models.Q(exact=0, near=0) | ~models.Q(reason=""), name="leakage_needs_reason"
+            ),
+        ]

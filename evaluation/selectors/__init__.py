@@ -1,6 +1,5 @@
 """Every read of this app, and the only place where its objects can be obtained: access is decided here, once."""
 
-import json
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -9,8 +8,6 @@ from django.conf import settings
 from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.http import Http404
 
-from evaluation.comparison import Side
-from evaluation.matching import printable
 from evaluation.models import (
     Assignment,
     Campaign,
@@ -308,64 +305,6 @@ def _steps() -> dict[str, Any]:
     }
     missing = [step for step, taken in done.items() if not taken]
     return {**done, "next": missing[0] if missing else None}
-
-
-def comparison(run: GenerationRun, candidate: ModelVersion | None = None) -> dict[str, Any] | None:
-    """The baseline and one candidate (the first unless told) in numbers, one pass over their responses; None before
-    there are any.
-
-    Latencies are those inside batches: good for comparing the two sides with each other, not for promises.
-    """
-    models = {run.baseline_id: Side(), (candidate or run.candidate).pk: Side()}
-    rows = run.responses.filter(model__in=models).values_list(
-        "model_id", "match", "output_tokens", "batch_latency_ms", "finish_reason", "text"
-    )
-    for model, match, tokens, latency, finish, text in rows.iterator(chunk_size=2000):
-        models[model].add(match, tokens, latency, finish, text)
-    baseline, tuned = models.values()
-    if not baseline.responses or not tuned.responses:
-        return None
-    return {
-        "baseline": baseline.figures(),
-        "candidate": tuned.figures(),
-        "fields": [
-            {
-                "name": name,
-                "baseline": baseline.field_figures(name),
-                "candidate": tuned.field_figures(name),
-            }
-            for name in baseline.fields
-        ],
-    }
-
-
-def pair_details(pair: Pair) -> dict[str, Any]:
-    """One prompt with both responses, field by field: expected, and what each side said."""
-    by_field: dict[str, dict[str, Any]] = {}
-    for role in SIDES:
-        match = getattr(pair, role).match
-        for found in match["fields"] if match else ():
-            row = by_field.setdefault(
-                found["field"], {"field": found["field"], "expected": found["expected"]}
-            )
-            row[role] = found
-    return {
-        "fields": list(by_field.values()),
-        "expected": _pretty(pair.prompt.expected),
-        "sides": [{"role": role, "text": _pretty_text(getattr(pair, role).text)} for role in SIDES],
-    }
-
-
-def _pretty(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _pretty_text(text: str) -> str:
-    """A response that is JSON is indented for reading; anything else stays as it is."""
-    try:
-        return printable(_pretty(json.loads(text)))
-    except (ValueError, RecursionError):
-        return text
 
 
 def reports_up_to(report: Report) -> QuerySet[Report]:

@@ -1,13 +1,14 @@
 """Generation runs: launch, store responses batch by batch, make pairs when every side is complete."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from evaluation.matching import match, printable
+from evaluation.comparison import Judge
+from evaluation.matching import printable
 from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.services import comparisons
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -165,7 +166,8 @@ def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None
     Raises DomainError `unknown_prompt` when one of them answers a prompt that is not the run's; then none is stored.
     """
     jobs.check_current(claim)
-    run = GenerationRun.objects.get(pk=claim.job_id)
+    run = GenerationRun.objects.select_related("prompt_set").get(pk=claim.job_id)
+    judge = comparisons.judge_of(run.prompt_set)
     prompts = Prompt.objects.filter(prompt_set=run.prompt_set_id).in_bulk(
         {response["prompt_id"] for response in responses}
     )
@@ -176,16 +178,16 @@ def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None
             f"The worker answered prompt {unknown[0]}, which this run never asked; the batch was refused.",
         )
     Response.objects.bulk_create(
-        [_response(run, prompts[response["prompt_id"]], response) for response in responses],
+        [_response(run, judge, prompts[response["prompt_id"]], response) for response in responses],
         ignore_conflicts=True,
     )
 
 
-def _response(run: GenerationRun, prompt: Prompt, values: dict[str, Any]) -> Response:
+def _response(run: GenerationRun, judge: Judge, prompt: Prompt, values: dict[str, Any]) -> Response:
     text = printable(values["text"])
-    found = None if prompt.expected is None else asdict(match(prompt.expected, text))
+    match, measures = comparisons.judged(judge, prompt, text)
     own = {name: value for name, value in values.items() if name not in ("model", "text")}
-    return Response(run=run, model_id=values["model"], text=text, match=found, **own)
+    return Response(run=run, model_id=values["model"], text=text, match=match, measures=measures, **own)
 
 
 @transaction.atomic
@@ -217,4 +219,5 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     ]
     Pair.objects.bulk_create(pairs, ignore_conflicts=True, batch_size=_BATCH)
     GenerationRun.objects.filter(pk=run.pk).update(facts=facts)
+    comparisons.summarise(run)
     return len(pairs)

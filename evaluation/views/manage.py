@@ -11,12 +11,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRefresh
 
 from evaluation import selectors
-from evaluation.charts import comparison as charts
 from evaluation.forms import CampaignForm, CloseForm, ComparisonForm, PromptSetForm
 from evaluation.services import campaigns as campaign_services
 from evaluation.services import generation
 from evaluation.services import prompts as prompt_services
 from evaluation.services import reports as report_services
+from evaluation.views import comparisons
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -108,15 +108,7 @@ def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "evaluation/generation_run_live.html", context)
     if run.is_finished:
-        candidate = selectors.candidate(run=run, pk=request.GET.get("candidate"))
-        comparison = selectors.comparison(run, candidate)
-        pairs = selectors.pairs(user=request.user, run=run, candidate=candidate)
-        context |= {
-            "candidate": candidate,
-            "comparison": comparison,
-            "chart": charts.fields_chart(comparison) if comparison else None,
-            "page_obj": Paginator(pairs, 25).get_page(request.GET.get("page")),
-        }
+        context |= comparisons.context(request, run)
     return render(request, "evaluation/generation_run.html", context)
 
 
@@ -125,16 +117,6 @@ def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def generation_run_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     jobs.cancel(job=selectors.generation_run(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:generation_run", pk=pk)
-
-
-@roles(*Staff)
-@require_GET
-def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
-    run = selectors.generation_run(user=request.user, pk=pk)
-    found = selectors.pair(user=request.user, run=run, pk=pair)
-    return render(
-        request, "evaluation/pair.html", {"run": run, "pair": found, **selectors.pair_details(found)}
-    )
 
 
 @roles(*Staff)

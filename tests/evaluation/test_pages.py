@@ -51,7 +51,7 @@ def test_the_comparison_and_pair_pages_cost_the_same_for_many_pairs(manager, dja
     run = factories.generation_run(factories.user(), prompts=30)
     with django_assert_max_num_queries(14):
         assert manager.get(reverse("evaluation:generation_run", args=[run.pk])).status_code == 200
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         page = manager.get(reverse("evaluation:pair", args=[run.pk, run.pairs.earliest("pk").pk]))
     assert "decision" in page.content.decode()
 

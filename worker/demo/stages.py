@@ -16,8 +16,8 @@ from uuid import UUID
 from django.conf import settings
 
 from evaluation import rubrics
+from evaluation.compared import comparison
 from evaluation.models import Campaign, GenerationRun, PromptSet, Report
-from evaluation.selectors import comparison
 from evaluation.services import campaigns, generation, prompts, reports
 from evaluation.services.exports.markdown import markdown
 from ftplatform.accounts.models import User
@@ -153,7 +153,7 @@ def _accuracy(run: GenerationRun) -> str:
     decision = next((row for row in (figures or {}).get("fields", []) if row["name"] == "decision"), None)
     if decision is None:
         return "no decisions to compare"
-    before, after = decision["baseline"]["share"], decision["candidate"]["share"]
+    before, after = decision["baseline"], decision["candidate"]
     return f"decision right in {before:.1%} → {after:.1%} of {run.prompt_set.size} held-out cases"
 
 

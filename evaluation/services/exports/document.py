@@ -8,19 +8,22 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation import selectors
+from evaluation import compared, selectors
 from evaluation.charts import report as charts
+from evaluation.charts.comparison import shown
 from evaluation.models import Report
 
 
 def context(report: Report) -> dict[str, Any]:
     """What the report's body shows of a campaign's report."""
     run = report.campaign.run
+    comparison = compared.comparison(run, report.campaign.candidate)
     return body_context(report.result, history(report)) | {
         "report": report,
         "campaign": report.campaign,
         "movers": selectors.movers(report),
-        "comparison": selectors.comparison(run, report.campaign.candidate),
+        "comparison": comparison,
+        "shown": shown(comparison) if comparison else None,
         "compared": run,
     }
 
@@ -44,9 +47,14 @@ def body_context(result: dict[str, Any], looks: list[dict[str, Any]]) -> dict[st
 
 
 def html(report: Report) -> str:
-    """The file. Its style sheet and its icons are inside; it loads nothing and runs nothing."""
+    """The file."""
+    return standalone("evaluation/report/document.html", context(report))
+
+
+def standalone(template: str, content: dict[str, Any]) -> str:
+    """A page as a file: its style sheet and its icons are inside; it loads nothing and runs nothing."""
     inside = {"styles": _own("css/tokens.css", "css/app.css"), "icons": _own("icons.svg")}
-    page = render_to_string("evaluation/report/document.html", context(report) | inside)
+    page = render_to_string(template, content | inside)
     return page.replace(f'href="{static("icons.svg")}#', 'href="#')
 
 

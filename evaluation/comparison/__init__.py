@@ -1,0 +1,17 @@
+"""Automatic figures of a baseline and a candidate on the same prompts: pure functions, no web framework."""
+
+from evaluation.comparison.judge import Judge
+from evaluation.comparison.metrics import METRICS, Metric, PairRow, SideRow
+from evaluation.comparison.summary import SCHEMA_VERSION, Summary, field_changes, score_change
+
+__all__ = [
+    "METRICS",
+    "SCHEMA_VERSION",
+    "Judge",
+    "Metric",
+    "PairRow",
+    "SideRow",
+    "Summary",
+    "field_changes",
+    "score_change",
+]

@@ -1,0 +1,278 @@
+"""A comparison, or one of its prompts, as Markdown that can be mailed and archived."""
+
+import json
+import re
+from typing import Any
+
+from evaluation.comparison import present
+
+_STATUS = {
+    "match": "**right**",
+    "mismatch": "**differs**",
+    "missing": "**missing**",
+    "wrong_type": "**of another type**",
+    "ignored": "not judged",
+}
+_SIDES = (("baseline", "Baseline"), ("candidate", "Candidate"))
+
+
+def overview(document: dict[str, Any]) -> str:
+    """The whole comparison: what got worse first, then every figure with its interval."""
+    parts = [
+        f"# {_inline(document['comparison']['name'])}",
+        *_head(document),
+        "## In one sentence",
+        document["headline"],
+        *([document["latency_trap"]] if document["latency_trap"] else []),
+        *_slices(document),
+        *_figures(document),
+        *_fields(document),
+        *_safety(document),
+        *_foot(document),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def single(document: dict[str, Any]) -> str:
+    """One prompt: asked, expected, answered by both, field by field, with what it took."""
+    prompt = document["prompt"]
+    keys = ", ".join(f"`{_inline(key)}`" for key in prompt["input_keys"]) or "the input is one text"
+    expected = "None was given, so only people can judge this prompt."
+    if prompt["expected"] is not None:
+        expected = _fenced(prompt["expected"])
+    parts = [
+        f"# Single prompt comparison: {_inline(prompt['key'])}",
+        *_head(document),
+        "## Test prompt",
+        f"**Instruction:**\n\n{_fenced(prompt['instruction'])}",
+        f"**Input keys:** {keys}",
+        f"**Input:**\n\n{_fenced(prompt['input'])}" if prompt["input"] else "**Input:** none",
+        f"**Expected output:**\n\n{expected}",
+        "## Results",
+        *(part for side, title in _SIDES for part in _side(document, side, title)),
+        "## Summary",
+        _summary(document),
+        "## How to read this",
+        "One prompt proves nothing by itself: the comparison over all prompts says more, and people's blind "
+        "preference says most. A shorter answer is not a faster model; the time per token tells the speed. Free text "
+        "is compared for likeness and never called wrong for its wording.",
+        *_foot(document),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(document: dict[str, Any]) -> list[str]:
+    lines = [
+        f"**Date:** {document['made_at'][:16].replace('T', ' ')} UTC  ",
+        f"**Baseline:** {_model(document['baseline_model'])}  ",
+        f"**Candidate:** {_model(document['candidate_model'])}  ",
+        f"**Prompts:** {_inline(document['prompt_set']['name'])}"
+        + (f", {_inline(document['prompt_set']['source'])}" if document["prompt_set"]["source"] else ""),
+    ]
+    said = ["\n".join(lines)]
+    if document["comparison"]["imported"]:
+        said.append("> **Imported:** the responses were made elsewhere; their figures are as the file says.")
+    if document["candidate_model"]["toy"]:
+        said.append("> **Toy model:** nothing here says anything about a real one.")
+    said += [
+        f"> **Leakage, overridden:** {found['exact']:,} prompts are rows of {found['dataset']}'s training split and "
+        f"{found['near']:,} nearly so. Reason given: {_inline(found['reason'])}"
+        for found in document["leakage"]
+        if found["exact"] or found["near"]
+    ]
+    return said
+
+
+def _slices(document: dict[str, Any]) -> list[str]:
+    rows = present.slice_rows(document)
+    if not rows:
+        return []
+    table = [
+        (f"{row['tag']} = {row['value']}", row["n"], row["baseline"], row["candidate"], row["difference"],
+         row["interval"], row["p_adjusted"])
+        for row in rows
+    ]  # fmt: skip
+    return [
+        "## Slices, the worst change first",
+        "Exploratory: p-values are adjusted over all slices (Benjamini–Hochberg).",
+        _table(
+            ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "95 % interval", "p adjusted"), table
+        ),
+    ]
+
+
+def _figures(document: dict[str, Any]) -> list[str]:
+    parts = [
+        "## Figures",
+        "Differences are candidate − baseline; the prompt is the unit; p-values are not adjusted.",
+    ]
+    for group in present.rows(document):
+        parts += [f"### {group['title']}", *([f"_{group['note']}._"] if group["note"] else [])]
+        parts.append(_figure_table(group["rows"]))
+    return parts
+
+
+def _fields(document: dict[str, Any]) -> list[str]:
+    rows = present.field_rows(document)
+    if not rows:
+        return []
+    faults = [f"- `{_inline(row['name'])}`: {', '.join(row['faults'])}" for row in rows if row["faults"]]
+    return ["## Field by field", _figure_table(rows), *(["\n".join(faults)] if faults else [])]
+
+
+def _figure_table(rows: list[dict[str, Any]]) -> str:
+    header = (
+        "Figure",
+        "Baseline",
+        "Candidate",
+        "Difference",
+        "95 % interval",
+        "p",
+        "Better / same / worse",
+        "Test",
+    )
+    cells = [
+        (row["label"], row["baseline"], row["candidate"], f"{row['difference']} {row['relative']}".strip(),
+         row["interval"], row["p"],
+         f"{row['improved']:,} / {row['same']:,} / {row['worse']:,}" if row["judged"]
+         else f"{row['improved']:,} up / {row['same']:,} / {row['worse']:,} down", row["method"])
+        for row in rows
+    ]  # fmt: skip
+    return _table(header, cells)
+
+
+def _safety(document: dict[str, Any]) -> list[str]:
+    if not document["safety"]:
+        return []
+    rows = [
+        (
+            each["check"].replace("_", " "),
+            *(present.row(each)[name] for name in ("baseline", "candidate", "difference")),
+        )
+        for each in document["safety"]
+    ]
+    return [
+        "## Safety and bias checks",
+        _table(("Check", "Baseline passed", "Candidate passed", "Difference"), rows),
+    ]
+
+
+def _side(document: dict[str, Any], side: str, title: str) -> list[str]:
+    found, model = document[side], document[f"{side}_model"]
+    match = found["match"]
+    lines = [
+        f"- Time per response: **{present.shown(found['latency_ms'], 'ms')}** ({document['latency']['note']})",
+        f"- Time per output token: **{present.shown(found['ms_per_token'], 'ms')}**",
+        f"- Tokens: {_count(found['input_tokens'])} input → {_count(found['output_tokens'])} output",
+    ]
+    for name, label in (("first_token_ms", "first token"), ("token_ms", "each further token")):
+        if name in document["stream"]:
+            lines.append(
+                f"- One request at a time, {label}: {present.shown(document['stream'][name][side], 'ms')}"
+            )
+    if match:
+        lines += [_field_line(row["field"], row["expected"], row[side]) for row in document["fields"]]
+        lines += [f"- Not expected: `{_inline(name)}`" for name in match["extra_fields"]]
+        lines += [f"- {_inline(problem)}" for problem in match["problems"]]
+    return [
+        f"### {title}: {_inline(model['name'])}",
+        f"**Response:**\n\n{_fenced(found['text'])}" if found["text"].strip() else "**Response:** empty",
+        "\n".join(lines),
+    ]
+
+
+def _field_line(name: str, expected: Any, found: dict[str, Any]) -> str:
+    if found["status"] == "similar":
+        return f"- **{_inline(name)}:** free text, likeness {found['similarity']:.2f} of 1 (left to people to judge)"
+    said = f"- **{_inline(name)}:** {_STATUS[found['status']]}"
+    if found["status"] in ("mismatch", "wrong_type"):
+        said += f" (expected {_value(expected)}, got {_value(found['got'])})"
+    return said
+
+
+def _summary(document: dict[str, Any]) -> str:
+    first, second = document["baseline"], document["candidate"]
+    rows = [
+        ("Judged fields right", _right(first["match"]), _right(second["match"]), ""),
+        ("Form of the answer", _form(first["match"]), _form(second["match"]), ""),
+    ]
+    for label, name, unit in (
+        ("Time per response", "latency_ms", "ms"),
+        ("Time per output token", "ms_per_token", "ms"),
+        ("Output tokens", "output_tokens", "tokens"),
+    ):
+        before, after = first[name], second[name]
+        change = after / before - 1 if before and after is not None else None
+        rows.append(
+            (label, present.shown(before, unit), present.shown(after, unit), present.shown_change(change))
+        )
+    return _table(("Figure", "Baseline", "Candidate", "Change"), rows)
+
+
+def _foot(document: dict[str, Any]) -> list[str]:
+    lines = [f"**Models:** `{_inline(document['baseline_model']['path'] or '–')}`, "
+             f"`{_inline(document['candidate_model']['path'] or '–')}`"]  # fmt: skip
+    training = document["training"]
+    if training:
+        lines.append(
+            f"**Training dataset:** {_inline(training['dataset'])} ({training['train_rows']:,} rows trained on, "
+            f"{training['validation_rows']:,} validated on)"
+        )
+        if training["minutes"] is not None:
+            lines.append(f"**Training duration:** {training['minutes']:g} minutes")
+        for curve in training["curves"]:
+            loss, accuracy = curve["loss"], curve["token_accuracy"]
+            said = f"**{curve['split']}:** loss {loss[0]:.2f} → {loss[1]:.2f}"
+            if None not in accuracy:
+                said += f", token accuracy {100 * accuracy[0]:.1f} % → {100 * accuracy[1]:.1f} %"
+            lines.append(said)
+    return ["---", "  \n".join(lines)]
+
+
+def _right(match: dict[str, Any] | None) -> str:
+    return f"{match['right']} of {match['judged']}" if match and match["judged"] else present.DASH
+
+
+def _form(match: dict[str, Any] | None) -> str:
+    words = {
+        "strict": "nothing but JSON",
+        "fenced": "JSON in a code fence",
+        "trailing_text": "JSON among other text",
+        "invalid": "no valid JSON",
+        "not_json_expected": "text",
+    }
+    return words[match["json_status"]] if match else present.DASH
+
+
+def _model(model: dict[str, Any]) -> str:
+    kinds = {"base": "untuned", "adapter": "tuned", "merged": "tuned, merged", "external": "external system"}
+    return f"{_inline(model['name'])} ({kinds[model['kind']]})"
+
+
+def _count(value: int | None) -> str:
+    return present.DASH if value is None else f"{value:,}"
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return f"`{_inline(text if len(text) <= 120 else text[:119] + '…')}`"
+
+
+def _fenced(value: Any) -> str:
+    """The text in a fence that is longer than any inside it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    kind = "" if isinstance(value, str) else "json"
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{kind}\n{text}\n{fence}"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(_inline(str(cell)) for cell in line)} |" for line in lines)
+
+
+def _inline(text: str) -> str:
+    """On one line, and no cell or markup of its own."""
+    flat = " ".join(text.split())
+    return re.sub(r"([|*`<>\[\]])", r"\\\1", flat)
