@@ -122,6 +122,8 @@ CELERY_BEAT_SCHEDULE = {
 # What an hour of one device costs; launch pages then show what a run will cost. 0 means that nobody has said.
 PRICE_PER_HOUR = env.number("PRICE_PER_HOUR", 0.0)
 PRICE_CURRENCY = env.text("PRICE_CURRENCY", "EUR")
+# Whether admins may have a worker download pinned models from the hub; everything else stays offline.
+HUB_DOWNLOADS = env.flag("HUB_DOWNLOADS", False)
 
 # --- Uploads ----------------------------------------------------------------------------------------------
 # Files pass through on flat memory, so these guard the disk and people's patience.

@@ -28,6 +28,17 @@ _MAX_HEADER_BYTES = 100 * 2**20
 _MAX_JSON_BYTES = 100 * 2**20
 
 
+# Families whose layers adapters, 4-bit loading and the training path are known to suit; others load as something else
+# than they seem, or not at all.
+ARCHITECTURES = frozenset(
+    f"{family}ForCausalLM"
+    for family in (
+        *("Qwen2", "Qwen3", "Llama", "Mistral", "Gemma", "Gemma2", "Gemma3", "Phi3", "Olmo2", "Olmo3"),
+        *("SmolLM3", "Granite", "StableLm", "Cohere", "Cohere2", "Exaone4", "Glm4", "Ministral"),
+    )
+)
+
+
 class ModelFolderError(Exception):
     """The folder cannot be used; `code` is stable, the message says what is wrong, where, and how to mend it."""
 
@@ -69,8 +80,8 @@ def inspect(folder: Path) -> ModelFolder:
     """Check `folder` and describe it; its files are hashed, so this takes as long as reading them once.
 
     Raises ModelFolderError with the first thing that is wrong: model_missing, model_unreadable, config_missing,
-    remote_code, model_is_adapter, model_quantised, architecture_unknown, no_safetensors, model_damaged,
-    tokenizer_missing, tokenizer_damaged, tokenizer_disagrees or no_chat_template.
+    remote_code, model_is_adapter, model_quantised, architecture_unknown, architecture_not_allowed, no_safetensors,
+    model_damaged, tokenizer_missing, tokenizer_damaged, tokenizer_disagrees or no_chat_template.
     """
     try:
         return _inspect(folder)
@@ -181,6 +192,12 @@ def _check_architecture(file: Path, config: dict[str, Any]) -> None:
         raise ModelFolderError(
             "architecture_unknown",
             f"{file} names {named[0]}, which is no text-generating model; choose a ...ForCausalLM.",
+        )
+    if named[0] not in ARCHITECTURES:
+        raise ModelFolderError(
+            "architecture_not_allowed",
+            f"{file} names {named[0]}, which this site does not train; choose one of "
+            f"{', '.join(sorted(ARCHITECTURES))}.",
         )
 
 

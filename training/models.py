@@ -98,6 +98,13 @@ class ModelVersion(models.Model):
         related_name="merged",
         help_text="The adapter that a merged model was made from.",
     )
+    hub_reference = models.CharField(
+        max_length=200, blank=True, help_text="organisation/name@commit, if downloaded."
+    )
+    licence = models.CharField(
+        max_length=100, blank=True, help_text="As its publisher names it, e.g. apache-2.0."
+    )
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When its files last had their hash.")
     details = models.JSONField(default=dict, help_text="Architecture, parameters, template hash.")
     is_demo = models.BooleanField(
         default=False, help_text="A toy model: its numbers say nothing about real ones."
@@ -119,6 +126,42 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StageChange(models.Model):
+    """Who moved a model from one stage to another, and why; rows are only ever added."""
+
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="stage_changes")
+    old = models.CharField(max_length=10, choices=ModelVersion.Stage)
+    new = models.CharField(max_length=10, choices=ModelVersion.Stage)
+    reason = models.TextField()
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+
+
+class ModelJob(Job):
+    """Work on one model's files that takes too long for a page: its download from the hub, or its verification."""
+
+    name = models.CharField(
+        max_length=100, help_text="Of the model; for a download, the name that it will get."
+    )
+    reference = models.CharField(
+        max_length=200, blank=True, help_text="organisation/name@commit of a download."
+    )
+    licence = models.CharField(max_length=100, blank=True)
+    model = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="file_jobs"
+    )
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
 
 
 class TrainingRun(Job):

@@ -15,10 +15,11 @@ from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
-from training.models import Dataset, ModelVersion, StepMetric, TrainingRun, Upload
+from training.models import Dataset, ModelJob, ModelVersion, StepMetric, TrainingRun, Upload
 
 M = TypeVar("M", bound=Model)
 MAX_COMPARED = 8
+MAX_LINEAGE = 50
 _LOG_BLOCK = 1 << 17  # bytes of a log that are read at most
 
 
@@ -63,7 +64,7 @@ def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]
 
 
 def models(*, user: User) -> QuerySet[ModelVersion]:
-    return _visible(ModelVersion.objects.select_related("base", "run"), user)
+    return _visible(ModelVersion.objects.select_related("base", "run", "merged"), user)
 
 
 def base_models(*, user: User) -> QuerySet[ModelVersion]:
@@ -85,7 +86,64 @@ def local_models(*, user: User) -> QuerySet[ModelVersion]:
 
 
 def model(*, user: User, pk: UUID) -> ModelVersion:
-    return _one(models(user=user), pk)
+    related = (
+        "base",
+        "run__dataset",
+        "run__base_model",
+        "source__run__dataset",
+        "source__base",
+        "created_by",
+    )
+    return _one(_visible(ModelVersion.objects.select_related(*related), user), pk)
+
+
+def lineage(model: ModelVersion) -> dict[str, Any]:
+    """A model's family, from its base to what was merged, with the comparisons that it was the candidate of.
+
+    `adapters` has at most `MAX_LINEAGE` of a base's adapters; `more` says how many were left out.
+    """
+    adapter = model.source or (model if model.kind == ModelVersion.Kind.ADAPTER else None)
+    children = model.adapters.filter(kind=ModelVersion.Kind.ADAPTER).select_related("run__dataset", "merged")
+    total = children.count()
+    return {
+        "base": model.base or (model if model.kind == ModelVersion.Kind.BASE else None),
+        "adapter": adapter,
+        "run": adapter.run if adapter else None,
+        "merged": getattr(adapter, "merged", None) if adapter else None,
+        "adapters": children[:MAX_LINEAGE],
+        "more": max(0, total - MAX_LINEAGE),
+    }
+
+
+def model_summary(model: ModelVersion) -> list[dict[str, Any]]:
+    """`run_summary` of the run behind an adapter or a merged model; empty for others."""
+    run = (model.source or model).run
+    return run_summary(run) if run else []
+
+
+def unfinished_downloads(*, user: User) -> QuerySet[ModelJob]:
+    """Downloads that wait, work, or ended without a model in the last days."""
+    asked = _visible(ModelJob.objects.select_related("model"), user)
+    return asked.filter(kind=Job.Kind.DOWNLOAD, model__isnull=True).order_by("-created_at")[:10]
+
+
+def model_jobs(*, user: User) -> QuerySet[ModelJob]:
+    return _visible(ModelJob.objects.select_related("model", "created_by"), user)
+
+
+def model_job(*, user: User, pk: UUID) -> ModelJob:
+    return _one(model_jobs(user=user), pk)
+
+
+def model_work(model: ModelVersion) -> dict[str, Any]:
+    """The newest verification and merge of a model, and whether one of them is still to end."""
+    verification = model.file_jobs.filter(kind=Job.Kind.VERIFICATION).first()
+    merge = model.merges.first()
+    return {
+        "verification": verification,
+        "merge": merge,
+        "busy": any(job is not None and not job.is_finished for job in (verification, merge)),
+    }
 
 
 def runs(*, user: User) -> QuerySet[TrainingRun]:

@@ -28,6 +28,8 @@ class Job(models.Model):
         TRAINING = "training", "Training"
         GENERATION = "generation", "Generation"
         MERGE = "merge", "Merge"
+        DOWNLOAD = "download", "Download"
+        VERIFICATION = "verification", "Verification"
         MEASUREMENT = "measurement", "Measurement"
 
     TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})

@@ -11,13 +11,14 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 # Parts of pages and downloads.
-WITHOUT_NAVIGATION = {"training:run_curves", "training:run_log", "training:run_facts"}
+WITHOUT_NAVIGATION = {"training:run_curves", "training:run_log", "training:run_facts", "training:model_card"}
 ADMIN_ONLY = {"training:dataset_new", "training:model_new", "training:run_new", "accounts:users"}
 STAFF = {
     "training:datasets",
     "training:dataset",
     "training:models",
     "training:model",
+    "training:model_card",
     "training:runs",
     "training:run",
     "training:run_curves",
@@ -38,6 +39,11 @@ STAFF = {
 }
 POSTS = {
     "training:run_cancel": "admin",
+    "training:model_verify": "admin",
+    "training:model_merge": "admin",
+    "training:model_stage": "admin",
+    "training:model_licence": "admin",
+    "training:model_job_cancel": "admin",
     "training:run_pause": "admin",
     "training:run_resume": "admin",
     "training:run_prioritise": "admin",
@@ -61,6 +67,8 @@ def world():
     return {
         "dataset": [run.dataset_id],
         "model": [run.base_model_id],
+        **{f"model_{name}": [run.base_model_id] for name in ("card", "verify", "merge", "stage", "licence")},
+        "model_job_cancel": [run.pk],
         "run": [run.pk],
         **{
             f"run_{name}": [run.pk]

@@ -94,6 +94,7 @@ BAD_FOLDERS = {
     "an adapter": (write("adapter_config.json", "{}"), "model_is_adapter"),
     "quantised": (edit("config.json", quantization_config={"quant_method": "gptq"}), "model_quantised"),
     "another kind": (edit("config.json", architectures=["BertModel"]), "architecture_unknown"),
+    "another family": (edit("config.json", architectures=["GPT2ForCausalLM"]), "architecture_not_allowed"),
     "a classifier first": (
         edit("config.json", architectures=["Qwen3ForSequenceClassification", "Qwen3ForCausalLM"]),
         "architecture_unknown",

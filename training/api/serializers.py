@@ -2,15 +2,22 @@
 
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
 from ftplatform.jobs.models import JobEvent
 from training.checkpoints import Checkpoint
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelJob, ModelVersion, TrainingRun
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    merged = serializers.SerializerMethodField(help_text="The model that this adapter was merged into.")
+
+    def get_merged(self, model: ModelVersion) -> UUID | None:
+        merged = getattr(model, "merged", None)
+        return merged.pk if merged else None
+
     class Meta:
         model = ModelVersion
         fields = [
@@ -21,6 +28,11 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "weights_hash",
             "base",
             "run",
+            "source",
+            "merged",
+            "hub_reference",
+            "licence",
+            "verified_at",
             "details",
             "is_demo",
             "created_at",
@@ -31,6 +43,35 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 class BaseModelSerializer(serializers.Serializer[ModelVersion]):
     name = serializers.CharField(max_length=100)
     path = serializers.CharField(max_length=1000)
+    licence = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+
+
+class DownloadSerializer(serializers.Serializer[ModelJob]):
+    """`reference` is organisation/name@commit with the commit's 40 digits; `confirmed` must be true."""
+
+    name = serializers.CharField(max_length=100)
+    reference = serializers.CharField(max_length=200)
+    licence = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+    confirmed = serializers.BooleanField(default=False)
+
+
+class StageSerializer(serializers.Serializer[ModelVersion]):
+    stage = serializers.ChoiceField(choices=ModelVersion.Stage.choices)
+    reason = serializers.CharField(max_length=2000)
+
+
+class LicenceSerializer(serializers.Serializer[ModelVersion]):
+    licence = serializers.CharField(max_length=100, allow_blank=True)
+
+
+class ModelJobSerializer(serializers.ModelSerializer[ModelJob]):
+    class Meta:
+        model = ModelJob
+        fields = [
+            *("id", "kind", "name", "reference", "licence", "model", "status", "stage", "attempt"),
+            *("error_code", "error_message", "created_at", "started_at", "finished_at"),
+        ]
+        read_only_fields = fields
 
 
 class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):

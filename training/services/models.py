@@ -1,27 +1,35 @@
-"""Registering base models and adapters."""
+"""Registering base models and adapters, whether they are still what they were, and what stage they are in."""
 
 from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from ftplatform.jobs.services import Claim, check_current
-from training import model_folder
-from training.models import ModelVersion, TrainingRun
+from training import artefacts, model_folder
+from training.models import ModelVersion, StageChange, TrainingRun
+
+_seen: dict[str, tuple[object, str]] = {}
 
 
-def register_base(*, user: User, name: str, path: str, is_demo: bool = False) -> ModelVersion:
+def register_base(
+    *,
+    user: User,
+    name: str,
+    path: str,
+    licence: str = "",
+    hub_reference: str = "",
+    is_demo: bool = False,
+) -> ModelVersion:
     """Check a local folder and register it. The same name with the same weights answers with what is there."""
     folder = Path(path)
     if not folder.is_absolute():
         raise DomainError("relative_path", "Give the folder's whole path, beginning with /.", status=400)
-    try:
-        facts = model_folder.inspect(folder)
-    except model_folder.ModelFolderError as error:
-        raise DomainError(error.code, str(error), status=422) from error
+    facts = _inspect(folder)
     try:
         with transaction.atomic():
             model, created = ModelVersion.objects.get_or_create(
@@ -31,32 +39,99 @@ def register_base(*, user: User, name: str, path: str, is_demo: bool = False) ->
                     "path": str(folder),
                     "weights_hash": facts.weights_hash,
                     "details": facts.to_json(),
+                    "licence": licence,
+                    "hub_reference": hub_reference,
                     "is_demo": is_demo,
                     "created_by": user,
+                    "verified_at": Now(),
                 },
             )
             if created:
-                audit.record(actor=user, action="model.register", target=model)
+                audit.record(actor=user, action="model.register", target=model, hub_reference=hub_reference)
     except IntegrityError:
         raise DomainError("name_taken", f"Another model is already called {name}.") from None
     if model.weights_hash != facts.weights_hash or model.kind != ModelVersion.Kind.BASE:
         raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+    if created:
+        model.refresh_from_db(fields=["verified_at"])
     return model
 
 
-def check_unchanged(model: ModelVersion) -> None:
-    """Raise DomainError unless the base model's folder still holds what was registered."""
+def _inspect(folder: Path) -> model_folder.ModelFolder:
     try:
-        facts = model_folder.inspect(Path(model.path))
+        return model_folder.inspect(folder)
     except model_folder.ModelFolderError as error:
         raise DomainError(error.code, str(error), status=422) from error
-    if facts.weights_hash != model.weights_hash:
+
+
+def check_unchanged(model: ModelVersion) -> None:
+    """Raise DomainError unless the model's folder still holds what was registered, every file by its hash."""
+    if model.kind != ModelVersion.Kind.ADAPTER:
+        found = _inspect(Path(model.path)).weights_hash
+    else:
+        try:
+            artefacts.verify(Path(model.path))
+            found = artefacts.file_sha256(Path(model.path) / artefacts.MANIFEST)
+        except artefacts.ArtefactError as error:
+            raise DomainError(error.code, str(error), status=422) from error
+    if found != model.weights_hash:
         raise DomainError(
             "weights_changed",
             f"The files in {model.path} are not those that were registered as {model}; "
             "restore them, or register the folder under another name.",
             status=422,
         )
+
+
+def check_before_launch(model: ModelVersion) -> None:
+    """`check_unchanged`, skipped while sizes and times of the files are those of the last check in this process: the
+    worker compares every hash again before it trains, and a page need not wait for gigabytes twice."""
+    state = _file_times(Path(model.path))
+    if state and _seen.get(model.path) == (state, model.weights_hash):
+        return
+    check_unchanged(model)
+    _seen[model.path] = (state, model.weights_hash)
+
+
+def _file_times(folder: Path) -> object:
+    try:
+        return sorted(
+            (file.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in folder.iterdir()
+        )
+    except OSError:
+        return None
+
+
+def mark_verified(claim: Claim, model: ModelVersion) -> None:
+    with transaction.atomic():
+        check_current(claim)
+        ModelVersion.objects.filter(pk=model.pk).update(verified_at=Now())
+
+
+@transaction.atomic
+def set_stage(*, user: User, model: ModelVersion, stage: str, reason: str) -> None:
+    """Move a model to another stage, with the reason. Raises DomainError: reason_missing, same_stage, and
+    stage_changed when somebody else moved it meanwhile."""
+    if not reason.strip():
+        raise DomainError(
+            "reason_missing", "Say why; whoever uses the model later will want to know.", status=400
+        )
+    if stage == model.stage:
+        raise DomainError("same_stage", f"{model} is {model.get_stage_display().lower()} already.")
+    if not ModelVersion.objects.filter(pk=model.pk, stage=model.stage).update(stage=stage):
+        raise DomainError("stage_changed", "Somebody else has changed the stage meanwhile; look again.")
+    StageChange.objects.create(
+        model=model, old=model.stage, new=stage, reason=reason.strip(), changed_by=user
+    )
+    audit.record(
+        actor=user, action="model.stage", target=model, old=model.stage, new=stage, reason=reason.strip()
+    )
+
+
+@transaction.atomic
+def set_licence(*, user: User, model: ModelVersion, licence: str) -> None:
+    ModelVersion.objects.filter(pk=model.pk).update(licence=licence.strip())
+    audit.record(actor=user, action="model.licence", target=model, old=model.licence, new=licence.strip())
 
 
 @transaction.atomic
@@ -74,8 +149,10 @@ def add_adapter(
             "weights_hash": weights_hash,
             "base": run.base_model,
             "details": {"method": run.config["method"], "lora_r": run.config["lora_r"]},
+            "licence": run.base_model.licence,
             "is_demo": run.base_model.is_demo,
             "created_by": run.created_by,
+            "verified_at": Now(),
         },
     )
     if created:

@@ -59,7 +59,9 @@ def launch(
     earlier = jobs.launched_before(TrainingRun, user=user, idempotency_key=idempotency_key, **frozen)
     if earlier is not None:
         return earlier
-    model_services.check_unchanged(base_model)
+    if base_model.stage == ModelVersion.Stage.RETIRED:
+        raise DomainError("model_retired", f"{base_model} is retired; choose another base model.")
+    model_services.check_before_launch(base_model)
     expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config)
     try:
         with transaction.atomic():

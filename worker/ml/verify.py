@@ -1,0 +1,52 @@
+"""Whether a model's files are still what was registered: `python -m worker.ml.verify JOB.json`.
+
+A process of its own, because gigabytes of hashing take minutes and whoever asked may cancel.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from training import artefacts, model_folder
+from worker.ml.errors import MlError
+from worker.ml.protocol import Reporter, run_command
+
+
+class VerifyJob(BaseModel):
+    """The job file: the folder, its recorded hash, and whether that is a base's identity or a manifest's hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    kind: Literal["folder", "artefact"]
+    sha256: str
+
+
+def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
+    """Run one job; emits a stage and `done`, or fails with what is wrong with which file."""
+    job = VerifyJob.model_validate(raw_job)
+    with reporter.quiet_stage("comparing hashes"):
+        found = _identity(job)
+    if found != job.sha256:
+        raise MlError(
+            "weights_changed",
+            f"The files in {job.folder} are not those that were registered; restore them, "
+            "or register the folder under another name.",
+        )
+    reporter.emit("done", facts={"sha256": found})
+
+
+def _identity(job: VerifyJob) -> str:
+    if job.kind == "artefact":
+        artefacts.verify(job.folder)
+        return artefacts.file_sha256(job.folder / artefacts.MANIFEST)
+    try:
+        return model_folder.inspect(job.folder).weights_hash
+    except model_folder.ModelFolderError as error:
+        raise MlError(error.code, str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

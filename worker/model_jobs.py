@@ -1,0 +1,56 @@
+"""Downloads and verifications of models: work on files, for the `cpu` queue."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.services import model_jobs, models
+from worker.runners import _guard as guard
+from worker.supervise import Attempt, Event, Outcome
+
+
+def download(claim: jobs.Claim) -> None:
+    guard(claim, _download)
+
+
+def verify(claim: jobs.Claim) -> None:
+    guard(claim, _verify)
+
+
+def _download(claim: jobs.Claim) -> Outcome:
+    job = model_jobs.begin_attempt(claim)
+    repository, _, commit = job.reference.partition("@")
+    target = Path(settings.ARTEFACT_DIR) / "models" / repository.replace("/", "--") / commit
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+    def note(events: list[Event]) -> None:
+        for event in events:
+            if event["event"] == "stage":
+                jobs.note(claim, f"{str(event['stage']).capitalize()}.")
+
+    wanted = {"repository": repository, "commit": commit, "target": str(target)}
+    outcome = Attempt(
+        claim, "worker.ml.download", wanted, job.folder / f"attempt-{claim.attempt}", note
+    ).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        model_jobs.complete_download(claim, job=job, path=outcome.done["artefact"])
+    return outcome
+
+
+def _verify(claim: jobs.Claim) -> Outcome:
+    """Compare every file with its hash; the process that hashes gives the signs of life."""
+    job = model_jobs.begin_attempt(claim)
+    if job.model is None:
+        raise DomainError("no_files", "The model is gone.")
+    kind = "folder" if job.model.kind != job.model.Kind.ADAPTER else "artefact"
+    wanted = {"folder": job.model.path, "kind": kind, "sha256": job.model.weights_hash}
+    attempt = Attempt(
+        claim, "worker.ml.verify", wanted, job.folder / f"attempt-{claim.attempt}", lambda events: None
+    )
+    outcome = attempt.run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        models.mark_verified(claim, job.model)
+    return outcome
