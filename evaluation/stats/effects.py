@@ -6,13 +6,13 @@ are over single ratings: a mean over a prompt's ratings would get noisier by res
 interval.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluation.stats.estimate import Interval
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes, group_sums
+from evaluation.stats.ratings import BoolArray, FloatArray, IntArray, dense_codes, group_sums
 
 # A statistic of how often each rating (n,) counts; None where it does not exist.
 Statistic = Callable[[FloatArray], float | None]
@@ -35,18 +35,25 @@ def prompt_means(values: FloatArray, prompt: IntArray) -> FloatArray:
     return means
 
 
+def among(rows: BoolArray, statistic: Statistic) -> Statistic:
+    """A statistic of the ratings where `rows` (n,) is true, as one of all ratings."""
+    return lambda times: statistic(times[rows])
+
+
 def standardised_mean(differences: FloatArray) -> Statistic:
     """dz: mean of `differences` (n,) over the standard deviation of single differences (n − 1).
 
     Source: Cohen (1988), Statistical Power Analysis, §2.3.5.
     """
+    values, level = np.unique(differences, return_inverse=True)
 
     def statistic(times: FloatArray) -> float | None:
-        total = float(times.sum())
+        count = np.bincount(level, times, len(values))
+        total = float(count.sum())
         if total < 2:
             return None
-        mean = float(times @ differences) / total
-        variance = float(times @ (differences - mean) ** 2) / (total - 1)
+        mean = float(count @ values) / total
+        variance = float(count @ (values - mean) ** 2) / (total - 1)
         return mean / variance**0.5 if variance > 1e-20 else None
 
     return statistic
@@ -92,25 +99,39 @@ def cliffs_delta(candidate: FloatArray, baseline: FloatArray) -> Statistic:
     return statistic
 
 
-def effect_size(
-    statistic: Statistic, prompt: IntArray, reviewer: IntArray, *, seed: int, replicates: int = 400
-) -> EffectSize:
-    """`statistic` of ratings (n,) with its 95 % pigeonhole percentile interval.
+def effect_sizes(
+    statistics: Sequence[Statistic], prompt: IntArray, reviewer: IntArray, *, seed: int, replicates: int = 400
+) -> list[EffectSize]:
+    """Each of `statistics` of ratings (n,) with its 95 % pigeonhole percentile interval, from the same resamples.
 
-    The interval needs two prompts, two reviewers, and a statistic that exists in most resamples.
+    An interval needs two prompts, two reviewers, and a statistic that exists in most resamples.
     """
     n = len(prompt)
-    point = statistic(np.ones(n)) if n else None
+    points = [statistic(np.ones(n)) if n else None for statistic in statistics]
     prompt, reviewer = dense_codes(prompt), dense_codes(reviewer)
-    if point is None or min(prompt.max(), reviewer.max()) < 1:
-        return EffectSize(point, None)
+    if not n or min(prompt.max(), reviewer.max()) < 1:
+        return [EffectSize(point, None) for point in points]
     rng = np.random.default_rng(seed)
-    draws = (statistic(_resampled(rng, prompt) * _resampled(rng, reviewer)) for _ in range(replicates))
-    found = [value for value in draws if value is not None]
-    if len(found) < replicates / 2:
-        return EffectSize(point, None)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return EffectSize(point, Interval(float(low), float(high)))
+    found: list[list[float]] = [[] for _ in statistics]
+    for _ in range(replicates):
+        times = _resampled(rng, prompt) * _resampled(rng, reviewer)
+        for values, statistic in zip(found, statistics, strict=True):
+            value = statistic(times)
+            if value is not None:
+                values.append(value)
+    return [
+        EffectSize(
+            point, _percentiles(values) if point is not None and len(values) >= replicates / 2 else None
+        )
+        for point, values in zip(points, found, strict=True)
+    ]
+
+
+def _percentiles(values: list[float]) -> Interval | None:
+    if not values:
+        return None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(float(low), float(high))
 
 
 def _resampled(rng: np.random.Generator, codes: IntArray) -> FloatArray:

@@ -2,15 +2,14 @@
 
 V = σ²(I + a·ZpZp' + b·ZrZr'). The prompt part inverts elementwise; the reviewer part follows by Woodbury,
 so the largest matrix is m × m for the factor with fewer levels m. Sources: Patterson & Thompson (1971),
-Biometrika 58, for REML; Satterthwaite's df as in Kuznetsova, Brockhoff & Christensen (2017), lmerTest, J.
-Stat. Software 82(13).
+Biometrika 58, for REML; Searle, Casella & McCulloch (1992), Variance Components, §6.6, for its derivatives;
+Satterthwaite's df as in Kuznetsova, Brockhoff & Christensen (2017), lmerTest, J. Stat. Software 82(13).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import linalg, optimize, sparse
 
 from evaluation.stats.estimate import Estimate
 from evaluation.stats.ratings import FloatArray, IntArray, dense_codes, group_sums
@@ -21,6 +20,8 @@ _BOUNDARY = 1e-6
 _STEP = 1e-3
 # Near this ratio of a component to the residual there is no residual left to estimate.
 _LARGEST_RATIO = 1e6
+# Levels of the larger factor that have the same number of ratings share one product of cells.
+_GRAMS_KEPT = 6
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ class MixedMean:
 
 @dataclass(frozen=True, eq=False)
 class _Design:
-    """Sufficient statistics. `big` is the factor with more levels, `small` the other."""
+    """Sufficient statistics. `big` is the factor with more levels, `small` the other.
+
+    `grams` holds, for every number of ratings that a big level can have, C'C over the levels that have it; None
+    where there are too many such numbers to keep.
+    """
 
     n: int
     big_n: FloatArray
@@ -67,6 +72,23 @@ class _Design:
     small_y: FloatArray
     yy: float
     cells: sparse.csr_array | FloatArray
+    grams: tuple[tuple[float, FloatArray], ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """The REML deviance (n − 1)·log σ² + `logs` + `rss`/σ² at variance ratios (a, b), with derivatives (2,) by them.
+
+    `ones` is 1'V⁻¹1 for σ² = 1, `mean` the generalised least-squares mean.
+    """
+
+    mean: float
+    ones: float
+    logs: float
+    rss: float
+    ones_d: FloatArray
+    logs_d: FloatArray
+    rss_d: FloatArray
 
 
 def mixed_mean(
@@ -83,125 +105,158 @@ def mixed_mean(
         return None
     swapped = bool(reviewer.max() > prompt.max())
     big, small = (reviewer, prompt) if swapped else (prompt, reviewer)
-    scale = float(values.std())
-    design = _design((values - values.mean()) / scale, big, small)
+    center, scale = float(values.mean()), float(values.std())
+    design = _design((values - center) / scale, big, small)
     ratios = _fit(design)
     if ratios is None:
         return None
-    form, _ = _quadratic(design, *ratios)
-    sigma2 = (form[1, 1] - form[0, 1] ** 2 / form[0, 0]) / (n - 1)
+    found = _terms(design, *ratios)
+    sigma2 = found.rss / (n - 1)
     if not sigma2 > 1e-12:
         return None
-    components = sigma2 * np.array([1.0, *ratios])
+    free = np.flatnonzero(ratios > _BOUNDARY)
+    covariance = _covariance(design, ratios, sigma2, free)
     squares = np.array([weights @ weights, _square_sum(big, weights), _square_sum(small, weights)])
+    own = float(squares[0] + ratios @ squares[1:])
+    # Each variance is σ² times a function of the ratios: its value, and its gradient by (σ², free ratios).
+    of_model = 1 / found.ones, -found.ones_d[free] / found.ones**2
+    of_weights = own, squares[1:][free]
     sizes = (n, int(prompt.max()) + 1, int(reviewer.max()) + 1)
-    steps, covariance = _covariance(design, components)
+    of_big, of_small = sigma2 * ratios * scale**2
 
-    def of_model(c: FloatArray) -> float:
-        return float(c[0] / _quadratic(design, c[1] / c[0], c[2] / c[0])[0][0, 0])
+    def estimate(value: float, form: tuple[float, FloatArray]) -> Estimate:
+        se, df = _satterthwaite(sigma2, *form, covariance, n - 1)
+        return Estimate(value, scale * se, df, *sizes)
 
-    model = _satterthwaite(components, steps, covariance, of_model, n - 1)
-    own = _satterthwaite(components, steps, covariance, lambda c: float(squares @ c), n - 1)
-    center = float(values.mean())
-    residual, of_big, of_small = components * scale**2
     return MixedMean(
-        Estimate(float(center + scale * form[0, 1] / form[0, 0]), scale * model[0], model[1], *sizes),
-        Estimate(float(weights @ values), scale * own[0], own[1], *sizes),
+        estimate(center + scale * found.mean, of_model),
+        estimate(float(weights @ values), of_weights),
         prompt_variance=float(of_small if swapped else of_big),
         reviewer_variance=float(of_big if swapped else of_small),
-        residual_variance=float(residual),
+        residual_variance=sigma2 * scale**2,
     )
 
 
 def _design(y: FloatArray, big: IntArray, small: IntArray) -> _Design:
     shape = (int(big.max()) + 1, int(small.max()) + 1)
     cells = sparse.csr_array((np.ones(len(y)), (big, small)), shape=shape)
+    big_n = np.bincount(big).astype(float)
     return _Design(
         len(y),
-        np.bincount(big).astype(float),
+        big_n,
         group_sums(y, big),
         np.bincount(small).astype(float),
         group_sums(y, small),
         float(y @ y),
         cells.toarray() if shape[0] * shape[1] <= _DENSE_CELLS else cells,
+        _grams(cells, big_n),
     )
 
 
-def _quadratic(design: _Design, a: float, b: float) -> tuple[FloatArray, float]:
-    """[1 y]'V⁻¹[1 y] and log|V| for σ² = 1 and variance ratios a (big factor) and b (small factor)."""
-    k = a / (1 + a * design.big_n)
+def _grams(cells: sparse.csr_array, big_n: FloatArray) -> tuple[tuple[float, FloatArray], ...] | None:
+    numbers = np.unique(big_n)
+    if len(numbers) > _GRAMS_KEPT:
+        return None
+    parts = ((float(number), cells[big_n == number]) for number in numbers)
+    return tuple((number, (part.T @ part).toarray()) for number, part in parts)
+
+
+def _gram(design: _Design, k: FloatArray, of_number: FloatArray) -> FloatArray:
+    """C'·diag(k)·C for `k` (big levels,) that depends only on the level's number of ratings."""
+    if design.grams is not None:
+        parts = [weight * gram for weight, (_, gram) in zip(of_number, design.grams, strict=True)]
+        total: FloatArray = np.sum(parts, axis=0)
+        return total
     cells = design.cells
     if isinstance(cells, np.ndarray):
-        overlap = (cells.T * k) @ cells
-    else:
-        overlap = (cells.T @ (sparse.diags_array(k) @ cells)).toarray()
-    inner = -b * overlap
-    inner[np.diag_indices_from(inner)] += 1 + b * design.small_n
+        return np.asarray((cells.T * k) @ cells)
+    return np.asarray((cells.T @ (sparse.diags_array(k) @ cells)).toarray())
+
+
+def _terms(design: _Design, a: float, b: float) -> _Terms:
+    """With W = (I + a·ZpZp')⁻¹ and M = I + b·Zr'WZr: V⁻¹ = W − b·W·Zr·M⁻¹·Zr'·W for σ² = 1."""
+    shrink = 1 / (1 + a * design.big_n)
+    numbers = np.array([number for number, _ in design.grams or ()])
+    few = 1 / (1 + a * numbers)
+    inner = -_gram(design, a * shrink, a * few)
+    inner[np.diag_indices_from(inner)] += design.small_n
+    m = b * inner
+    m[np.diag_indices_from(m)] += 1
+    root = linalg.cholesky(m, lower=True, check_finite=False)
+    inverse, _ = linalg.lapack.dpotri(root, lower=True)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    # Columns: of 1 and of y. `solved` is Zr'V⁻¹[1 y], `left` is Zp'V⁻¹[1 y].
     pairs = np.column_stack([design.big_n, design.big_y])
-    cross = np.column_stack([design.small_n, design.small_y]) - cells.T @ (k[:, None] * pairs)
+    cross = np.column_stack([design.small_n, design.small_y])
+    cross -= design.cells.T @ ((a * shrink)[:, None] * pairs)
+    solved = inverse @ cross
+    left = shrink[:, None] * (pairs - b * (design.cells @ solved))
     total = design.big_y.sum()
-    form = np.array([[design.n, total], [total, design.yy]]) - pairs.T @ (k[:, None] * pairs)
-    root = np.linalg.cholesky(inner)
+    form = np.array([[design.n, total], [total, design.yy]])
+    form = form - pairs.T @ ((a * shrink)[:, None] * pairs) - b * cross.T @ solved
+    ones = float(form[0, 0])
+    mean = float(form[0, 1]) / ones
     logdet = float(np.log1p(a * design.big_n).sum() + 2 * np.log(np.diag(root)).sum())
-    return form - b * cross.T @ np.linalg.solve(inner, cross), logdet
+    by_big = float(shrink @ design.big_n) - b * float((inverse * _gram(design, shrink**2, few**2)).sum())
+    traces = np.array([by_big, float((inverse * inner).sum())])
+    ones_d = -np.array([float(side[:, 0] @ side[:, 0]) for side in (left, solved)])
+    residuals = [side[:, 1] - mean * side[:, 0] for side in (left, solved)]
+    return _Terms(
+        mean=mean,
+        ones=ones,
+        logs=logdet + float(np.log(ones)),
+        rss=float(form[1, 1]) - mean * float(form[0, 1]),
+        ones_d=ones_d,
+        logs_d=traces + ones_d / ones,
+        rss_d=-np.array([float(r @ r) for r in residuals]),
+    )
 
 
 def _fit(design: _Design) -> FloatArray | None:
     """The variance ratios (a, b) that minimise the REML deviance with σ² profiled out."""
 
-    def deviance(shares: FloatArray) -> float:
-        # u = a/(1 + a) keeps the slope at zero, so that the search leaves a boundary that is no minimum; along a
-        # square root the slope vanishes there and the search would stay.
-        form, logdet = _quadratic(design, *(shares / (1 - shares)))
-        rss = form[1, 1] - form[0, 1] ** 2 / form[0, 0]
-        return float((design.n - 1) * np.log(max(rss, 1e-300)) + logdet + np.log(form[0, 0]))
+    def deviance(roots: FloatArray) -> tuple[float, FloatArray]:
+        at = _terms(design, *(roots * roots))
+        rss = max(at.rss, 1e-300)
+        slope = at.logs_d + (design.n - 1) * at.rss_d / rss
+        return (design.n - 1) * float(np.log(rss)) + at.logs, 2 * roots * slope
 
-    largest = _LARGEST_RATIO / (1 + _LARGEST_RATIO)
     try:
-        found = optimize.minimize(deviance, [0.3, 0.15], method="L-BFGS-B", bounds=[(0.0, largest)] * 2)
+        found = optimize.minimize(
+            deviance, [0.7, 0.4], jac=True, method="L-BFGS-B", bounds=[(0.0, _LARGEST_RATIO**0.5)] * 2
+        )
     except np.linalg.LinAlgError:
         return None
-    shares = np.asarray(found.x)
-    ratios = shares / (1 - shares)
+    ratios = np.asarray(found.x) ** 2
     return ratios if ratios.max() < _LARGEST_RATIO / 10 else None
 
 
-def _covariance(design: _Design, components: FloatArray) -> tuple[list[FloatArray], FloatArray]:
-    """Steps (one per component off its boundary) and the covariance of those components' estimates.
+def _covariance(design: _Design, ratios: FloatArray, sigma2: float, free: IntArray) -> FloatArray:
+    """Covariance of the estimates of σ² and of the `free` ratios (k,): twice the inverse of the deviance's Hessian.
 
-    The covariance is twice the inverse of the deviance's Hessian, by central differences over the steps.
+    Second derivatives by the ratios are central differences of the first.
     """
-
-    def deviance(c: FloatArray) -> float:
-        form, logdet = _quadratic(design, c[1] / c[0], c[2] / c[0])
-        rss = form[1, 1] - form[0, 1] ** 2 / form[0, 0]
-        return float((design.n - 1) * np.log(c[0]) + logdet + np.log(form[0, 0]) + rss / c[0])
-
-    free = [i for i in range(3) if components[i] > _BOUNDARY * components[0]]
-    sizes = np.minimum(_STEP * (components[0] + components), 0.4 * components)[free]
-    steps = [size * axis for size, axis in zip(sizes, np.eye(3)[free], strict=True)]
-    hessian: FloatArray = np.empty((len(free), len(free)))
-    for i, u in enumerate(steps):
-        for j, v in enumerate(steps[: i + 1]):
-            corners = (deviance(components + s * u + t * v) * s * t for s in (1, -1) for t in (1, -1))
-            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * sizes[i] * sizes[j])
-    covariance: FloatArray = 2 * np.linalg.pinv(hessian).astype(np.float64)
-    return steps, covariance
+    at = _terms(design, *ratios)
+    hessian = np.zeros((len(free) + 1, len(free) + 1))
+    hessian[0, 0] = -(design.n - 1) / sigma2**2 + 2 * at.rss / sigma2**3
+    hessian[0, 1:] = hessian[1:, 0] = -at.rss_d[free] / sigma2**2
+    for column, which in enumerate(free, start=1):
+        step = np.zeros(2)
+        step[which] = _STEP * min(1 + ratios[which], 400 * ratios[which])
+        up, down = (_terms(design, *(ratios + side * step)) for side in (1, -1))
+        change = (up.logs_d - down.logs_d + (up.rss_d - down.rss_d) / sigma2)[free]
+        hessian[1:, column] = change / (2 * step[which])
+    hessian = (hessian + hessian.T) / 2
+    return np.asarray(2 * np.linalg.pinv(hessian), dtype=np.float64)
 
 
 def _satterthwaite(
-    components: FloatArray,
-    steps: list[FloatArray],
-    covariance: FloatArray,
-    variance: Callable[[FloatArray], float],
-    most: int,
+    sigma2: float, form: float, gradient: FloatArray, covariance: FloatArray, most: int
 ) -> tuple[float, float]:
-    """Standard error √v and df 2v²/(g'Cg), g the gradient of v by the components; df at most `most`."""
-    value = variance(components)
-    gradient = np.array(
-        [(variance(components + u) - variance(components - u)) / (2 * float(u.sum())) for u in steps]
-    )
-    spread = float(gradient @ covariance @ gradient)
+    """Standard error √v of v = σ²·`form` and df 2v²/(g'Cg), at most `most`; `gradient` is form's by the ratios."""
+    value = sigma2 * form
+    slope = np.concatenate([[form], sigma2 * gradient])
+    spread = float(slope @ covariance @ slope)
     df = 2 * value * value / spread if spread > 0 else 1.0
     return float(np.sqrt(value)), float(np.clip(df, 1.0, most))
 

@@ -126,7 +126,13 @@ def _is_yes_no(answers: FloatArray) -> bool:
 
 
 def dense_codes(labels: npt.NDArray[np.generic]) -> IntArray:
-    """Codes 0 … k−1 for the k distinct labels (n,)."""
+    """Codes 0 … k−1 for the k distinct labels (n,), in their order."""
+    if len(labels) and labels.dtype.kind == "i":
+        low, high = int(labels.min()), int(labels.max())
+        if low >= 0 and high <= 4 * len(labels):
+            # Small numbers need no sorting.
+            present = np.bincount(labels, minlength=high + 1) > 0
+            return np.asarray((np.cumsum(present) - 1)[labels], dtype=np.int64)
     codes: IntArray = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return codes
 

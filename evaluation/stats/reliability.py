@@ -14,7 +14,8 @@ import numpy as np
 from evaluation.stats.estimate import Interval
 from evaluation.stats.ratings import FloatArray, IntArray, dense_codes
 
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
+FixedLevel = Literal["nominal", "interval"]
+Level = FixedLevel | Literal["ordinal", "ratio"]
 GwetWeights = Literal["identity", "linear", "quadratic"]
 
 
@@ -47,27 +48,65 @@ def rating_table(unit: IntArray, value: FloatArray) -> Table:
     return Table(flat.reshape(shape).astype(np.float64), values.astype(np.float64))
 
 
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """A coefficient as a function of sums over units: `columns` (units, q), and its `value` of their sums (q,)."""
+
+    columns: FloatArray
+    value: Callable[[FloatArray], float | None]
+
+    def point(self) -> float | None:
+        return self.value(self.columns.sum(0)) if len(self.columns) else None
+
+    def interval(self, seed: int, replicates: int, confidence: float) -> Interval | None:
+        """Percentile interval from resampling units with replacement; None without enough of them."""
+        units = len(self.columns)
+        if units < 2 or self.point() is None:
+            return None
+        rng = np.random.default_rng(seed)
+        found = []
+        for _ in range(replicates):
+            times = np.bincount(rng.integers(units, size=units), minlength=units)
+            value = self.value(times @ self.columns)
+            if value is not None:
+                found.append(value)
+        if len(found) < replicates / 2:
+            return None
+        low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return Interval(float(low), float(high))
+
+
 def krippendorff_alpha(table: Table, level: Level) -> float | None:
     """α = 1 − observed / expected disagreement; None where nothing varies or no unit has two ratings.
 
     Raises ValueError for level "ratio" with negative values.
     """
-    if level == "ratio" and (table.values < 0).any():
-        raise ValueError("ratio data cannot be negative")
-    return _alpha(table.paired(), np.ones(1), level)
+    return _alpha(table, level).point()
 
 
 def alpha_interval(
-    table: Table, level: Level, *, seed: int, replicates: int = 500, confidence: float = 0.95
+    table: Table, level: FixedLevel, *, seed: int, replicates: int = 500, confidence: float = 0.95
 ) -> Interval | None:
     """Percentile interval of α from resampling units (prompts) with replacement; None without enough units.
 
     Reviewers stay fixed: the interval is about these reviewers on other prompts.
     """
+    return _alpha(table, level).interval(seed, replicates, confidence)
+
+
+def percent_agreement(table: Table) -> float | None:
+    """Mean over units of the share of rater pairs that agree; None where no unit has two ratings."""
     paired = table.paired()
-    if krippendorff_alpha(paired, level) is None:
-        return None
-    return _resampled(paired, lambda times: _alpha(paired, times, level), seed, replicates, confidence)
+    shares = _agreeing(paired, np.eye(len(paired.values)))
+    return float(shares.mean()) if len(shares) else None
+
+
+def gwet_ac(table: Table, weights: GwetWeights = "identity") -> float | None:
+    """Gwet's AC1 (identity weights) or AC2; steady under skewed marginals, where α falls to its floor.
+
+    None where fewer than two categories occur or no unit has two ratings.
+    """
+    return _gwet(table, weights).point()
 
 
 def gwet_interval(
@@ -79,77 +118,54 @@ def gwet_interval(
     confidence: float = 0.95,
 ) -> Interval | None:
     """Percentile interval of AC1 or AC2, made as `alpha_interval` makes its own."""
-    rated = table.rated()
-    if gwet_ac(rated, weights) is None:
-        return None
-    return _resampled(rated, lambda times: _gwet(rated, times, weights), seed, replicates, confidence)
+    return _gwet(table, weights).interval(seed, replicates, confidence)
 
 
-def _resampled(
-    table: Table,
-    statistic: Callable[[FloatArray], float | None],
-    seed: int,
-    replicates: int,
-    confidence: float,
-) -> Interval | None:
-    units = len(table.counts)
-    if units < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(replicates):
-        times = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
-        value = statistic(times)
-        if value is not None:
-            found.append(value)
-    if len(found) < replicates / 2:
-        return None
-    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))
+def _alpha(table: Table, level: Level) -> _Sums:
+    """Columns: the unit's observed disagreement, then how many of its ratings fell into each category."""
+    if level == "ratio" and (table.values < 0).any():
+        raise ValueError("ratio data cannot be negative")
+    counts = table.paired().counts
+    raters = counts.sum(1, keepdims=True)
+    distance = _distance(table.values, counts.sum(0), level)
+    observed = (counts * (counts @ distance)).sum(1, keepdims=True) / np.maximum(raters - 1, 1)
+
+    def value(sums: FloatArray) -> float | None:
+        marginal = sums[1:]
+        n, expected = float(marginal.sum()), float(marginal @ distance @ marginal)
+        return 1 - (n - 1) * float(sums[0]) / expected if n >= 2 and expected > 0 else None
+
+    return _Sums(np.hstack([observed, counts]), value)
 
 
-def percent_agreement(table: Table) -> float | None:
-    """Mean over units of the share of rater pairs that agree; None where no unit has two ratings."""
-    return _gwet_observed(table, np.ones(len(table.counts)), np.eye(len(table.values)))
+def _gwet(table: Table, weights: GwetWeights) -> _Sums:
+    """Columns: the unit's agreement, whether it has two ratings, whether it has any, and its share of each category."""
+    rated, q = table.rated(), len(table.values)
+    counts, raters = rated.counts, rated.counts.sum(1, keepdims=True)
+    agreement = _gwet_weights(table.values, weights)
+    chance = float(agreement.sum() / (q * (q - 1))) if q > 1 else 0.0
+    paired = raters >= 2
+    agreeing = np.zeros_like(raters)
+    agreeing[paired[:, 0], 0] = _agreeing(rated.paired(), agreement)
+
+    def value(sums: FloatArray) -> float | None:
+        if q < 2 or sums[1] == 0:
+            return None
+        share = sums[3:] / sums[2]
+        expected = chance * float((share * (1 - share)).sum())
+        return (float(sums[0] / sums[1]) - expected) / (1 - expected) if expected < 1 else None
+
+    return _Sums(np.hstack([agreeing, paired, np.ones_like(raters), counts / raters]), value)
 
 
-def gwet_ac(table: Table, weights: GwetWeights = "identity") -> float | None:
-    """Gwet's AC1 (identity weights) or AC2; steady under skewed marginals, where α falls to its floor.
-
-    None where fewer than two categories occur or no unit has two ratings.
-    """
-    rated = table.rated()
-    return _gwet(rated, np.ones(len(rated.counts)), weights)
-
-
-def _gwet(rated: Table, times: FloatArray, weights: GwetWeights) -> float | None:
-    q = len(rated.values)
-    if q < 2:
-        return None
-    agreement = _gwet_weights(rated.values, weights)
-    observed = _gwet_observed(rated, times, agreement)
-    if observed is None:
-        return None
-    share = times @ (rated.counts / rated.counts.sum(1, keepdims=True)) / times.sum()
-    expected = float(agreement.sum() / (q * (q - 1)) * (share * (1 - share)).sum())
-    return (observed - expected) / (1 - expected) if expected < 1 else None
-
-
-def _alpha(table: Table, times: FloatArray, level: Level) -> float | None:
-    counts = table.counts
-    scaled = counts * (times / (counts.sum(1) - 1))[:, None]
-    coincidence = counts.T @ scaled - np.diag(scaled.sum(0))
-    marginal = coincidence.sum(1)
-    n = float(marginal.sum())
-    distance = _distance(table.values, marginal, level)
-    expected = float(marginal @ distance @ marginal)
-    if n < 2 or expected <= 0:
-        return None
-    return 1 - (n - 1) * float((coincidence * distance).sum()) / expected
+def _agreeing(paired: Table, agreement: FloatArray) -> FloatArray:
+    """Weighted share of each unit's rater pairs that agree (units,)."""
+    counts, raters = paired.counts, paired.counts.sum(1)
+    return np.asarray((counts * (counts @ agreement - 1)).sum(1) / (raters * (raters - 1)))
 
 
 def _distance(values: FloatArray, marginal: FloatArray, level: Level) -> FloatArray:
-    """Krippendorff's δ² between every two categories."""
+    """Krippendorff's δ² between every two categories; `marginal` counts the ratings in each."""
     row, column = values[:, None], values[None, :]
     if level == "nominal":
         return 1 - np.eye(len(values))
@@ -164,19 +180,7 @@ def _distance(values: FloatArray, marginal: FloatArray, level: Level) -> FloatAr
 
 def _gwet_weights(values: FloatArray, weights: GwetWeights) -> FloatArray:
     """How far two categories count as agreement; linear and quadratic weights use their distance on the scale."""
-    if weights == "identity":
+    if weights == "identity" or len(values) < 2:
         return np.eye(len(values))
     steps = np.abs(np.subtract.outer(values, values)) / np.ptp(values)
     return np.asarray(1 - (steps if weights == "linear" else steps**2))
-
-
-def _gwet_observed(table: Table, times: FloatArray, agreement: FloatArray) -> float | None:
-    """Mean weighted agreement over units with two ratings or more, unit u counting `times[u]`."""
-    raters = table.counts.sum(1)
-    paired = (raters >= 2) * times
-    if not paired.any():
-        return None
-    counts = table.counts
-    agreeing = (counts * (counts @ agreement - 1)).sum(1)
-    share = agreeing / np.where(raters >= 2, raters * (raters - 1), 1.0)
-    return float(paired @ share / paired.sum())

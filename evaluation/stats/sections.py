@@ -8,8 +8,9 @@ from evaluation.stats.criteria import CriterionResult, criterion_difference
 from evaluation.stats.effects import (
     EffectSize,
     Statistic,
+    among,
     cliffs_delta,
-    effect_size,
+    effect_sizes,
     matched_rank_biserial,
     prompt_means,
     standardised_mean,
@@ -22,8 +23,8 @@ from evaluation.stats.position import position_effect
 from evaluation.stats.primary import NO_PREFERENCE, WinScore
 from evaluation.stats.ratings import FloatArray, IntArray, Ratings, group_sums
 from evaluation.stats.reliability import (
+    FixedLevel,
     GwetWeights,
-    Level,
     alpha_interval,
     gwet_ac,
     gwet_interval,
@@ -144,7 +145,7 @@ def agreement_summary(ratings: Ratings, names: tuple[str, ...], seed: int) -> Ag
     )
 
 
-def _agreement(name: str, prompt: IntArray, value: FloatArray, level: Level, seed: int) -> AgreementItem:
+def _agreement(name: str, prompt: IntArray, value: FloatArray, level: FixedLevel, seed: int) -> AgreementItem:
     table = rating_table(prompt, value)
     replicates = _replicates(len(value))
     low, high = ends(alpha_interval(table, level, seed=seed, replicates=replicates))
@@ -208,23 +209,31 @@ def effect_summaries(
 
 
 def _resampled_effects(ratings: Ratings, names: tuple[str, ...], seed: int) -> Iterator[EffectSummary]:
-    replicates = _replicates(len(ratings))
+    measures = list(_measures(ratings, names))
+    sizes = effect_sizes(
+        [statistic for _, _, statistic in measures],
+        ratings.prompt,
+        ratings.reviewer,
+        seed=seed,
+        replicates=_replicates(len(ratings)),
+    )
+    for (name, kind, _), size in zip(measures, sizes, strict=True):
+        yield _effect(name, kind, size)
 
-    def found(name: str, kind: str, statistic: Statistic, rows: Ratings) -> EffectSummary:
-        size = effect_size(statistic, rows.prompt, rows.reviewer, seed=seed, replicates=replicates)
-        return _effect(name, kind, size)
 
+def _measures(ratings: Ratings, names: tuple[str, ...]) -> Iterator[tuple[str, str, Statistic]]:
     sd = "standard deviation of single ratings"
-    preference = ratings.win_score - NO_PREFERENCE
-    yield found("preference_dz", f"mean over the {sd}", standardised_mean(preference), ratings)
+    yield "preference_dz", f"mean over the {sd}", standardised_mean(ratings.win_score - NO_PREFERENCE)
     for name in names:
-        scored = ratings.subset(np.isfinite(ratings.criteria[name][0] + ratings.criteria[name][1]))
-        before, after = scored.criteria[name]
-        yield found(f"{name}_dz", f"mean difference over the {sd}", standardised_mean(after - before), scored)
-        yield found(
-            f"{name}_rank_biserial", "matched rank-biserial", matched_rank_biserial(after - before), scored
-        )
-        yield found(f"{name}_cliffs_delta", "Cliff's δ, all scores", cliffs_delta(after, before), scored)
+        before, after = ratings.criteria[name]
+        scored = np.isfinite(before) & np.isfinite(after)
+        difference = (after - before)[scored]
+        for suffix, kind, statistic in (
+            ("dz", f"mean difference over the {sd}", standardised_mean(difference)),
+            ("rank_biserial", "matched rank-biserial", matched_rank_biserial(difference)),
+            ("cliffs_delta", "Cliff's δ, all scores", cliffs_delta(after[scored], before[scored])),
+        ):
+            yield f"{name}_{suffix}", kind, statistic if scored.all() else among(scored, statistic)
 
 
 def variation_summary(score: WinScore) -> VariationSummary:

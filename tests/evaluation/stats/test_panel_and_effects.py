@@ -14,12 +14,16 @@ from evaluation.stats.effects import (
 from evaluation.stats.panel import majorities, sign_flip, signed_rank
 from tests.evaluation.stats.crossed import crossed_values, design, unchecked
 
-effect_size = unchecked(effects.effect_size)
+effect_sizes = unchecked(effects.effect_sizes)
 
 DARWIN = np.array([6.0, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75])
 HOLLANDER_X = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
 HOLLANDER_Y = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
 SLEEP = np.array([-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4])
+
+
+def effect_size(statistic, prompt, reviewer, *, seed):
+    return effect_sizes([statistic], prompt, reviewer, seed=seed)[0]
 
 
 def _value(statistic, n):
