@@ -94,8 +94,8 @@ def inference_cautions(
         if (mixed.p_value <= level) != (primary.clustered.p_value <= level):
             yield Caution(
                 "methods_disagree",
-                "The clustered test and the mixed model disagree on significance; the more careful "
-                "one decides.",
+                "The clustered test and the mixed model disagree on significance; the reported interval lies "
+                "between the two and is never narrower than the model's.",
             )
     if verdict in ("better", "worse") and abs((primary.estimate or 0.0) - 0.5) < plan.margin:
         yield Caution(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from scipy import stats
+from scipy import special, stats
 
 _LEVEL_RANGE = "level must lie strictly between 0 and 1"
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -63,13 +63,21 @@ class Estimate:
             raise ValueError(_LEVEL_RANGE)
         if self.value is None or self.se is None or self.df is None:
             return None
-        half = float(stats.t.isf((1 - level) / 2, self.df)) * self.se
+        half = self.half_width(1 - level)
         if not math.isfinite(half):
             return None
         return Interval(self.value - half, self.value + half)
+
+    def half_width(self, p: float) -> float:
+        """How far from the estimate a value has the two-sided p-value `p`; infinite without a standard error."""
+        if self.se is None or self.df is None:
+            return math.inf
+        return (
+            float(special.stdtrit(self.df, 1 - p / 2) if p > 1e-8 else stats.t.isf(p / 2, self.df)) * self.se
+        )
 
     def p_value(self, null: float = 0.0) -> float | None:
         """Two-sided p-value of H0: quantity = `null`; None where no standard error exists."""
         if self.value is None or self.se is None or self.df is None:
             return None
-        return float(2 * stats.t.sf(abs(self.value - null) / self.se, self.df))
+        return float(2 * special.stdtr(self.df, -abs(self.value - null) / self.se))

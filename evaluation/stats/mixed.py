@@ -139,7 +139,12 @@ def mixed_mean(
 
 def _design(y: FloatArray, big: IntArray, small: IntArray) -> _Design:
     shape = (int(big.max()) + 1, int(small.max()) + 1)
-    cells = sparse.csr_array((np.ones(len(y)), (big, small)), shape=shape)
+    cells: sparse.csr_array | FloatArray
+    if shape[0] * shape[1] <= _DENSE_CELLS:
+        flat = np.bincount(big * shape[1] + small, minlength=shape[0] * shape[1])
+        cells = flat.reshape(shape).astype(np.float64)
+    else:
+        cells = sparse.csr_array((np.ones(len(y)), (big, small)), shape=shape)
     big_n = np.bincount(big).astype(float)
     return _Design(
         len(y),
@@ -148,17 +153,23 @@ def _design(y: FloatArray, big: IntArray, small: IntArray) -> _Design:
         np.bincount(small).astype(float),
         group_sums(y, small),
         float(y @ y),
-        cells.toarray() if shape[0] * shape[1] <= _DENSE_CELLS else cells,
+        cells,
         _grams(cells, big_n),
     )
 
 
-def _grams(cells: sparse.csr_array, big_n: FloatArray) -> tuple[tuple[float, FloatArray], ...] | None:
+def _grams(
+    cells: sparse.csr_array | FloatArray, big_n: FloatArray
+) -> tuple[tuple[float, FloatArray], ...] | None:
     numbers = np.unique(big_n)
     if len(numbers) > _GRAMS_KEPT:
         return None
     parts = ((float(number), cells[big_n == number]) for number in numbers)
-    return tuple((number, (part.T @ part).toarray()) for number, part in parts)
+    return tuple((number, _dense(part.T @ part)) for number, part in parts)
+
+
+def _dense(matrix: sparse.csr_array | FloatArray) -> FloatArray:
+    return matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix.toarray())
 
 
 def _gram(design: _Design, k: FloatArray, of_number: FloatArray) -> FloatArray:
@@ -170,7 +181,7 @@ def _gram(design: _Design, k: FloatArray, of_number: FloatArray) -> FloatArray:
     cells = design.cells
     if isinstance(cells, np.ndarray):
         return np.asarray((cells.T * k) @ cells)
-    return np.asarray((cells.T @ (sparse.diags_array(k) @ cells)).toarray())
+    return _dense(cells.T @ (sparse.diags_array(k) @ cells))
 
 
 def _terms(design: _Design, a: float, b: float) -> _Terms:
@@ -179,12 +190,16 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
     numbers = np.array([number for number, _ in design.grams or ()])
     few = 1 / (1 + a * numbers)
     inner = -_gram(design, a * shrink, a * few)
-    inner[np.diag_indices_from(inner)] += design.small_n
+    size = len(inner)
+    inner.flat[:: size + 1] += design.small_n
     m = b * inner
-    m[np.diag_indices_from(m)] += 1
-    root = linalg.cholesky(m, lower=True, check_finite=False)
-    inverse, _ = linalg.lapack.dpotri(root, lower=True)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    m.flat[:: size + 1] += 1
+    root, failed = linalg.lapack.dpotrf(m, lower=True)
+    if failed:
+        raise np.linalg.LinAlgError("the covariance is not positive definite")
+    lower, _ = linalg.lapack.dpotri(root, lower=True)
+    inverse = lower + lower.T
+    inverse.flat[:: size + 1] /= 2
     # Columns: of 1 and of y. `solved` is Zr'V⁻¹[1 y], `left` is Zp'V⁻¹[1 y].
     pairs = np.column_stack([design.big_n, design.big_y])
     cross = np.column_stack([design.small_n, design.small_y])
@@ -215,19 +230,23 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
 def _fit(design: _Design) -> FloatArray | None:
     """The variance ratios (a, b) that minimise the REML deviance with σ² profiled out."""
 
-    def deviance(roots: FloatArray) -> tuple[float, FloatArray]:
-        at = _terms(design, *(roots * roots))
+    def deviance(shares: FloatArray) -> tuple[float, FloatArray]:
+        # u = a/(1 + a) keeps the slope at zero, so that the search leaves a boundary that is no minimum; along a
+        # square root the slope vanishes there and the search would stay.
+        at = _terms(design, *(shares / (1 - shares)))
         rss = max(at.rss, 1e-300)
         slope = at.logs_d + (design.n - 1) * at.rss_d / rss
-        return (design.n - 1) * float(np.log(rss)) + at.logs, 2 * roots * slope
+        return (design.n - 1) * float(np.log(rss)) + at.logs, slope / (1 - shares) ** 2
 
+    largest = _LARGEST_RATIO / (1 + _LARGEST_RATIO)
     try:
         found = optimize.minimize(
-            deviance, [0.7, 0.4], jac=True, method="L-BFGS-B", bounds=[(0.0, _LARGEST_RATIO**0.5)] * 2
+            deviance, [0.3, 0.15], jac=True, method="L-BFGS-B", bounds=[(0.0, largest)] * 2
         )
     except np.linalg.LinAlgError:
         return None
-    ratios = np.asarray(found.x) ** 2
+    shares = np.asarray(found.x)
+    ratios = shares / (1 - shares)
     return ratios if ratios.max() < _LARGEST_RATIO / 10 else None
 
 

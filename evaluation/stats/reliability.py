@@ -66,7 +66,7 @@ class _Sums:
         rng = np.random.default_rng(seed)
         found = []
         for _ in range(replicates):
-            times = np.bincount(rng.integers(units, size=units), minlength=units)
+            times = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
             value = self.value(times @ self.columns)
             if value is not None:
                 found.append(value)

@@ -139,15 +139,31 @@ def test_a_single_rating_per_prompt_and_reviewer_still_answers():
     assert found.interval().high - found.interval().low >= 2 * 1.96 * ordinary
 
 
-def test_the_headline_is_the_wider_of_both():
-    for seed in range(6):
+def test_the_headline_is_never_narrower_than_the_model_and_moves_toward_a_wider_clustered_interval():
+    seen = set()
+    for seed in range(12):
         values, prompt, reviewer = _data(seed)
         found = headline_mean(values, prompt, reviewer, prompt_weights(prompt))
-        widths = [e.interval().high - e.interval().low for e in (found.clustered, found.mixed.weighted)]
-        interval = found.interval()
-        assert interval.high - interval.low == pytest.approx(max(widths))
-        assert found.p_value() == max(found.clustered.p_value(), found.mixed.weighted.p_value())
-        assert (found.p_value() <= 0.05) == (not interval.low < 0 < interval.high)
+        model, clustered, headline = (
+            (e.interval().high - e.interval().low) / 2 for e in (found.mixed.weighted, found.clustered, found)
+        )
+        assert headline**2 == pytest.approx(model**2 + max(0, clustered**2 - model**2) / 3)
+        seen.add(clustered > model)
+    assert seen == {True, False}
+
+
+def test_p_value_and_interval_of_the_headline_say_the_same():
+    for seed in range(12):
+        values, prompt, reviewer = _data(seed)
+        found = headline_mean(values, prompt, reviewer, prompt_weights(prompt))
+        both = found.clustered.p_value(), found.mixed.weighted.p_value()
+        assert min(both) - 1e-12 <= found.p_value() <= max(both) + 1e-12
+        for level in (0.5, 0.9, 0.95, 0.999):
+            interval = found.interval(level)
+            assert found.p_value(interval.low) == pytest.approx(1 - level, rel=1e-6)
+            assert found.p_value(interval.high) == pytest.approx(1 - level, rel=1e-6)
+        assert 0 <= found.p_value(1e9) < 1e-12
+        assert found.p_value(found.value) == pytest.approx(1)
 
 
 def _unbalanced(seed):
@@ -164,9 +180,8 @@ def test_the_fit_is_the_minimum_and_no_boundary_it_was_stuck_on(seed):
     design = mixed._design((values - values.mean()) / values.std(), prompt, reviewer)
 
     def deviance(a, b):
-        form, logdet = mixed._quadratic(design, a, b)
-        rss = form[1, 1] - form[0, 1] ** 2 / form[0, 0]
-        return (design.n - 1) * np.log(rss) + logdet + np.log(form[0, 0])
+        at = mixed._terms(design, a, b)
+        return (design.n - 1) * np.log(at.rss) + at.logs
 
     grid = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 2.0]
     found = mixed._fit(design)

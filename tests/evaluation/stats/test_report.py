@@ -108,7 +108,7 @@ def test_equivalence_needs_a_narrow_interval_not_a_large_p():
     narrow = analyse(make_ratings(prompts=400, overlap=8, reviewers=60, shares=(0.02, 0.0)), PLAN)
     assert narrow.verdict == "equivalent"
     assert "less than 5 in 100 either way" in narrow.sentence
-    wide = analyse(make_ratings(prompts=30, overlap=2, seed=3), PLAN)
+    wide = analyse(make_ratings(prompts=30, overlap=2, seed=5), PLAN)
     assert wide.primary.p_value > 0.05
     assert wide.verdict == "inconclusive"
     assert "may be better or worse; to settle it, collect about" in wide.sentence
@@ -116,7 +116,7 @@ def test_equivalence_needs_a_narrow_interval_not_a_large_p():
 
 def test_not_worse_when_only_the_lower_end_is_inside():
     ratings = make_ratings(prompts=120, overlap=4, reviewers=40, shift=0.06, shares=(0.02, 0.0), seed=2)
-    found = analyse(ratings, Plan(margin=0.06))
+    found = analyse(ratings, Plan(margin=0.055))
     assert found.primary.p_value > 0.05
     assert found.verdict == "not_worse"
     assert "whether it is better stays open" in found.sentence

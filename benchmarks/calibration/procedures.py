@@ -1,0 +1,197 @@
+"""Every inference that the report shows, and the usual ones that it does not, asked the same two questions: do you
+reject "no difference", and does your interval hold the truth?"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.calibration.scenarios import (
+    MARGIN,
+    OVERLAP,
+    PROMPTS,
+    Draw,
+    Scenario,
+    in_order,
+    true_share_difference,
+    true_win_score,
+)
+from evaluation.stats.anytime import sequence_level
+from evaluation.stats.clustered import clustered_mean
+from evaluation.stats.criteria import criterion_difference
+from evaluation.stats.effects import prompt_means
+from evaluation.stats.equivalence import is_equivalent, is_not_worse
+from evaluation.stats.estimate import Inference, Interval
+from evaluation.stats.multiplicity import gatekept
+from evaluation.stats.panel import majorities, sign_flip, signed_rank
+from evaluation.stats.position import position_effect
+from evaluation.stats.power import Design, Variation, standard_error
+from evaluation.stats.primary import WinScore, win_score
+from evaluation.stats.proportions import proportion_difference
+from evaluation.stats.sequential import spending_boundaries
+from evaluation.stats.slices import slice_scores
+from evaluation.stats.weights import prompt_weights
+
+ALPHA = 0.05
+# Of the sign-flip test: enough to tell whether p lies below 5 %.
+DRAWS = 2000
+PEEKS = tuple(k / 6 for k in range(1, 7))
+_BOUNDS = spending_boundaries(PEEKS, ALPHA)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`rejects`: the test calls a difference. `covers`: its interval holds the truth; None where it has none."""
+
+    rejects: bool
+    covers: bool | None = None
+
+
+def headline_answers(found: Draw) -> dict[str, Answer]:
+    """The answers of the headline and of what it is made of."""
+    return dict(_means(found, win_score(found.ratings)))
+
+
+def answers(found: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
+    """The answers of every procedure to one review."""
+    score = win_score(found.ratings)
+    return dict(
+        [
+            *_means(found, score),
+            *_naive(found),
+            *_panel(found, seed),
+            *_outcomes(found, score),
+            *_peeking(found, scenario, score),
+            *_others(found),
+        ]
+    )
+
+
+def margin_answers(at_margin: Draw, even: Draw) -> dict[str, tuple[bool, bool]]:
+    """(wrong, right) claims of equivalence and of "not worse".
+
+    Wrong: the candidate lies exactly on the margin; for "not worse" seen from the other side, from which it is
+    exactly as much worse. Right: there is no difference at all.
+    """
+    edge, same = win_score(at_margin.ratings), win_score(even.ratings)
+
+    def equivalent(score: WinScore) -> bool:
+        return is_equivalent(score.interval(1 - 2 * ALPHA), null=0.5, margin=MARGIN)
+
+    def not_worse(score: WinScore, *, mirrored: bool) -> bool:
+        found = score.interval(1 - ALPHA)
+        if mirrored and found is not None:
+            found = Interval(1 - found.high, 1 - found.low)
+        return is_not_worse(found, null=0.5, margin=MARGIN)
+
+    return {
+        "equivalence (TOST)": (equivalent(edge), equivalent(same)),
+        "not worse (one-sided 2.5 %)": (
+            not_worse(edge, mirrored=True),
+            not_worse(same, mirrored=False),
+        ),
+    }
+
+
+def _answer(p: float | None, p_truth: float | None = None, *, level: float = ALPHA) -> Answer:
+    rejects = p is not None and p <= level
+    return Answer(rejects, None if p_truth is None else p_truth > level)
+
+
+def _means(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
+    rows, truth = found.ratings, true_win_score(found.effect)
+    values, prompt, reviewer = rows.win_score, rows.prompt, rows.reviewer
+    plain = clustered_mean(values, prompt, reviewer, weights=prompt_weights(prompt), method="plain")
+    mixed = score.headline.mixed
+    parts: dict[str, Inference] = {
+        "headline": score.headline,
+        "clustered, jackknife": score.headline.clustered,
+        "mixed model, same mean": mixed.weighted if mixed else score.headline.clustered,
+        "mixed model (REML)": mixed.mean if mixed else score.headline.clustered,
+        "clustered, plain": plain,
+    }
+    for name, part in parts.items():
+        yield name, _answer(part.p_value(0.5), part.p_value(truth))
+
+
+def _naive(found: Draw) -> Iterator[tuple[str, Answer]]:
+    values, truth = found.ratings.win_score, true_win_score(found.effect)
+    wins, losses = int((values > 0.5).sum()), int((values < 0.5).sum())
+    yield "binomial, all ratings", _answer(float(stats.binomtest(wins, max(wins + losses, 1)).pvalue))
+    t_tests = [float(stats.ttest_1samp(values, null).pvalue) for null in (0.5, truth)]
+    yield "paired t, all ratings", _answer(*t_tests)
+    yield "Wilcoxon, all ratings", _answer(signed_rank(values - 0.5).p_value)
+
+
+def _panel(found: Draw, seed: int) -> Iterator[tuple[str, Answer]]:
+    differences = np.round(prompt_means(found.ratings.win_score, found.ratings.prompt) - 0.5, 9)
+    yield "this panel only: sign flip", _answer(sign_flip(differences, seed=seed, draws=DRAWS).p_value)
+    yield "this panel only: Wilcoxon, prompt means", _answer(signed_rank(differences).p_value)
+    yield "this panel only: majorities", _answer(majorities(differences).p_value)
+
+
+def _outcomes(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
+    rows = found.ratings
+    criteria = [criterion_difference(rows, name) for name in rows.criteria]
+    share = proportion_difference(rows, "resolved")
+    first = criteria[0]
+    yield "criterion", _answer(first.difference.p_value(), first.difference.p_value(found.effect))
+    if found.effect == 0:
+        # No difference is a ratio of one; elsewhere the true ratio of rounded scores has no closed form.
+        yield "relative change", _answer(first.ratio.p_value(1.0), first.ratio.p_value(1.0))
+    truth = true_share_difference(found.effect)
+    yield "yes/no outcome", _answer(share.p_value(), share.difference.p_value(truth))
+    raw = [one.difference.p_value() for one in criteria] + [share.p_value()]
+    gate = score.p_value()
+    family = gatekept(1.0 if gate is None else gate, np.array([1.0 if p is None else p for p in raw]))
+    yield "any criterion, behind the gate", _answer(float(family.min()))
+
+
+def _peeking(found: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple[str, Answer]]:
+    """Six looks at the ratings as they come in: with bounds, as a confidence sequence, and with none."""
+    truth, n = true_win_score(found.effect), len(found.ratings)
+    planned = planned_error(scenario)
+    answers: dict[str, list[Answer]] = {
+        "six looks, O'Brien–Fleming": [],
+        "confidence sequence": [],
+        "six looks, no bounds": [],
+    }
+    for number, fraction in enumerate(PEEKS, start=1):
+        rows = in_order(found.ratings, np.arange(round(fraction * n)))
+        headline = (whole if fraction == 1 else win_score(rows)).headline
+        p, p_truth = headline.p_value(0.5), headline.p_value(truth)
+        se = headline.se or math.inf
+        levels = (
+            _BOUNDS.nominal_level(number),
+            sequence_level(min(se, 5 * planned), planned_se=planned, level=1 - ALPHA),
+            ALPHA,
+        )
+        for (_, seen), level in zip(answers.items(), levels, strict=True):
+            seen.append(_answer(p, 1.0 if p_truth is None else p_truth, level=level))
+    for name, seen in answers.items():
+        yield name, Answer(any(a.rejects for a in seen), all(a.covers for a in seen))
+
+
+def planned_error(scenario: Scenario) -> float:
+    """The standard error of the win score that planning expects at the end."""
+    variation = Variation(0.45, scenario.prompt_share, scenario.reviewer_share)
+    return standard_error(Design(PROMPTS, OVERLAP, scenario.reviewers), variation)
+
+
+def _others(found: Draw) -> Iterator[tuple[str, Answer]]:
+    side = position_effect(found.ratings)
+    truth = true_win_score(found.effect)
+    left = side.left_score.p_value(0.5)
+    if found.effect == 0:
+        yield "left side preferred", _answer(left, left)
+    yield "adjusted for the side", _answer(side.adjusted.p_value(0.5), side.adjusted.p_value(truth))
+    slices = slice_scores(found.ratings).each
+    covered = [one.score.p_value(truth) for one in slices]
+    adjusted = [one.p_adjusted for one in slices if one.p_adjusted is not None]
+    yield (
+        "any of four slices, adjusted",
+        Answer(min(adjusted, default=1.0) <= ALPHA),
+    )
+    yield "one slice", _answer(slices[0].p_value, covered[0])

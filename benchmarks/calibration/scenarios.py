@@ -1,0 +1,139 @@
+"""Crossed reviews of which the truth is known: seven scenarios, and data sets drawn from them.
+
+100 prompts with 3 ratings each. A rating is a win, tie or loss made from a latent normal preference, with scores of
+criteria and a yes/no outcome beside it, so that the tests see what the report sees.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from evaluation.stats.ratings import LOSS, TIE, WIN, FloatArray, IntArray, Ratings, Slicing
+
+PROMPTS, OVERLAP = 100, 3
+# A latent preference within this of zero is a tie: about 30 % of an even contest.
+TIE_WITHIN = 0.4
+# The equivalence margin that these sizes can carry, in win score.
+MARGIN = 0.1
+CRITERIA = ("empathy",)
+SLICES = 4
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Shares of the latent variance between prompts and reviewers; `effect` in latent SDs for the power runs."""
+
+    name: str
+    prompt_share: float
+    reviewer_share: float
+    reviewers: int = 20
+    skewed: bool = False
+    effect: float = 0.2
+
+
+SCENARIOS = (
+    Scenario("iid", 0.0, 0.0),
+    Scenario("prompt", 0.36, 0.0),
+    Scenario("expert", 0.36, 0.04),
+    Scenario("low", 0.54, 0.05, effect=0.25),
+    Scenario("high", 0.30, 0.185, effect=0.36),
+    Scenario("skewed", 0.30, 0.185, skewed=True, effect=0.36),
+    Scenario("few reviewers", 0.30, 0.185, reviewers=8, effect=0.5),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One simulated review, in the order in which its ratings came in, and the latent effect behind it."""
+
+    ratings: Ratings
+    effect: float
+
+
+def draw(scenario: Scenario, effect: float, rng: np.random.Generator) -> Draw:
+    """One review in which the candidate is better by `effect` latent standard deviations."""
+    prompt, reviewer = _design(scenario, rng)
+    crossed = _latent(scenario, prompt, reviewer, rng)
+    latent = effect + crossed + _noise(scenario, rng, len(prompt))
+    outcome = np.where(latent > TIE_WITHIN, WIN, np.where(latent < -TIE_WITHIN, LOSS, TIE))
+    order = rng.permutation(len(prompt))
+    ratings = Ratings(
+        prompt,
+        reviewer,
+        outcome,
+        rng.random(len(prompt)) < 0.5,
+        {name: _scores(scenario, effect, crossed, rng) for name in CRITERIA},
+        yes_no={"resolved": _answers(scenario, effect, crossed, rng)},
+        slices={"topic": Slicing(prompt % SLICES, tuple(f"topic {k}" for k in range(SLICES)))},
+    )
+    return Draw(in_order(ratings, order), effect)
+
+
+def in_order(ratings: Ratings, order: IntArray) -> Ratings:
+    """The ratings whose numbers are in `order` (k,), in that order."""
+    first = ratings.slices["topic"]
+    return Ratings(
+        ratings.prompt[order],
+        ratings.reviewer[order],
+        ratings.outcome[order],
+        ratings.candidate_left[order],
+        {name: (b[order], c[order]) for name, (b, c) in ratings.criteria.items()},
+        yes_no={name: (b[order], c[order]) for name, (b, c) in ratings.yes_no.items()},
+        slices={"topic": Slicing(first.code[order], first.labels)},
+    )
+
+
+def true_win_score(effect: float) -> float:
+    """The win score that a latent mean of `effect` gives."""
+    return 0.5 + float(stats.norm.cdf(effect - TIE_WITHIN) - stats.norm.cdf(-effect - TIE_WITHIN)) / 2
+
+
+def true_share_difference(effect: float) -> float:
+    """The difference of the shares of "yes" that a latent mean of `effect` gives."""
+    return float(stats.norm.cdf(effect / math.sqrt(1 + 0.25 + 1))) - 0.5
+
+
+def effect_at_margin() -> float:
+    """The latent effect whose win score lies exactly on the margin."""
+    return float(optimize.brentq(lambda e: true_win_score(e) - 0.5 - MARGIN, 0.0, 3.0))
+
+
+def _design(scenario: Scenario, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    chance = 1 / np.arange(1, scenario.reviewers + 1) if scenario.skewed else np.ones(scenario.reviewers)
+    keys = rng.gumbel(size=(PROMPTS, scenario.reviewers)) + np.log(chance)
+    reviewer = np.argsort(-keys, axis=1)[:, :OVERLAP].ravel().astype(np.int64)
+    return np.repeat(np.arange(PROMPTS), OVERLAP), reviewer
+
+
+def _latent(scenario: Scenario, prompt: IntArray, reviewer: IntArray, rng: np.random.Generator) -> FloatArray:
+    return np.asarray(
+        math.sqrt(scenario.prompt_share) * rng.standard_normal(PROMPTS)[prompt]
+        + math.sqrt(scenario.reviewer_share) * rng.standard_normal(scenario.reviewers)[reviewer]
+    )
+
+
+def _noise(scenario: Scenario, rng: np.random.Generator, n: int) -> FloatArray:
+    rest = 1 - scenario.prompt_share - scenario.reviewer_share
+    return np.asarray(math.sqrt(rest) * rng.standard_normal(n))
+
+
+def _scores(
+    scenario: Scenario, effect: float, crossed: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Whole points of both sides, whose difference has mean `effect` and shares the preference's clusters."""
+    n = len(crossed)
+    base = 6 + rng.standard_normal(n)
+    return np.round(base), np.round(base + effect + crossed + _noise(scenario, rng, n))
+
+
+def _answers(
+    scenario: Scenario, effect: float, crossed: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Yes or no of both sides from latent scores of which the candidate's holds the preference's clusters."""
+    n = len(crossed)
+    common = 0.5 * rng.standard_normal(n)
+    before = common + rng.standard_normal(n)
+    after = common + effect + crossed + _noise(scenario, rng, n) + rng.standard_normal(n)
+    return (before > 0).astype(np.float64), (after > 0).astype(np.float64)
