@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.calibration.picture import draw_picture
-from benchmarks.calibration.procedures import Answer, answers, margin_answers
+from benchmarks.calibration.procedures import Answer, answers, headline_answers, margin_answers
 from benchmarks.calibration.scenarios import SCENARIOS, Scenario, draw, effect_at_margin
 
 CHUNK = 50
