@@ -16,9 +16,11 @@ from evaluation.stats.estimate import Estimate, Interval
 from evaluation.stats.mixed import MixedMean, mixed_mean
 from evaluation.stats.ratings import FloatArray, IntArray
 
-# The mixed model factors a matrix of the smaller factor's size about fifty times. With this many levels
-# in both factors the clustered form has all the clusters its large-sample theory needs, and stands alone.
+# The mixed model factors a matrix of the smaller factor's size about a dozen times. With more levels than this in both
+# factors the clustered form has all the clusters that its large-sample theory needs, and stands alone; only the
+# primary outcome is still checked.
 MIXED_MODEL_LEVELS = 400
+PRIMARY_MODEL_LEVELS = 2500
 # How much of the clustered variance beyond the model's is added.
 _EXCESS = 1 / 3
 _LEAST_P = 1e-290
@@ -88,10 +90,20 @@ def _blend(model: float, clustered: float) -> float:
     return math.sqrt(model**2 + max(0.0, clustered**2 - model**2) * _EXCESS)
 
 
-def headline_mean(values: FloatArray, prompt: IntArray, reviewer: IntArray, weights: FloatArray) -> Headline:
-    """Mean of `values` (n,) with `weights` (n,) summing to 1. Raises ValueError as `clustered_mean` does."""
+def headline_mean(
+    values: FloatArray,
+    prompt: IntArray,
+    reviewer: IntArray,
+    weights: FloatArray,
+    *,
+    model_levels: int = MIXED_MODEL_LEVELS,
+) -> Headline:
+    """Mean of `values` (n,) with `weights` (n,) summing to 1. Raises ValueError as `clustered_mean` does.
+
+    The mixed model is fitted where the scarcer factor has at most `model_levels` levels.
+    """
     clustered = clustered_mean(values, prompt, reviewer, weights=weights)
     smaller = min(clustered.n_prompts, clustered.n_reviewers)
-    if clustered.se is None or smaller > MIXED_MODEL_LEVELS:
+    if clustered.se is None or smaller > model_levels:
         return Headline(clustered, None)
     return Headline(clustered, mixed_mean(values, prompt, reviewer, weights))

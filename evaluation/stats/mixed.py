@@ -20,8 +20,10 @@ _BOUNDARY = 1e-6
 _STEP = 1e-3
 # Near this ratio of a component to the residual there is no residual left to estimate.
 _LARGEST_RATIO = 1e6
-# Levels of the larger factor that have the same number of ratings share one product of cells.
-_GRAMS_KEPT = 6
+# Levels of the larger factor that have the same number of ratings share one product of cells; so many numbers may be
+# kept. Where there are more numbers than that, so many levels of the smaller factor are too slow.
+_GRAM_NUMBERS = 4e7
+_LEVELS_WITHOUT_GRAMS = 500
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def mixed_mean(
     """Fit the model to `values` (n,); `weights` (n,) sum to 1.
 
     None where it cannot be fitted: fewer than two prompts or reviewers, fewer than four ratings, no
-    variation, or a residual that cannot be told from the factors.
+    variation, a residual that cannot be told from the factors, or a design too large and uneven to factor quickly.
     """
     prompt, reviewer = dense_codes(prompt), dense_codes(reviewer)
     n = len(values)
@@ -107,6 +109,8 @@ def mixed_mean(
     big, small = (reviewer, prompt) if swapped else (prompt, reviewer)
     center, scale = float(values.mean()), float(values.std())
     design = _design((values - center) / scale, big, small)
+    if design.grams is None and len(design.small_n) > _LEVELS_WITHOUT_GRAMS:
+        return None
     ratios = _fit(design)
     if ratios is None:
         return None
@@ -162,7 +166,7 @@ def _grams(
     cells: sparse.csr_array | FloatArray, big_n: FloatArray
 ) -> tuple[tuple[float, FloatArray], ...] | None:
     numbers = np.unique(big_n)
-    if len(numbers) > _GRAMS_KEPT:
+    if len(numbers) * cells.shape[1] ** 2 > _GRAM_NUMBERS or len(numbers) > 64:
         return None
     parts = ((float(number), cells[big_n == number]) for number in numbers)
     return tuple((number, _dense(part.T @ part)) for number, part in parts)

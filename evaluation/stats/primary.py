@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from evaluation.stats.estimate import Interval
 from evaluation.stats.exact import constant_interval, constant_p_value
-from evaluation.stats.headline import Headline, headline_mean
+from evaluation.stats.headline import PRIMARY_MODEL_LEVELS, Headline, headline_mean
 from evaluation.stats.ratings import OutcomeName, Ratings
 from evaluation.stats.weights import choose_weights
 
@@ -61,7 +61,13 @@ def win_score(ratings: Ratings) -> WinScore:
     weights = choose_weights(ratings.prompt, ratings.reviewer)
     scores = ratings.win_score
     return WinScore(
-        headline=headline_mean(scores, ratings.prompt, ratings.reviewer, weights.values),
+        headline=headline_mean(
+            scores,
+            ratings.prompt,
+            ratings.reviewer,
+            weights.values,
+            model_levels=PRIMARY_MODEL_LEVELS,
+        ),
         counts=ratings.counts(),
         n_ratings=len(ratings),
         n_prompts=ratings.n_prompts,
