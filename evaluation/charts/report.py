@@ -22,6 +22,7 @@ _OUTCOMES = (
     ("both_bad", "Both bad", BOTH_BAD),
     ("losses", "Baseline preferred", BASELINE),
 )
+_MOST_SLICES = 12
 _ZERO: Spec = {"mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]}}
 
 
@@ -153,6 +154,7 @@ def criteria(result: Mapping[str, Any]) -> Figure | None:
             "labelAngle": 0,
             "labelAlign": "left",
             "labelOrient": "top",
+            "labelAnchor": "start",
             "labelFontWeight": "bold",
             "title": None,
         }
@@ -213,12 +215,10 @@ def yes_no(result: Mapping[str, Any]) -> Figure | None:
 
 
 def slices(result: Mapping[str, Any]) -> Figure | None:
-    """The win score inside each slice with its interval."""
-    shown = [
-        s
-        for s in result.get("slices", {"each": ()})["each"]
-        if s["estimate"] is not None and s["ci_low"] is not None
-    ]
+    """The win score inside the slices where the candidate did worst, with intervals."""
+    known = result.get("slices", {"each": ()})["each"]
+    shown = [s for s in known if s["estimate"] is not None and s["ci_low"] is not None]
+    shown = sorted(shown, key=lambda s: float(s["estimate"]))[:_MOST_SLICES]
     rows = [
         {
             "name": f"{words(s['slicing'])}: {s['label']}",
@@ -234,7 +234,7 @@ def slices(result: Mapping[str, Any]) -> Figure | None:
     ]
     return _forest(
         "slices",
-        "Win score in each slice with its interval",
+        "Slices where the candidate did worst",
         rows,
         x_title="win score of the candidate, of 100",
         null=50,
@@ -312,7 +312,7 @@ def distribution(result: Mapping[str, Any]) -> Figure | None:
     above, level, below = spread["above"], spread["level"], spread["below"]
     return Figure(
         name="prompts",
-        title="Prompt by prompt",
+        title="Win scores of the prompts",
         spec=spec,
         alt=f"On {count(above)} prompts the candidate was preferred, on {count(below)} the baseline, "
         f"on {count(level)} neither.",
@@ -356,7 +356,7 @@ def looks(history: Sequence[Mapping[str, Any]]) -> Figure | None:
                 "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE},
+                "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE, "opacity": 1},
                 "encoding": {"x": x, "y": {"field": "score", **y}},
             },
         ],
@@ -383,7 +383,7 @@ def _interval_and_point(x: Spec, y: Spec, low: str, high: str, middle: str) -> l
             "encoding": {"x": {"field": low, **x}, "x2": {"field": high}, "y": y},
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE},
+            "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE, "opacity": 1},
             "encoding": {"x": {"field": middle, **x}, "y": y},
         },
     ]

@@ -16,8 +16,12 @@ def markdown(report: Report) -> str:
         _preference(result["primary"]),
         "## Criteria",
         _criteria(result["criteria"], result["primary"]["confidence"]),
+        *_outcomes(result),
+        *_prompts(result),
+        *_slices(result),
         "## Agreement and position",
         _checks(result),
+        *_exclusions(result),
         "## What was done",
         result["methods"],
         "## Where it comes from",
@@ -93,6 +97,72 @@ def _criteria(criteria: list[dict[str, Any]], confidence: float) -> str:
         for item in criteria
     ]
     return _table(header, rows)
+
+
+def _outcomes(result: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            _plain(item["name"]),
+            number(item["baseline_share"], "{:.1%}"),
+            number(item["candidate_share"], "{:.1%}"),
+            number(item["difference"], "{:+.1%}"),
+            _between(item["ci_low"], item["ci_high"], "{:+.1%}"),
+            _p(item["p_adjusted"]),
+        ]
+        for item in result.get("yes_no", ())
+    ]
+    header = ["Outcome", "Baseline", "Candidate", "Difference", "Interval", "p, Holm"]
+    return ["## Outcomes, share of “yes”", _table(header, rows)] if rows else []
+
+
+def _prompts(result: dict[str, Any]) -> list[str]:
+    found = result.get("prompts")
+    if not found:
+        return []
+    counts = (
+        f"Prompts on which the candidate was preferred: {found['above']}, the baseline: {found['below']}, "
+    )
+    rows = [
+        [_plain(str(item["prompt"])), number(item["win_score"], "{:.0%}"), str(item["n_ratings"])]
+        for side in ("fallen", "risen")
+        for item in found[side]
+    ]
+    table = [_table(["Moved most", "Win score", "Ratings"], rows)] if rows else []
+    return ["## Prompt by prompt", f"{counts}neither: {found['level']}.", *table]
+
+
+def _slices(result: dict[str, Any]) -> list[str]:
+    known = [item for item in result.get("slices", {"each": ()})["each"] if item["estimate"] is not None]
+    rows = [
+        [
+            _plain(f"{item['slicing']}: {item['label']}"),
+            number(item["estimate"], "{:.1%}"),
+            _between(item["ci_low"], item["ci_high"], "{:.1%}"),
+            _p(item["p_adjusted"]),
+            str(item["n_prompts"]),
+        ]
+        for item in sorted(known, key=lambda item: float(item["estimate"]))
+    ]
+    header = ["Slice", "Win score", "Interval", "p, Benjamini–Hochberg", "Prompts"]
+    return ["## Slices, exploratory, worst first", _table(header, rows)] if rows else []
+
+
+def _exclusions(result: dict[str, Any]) -> list[str]:
+    found = result.get("exclusions")
+    if not found:
+        return []
+    rows = [
+        [
+            name,
+            side["verdict"].replace("_", " "),
+            number(side["estimate"], "{:.1%}"),
+            _between(side["ci_low"], side["ci_high"], "{:.1%}"),
+            str(side["n_ratings"]),
+        ]
+        for name, side in (("Everybody", found["everything"]), ("Without flagged reviewers", found["kept"]))
+    ]
+    header = ["Ratings of", "Verdict", "Win score", "Interval", "Ratings"]
+    return ["## With and without flagged reviewers", _table(header, rows)]
 
 
 def _checks(result: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import typst
 
+from evaluation import selectors
 from evaluation.charts import report as charts
 from evaluation.models import Report
 from evaluation.services.exports import document
@@ -15,6 +16,7 @@ from ftplatform.accounts.templatetags.figures import (
     hundred,
     p_value,
     percent,
+    points,
     signed,
     signed_percent,
     verdict_word,
@@ -46,7 +48,7 @@ def _content(report: Report) -> dict[str, Any]:
             {"title": f.title, "svg": export_svg(f.spec), "alt": f.alt, "caption": f.caption}
             for f in figures.values()
         ],
-        "tables": [_primary(result), _criteria(result), _checks(result)],
+        "tables": [_primary(result), _criteria(result), _outcomes(result), _checks(result), _movers(result)],
         "methods": result["methods"],
         "provenance": _provenance(result),
     }
@@ -87,6 +89,30 @@ def _criteria(result: dict[str, Any]) -> dict[str, Any]:
     ]
     header = ["Criterion", "Means", "Difference", "Interval", "Change", "p, Holm"]
     return {"title": "Criteria, in points of the scale", "header": header, "rows": rows}
+
+
+def _outcomes(result: dict[str, Any]) -> dict[str, Any]:
+    rows = [
+        [
+            words(item["name"]),
+            f"{percent(item['baseline_share'])} → {percent(item['candidate_share'])}",
+            points(item["difference"]),
+            f"{points(item['ci_low'])} to {points(item['ci_high'])}",
+            p_value(item["p_adjusted"]),
+        ]
+        for item in result.get("yes_no", ())
+    ]
+    header = ["Outcome", "Share of “yes”", "Difference", "Interval", "p, Holm"]
+    return {"title": "Outcomes", "header": header, "rows": rows}
+
+
+def _movers(result: dict[str, Any]) -> dict[str, Any]:
+    rows = [
+        [str(item["prompt"]), f"{hundred(item['win_score'])} of 100", count(item["n_ratings"])]
+        for items in selectors.moved_prompts(result).values()
+        for item in items
+    ]
+    return {"title": "Prompts that moved most", "header": ["Prompt", "Win score", "Ratings"], "rows": rows}
 
 
 def _checks(result: dict[str, Any]) -> dict[str, Any]:
