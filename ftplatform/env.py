@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def number(name: str, default: float, *, minimum: float = 0.0) -> float:
 def items(name: str, default: list[str]) -> list[str]:
     raw = text(name, "")
     return [part.strip() for part in raw.split(",") if part.strip()] if raw else default
+
+
+def toml_file(name: str) -> dict[str, Any]:
+    """The content of the TOML file that `name` points to; nothing without one."""
+    file = text(name, "")
+    if not file:
+        return {}
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}={file!r} cannot be read as TOML: {error}.") from error
 
 
 def secret(name: str, file: Path) -> str:

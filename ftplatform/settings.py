@@ -118,6 +118,10 @@ CELERY_BEAT_SCHEDULE = {
     }
 }
 
+# --- Generation -------------------------------------------------------------------------------------------
+# Engines that run elsewhere, see evaluation/endpoints.py.
+GENERATION_ENDPOINTS = env.toml_file("GENERATION_ENDPOINTS_FILE")
+
 # --- Training ---------------------------------------------------------------------------------------------
 # What an hour of one device costs; launch pages then show what a run will cost. 0 means that nobody has said.
 PRICE_PER_HOUR = env.number("PRICE_PER_HOUR", 0.0)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
-from evaluation.services import assignment, campaigns, generation, invitations
+from evaluation.services import assignment, campaigns, generation, invitations, responses
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -132,8 +132,8 @@ def generation_run(
         for prompt in run.prompt_set.prompts.all():
             for model in run.model_versions:
                 answers = [response(run, prompt, model, sample=sample) for sample in range(samples)]
-                generation.record_responses(claim, answers)
-        generation.complete(claim, {"device": "cpu"})
+                responses.record_responses(claim, answers)
+        responses.complete(claim, {"device": "cpu"})
         jobs.finish(claim, Job.Status.SUCCEEDED)
         run.refresh_from_db()
     return run

@@ -17,7 +17,14 @@ from tests import services
 
 OURS = (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAR_DIR", "ARTEFACT_DIR", "STATIC_ROOT", "PORT", "DEBUG"),
-    *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "BEHIND_PROXY", "LOG_LEVEL", "STOP_WITH_PARENT"),
+    *(
+        "ALLOWED_HOSTS",
+        "GENERATION_ENDPOINTS_FILE",
+        "CSRF_TRUSTED_ORIGINS",
+        "BEHIND_PROXY",
+        "LOG_LEVEL",
+        "STOP_WITH_PARENT",
+    ),
     "DJANGO_SETTINGS_MODULE",
 )
 

@@ -154,7 +154,10 @@ class DecodingConfig(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus of probability sampled from.")
     seed: int = Field(20, ge=0, le=2**31 - 1, description="Seed of sampling.")
     samples: int = Field(1, ge=1, le=16, description="Responses of each model to each prompt.")
-    batch_size: int = Field(16, ge=1, le=1024, description="Prompts generated together.")
+    batch_size: int = Field(16, ge=1, le=1024, description="Responses written together.")
+    latency_prompts: int = Field(
+        20, ge=0, le=1000, description="Prompts asked again one by one to measure latency; 0 measures none."
+    )
     quantisation: Literal["nf4", "none"] = Field(
         "nf4", description="Whether the shared base is loaded in 4 bit, as QLoRA trained on it, or at 16 bit."
     )

@@ -1,20 +1,18 @@
 """One attempt of each kind of job: prepare its file, follow its process, store what it made."""
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from django.conf import settings
 from django.db import OperationalError
 
-from evaluation.services import generation
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.artefacts import ArtefactError, verify
 from training.services import models, runs
+from worker import generation
 from worker.supervise import Attempt, Event, Outcome
 
 log = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ def train(claim: jobs.Claim) -> None:
 
 
 def generate(claim: jobs.Claim) -> None:
-    _guard(claim, _generate)
+    _guard(claim, generation.run_attempt)
 
 
 def _guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
@@ -109,42 +107,3 @@ def _store_metrics(claim: jobs.Claim, events: list[Event]) -> None:
             jobs.note(claim, f"{str(event['stage']).capitalize()}.")
     if metrics:
         runs.record_metrics(claim, metrics)
-
-
-def _generate(claim: jobs.Claim) -> Outcome:
-    run = generation.begin_attempt(claim)
-    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(run.pk) / f"attempt-{claim.attempt}"
-    folder.mkdir(parents=True, exist_ok=True)
-    prompts = generation.remaining(run)
-    prompts_file = folder / "prompts.jsonl"
-    with prompts_file.open("w", encoding="utf-8") as out:
-        out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
-    already = generation.expected(run) - sum(len(prompt["wanted"]) for prompt in prompts)
-    job = {
-        "base_model": (run.baseline.base or run.baseline).path,
-        "sides": [
-            {"model": str(model.pk), "adapter": model.path if model.base_id else None}
-            for model in run.model_versions
-        ],
-        "prompts_file": str(prompts_file),
-        "decoding": run.decoding,
-    }
-    if prompts:
-        attempt = Attempt(
-            claim, "worker.ml.generate", job, folder, lambda events: _store_responses(claim, events)
-        )
-        outcome = attempt.run()
-    else:
-        outcome = Outcome(Job.Status.SUCCEEDED, message="", done={"facts": run.facts})
-    if outcome.status == Job.Status.SUCCEEDED:
-        generation.complete(claim, outcome.done["facts"] | {"responses_of_earlier_attempts": already})
-        shutil.rmtree(folder, ignore_errors=True)
-    return outcome
-
-
-def _store_responses(claim: jobs.Claim, events: list[Event]) -> None:
-    for event in events:
-        if event["event"] == "responses":
-            generation.record_responses(claim, event["responses"])
-        elif event["event"] == "stage":
-            jobs.note(claim, f"{str(event['stage']).capitalize()}.")

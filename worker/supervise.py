@@ -128,7 +128,7 @@ class Attempt:
             self._last_beat = 0.0
         elif kind == "step":
             self._advance(event["step"], event["total_steps"])
-        elif kind == "responses":
+        elif kind in ("responses", "timings", "failures"):
             self._advance(event["done"], event["total"])
         elif kind == "done":
             outcome.status, outcome.done, outcome.message = Job.Status.SUCCEEDED, event, ""

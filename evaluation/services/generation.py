@@ -1,14 +1,11 @@
-"""Generation runs: launch, store responses batch by batch, make pairs when every side is complete."""
+"""Generation runs: what may be compared, launching, and trying again what failed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from evaluation.comparison import Judge
-from evaluation.matching import printable
-from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
-from evaluation.services import comparisons
+from evaluation import endpoints
+from evaluation.models import GenerationRun, PromptSet, RunCandidate
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -18,7 +15,6 @@ from training.config import DecodingConfig
 from training.models import ModelVersion
 
 MAX_CANDIDATES = 8
-_BATCH = 1000
 
 
 def launch(
@@ -29,19 +25,29 @@ def launch(
     candidates: Sequence[ModelVersion],
     decoding: DecodingConfig,
     baseline: ModelVersion | None = None,
+    engine: str = endpoints.LOCAL,
     idempotency_key: str | None = None,
 ) -> GenerationRun:
     """Queue the responses of a baseline and its candidates; without a baseline, it is the first candidate's base.
 
-    Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, not_local, adapter_other_base,
-    template_mismatch.
+    `engine` is local or the name of a configured endpoint, which then answers for every model.
+    Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
+    merged_model, adapter_other_base, template_mismatch.
     """
     baseline = _baseline(baseline, candidates)
-    check_models(baseline, candidates)
+    _check_distinct([baseline, *candidates])
+    if engine == endpoints.LOCAL:
+        check_local(baseline, candidates)
+    elif engine not in endpoints.configured():
+        known = ", ".join([endpoints.LOCAL, *endpoints.configured()])
+        raise DomainError(
+            "unknown_engine", f"There is no engine {engine}; choose one of {known}.", status=400
+        )
     frozen = {
         "name": name,
         "prompt_set": prompt_set,
         "baseline": baseline,
+        "engine": engine,
         "decoding": decoding.model_dump(),
     }
     try:
@@ -86,15 +92,21 @@ def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion])
     return found
 
 
-def check_models(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
-    """Raise DomainError unless one loaded base can answer for all of them, rendering prompts in one way."""
-    models = [baseline, *candidates]
+def _check_distinct(models: list[ModelVersion]) -> None:
     for number, model in enumerate(models):
         if model in models[:number]:
             raise DomainError("same_model", f"{model} is chosen twice; every model answers once.", status=400)
+
+
+def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
+    """Raise DomainError unless one loaded base can answer for all of them, rendering prompts in one way."""
+    models = [baseline, *candidates]
+    for model in models:
         if model.kind == ModelVersion.Kind.EXTERNAL:
             raise DomainError(
-                "not_local", f"{model} is known by its name alone; no worker can load it.", status=400
+                "not_local",
+                f"{model} is known by its name alone; no worker can load it. Choose the endpoint that serves it.",
+                status=400,
             )
         if model.kind == ModelVersion.Kind.MERGED:
             raise DomainError(
@@ -129,95 +141,6 @@ def _template_hash(model: ModelVersion) -> str | None:
     return model.run.facts.get("template_hash") if model.run else None
 
 
-@transaction.atomic
-def begin_attempt(claim: jobs.Claim) -> GenerationRun:
-    jobs.check_current(claim)
-    return GenerationRun.objects.select_related("prompt_set", "baseline__base").get(pk=claim.job_id)
-
-
-def remaining(run: GenerationRun) -> list[dict[str, Any]]:
-    """Prompts with what they still lack, as [model id, sample]: what an interrupted run has yet to do."""
-    every = [(str(model.pk), sample) for model in run.model_versions for sample in range(run.samples)]
-    done: dict[int, set[tuple[str, int]]] = {}
-    for prompt_id, model_id, sample in run.responses.values_list("prompt_id", "model_id", "sample"):
-        done.setdefault(prompt_id, set()).add((str(model_id), sample))
-    return [
-        {
-            "prompt_id": prompt.pk,
-            "key": prompt.key,
-            "instruction": prompt.instruction,
-            "input": prompt.input,
-            "wanted": wanted,
-        }
-        for prompt in run.prompt_set.prompts.all()
-        if (wanted := [each for each in every if each not in done.get(prompt.pk, ())])
-    ]
-
-
-def expected(run: GenerationRun) -> int:
-    """How many responses the whole run has."""
-    return run.prompt_set.size * len(run.model_versions) * run.samples
-
-
-@transaction.atomic
-def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None:
-    """Store one batch; a response that is already there stays as it was.
-
-    Raises DomainError `unknown_prompt` when one of them answers a prompt that is not the run's; then none is stored.
-    """
-    jobs.check_current(claim)
-    run = GenerationRun.objects.select_related("prompt_set").get(pk=claim.job_id)
-    judge = comparisons.judge_of(run.prompt_set)
-    prompts = Prompt.objects.filter(prompt_set=run.prompt_set_id).in_bulk(
-        {response["prompt_id"] for response in responses}
-    )
-    unknown = [response["prompt_id"] for response in responses if response["prompt_id"] not in prompts]
-    if unknown:
-        raise DomainError(
-            "unknown_prompt",
-            f"The worker answered prompt {unknown[0]}, which this run never asked; the batch was refused.",
-        )
-    Response.objects.bulk_create(
-        [_response(run, judge, prompts[response["prompt_id"]], response) for response in responses],
-        ignore_conflicts=True,
-    )
-
-
-def _response(run: GenerationRun, judge: Judge, prompt: Prompt, values: dict[str, Any]) -> Response:
-    text = printable(values["text"])
-    match, measures = comparisons.judged(judge, prompt, text)
-    own = {name: value for name, value in values.items() if name not in ("model", "text")}
-    return Response(run=run, model_id=values["model"], text=text, match=match, measures=measures, **own)
-
-
-@transaction.atomic
-def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
-    """Make the pairs of every candidate once each model has answered everything; returns their number."""
-    jobs.check_current(claim)
-    run = GenerationRun.objects.get(pk=claim.job_id)
-    made = {
-        (prompt_id, model_id, sample): pk
-        for pk, prompt_id, model_id, sample in run.responses.values_list(
-            "pk", "prompt_id", "model_id", "sample"
-        )
-    }
-    missing = expected(run) - len(made)
-    if missing:
-        raise DomainError("incomplete", f"{missing:,} responses are still missing.")
-    baseline = [key for key in made if key[1] == run.baseline_id]
-    pairs = [
-        Pair(
-            run=run,
-            prompt_id=prompt_id,
-            sample=sample,
-            candidate_model=candidate,
-            baseline_id=made[prompt_id, run.baseline_id, sample],
-            candidate_id=made[prompt_id, candidate.pk, sample],
-        )
-        for candidate in run.candidates
-        for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
-    ]
-    Pair.objects.bulk_create(pairs, ignore_conflicts=True, batch_size=_BATCH)
-    GenerationRun.objects.filter(pk=run.pk).update(facts=facts)
-    comparisons.summarise(run)
-    return len(pairs)
+def try_again(*, user: User, run: GenerationRun) -> None:
+    """Queue a failed run again; what it has stored stays, so that only what is missing is made."""
+    jobs.try_again(job=run, user=user)

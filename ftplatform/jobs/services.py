@@ -250,6 +250,20 @@ def prioritise(*, job: Job, user: User, priority: int) -> None:
     _note(job.pk, job.attempt, f"{user} set the priority to {priority}.")
 
 
+@transaction.atomic
+def try_again(*, job: Job, user: User) -> None:
+    """A failed job takes its old place in the queue again. For jobs that go on from what they have stored; raises
+    DomainError `not_failed` for one that has not failed."""
+    audit.record(actor=user, action="job.try_again", target=job)
+    failed = Job.objects.filter(pk=job.pk, status=Job.Status.FAILED)
+    if not failed.update(
+        status=Job.Status.QUEUED, finished_at=None, losses=0, error_code="", error_message=""
+    ):
+        raise DomainError("not_failed", "Only what has failed can be tried again.")
+    _note(job.pk, job.attempt, f"Tried again by {user}.", old=Job.Status.FAILED, new=Job.Status.QUEUED)
+    queues.ring_on_commit(job.queue)
+
+
 def recover() -> int:
     """Take every running job back whose lease ran out (or that never had one), then ring for queued work.
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Assignment, Rating, ReviewItem
-from evaluation.services import assignment, campaigns, generation, invitations, ratings, reports
+from evaluation.services import assignment, campaigns, invitations, ratings, reports, responses
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -72,8 +72,8 @@ def test_any_text_of_a_model_is_stored_and_shown(client, owner, text):
     assert claim is not None
     prompt = run.prompt_set.prompts.get()
     for model in run.model_versions:
-        generation.record_responses(claim, [factories.response(run, prompt, model, text=text)])
-    generation.complete(claim, {})
+        responses.record_responses(claim, [factories.response(run, prompt, model, text=text)])
+    responses.complete(claim, {})
     jobs.finish(claim, Job.Status.SUCCEEDED)
     client.force_login(owner)
     for address in (

@@ -4,7 +4,7 @@ import pytest
 
 from evaluation import rubrics
 from evaluation.models import Pair, Response
-from evaluation.services import campaigns, generation
+from evaluation.services import campaigns, generation, responses
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from tests import factories
@@ -101,8 +101,8 @@ def test_what_remains_is_every_response_not_yet_there(owner):
     run = factories.generation_run(owner, prompts=2, finished=False)
     claim = claimed(run)
     first, second = run.prompt_set.prompts.all()
-    generation.record_responses(claim, [factories.response(run, first, run.candidate)])
-    assert [(item["prompt_id"], item["wanted"]) for item in generation.remaining(run)] == [
+    responses.record_responses(claim, [factories.response(run, first, run.candidate)])
+    assert [(item["prompt_id"], item["wanted"]) for item in responses.remaining(run)[0]] == [
         (first.pk, [(str(run.baseline_id), 0)]),
         (second.pk, [(str(run.baseline_id), 0), (str(run.candidate.pk), 0)]),
     ]
@@ -112,7 +112,7 @@ def test_the_first_response_stays(owner):
     run = factories.generation_run(owner, prompts=1, finished=False)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     for text in ("first", "second"):
-        generation.record_responses(claim, [factories.response(run, prompt, run.candidate, text=text)])
+        responses.record_responses(claim, [factories.response(run, prompt, run.candidate, text=text)])
     assert Response.objects.get().text == "first"
 
 
@@ -121,7 +121,7 @@ def test_an_answer_to_a_prompt_of_another_set_is_refused_by_name(owner):
     claim, stranger = claimed(run), factories.prompt_set(owner, 1).prompts.get()
     good = factories.response(run, run.prompt_set.prompts.get(), run.baseline)
     with pytest.raises(DomainError) as caught:
-        generation.record_responses(claim, [good, factories.response(run, stranger, run.baseline)])
+        responses.record_responses(claim, [good, factories.response(run, stranger, run.baseline)])
     assert caught.value.code == "unknown_prompt" and str(stranger.pk) in caught.value.detail
     assert not Response.objects.exists()
 
@@ -130,9 +130,9 @@ def test_no_pairs_before_every_model_has_answered(owner):
     run = factories.generation_run(owner, prompts=1, finished=False, candidates=2)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     for model in run.model_versions[:-1]:
-        generation.record_responses(claim, [factories.response(run, prompt, model)])
+        responses.record_responses(claim, [factories.response(run, prompt, model)])
     with pytest.raises(DomainError) as caught:
-        generation.complete(claim, {})
+        responses.complete(claim, {})
     assert caught.value.code == "incomplete" and not Pair.objects.exists()
 
 

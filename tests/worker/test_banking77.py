@@ -58,7 +58,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
         name="banking77",
         prompt_set=PromptSet.objects.get(),
         candidates=[run.adapter],
-        decoding=DecodingConfig(max_new_tokens=32, batch_size=50),
+        decoding=DecodingConfig(max_new_tokens=32, batch_size=50, latency_prompts=4),
     )
     run_next(queues.GPU)
     compared = GenerationRun.objects.get(pk=compared.pk)

@@ -26,7 +26,7 @@ def as_text(value: Any) -> str:
 
 def render_prompt(tokenizer: Any, instruction: str, input_value: Any) -> str:
     """The text a model is given: system and user turns and the opening of the assistant's turn."""
-    return _apply(tokenizer, _prompt_messages(instruction, input_value), opening=True)
+    return _apply(tokenizer, prompt_messages(instruction, input_value), opening=True)
 
 
 def render_example(tokenizer: Any, instruction: str, input_value: Any, output: Any) -> tuple[str, str]:
@@ -37,7 +37,7 @@ def render_example(tokenizer: Any, instruction: str, input_value: Any, output: A
     """
     prompt = render_prompt(tokenizer, instruction, input_value)
     answer = {"role": "assistant", "content": as_text(output)}
-    whole = _apply(tokenizer, [*_prompt_messages(instruction, input_value), answer], opening=False)
+    whole = _apply(tokenizer, [*prompt_messages(instruction, input_value), answer], opening=False)
     if not whole.startswith(prompt):
         raise MlError(
             "template_inconsistent",
@@ -54,7 +54,8 @@ def template_hash(tokenizer: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _prompt_messages(instruction: str, input_value: Any) -> list[dict[str, str]]:
+def prompt_messages(instruction: str, input_value: Any) -> list[dict[str, str]]:
+    """System and user turn of a prompt."""
     return [{"role": "system", "content": instruction}, {"role": "user", "content": as_text(input_value)}]
 
 

@@ -1,24 +1,29 @@
-"""Responses of several models to the same prompts: `python -m worker.ml.generate JOB.json`.
+"""Responses of several models to the same prompts, made here: `python -m worker.ml.generate JOB.json`.
 
-One base is loaded; a model is that base with its adapter switched on, or with none. All models answer a batch one
-after the other in rotating order, so that none always meets the colder machine.
+One base is loaded; a model is that base with its adapter switched on, or with none. First every model answers
+everything with many rows at once, for throughput; then some prompts are answered again one by one, for latency.
 """
 
 import sys
 import time
-from dataclasses import dataclass
-from itertools import product
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.artefacts import verify
 from training.config import DecodingConfig
-from worker.ml.data import prompt_ids, read_jsonl, refuse_control_tokens
+from worker.ml.data import prompt_ids, refuse_control_tokens
 from worker.ml.errors import MlError
+from worker.ml.latency import measure, warm_up
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
+from worker.ml.prompts import Measurement, read_prompts
 from worker.ml.protocol import Reporter, run_command
+from worker.ml.sides import Prompt, Sides, check_adapter
+
+COMMIT_RESPONSES = 64
+COMMIT_SECONDS = 2.0
+WARM_UP_TOKENS = 4
 
 
 class Side(BaseModel):
@@ -39,39 +44,12 @@ class GenerateJob(BaseModel):
     sides: list[Side] = Field(min_length=1)
     prompts_file: Path
     decoding: DecodingConfig
-
-
-class PromptLine(BaseModel):
-    """One line of the prompts file; `wanted` are the responses still missing, as (model, sample)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt_id: str | int
-    key: str
-    instruction: str
-    input: Any
-    wanted: list[tuple[str, int]]
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt with its token ids."""
-
-    prompt_id: str | int
-    key: str
-    wanted: frozenset[tuple[str, int]]
-    token_ids: list[int]
+    measurements: list[Measurement] = []
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage, responses (for each batch, model and sample) and done."""
-    try:
-        job = GenerateJob.model_validate(raw_job)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise MlError(
-            "job_invalid", f"The job's {'.'.join(map(str, first['loc']))}: {first['msg']}."
-        ) from error
+    """Run one job; emits stage, responses, timings and done."""
+    job = _parse(raw_job)
     adapters = {side.model: side.adapter for side in job.sides}
     with reporter.quiet_stage("checking inputs"):
         base_path = resolve_base(job.base_model)
@@ -84,216 +62,156 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     with reporter.quiet_stage("loading model"):
         device = device_name()
         model = load_base(base_path, quantisation=job.decoding.quantisation, device=device)
-        sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding, reporter)
+        sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding)
+    work = Work(reporter, job, sides, prompts)
     with reporter.quiet_stage("warming up"):
         sides.prove_adapters(prompts[0].token_ids)
-        for model_id in adapters:
-            sides.respond(
-                model_id, 0, prompts[: job.decoding.batch_size], seed=job.decoding.seed, max_new_tokens=4
-            )
+        work.warm_up()
+    facts = _conditions(job, base, model, device)
+    if job.measurements:
+        facts["latency"] = work.conditions()
+    reporter.emit("facts", facts=facts)
     reporter.stage("generating")
-    total = sum(len(prompt.wanted) for prompt in prompts)
-    seconds = _generate_all(reporter, sides, list(adapters), prompts, job.decoding)
-    reporter.emit(
-        "done",
-        artefact=None,
-        facts={
-            "responses": total,
-            "seconds": round(seconds, 3),
-            "device": device,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "quantisation": job.decoding.quantisation,
-            "merge_state": "unmerged",
-            "warm_up": True,
-            "batch_size": job.decoding.batch_size,
-            "base_sha256": base["sha256"],
-            "template_hash": base["template_hash"],
-        },
-    )
+    seconds = work.generate()
+    if job.measurements:
+        reporter.stage("measuring latency")
+        work.measure()
+    facts |= {"responses": work.total - len(job.measurements), "seconds": round(seconds, 3)}
+    reporter.emit("done", artefact=None, facts=facts)
 
 
-def check_adapter(folder: Path, base: dict[str, Any]) -> dict[str, Any]:
-    """The facts of an adapter that is whole and belongs to this base; `base` comes from `inspect_base`.
-
-    Raises ArtefactError, or MlError with code adapter_other_base or template_mismatch.
-    """
-    facts = verify(folder)
-    # The template first: a changed template also changes the base's files, and is the more precise finding.
-    if facts["template_hash"] != base["template_hash"]:
+def _parse(raw_job: dict[str, Any]) -> GenerateJob:
+    try:
+        return GenerateJob.model_validate(raw_job)
+    except ValidationError as error:
+        first = error.errors()[0]
         raise MlError(
-            "template_mismatch",
-            f"The adapter in {folder} was trained with the chat template {facts['template_hash']}, the base now has "
-            f"{base['template_hash']}; restore the tokenizer it was trained with or train again.",
-        )
-    if facts["base"]["sha256"] != base["sha256"]:
-        raise MlError(
-            "adapter_other_base",
-            f"The adapter in {folder} was trained on {facts['base']['name']} with other files than this base "
-            f"model; "
-            "choose the base it was trained on.",
-        )
-    return facts
+            "job_invalid", f"The job's {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from error
 
 
 def _read_prompts(file: Path, tokenizer: Any) -> list[Prompt]:
-    """All prompts, shortest first, so that a batch pads little."""
-    try:
-        lines = [PromptLine.model_validate(item) for item in read_jsonl(file)]
-    except ValidationError as error:
-        raise MlError(
-            "data_invalid", f"{file} has a line that is no prompt: {error.errors()[0]['msg']}."
-        ) from error
-    refuse_control_tokens(
-        tokenizer, ((str(line.prompt_id), (line.instruction, line.input)) for line in lines)
-    )
+    """All prompts, longest first: neighbours pad little, and what does not fit the memory says so at once."""
+    lines = read_prompts(file)
+    refuse_control_tokens(tokenizer, ((line.key, (line.instruction, line.input)) for line in lines))
     prompts = [
         Prompt(
             line.prompt_id,
             line.key,
-            frozenset(line.wanted),
             prompt_ids(tokenizer, line.instruction, line.input),
+            frozenset(line.wanted),
         )
         for line in lines
     ]
-    return sorted(prompts, key=lambda prompt: len(prompt.token_ids))
+    return sorted(prompts, key=lambda prompt: -len(prompt.token_ids))
 
 
 def _check_context(base: dict[str, Any], prompts: list[Prompt], decoding: DecodingConfig) -> None:
-    longest = prompts[-1]
+    longest = prompts[0]
     needed = len(longest.token_ids) + decoding.max_new_tokens
     if base["context"] and needed > base["context"]:
         raise MlError(
             "prompt_too_long",
-            f"Prompt {longest.prompt_id} with its answer may need {needed} tokens, the base model reads "
+            f"Prompt {longest.key} with its answer may need {needed} tokens, the base model reads "
             f"{base['context']}; shorten the prompt or lower max_new_tokens.",
         )
 
 
-def _generate_all(
-    reporter: Reporter, sides: "Sides", models: list[str], prompts: list[Prompt], decoding: DecodingConfig
-) -> float:
-    """Generate batch by batch, every model and sample of each; returns the seconds spent generating."""
-    done, seconds = 0, 0.0
-    total = sum(len(prompt.wanted) for prompt in prompts)
-    for index in range(0, len(prompts), decoding.batch_size):
-        batch = prompts[index : index + decoding.batch_size]
-        number = index // decoding.batch_size
-        turn = number % len(models)
-        for model, sample in product(models[turn:] + models[:turn], range(decoding.samples)):
-            wanted = [prompt for prompt in batch if (model, sample) in prompt.wanted]
-            if not wanted:
-                continue
-            started = time.monotonic()
-            responses = sides.respond(
-                model, sample, wanted, seed=decoding.seed + number, max_new_tokens=decoding.max_new_tokens
-            )
+def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str) -> dict[str, Any]:
+    """Under which conditions every model answers."""
+    return {
+        "engine": "local",
+        "device": device,
+        "device_name": _device_label(device),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "quantisation": job.decoding.quantisation,
+        "merge_state": "unmerged",
+        "batching": "continuous",
+        "warm_up": True,
+        "batch_size": job.decoding.batch_size,
+        "base_sha256": base["sha256"],
+        "template_hash": base["template_hash"],
+    }
+
+
+def _device_label(device: str) -> str:
+    import platform
+
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} with {torch.get_num_threads()} threads"
+
+
+class Work:
+    """What is to be done, told to the supervisor as it gets done."""
+
+    def __init__(self, reporter: Reporter, job: GenerateJob, sides: Sides, prompts: list[Prompt]) -> None:
+        self._reporter, self._job, self._sides, self._prompts = reporter, job, sides, prompts
+        self._models = [side.model for side in job.sides]
+        self.total = sum(len(prompt.wanted) for prompt in prompts) + len(job.measurements)
+        self._done = 0
+
+    def _tick(self) -> None:
+        self._reporter.alive()
+        self._reporter.check_stop()
+
+    def warm_up(self) -> None:
+        """A few tokens of every model, as many rows at once as there will be."""
+        some = self._prompts[: self._job.decoding.batch_size]
+        for model in self._models:
+            rows = [self._sides.row(prompt, 0) for prompt in some]
+            list(self._sides.write(model, rows, tick=self._tick, max_new_tokens=WARM_UP_TOKENS))
+
+    def generate(self) -> float:
+        """Let one model after the other write what it still owes; returns the seconds that took."""
+        seconds = 0.0
+        for model in self._models:
+            rows = [
+                self._sides.row(prompt, sample)
+                for prompt in self._prompts
+                for name, sample in sorted(prompt.wanted)
+                if name == model
+            ]
+            started = last = time.monotonic()
+            finished: list[dict[str, Any]] = []
+            for ended in self._sides.write(model, rows, tick=self._tick):
+                finished += [self._sides.response(model, row) for row in ended]
+                now = time.monotonic()
+                if len(finished) >= COMMIT_RESPONSES or now - last >= COMMIT_SECONDS:
+                    self._hand_over("responses", finished)
+                    finished, last = [], now
+            if finished:
+                self._hand_over("responses", finished)
             seconds += time.monotonic() - started
-            done += len(responses)
-            reporter.emit("responses", responses=responses, done=done, total=total)
-    return seconds
+        return seconds
 
+    def measure(self) -> None:
+        """Take the planned measurements in their order."""
+        prompts = {prompt.prompt_id: prompt for prompt in self._prompts}
+        planned = sorted(self._job.measurements, key=lambda each: each.place)
+        warm_up(self._sides, self._models, prompts[planned[0].prompt_id], self._tick)
+        for _, group in groupby(planned, key=lambda each: each.prompt_id):
+            timings = [measure(self._sides, each, prompts[each.prompt_id], self._tick) for each in group]
+            self._hand_over("timings", timings)
 
-class Sides:
-    """One loaded base with the adapters of all models, of which exactly the asked one is on."""
+    def _hand_over(self, kind: str, items: list[dict[str, Any]]) -> None:
+        self._done += len(items)
+        self._reporter.emit(kind, **{kind: items}, done=self._done, total=self.total)
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        ends: set[int],
-        adapters: dict[str, Path | None],
-        decoding: DecodingConfig,
-        reporter: Reporter,
-    ) -> None:
-        self._tokenizer, self._ends, self._decoding, self._reporter = tokenizer, ends, decoding, reporter
-        self._adapters = {model: folder for model, folder in adapters.items() if folder}
-        self._model = _with_adapters(model, self._adapters)
-        # The base's own defaults (top_k, repetition penalty) would otherwise fill what `_settings` leaves
-        # open.
-        self._model.generation_config = self._settings(decoding.max_new_tokens)
-        self._model.eval()
-
-    def prove_adapters(self, token_ids: list[int]) -> None:
-        """Raise MlError("adapter_not_applied") unless each adapter changes what the base says."""
-        from worker.ml.adapters import require_effect
-
-        for name in self._adapters:
-            self._model.set_adapter(name)
-            require_effect(self._model, token_ids, adapter=name)
-
-    def respond(
-        self, model: str, sample: int, prompts: list[Prompt], *, seed: int, max_new_tokens: int
-    ) -> list[dict[str, Any]]:
-        """Generate for one batch; a latency is the time until that very sequence ended."""
-        import torch
-        from transformers import StoppingCriteriaList
-
-        from worker.ml.timing import FinishTimes
-
-        batch = self._tokenizer.pad(
-            {"input_ids": [prompt.token_ids for prompt in prompts]}, return_tensors="pt"
-        )
-        batch = batch.to(self._model.device)
-        width = batch["input_ids"].shape[1]
-        torch.manual_seed(seed + sample)
-        watch = FinishTimes(len(prompts), self._ends, self._reporter)
-        with torch.no_grad(), self._only(model):
-            output = self._model.generate(
-                **batch,
-                generation_config=self._settings(max_new_tokens),
-                stopping_criteria=StoppingCriteriaList([watch]),
-            )
-        seconds = watch.seconds()
-        return [
-            {"model": model, "sample": sample, "batch_size": len(prompts)}
-            | self._response(prompt, row[width:].tolist(), seconds[number])
-            for number, (prompt, row) in enumerate(zip(prompts, output, strict=True))
-        ]
-
-    def _response(self, prompt: Prompt, tokens: list[int], seconds: float) -> dict[str, Any]:
-        end = next((index for index, token in enumerate(tokens) if token in self._ends), None)
-        written = tokens if end is None else tokens[:end]
+    def conditions(self) -> dict[str, Any]:
+        """Under which conditions the latencies were taken; the same for every model but for its adapter."""
         return {
-            "prompt_id": prompt.prompt_id,
-            "text": self._tokenizer.decode(written, skip_special_tokens=True).strip(),
-            "input_tokens": len(prompt.token_ids),
-            "output_tokens": len(tokens) if end is None else end + 1,  # the end token is generated too
-            "batch_latency_ms": round(seconds * 1000, 1),
-            "finish_reason": "length" if end is None else "stop",
+            "batch_size": 1,
+            "warm_up": "every model, twice",
+            "order": "the models in random order for every prompt",
+            "cache": "keys and values of the response itself; no prompt was in a cache before",
+            "adapter": {
+                model: "switched on, not merged" if model in self._sides.adapters else "none"
+                for model in self._models
+            },
         }
-
-    def _only(self, model: str) -> Any:
-        """A context in which exactly this model's adapter is on."""
-        from contextlib import nullcontext
-
-        if model in self._adapters:
-            self._model.set_adapter(model)
-            return nullcontext()
-        return self._model.disable_adapter() if self._adapters else nullcontext()
-
-    def _settings(self, max_new_tokens: int) -> Any:
-        from transformers import GenerationConfig
-
-        sampled = self._decoding.temperature > 0
-        sampling = {"temperature": self._decoding.temperature, "top_p": self._decoding.top_p, "top_k": 0}
-        return GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            do_sample=sampled,
-            pad_token_id=self._tokenizer.pad_token_id,
-            eos_token_id=sorted(self._ends),
-            **(sampling if sampled else {}),
-        )
-
-
-def _with_adapters(model: Any, adapters: dict[str, Path]) -> Any:
-    from peft import PeftModel
-
-    for number, (name, folder) in enumerate(adapters.items()):
-        if number == 0:
-            model = PeftModel.from_pretrained(model, folder, adapter_name=name)
-        else:
-            model.load_adapter(folder, adapter_name=name)
-    return model
 
 
 if __name__ == "__main__":

@@ -1,0 +1,224 @@
+"""Generation runs whose engine is an endpoint: a real HTTP server, real worker processes, the whole path."""
+
+import threading
+import time
+
+import pytest
+
+from evaluation.models import Failure, GenerationRun, Pair, Response
+from evaluation.services import generation
+from ftplatform import queues
+from ftplatform.jobs import services as jobs
+from tests import factories
+from tests.worker.chat_server import completion, echo, serving
+from training.config import DecodingConfig
+from worker.tasks import run_next
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server():
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def launch(server, settings, monkeypatch):
+    """Launch a run on the server; the models' names differ from those that it serves them under."""
+    owner = factories.user()
+    baseline, candidate = factories.external_model(owner), factories.external_model(owner)
+    monkeypatch.setenv("TEST_ENGINE_KEY", "secret")
+    settings.GENERATION_ENDPOINTS = {
+        "engine": {
+            "base_url": server.url,
+            "key_variable": "TEST_ENGINE_KEY",
+            "models": {baseline.name: "base-served", candidate.name: "tuned-served"},
+            "timeout_seconds": 2,
+            "attempts": 2,
+            "patience_seconds": 0,
+            "concurrency": 3,
+        }
+    }
+
+    def start(prompts=4, **decoding):
+        values = {"latency_prompts": 0, "max_new_tokens": 16} | decoding
+        return generation.launch(
+            user=owner,
+            name="served",
+            prompt_set=factories.prompt_set(owner, prompts),
+            candidates=[candidate],
+            baseline=baseline,
+            engine="engine",
+            decoding=DecodingConfig(**values),
+        )
+
+    return start
+
+
+def worked(run):
+    run_next(queues.GPU)
+    return GenerationRun.objects.get(pk=run.pk)
+
+
+def about(request, number):
+    return f"May I, {number}?" in request["messages"][-1]["content"]
+
+
+def test_an_endpoint_answers_for_every_model(launch, server):
+    run = worked(launch(samples=2))
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    assert Pair.objects.filter(run=run).count() == 8
+    pair = Pair.objects.select_related("baseline", "candidate").first()
+    assert pair is not None
+    assert pair.baseline.text.startswith("base-served on") and pair.candidate.text.startswith(
+        "tuned-served on"
+    )
+    assert (pair.candidate.input_tokens, pair.candidate.finish_reason) == (7, "stop")
+    assert run.facts["engine"] == "engine" and run.facts["served"]
+    request, headers = server.asked[0]
+    assert headers["Authorization"] == "Bearer secret"
+    assert (request["max_tokens"], request["temperature"]) == (16, 0.0)
+    seeds = {asked["seed"] for asked, _ in server.asked}
+    assert len(seeds) == 4 * 2  # one for each prompt and sample, the same for both models
+
+
+def test_passing_trouble_is_tried_again_and_leaves_no_trace(launch, server):
+    def behave(handler, request, nth):
+        if about(request, 1) and nth == 1:
+            return handler.reply(500, b"boom", Retry_After="0")
+        if about(request, 2) and nth == 1:
+            return handler.reply(200, b"<html>oops")
+        if about(request, 3) and nth == 1:
+            return handler.reply_json({"error": {"message": "CUDA out of memory"}})
+        return echo(handler, request, nth)
+
+    server.behave = behave
+    run = worked(launch())
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    assert not Failure.objects.exists()
+    assert not [text for text in texts(run) if "boom" in text or "html" in text or "CUDA" in text]
+
+
+def texts(run):
+    return list(Response.objects.filter(run=run).values_list("text", flat=True))
+
+
+def test_what_cannot_be_answered_is_named_and_can_be_tried_again(launch, server):
+    def refuse(handler, request, nth):
+        if about(request, 2) and request["model"] == "tuned-served":
+            return handler.reply(400, b"this prompt is too long")
+        return echo(handler, request, nth)
+
+    server.behave = refuse
+    run = worked(launch())
+    assert (run.status, run.error_code) == (run.Status.FAILED, "incomplete")
+    assert run.candidate.name in run.error_message and "this prompt is too long" in run.error_message
+    failure = Failure.objects.select_related("prompt").get()
+    assert (failure.prompt.key, failure.code) == ("p2", "endpoint_status")
+    assert len(texts(run)) == 7 and not Pair.objects.exists()
+
+    server.behave, before = echo, len(server.asked)
+    generation.try_again(user=run.created_by, run=run)
+    run = worked(run)
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    assert len(server.asked) == before + 1
+    assert not Failure.objects.exists() and Pair.objects.count() == 4
+
+
+def test_an_engine_that_times_out_half_way_loses_nothing(launch, server):
+    answered = threading.Semaphore(5)
+
+    def hang(handler, request, nth):
+        if answered.acquire(blocking=False):
+            return echo(handler, request, nth)
+        server.down = True
+        time.sleep(4)
+        return None
+
+    server.behave = hang
+    run = worked(launch(prompts=6))
+    assert run.status == run.Status.FAILED
+    assert run.error_code == "endpoint_timeout" and "engine" in run.error_message
+    kept = set(Response.objects.filter(run=run).values_list("pk", flat=True))
+    assert len(kept) == 5
+
+    server.behave, server.down, before = echo, False, len(server.asked)
+    generation.try_again(user=run.created_by, run=run)
+    run = worked(run)
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    assert len(server.asked) == before + 12 - 5
+    assert kept < set(Response.objects.filter(run=run).values_list("pk", flat=True))
+    assert Response.objects.filter(run=run).count() == 12
+
+
+def test_a_model_that_is_not_served_is_named_with_what_is(launch, settings):
+    run = launch()
+    settings.GENERATION_ENDPOINTS["engine"]["models"] = {}
+    run = worked(run)
+    assert (run.status, run.error_code) == (run.Status.FAILED, "model_not_served")
+    assert run.baseline.name in run.error_message and "tuned-served" in run.error_message
+
+
+def test_a_worker_without_the_key_says_which_variable_it_lacks(launch, monkeypatch):
+    monkeypatch.delenv("TEST_ENGINE_KEY")
+    run = worked(launch())
+    assert run.error_code == "endpoint_key" and "TEST_ENGINE_KEY" in run.error_message
+
+
+def test_empty_and_huge_responses_are_stored_as_they_are(launch, server):
+    def behave(handler, request, nth):
+        return handler.reply_json(completion("" if about(request, 0) else "x" * 1_000_000))
+
+    server.behave = behave
+    run = worked(launch(prompts=2))
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    assert sorted(map(len, texts(run))) == [0, 0, 1_000_000, 1_000_000]
+
+
+def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
+    busy = threading.Lock()
+    together = []
+
+    def behave(handler, request, nth):
+        if request.get("stream"):
+            together.append(not busy.acquire(blocking=False))
+            handler.stream("one two three", pause=0.03)
+            busy.release()
+            return None
+        return echo(handler, request, nth)
+
+    server.behave = behave
+    run = worked(launch(latency_prompts=3))
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    timings = list(run.timings.all())
+    assert len(timings) == 6 and {timing.output_tokens for timing in timings} == {3}
+    for timing in timings:
+        assert timing.first_token_ms is not None and timing.token_ms is not None
+        assert 25 < timing.first_token_ms < timing.total_ms
+        assert 20 < timing.token_ms < 60
+    assert len(together) == 6 + 2 and not any(together)
+    assert run.facts["latency"]["batch_size"] == 1
+
+
+def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server):
+    def hang(handler, request, nth):
+        time.sleep(1.8)
+        return echo(handler, request, nth)
+
+    server.behave = hang
+    run = launch(prompts=30)
+
+    def cancel():
+        while GenerationRun.objects.get(pk=run.pk).stage != "Generating":
+            time.sleep(0.05)
+        jobs.cancel(job=run, user=run.created_by)
+
+    from tests.worker.test_supervise import meanwhile
+
+    thread = meanwhile(cancel)
+    began = time.monotonic()
+    cancelled = worked(run)
+    thread.join()
+    assert cancelled.status == cancelled.Status.CANCELLED
+    assert time.monotonic() - began < 15

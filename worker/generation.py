@@ -1,0 +1,84 @@
+"""One attempt of a generation run: what is missing becomes a job file, what its process says is stored."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from evaluation import endpoints
+from evaluation.models import GenerationRun
+from evaluation.services import responses
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from worker.supervise import Attempt, Event, Outcome
+
+
+def run_attempt(claim: jobs.Claim) -> Outcome:
+    """Make what the run still lacks, then its pairs. Raises DomainError, also while responses are missing."""
+    run = responses.begin_attempt(claim)
+    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(run.pk) / f"attempt-{claim.attempt}"
+    folder.mkdir(parents=True, exist_ok=True)
+    prompts, measurements = responses.remaining(run)
+    outcome = Outcome(Job.Status.SUCCEEDED, message="", done={"facts": {}})
+    if prompts:
+        prompts_file = folder / "prompts.jsonl"
+        with prompts_file.open("w", encoding="utf-8") as out:
+            out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
+        module, engine = _local(run) if run.engine == endpoints.LOCAL else _remote(run)
+        job = {
+            "prompts_file": str(prompts_file),
+            "decoding": run.decoding,
+            "measurements": measurements,
+            **engine,
+        }
+        outcome = Attempt(claim, module, job, folder, lambda events: _store(claim, events)).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        already = responses.expected(run) - sum(len(prompt["wanted"]) for prompt in prompts)
+        responses.complete(claim, outcome.done["facts"] | {"responses_of_earlier_attempts": already})
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
+    sides = [
+        {"model": str(model.pk), "adapter": model.path if model.base_id else None}
+        for model in run.model_versions
+    ]
+    return "worker.ml.generate", {"base_model": (run.baseline.base or run.baseline).path, "sides": sides}
+
+
+def _remote(run: GenerationRun) -> tuple[str, dict[str, Any]]:
+    endpoint = endpoints.configured().get(run.engine)
+    if endpoint is None:
+        raise DomainError(
+            "unknown_engine",
+            f"The worker knows no endpoint {run.engine}; give it the same GENERATION_ENDPOINTS_FILE as the site.",
+        )
+    sides = [
+        {"model": str(model.pk), "served": endpoint.served_name(model.name)} for model in run.model_versions
+    ]
+    settings_ = endpoint.model_dump(exclude={"models"})
+    return "worker.ml.remote", {"name": run.engine, "sides": sides, **settings_}
+
+
+def _store(claim: jobs.Claim, events: list[Event]) -> None:
+    """Store what arrived together in as few transactions as it takes."""
+    gathered: dict[str, list[dict[str, Any]]] = {"responses": [], "timings": [], "failures": []}
+    for event in events:
+        kind = event["event"]
+        if kind in gathered:
+            gathered[kind] += event[kind]
+        elif kind == "facts":
+            responses.record_facts(claim, event["facts"])
+        elif kind == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
+    if gathered["responses"]:
+        responses.record_responses(claim, gathered["responses"])
+        jobs.progressed(claim)
+    if gathered["timings"]:
+        responses.record_timings(claim, gathered["timings"])
+    if gathered["failures"]:
+        responses.record_failures(claim, gathered["failures"])

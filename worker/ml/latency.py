@@ -1,0 +1,39 @@
+"""Single-stream latency: what one user waits when nobody else asks.
+
+Batched generation says nothing about that, and one model's figures say nothing about another's unless both were taken
+under the same conditions: one prompt at a time, after warm-up, the models in random order for every prompt, on the
+same loaded base. `first` is the time until the first token is known, which includes reading the prompt; every token
+after it is counted from there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from worker.ml.prompts import Measurement
+from worker.ml.sides import Prompt, Sides
+
+WARM_UP_ROUNDS = 2
+WARM_UP_TOKENS = 16
+
+
+def warm_up(sides: Sides, models: list[str], prompt: Prompt, tick: Callable[[], None]) -> None:
+    """Let every model answer briefly, alone in its batch, so that none pays for what happens only once."""
+    for _ in range(WARM_UP_ROUNDS):
+        for model in models:
+            rows = [sides.row(prompt, 0)]
+            list(sides.write(model, rows, tick=tick, width=1, max_new_tokens=WARM_UP_TOKENS))
+
+
+def measure(sides: Sides, planned: Measurement, prompt: Prompt, tick: Callable[[], None]) -> dict[str, Any]:
+    """Write one response with nothing beside it and time it, in milliseconds."""
+    row = sides.row(prompt, 0)
+    list(sides.write(planned.model, [row], tick=tick, width=1))
+    return {
+        "prompt_id": planned.prompt_id,
+        "model": planned.model,
+        "place": planned.place,
+        "input_tokens": len(row.token_ids),
+        "output_tokens": len(row.tokens),
+        "first_token_ms": round((row.first - row.started) * 1000, 3),
+        "total_ms": round((row.ended - row.started) * 1000, 3),
+    }
