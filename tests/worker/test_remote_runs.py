@@ -196,7 +196,7 @@ def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
     for timing in timings:
         assert timing.first_token_ms is not None and timing.token_ms is not None
         assert 25 < timing.first_token_ms < timing.total_ms
-        assert 20 < timing.token_ms < 60
+        assert 20 < timing.token_ms <= (timing.total_ms - timing.first_token_ms) / 2 + 0.001
     assert len(together) == 6 + 2 and not any(together)
     assert run.facts["latency"]["batch_size"] == 1
 

@@ -123,7 +123,7 @@ def test_an_adapter_is_on_for_its_own_model_only(model, tokenizer, ends, prompts
     adapters = {"base": None, "a.b": trained[0], "c": trained[0]}
     adapters = {name.replace(".", "-"): folder for name, folder in adapters.items()}
     sides = Sides(base, tokenizer, set(ends), adapters, DecodingConfig(max_new_tokens=LONGEST, batch_size=4))
-    texts = {}
+    texts: dict[str, dict[object, list[int]]] = {}
     for name in ("a-b", "base", "c", "base"):
         rows = [sides.row(Prompt(n, str(n), ids), 0) for n, ids in enumerate(prompts[:4])]
         for group in sides.write(name, rows, tick=lambda: None):

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from evaluation.models import GenerationRun, Pair, Response
