@@ -13,7 +13,7 @@ from tests import factories
 from training import selectors
 from training.config import TrainingConfig
 from training.forms import GROUPS, LaunchForm
-from training.models import TrainingRun
+from training.models import Measurement, TrainingRun
 from training.presets import BY_KEY, PRESETS
 from training.services import estimates, models, runs
 
@@ -175,6 +175,28 @@ def test_a_base_of_unknown_size_has_no_estimate_but_can_be_trained(client, admin
     assert "No estimate" in estimate_of(client, data, base)
     assert client.post(NEW, typed(data, base)).status_code == 302
     assert TrainingRun.objects.get().estimate is None
+
+
+def test_a_measurement_by_the_bases_own_tokenizer_is_better_than_a_guess(admin, data, base):
+    finished(admin, data, base)
+
+    def seconds():
+        found = estimates.forecast(dataset=data, base_model=base, config=TrainingConfig())
+        assert found is not None and found.seconds is not None
+        return found.seconds.value
+
+    guessed = seconds()
+    Measurement.objects.create(
+        kind=Job.Kind.MEASUREMENT,
+        status=Job.Status.SUCCEEDED,
+        finished_at=timezone.now(),
+        created_by=admin,
+        dataset=data,
+        base_model=base,
+        weights_hash=base.weights_hash,
+        result={"splits": {"train": {"counts": [[1000, 30], [2000, 15]]}}},
+    )
+    assert seconds() > 2 * guessed
 
 
 def test_interrupted_and_retried_runs_teach_the_estimate_nothing(admin, data, base):

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from training.config import TrainingConfig
 from training.estimate import Estimate, PastRun, Plan, Shape, estimate
-from training.models import Dataset, ModelVersion, TrainingRun
+from training.models import Dataset, Measurement, ModelVersion, TrainingRun
 
 _PAST_RUNS = 40
 _ROWS_READ = 400
@@ -26,16 +26,31 @@ def forecast(*, dataset: Dataset, base_model: ModelVersion, config: TrainingConf
         return None
     runs = _finished_runs()
     past = [known for run in runs if (known := _past(run)) is not None]
+    tokens, longest = _measured(dataset, base_model) or _guessed(dataset, base_model, runs)
+    plan = Plan(shape, config, dataset.train_rows, dataset.validation_rows, tokens, longest)
+    return estimate(plan, past, price_per_hour=settings.PRICE_PER_HOUR * config.devices)
+
+
+def _measured(dataset: Dataset, base_model: ModelVersion) -> tuple[float, float] | None:
+    """(mean, longest) row in tokens, as a worker has measured it with the base's own tokenizer."""
+    measurements = Measurement.objects.filter(
+        dataset=dataset, base_model=base_model, status=Measurement.Status.SUCCEEDED
+    )
+    found = measurements.values_list("result", flat=True).first()
+    counts = found["splits"]["train"]["counts"] if found else []
+    if not counts:
+        return None
+    rows = sum(count for _, count in counts)
+    return sum(length * count for length, count in counts) / rows, max(length for length, _ in counts)
+
+
+def _guessed(dataset: Dataset, base_model: ModelVersion, runs: list[TrainingRun]) -> tuple[float, float]:
+    """The same from what a past run on this very data counted, or from the number of characters."""
     typical, longest = _characters(str(dataset.split_file("train")))
     per_token = _characters_per_token(base_model, runs)
-    exact = next(
-        (_tokens(r) for r in runs if (r.dataset_id, r.base_model_id) == (dataset.pk, base_model.pk)), None
-    )
-    tokens = exact or typical / per_token
-    plan = Plan(
-        shape, config, dataset.train_rows, dataset.validation_rows, tokens, max(tokens, longest / per_token)
-    )
-    return estimate(plan, past, price_per_hour=settings.PRICE_PER_HOUR * config.devices)
+    same = (run for run in runs if (run.dataset_id, run.base_model_id) == (dataset.pk, base_model.pk))
+    tokens = next((counted for run in same if (counted := _tokens(run))), None) or typical / per_token
+    return tokens, max(tokens, longest / per_token)
 
 
 def _finished_runs() -> list[TrainingRun]:

@@ -1,0 +1,91 @@
+"""Training as an admin does it in a browser, on the embedded site with its real workers: upload, launch from a preset
+with an estimate, pause, resume, cancel, retry, compare two runs, carry the adapter away."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import services
+from tests.browser.test_loop import LONG, Visitor, browser, upload_and_register  # noqa: F401 (fixture)
+from tests.embedded.site import Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    running = Site(tmp_path_factory.mktemp("training") / "var", services.free_port())
+    running.wait_until_served()
+    yield running
+    running.clean_up()
+
+
+def launch(admin: Visitor, name: str, **settings: str) -> None:
+    """Fill the form from the toy preset, watch the estimate come, change a few settings, launch."""
+    page = admin.page
+    page.goto("/training/runs/new/")
+    page.fill("[name=name]", name)
+    admin.choose("dataset", "cases")
+    admin.choose("base_model", "tiny")
+    page.get_by_role("button", name="A quick look").click()
+    expect(page.get_by_text("Filled in.")).to_be_visible()
+    expect(page.locator("[name=name]")).to_have_value(name)
+    expect(page.locator("[name=lora_r]")).to_have_value("8")
+    expect(page.locator("#estimate")).to_contain_text("Peak memory")
+    page.locator("details.advanced").evaluate("element => { element.open = true }")
+    for field, value in (
+        {"max_length": "512", "learning_rate": "0.003", "sample_prompts": "1"} | settings
+    ).items():
+        page.fill(f"[name={field}]", value)
+    admin.submit()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(name)
+
+
+def press(admin: Visitor, button: str) -> None:
+    admin.page.get_by_role("button", name=button, exact=True).click()
+
+
+def test_an_admin_trains_without_reading_code(site, browser, tmp_path):  # noqa: F811
+    admin = Visitor(browser, site)
+    found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
+    assert found, site.said()
+    admin.sign_in(found[1], found[2])
+    upload_and_register(admin, tmp_path)
+    page, main = admin.page, admin.page.locator("main")
+
+    launch(admin, "long", batch_size="2", epochs="40", evaluate_every="10")
+    expect(page.locator("figure.chart [role=img]").first).to_be_visible(timeout=LONG)
+    press(admin, "Pause")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LONG)
+    press(admin, "Resume")
+    expect(main).to_contain_text("Going on from the checkpoint", timeout=LONG)
+    press(admin, "Cancel the run")
+    expect(page.get_by_role("link", name="Launch again with changes")).to_be_visible(timeout=LONG)
+    expect(main).to_contain_text("Answers along the way")
+
+    page.get_by_role("link", name="Launch again with changes").click()
+    expect(page.locator("[name=epochs]")).to_have_value("40.0")
+    page.fill("[name=name]", "short")
+    page.fill("[name=epochs]", "0.5")
+    page.fill("[name=batch_size]", "8")
+    admin.submit()
+    expect(page.get_by_role("link", name="The adapter")).to_be_visible(timeout=LONG)
+
+    page.goto("/training/runs/")
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    press(admin, "Compare the ticked runs")
+    expect(page.get_by_role("row", name=re.compile("Epochs differs"))).to_be_visible()
+    expect(page.locator("figure.chart").first).to_be_visible()
+
+    page.get_by_role("link", name="short").first.click()
+    page.get_by_role("link", name="The adapter").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="With the rows").click()
+    names = zipfile.ZipFile(Path(download.value.path())).namelist()
+    assert any(name.endswith("dataset/train.jsonl") for name in names)
+    assert any(name.endswith("reproduce.py") for name in names)
+    assert admin.complaints == []
