@@ -53,7 +53,7 @@ def _chart(
     series: dict[str, list[dict[str, Any]]], metric: str, title: str, unit: str, style: Any
 ) -> dict[str, Any] | None:
     shown = {name: points for name, points in series.items() if points}
-    if len({point["step"] for points in shown.values() for point in points}) < 2:
+    if max((len(points) for points in shown.values()), default=0) < 2:
         return None
     values = [{**point, "series": name} for name, points in shown.items() for point in points]
     changes = [

@@ -59,9 +59,14 @@ class LicenceForm(forms.Form):
     licence = forms.CharField(max_length=100, required=False, help_text=LICENCE_HELP)
 
 
-def _range(common: dict[str, Any]) -> str:
-    low, high = common.get("min_value"), common.get("max_value")
-    return f" From {low:,} to {high:,}." if low is not None and high is not None else ""
+def _range(info: FieldInfo) -> str:
+    low = next((bound for bound in info.metadata if isinstance(bound, Ge | Gt)), None)
+    high = next((bound.le for bound in info.metadata if isinstance(bound, Le)), None)
+    if low is None or high is None:
+        return ""
+    return (
+        f" From {low.ge:,} to {high:,}." if isinstance(low, Ge) else f" Above {low.gt:,}, at most {high:,}."
+    )
 
 
 def _field(name: str, info: FieldInfo) -> forms.Field:
@@ -85,7 +90,7 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
         return forms.BooleanField(required=False, **common)
     if info.annotation is str:
         return forms.CharField(max_length=500, **common)
-    common["help_text"] += _range(common)
+    common["help_text"] += _range(info)
     if info.annotation is int:
         return forms.IntegerField(**common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
@@ -117,6 +122,8 @@ CHOICES = {
     "adamw": "AdamW",
     "adamw_8bit": "AdamW, 8-bit",
     "paged_adamw_8bit": "AdamW, 8-bit, paged",
+    "refuse": "Refuse the run",
+    "drop": "Leave them out",
     "grouped": "Grouped by length",
     "padded": "Padded",
     "padding_free": "Padding-free",
@@ -135,13 +142,14 @@ class Group:
 GROUPS = (
     Group("Method", ("method", "lora_r", "lora_alpha"), advanced=False),
     Group("Optimisation", ("epochs", "learning_rate", "schedule"), advanced=False),
-    Group(
-        "Batch and length", ("batch_size", "gradient_accumulation", "max_length", "long_rows"), advanced=False
-    ),
+    Group("Batch and length", ("batch_size", "gradient_accumulation", "max_length"), advanced=False),
     Group("Adapter", ("lora_dropout", "targets", "initialisation", "rslora", "dora")),
     Group("Optimiser", ("optimizer", "warmup_fraction", "weight_decay", "max_grad_norm")),
     Group("Validation and stopping", ("evaluate_every", "patience", "sample_prompts", "max_hours")),
-    Group("Batches and devices", ("batching", "devices", "checkpoint_every", "keep_checkpoints", "seed")),
+    Group(
+        "Batches and devices",
+        ("batching", "long_rows", "devices", "checkpoint_every", "keep_checkpoints", "seed"),
+    ),
 )
 
 
