@@ -16,6 +16,7 @@ from evaluation.services import analyses
 from evaluation.stats.ratings_file import Format
 from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import RolePermission, Staff
+from ftplatform.api.endpoints import check
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -73,14 +74,10 @@ class Analyse(APIView):
     )
     def post(self, request: Request) -> Response:
         """Analyse the ratings in the body; the columns are those of `manage.py analyze`. Nothing is stored."""
-        options = AnalysisOptions(data=request.query_params.dict())
-        unknown = sorted(set(request.query_params) - set(options.fields))
-        if unknown:
-            raise ValidationError(dict.fromkeys(unknown, "Unknown parameter."))
-        options.is_valid(raise_exception=True)
+        options = check(AnalysisOptions, request.query_params.dict())
         body: Any = request.data or {"source": io.BytesIO(), "kind": "csv"}
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             raise ValidationError(
                 {"body": f"At most {MAX_BYTES // 2**20} MB; use `manage.py analyze` for more."}
             )
-        return Response(analyses.analyse_file(**body, **options.validated_data))
+        return Response(analyses.analyse_file(**body, **options))

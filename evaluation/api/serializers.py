@@ -128,6 +128,16 @@ class AcceptSerializer(serializers.Serializer[Any]):
     consent = serializers.BooleanField(required=False, default=False)
 
 
+class ExportSerializer(serializers.Serializer[Campaign]):
+    """What is asked for in the address of an export."""
+
+    kind = serializers.ChoiceField(
+        choices=["csv", "parquet", "json", "md", "html", "pdf", "zip"], default="csv"
+    )
+    variant = serializers.ChoiceField(choices=["blinded", "unblinded"], default="blinded")
+    look = serializers.IntegerField(min_value=1, required=False, default=None, allow_null=True)
+
+
 class RatingSerializer(serializers.Serializer[Rating]):
     """What a reviewer sends."""
 

@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django_filters.rest_framework import FilterSet, ModelChoiceFilter
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -15,9 +17,10 @@ from evaluation import selectors
 from evaluation.api import serializers
 from evaluation.models import Campaign, GenerationRun, PromptSet
 from evaluation.services import campaigns, generation, prompts, reports
+from evaluation.services.exports import bundle, files, ratings
 from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import Staff
-from ftplatform.api.endpoints import StaffViewSet, idempotency_key, parse, signed_in
+from ftplatform.api.endpoints import StaffViewSet, check, idempotency_key, parse, signed_in
 from training import selectors as training
 from training.config import DecodingConfig
 from training.services import configs
@@ -135,3 +138,30 @@ class CampaignViewSet(EvaluationViewSet):
         if request.method == "POST":
             return Response(reports.take_look(campaign=campaign, user=user).result)
         return Response(selectors.latest_report(user=user, campaign=campaign).result)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "kind", str, description="csv, parquet, json, md, html, pdf or zip; csv unless told."
+            ),
+            OpenApiParameter(
+                "variant", str, description="Of csv and parquet: blinded (unless told) or unblinded."
+            ),
+            OpenApiParameter("look", int, description="Of the others; the latest unless told."),
+        ],
+        responses={200: OpenApiResponse(description="The file")},
+    )
+    @action(detail=True, methods=["get"])
+    def export(self, request: Request, pk: UUID) -> HttpResponseBase:
+        """The ratings as a table, or a report as a document, or everything as a zip."""
+        values = check(serializers.ExportSerializer, request.query_params.dict())
+        campaign, user, kind = self._campaign(pk), signed_in(request), values["kind"]
+        if kind in ("csv", "parquet"):
+            return ratings.download(campaign=campaign, user=user, variant=values["variant"], kind=kind)
+        found = selectors.latest_report(user=user, campaign=campaign)
+        if values["look"] is not None:
+            found = selectors.report(user=user, campaign=campaign, look=values["look"])
+        if kind == "zip":
+            made = bundle.bundle(report=found, user=user)
+            return FileResponse(made, as_attachment=True, filename=f"report-look-{found.look}.zip")
+        return files.response(files.report_file(report=found, user=user, kind=kind))

@@ -29,7 +29,7 @@ def next_look(campaign: Campaign) -> dict[str, Any]:
     """Which look comes next, after how many ratings, and whether it may be taken now.
 
     Once the campaign has closed or every planned rating is in, the look is the final one, whatever was planned
-    before it and not taken.
+    before it and not taken. A campaign planned to be watched may be looked at whenever a rating has come in since.
     """
     taken = list(campaign.reports.order_by("look").values_list("fraction", "is_final"))
     if any(is_final for _, is_final in taken):
@@ -39,6 +39,9 @@ def next_look(campaign: Campaign) -> dict[str, Any]:
     closed = campaign.is_over
     if closed or rated >= campaign.ratings_planned:
         return {"number": number, "due": True, "needed": 0, "final": True}
+    if campaign.plan.get("watch_se"):
+        seen = campaign.reports.latest("look").result["primary"]["n_ratings"] if taken else 0
+        return {"number": number, "due": rated > seen, "needed": seen + 1, "final": False, "watched": True}
     planned = next(fraction for fraction in campaign.plan["looks"] if fraction > last)
     needed = math.ceil(planned * campaign.ratings_planned)
     due = campaign.status != Campaign.Status.DRAFT and rated >= needed
@@ -89,7 +92,9 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
 
 
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
-    """This look among those taken and those still planned; None when it is the only one there ever is."""
+    """This look among those taken and those still planned; None when it is the only one, or all may be watched."""
+    if plan.watch_se is not None:
+        return None
     earlier = list(campaign.reports.order_by("look").values_list("fraction", flat=True))
     later = [planned for planned in plan.looks if planned > fraction]
     return Look(len(earlier) + 1, (*earlier, fraction, *later)) if earlier or later else None

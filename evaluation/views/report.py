@@ -58,26 +58,21 @@ def _context(found: Report) -> dict[str, Any]:
 @require_GET
 def report_file(request: StaffRequest, pk: uuid.UUID, look: int, kind: str) -> HttpResponse:
     found = _report(request, pk, look)
-    return _download(files.report_file(report=found, user=request.user, kind=kind))
+    return files.response(files.report_file(report=found, user=request.user, kind=kind))
 
 
 @roles(*Staff)
 @require_GET
 def report_plot(request: StaffRequest, pk: uuid.UUID, look: int, name: str, kind: str) -> HttpResponse:
     found = _report(request, pk, look)
-    return _download(files.plot_file(report=found, user=request.user, name=name, kind=kind))
+    return files.response(files.plot_file(report=found, user=request.user, name=name, kind=kind))
 
 
 @roles(*Staff)
 @require_GET
 def recompute(request: StaffRequest, pk: uuid.UUID, look: int, language: str) -> HttpResponse:
     found = _report(request, pk, look)
-    return _download(files.script_file(report=found, user=request.user, language=language))
-
-
-def _download(file: files.File) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-    return HttpResponse(file.content, content_type=file.content_type, headers=headers)
+    return files.response(files.script_file(report=found, user=request.user, language=language))
 
 
 @roles(*Staff)

@@ -17,9 +17,14 @@ from ftplatform.api.models import AnsweredWrite
 
 def parse(serializer: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
     """The validated body; a field that the endpoint does not know is an error, never silently ignored."""
-    body = serializer(data=request.data)
-    if isinstance(request.data, dict):
-        unknown = sorted(set(request.data) - set(body.fields))  # type: ignore[attr-defined]
+    return check(serializer, request.data)
+
+
+def check(serializer: type[BaseSerializer[Any]], given: Any) -> dict[str, Any]:
+    """`parse` for a body or for the parameters of an address."""
+    body = serializer(data=given)
+    if isinstance(given, dict):
+        unknown = sorted(set(given) - set(body.fields))  # type: ignore[attr-defined]
         if unknown:
             raise ValidationError(dict.fromkeys(unknown, "Unknown field."))
     body.is_valid(raise_exception=True)

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict, replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from evaluation.models import Rating
@@ -20,6 +22,8 @@ from evaluation.services import assignment, campaigns, ratings, reports
 from evaluation.stats import Plan, analyse
 from evaluation.stats.ratings_file import read_ratings
 from ftplatform.accounts.models import AuditEntry
+from ftplatform.accounts.services import issue_token
+from ftplatform.errors import DomainError
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +235,43 @@ def test_a_report_of_the_first_format_still_opens(manager, closed):
     for kind in ("html", "pdf", "md"):
         address = reverse("evaluation:report_file", args=[closed.pk, 1, kind])
         assert manager.get(address).status_code == 200
+
+
+def test_the_command_writes_the_zip_once(closed, tmp_path):
+    file = tmp_path / "all.zip"
+    call_command("export_campaign", str(closed.pk), str(file))
+    assert "recompute.R" in zipfile.ZipFile(file).namelist()
+    with pytest.raises(CommandError, match="exists already"):
+        call_command("export_campaign", str(closed.pk), str(file))
+    with pytest.raises(CommandError, match="no such"):
+        call_command("export_campaign", str(closed.pk), str(tmp_path / "b.zip"), look=9)
+
+
+def test_the_api_exports_what_the_page_does(client, owner, closed):
+    _, key = issue_token(user=owner, name="t", scopes=["read"], days=1)
+
+    def get(**query):
+        headers = {"Authorization": f"Bearer {key}"}
+        return client.get(f"/api/v1/campaigns/{closed.pk}/export/", query, headers=headers)
+
+    assert body(get()).decode().startswith("prompt_id,reviewer_id,preference,")
+    assert "candidate_side" in body(get(variant="unblinded")).decode()
+    assert body(get(kind="zip")).startswith(b"PK") and get(kind="pdf").content.startswith(b"%PDF")
+    assert get(kind="json").json() == closed.reports.get().result
+    assert get(kind="exe").status_code == get(sides="all").status_code == 400
+    assert get(kind="json", look=9).status_code == 404
+
+
+def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owner):
+    campaign = rated(pairs=6, reviewers=4)
+    plan = replace(reports.plan_of(campaign), watch_se=0.06, looks=(1.0,))
+    campaign.plan, campaign.plan_hash = json.loads(json.dumps(asdict(plan))), plan.hash()
+    campaign.save(update_fields=["plan", "plan_hash"])
+    campaign.ratings.filter(pk__gt=campaign.ratings.order_by("pk")[9].pk).delete()
+    first = reports.take_look(campaign=campaign, user=owner)
+    assert first.result["watch"] and first.result["look"] is None and not first.is_final
+    assert not reports.next_look(campaign)["due"]
+    with pytest.raises(DomainError, match="ratings"):
+        reports.take_look(campaign=campaign, user=owner)
+    page = manager.get(reverse("evaluation:report", args=[campaign.pk])).content.decode()
+    assert "may be watched at any time" in page

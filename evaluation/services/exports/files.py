@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.http import HttpResponse
+
 from evaluation.charts import report as charts
 from evaluation.models import Report
 from evaluation.services.exports import document, pdf, scripts
@@ -76,3 +78,9 @@ def _unknown(kind: str, kinds: Iterable[str]) -> DomainError:
 def _taken(report: Report, user: User, file: File) -> File:
     audit.record(actor=user, action="report.export", target=report, file=file.name)
     return file
+
+
+def response(file: File) -> HttpResponse:
+    """The file as a download."""
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return HttpResponse(file.content, content_type=file.content_type, headers=headers)

@@ -43,7 +43,7 @@ def _content(report: Report) -> dict[str, Any]:
         f"{report.created_at:%d %B %Y, %H:%M} UTC.",
         "verdict": verdict_word(result["verdict"]),
         "sentence": result["sentence"],
-        "cautions": [caution["message"] for caution in result["cautions"]],
+        "cautions": [*_toy(result), *(caution["message"] for caution in result["cautions"])],
         "figures": [
             {"title": f.title, "svg": export_svg(f.spec), "alt": f.alt, "caption": f.caption}
             for f in figures.values()
@@ -52,6 +52,11 @@ def _content(report: Report) -> dict[str, Any]:
         "methods": result["methods"],
         "provenance": _provenance(result),
     }
+
+
+def _toy(result: dict[str, Any]) -> list[str]:
+    toy = "Base and adapter are tiny models that show how everything works; nothing here says anything about real ones."
+    return [toy] if result["provenance"]["baseline"]["demo"] else []
 
 
 def _primary(result: dict[str, Any]) -> dict[str, Any]:
