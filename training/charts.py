@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ftplatform.charts import BASELINE, BOTH_BAD, CANDIDATE, TIE, Spec, chart, page_svg
+from ftplatform.charts import BASELINE, BOTH_BAD, CANDIDATE, INK, TIE, Spec, chart, page_svg
 
 Curves = dict[str, list[dict[str, Any]]]
 # Metric, title, unit, and by what its stored values are divided.
@@ -124,3 +124,98 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
             **dash,
         },
     )
+
+
+_SPLITS = {"train": "Training", "validation": "Validation", "test": "Test"}
+_BINS = 40
+
+
+def length_chart(splits: dict[str, dict[str, Any]], max_length: int | None) -> dict[str, Any] | None:
+    """How long rows are, in tokens, with a line at `max_length`; None when no row could be measured."""
+    counts = {name: split["counts"] for name, split in splits.items() if split["counts"]}
+    longest = max((pairs[-1][0] for pairs in counts.values()), default=0)
+    if not longest:
+        return None
+    width = _nice_width(longest / _BINS)
+    values: list[dict[str, Any]] = [
+        {"from": start, "to": start + width, "rows": rows, "split": _SPLITS[name], "order": order}
+        for order, (name, pairs) in enumerate(counts.items())
+        for start, rows in sorted(_binned(pairs, width).items())
+    ]
+    total = sum(value["rows"] for value in values)
+    over = sum(
+        rows for pairs in counts.values() for length, rows in pairs if max_length and length > max_length
+    )
+    said = f"{total:,} rows; the longest has {longest:,} tokens."
+    if max_length:
+        said += (
+            f" {over:,} are longer than {max_length:,}." if over else f" None is longer than {max_length:,}."
+        )
+    return {
+        "title": "Length of the rows",
+        "svg": page_svg(_length_spec(values, [_SPLITS[name] for name in counts], max_length, longest)),
+        "alt": f"Histogram of rows by their length in tokens: {said}",
+        "caption": said,
+        "columns": ["Tokens", "Split", "Rows"],
+        "rows": [
+            (f"{value['from']:,} to {value['to'] - 1:,}", value["split"], f"{value['rows']:,}")
+            for value in values
+        ],
+    }
+
+
+def _nice_width(least: float) -> int:
+    """The smallest of 1, 2, 5, 10, 20, 50 … that is not below `least`."""
+    scale = 1
+    while True:
+        for step in (1, 2, 5):
+            if step * scale >= least:
+                return step * scale
+        scale *= 10
+
+
+def _binned(pairs: list[list[int]], width: int) -> dict[int, int]:
+    bins: dict[int, int] = {}
+    for length, rows in pairs:
+        start = length // width * width
+        bins[start] = bins.get(start, 0) + rows
+    return bins
+
+
+def _length_spec(
+    values: list[dict[str, Any]], shown: list[str], max_length: int | None, longest: int
+) -> Spec:
+    bars: Spec = {
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {
+                "field": "from",
+                "type": "quantitative",
+                "title": "tokens of a row",
+                "axis": {"grid": False},
+            },
+            "x2": {"field": "to"},
+            "y": {
+                "field": "rows",
+                "type": "quantitative",
+                "title": "rows",
+                "stack": True,
+                "axis": {"tickCount": 5},
+            },
+            "order": {"field": "order"},
+            "color": {
+                "field": "split",
+                "type": "nominal",
+                "scale": {"domain": shown, "range": [BASELINE, CANDIDATE, TIE][: len(shown)]},
+            },
+        },
+    }
+    layers = [bars]
+    # A limit far beyond every row would only squeeze the bars.
+    if max_length and max_length <= 1.5 * longest:
+        rule: Spec = {
+            "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [5, 3], "color": INK},
+            "encoding": {"x": {"datum": max_length}},
+        }
+        layers.append(rule)
+    return chart(values, width=640, height=220, layer=layers)

@@ -15,7 +15,7 @@ from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
-from training.models import Dataset, ModelJob, ModelVersion, StepMetric, TrainingRun, Upload
+from training.models import Dataset, Measurement, ModelJob, ModelVersion, StepMetric, TrainingRun, Upload
 
 M = TypeVar("M", bound=Model)
 MAX_COMPARED = 8
@@ -47,6 +47,46 @@ def upload(*, user: User, pk: UUID) -> Upload:
     """An upload of one's own; another's, or one that has expired, is not there."""
     mine = Upload.objects.filter(created_by=user, expires_at__gt=timezone.now()).select_related("dataset")
     return _one(_visible(mine, user), pk)
+
+
+def measurements(*, user: User) -> QuerySet[Measurement]:
+    return _visible(Measurement.objects.select_related("dataset", "base_model", "created_by"), user)
+
+
+def measurement(*, user: User, pk: UUID) -> Measurement:
+    return _one(measurements(user=user), pk)
+
+
+def length_summary(measurement: Measurement) -> list[dict[str, Any]]:
+    """For each split that has rows: rows, and the shortest, the median, the 95th percentile, the longest in tokens."""
+    summary = []
+    for split, measured in measurement.result.get("splits", {}).items():
+        counts = measured["counts"]
+        total = sum(count for _, count in counts)
+        if total:
+            summary.append(
+                {
+                    "split": split,
+                    "rows": total,
+                    "tokens": sum(length * count for length, count in counts),
+                    "shortest": counts[0][0],
+                    "median": _quantile(counts, total, 0.5),
+                    "p95": _quantile(counts, total, 0.95),
+                    "longest": counts[-1][0],
+                    "bad_rows": measured["bad_rows"],
+                }
+            )
+    return summary
+
+
+def _quantile(counts: list[list[int]], total: int, share: float) -> int:
+    """The smallest length that at least `share` of the rows do not exceed."""
+    seen = 0
+    for length, count in counts:
+        seen += count
+        if seen >= share * total:
+            return length
+    return counts[-1][0]
 
 
 def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:

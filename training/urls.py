@@ -1,6 +1,6 @@
 from django.urls import path
 
-from training.views import datasets, launch, models, runs, uploads
+from training.views import datasets, launch, measurements, models, runs, uploads
 
 app_name = "training"
 urlpatterns = [
@@ -9,6 +9,8 @@ urlpatterns = [
     path("datasets/uploads/<uuid:pk>/", uploads.upload, name="upload"),
     path("datasets/uploads/<uuid:pk>/problems.csv", uploads.upload_problems, name="upload_problems"),
     path("datasets/<uuid:pk>/", datasets.dataset, name="dataset"),
+    path("datasets/<uuid:pk>/measure/", measurements.measure, name="measure"),
+    path("measurements/<uuid:pk>/", measurements.measurement, name="measurement"),
     path("models/", models.models, name="models"),
     path("models/new/", models.model_new, name="model_new"),
     path("models/<uuid:pk>/", models.model, name="model"),

@@ -8,7 +8,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.services import model_jobs, models
-from worker.runners import _guard as guard
+from worker.runners import guard
 from worker.supervise import Attempt, Event, Outcome
 
 

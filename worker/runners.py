@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 def train(claim: jobs.Claim) -> None:
-    _guard(claim, _train)
+    guard(claim, _train)
 
 
 def generate(claim: jobs.Claim) -> None:
-    _guard(claim, generation.run_attempt)
+    guard(claim, generation.run_attempt)
 
 
-def _guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
+def guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
     """Every attempt ends with a status that says why, unless another attempt has taken the job over.
 
     A database that is away is the one thing left to the lease: nothing could be written anyway.

@@ -8,13 +8,14 @@ from celery import shared_task
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from worker import model_jobs, runners
+from worker import measuring, model_jobs, runners
 
 RUNNERS = {
     Job.Kind.TRAINING: runners.train,
     Job.Kind.GENERATION: runners.generate,
     Job.Kind.DOWNLOAD: model_jobs.download,
     Job.Kind.VERIFICATION: model_jobs.verify,
+    Job.Kind.MEASUREMENT: measuring.measure,
 }
 
 

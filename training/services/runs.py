@@ -15,7 +15,7 @@ from training import checkpoints
 from training.artefacts import ArtefactError, verify
 from training.config import TrainingConfig
 from training.models import Dataset, ModelVersion, SampleGeneration, StepMetric, TrainingRun
-from training.services import estimates
+from training.services import estimates, measurements
 from training.services import models as model_services
 
 # What a retry from a checkpoint may change: the steps stay the same, each made from as many rows.
@@ -62,6 +62,7 @@ def launch(
     if base_model.stage == ModelVersion.Stage.RETIRED:
         raise DomainError("model_retired", f"{base_model} is retired; choose another base model.")
     model_services.check_before_launch(base_model)
+    measurements.require_end_tokens(dataset, base_model, config)
     expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config)
     try:
         with transaction.atomic():

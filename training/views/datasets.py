@@ -30,4 +30,10 @@ def dataset(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     ]
     if found.test_rows:
         examples.append(("Test", selectors.examples(found, "test", limit=2)))
-    return render(request, "training/dataset.html", {"dataset": found, "examples": examples})
+    context = {
+        "dataset": found,
+        "examples": examples,
+        "measurements": selectors.measurements(user=request.user).filter(dataset=found)[:20],
+        "base_models": selectors.base_models(user=request.user)[:200],
+    }
+    return render(request, "training/dataset.html", context)

@@ -1,10 +1,11 @@
 """The launch page: a form that presets fill, with an estimate that follows what is typed."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -44,7 +45,8 @@ def _initial(request: StaffRequest, preset: str) -> dict[str, Any]:
 
 
 def _launch(request: StaffRequest) -> HttpResponse:
-    form = LaunchForm(request.POST, user=request.user)
+    form = LaunchForm(_remedied(request.POST), user=request.user)
+    remedies: list[dict[str, Any]] = []
     if form.is_valid():
         values = form.cleaned_data
         try:
@@ -59,17 +61,36 @@ def _launch(request: StaffRequest) -> HttpResponse:
             )
         except DomainError as error:
             form.refuse(error)
+            remedies = error.extra.get("remedies", [])
         else:
             return redirect("training:run", pk=run.pk)
-    return _page(request, form, status=400)
+    return _page(request, form, status=400, remedies=remedies)
 
 
-def _page(request: StaffRequest, form: LaunchForm, *, chosen: str = "", status: int = 200) -> HttpResponse:
+def _remedied(asked: QueryDict) -> QueryDict:
+    """What was typed, with the remedy that was chosen for rows that are too long."""
+    name, _, value = asked.get("remedy", "").partition("=")
+    if name not in ("max_length", "long_rows"):
+        return asked
+    changed = asked.copy()
+    changed[name] = value
+    return changed
+
+
+def _page(
+    request: StaffRequest,
+    form: LaunchForm,
+    *,
+    chosen: str = "",
+    status: int = 200,
+    remedies: Sequence[dict[str, Any]] = (),
+) -> HttpResponse:
     demo = form.base_models.filter(is_demo=True).exists()
     context = {
         "form": form,
         "presets": [preset for preset in PRESETS if demo or not preset.demo_only],
         "chosen": chosen,
+        "remedies": remedies,
         "from": request.GET.get("from") or request.POST.get("from"),
     }
     return render(request, "training/run_new.html", context, status=status)

@@ -9,9 +9,12 @@ import json
 from typing import Any
 
 from worker.ml.errors import MlError
+from worker.ml.limits import bounded
 
 # Raised whenever the text made from the same example would change; it is part of `template_hash`.
 RENDERING_VERSION = 1
+# A row has a mebibyte at most; no sound template makes sixteen of it.
+_MAX_CHARACTERS = 16 * 2**20
 
 
 def as_text(value: Any) -> str:
@@ -64,13 +67,20 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], *, opening: bool) -> 
 
     try:
         # Templates of thinking models open a thought unless told otherwise; the others ignore the switch.
-        text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=opening, enable_thinking=False
-        )
+        with bounded("The base model's chat template"):
+            text: str = tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=opening, enable_thinking=False
+            )
     except TemplateError as error:
         raise MlError(
             "template_failed",
             f"The base model's chat template refuses a system and a user message ({error}); "
             "choose an instruction-tuned base whose template accepts both.",
         ) from error
+    if len(text) > _MAX_CHARACTERS:
+        raise MlError(
+            "template_too_large",
+            f"The base model's chat template makes {len(text):,} characters of one conversation; choose another base "
+            "model, or mend the template.",
+        )
     return text

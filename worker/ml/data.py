@@ -49,13 +49,15 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def read_rows(path: Path) -> list[Row]:
     """The examples of a JSONL file with the keys id, instruction, input and output."""
-    rows = []
-    for number, item in enumerate(read_jsonl(path), start=1):
-        missing = {"id", "instruction", "input", "output"} - item.keys()
-        if missing:
-            raise MlError("data_invalid", f"Row {number} of {path} lacks {', '.join(sorted(missing))}.")
-        rows.append(Row(str(item["id"]), str(item["instruction"]), item["input"], item["output"]))
-    return rows
+    return [row_of(path, number, item) for number, item in enumerate(read_jsonl(path), start=1)]
+
+
+def row_of(path: Path, number: int, item: dict[str, Any]) -> Row:
+    """One example of a file; raises MlError("data_invalid") if it lacks a key."""
+    missing = {"id", "instruction", "input", "output"} - item.keys()
+    if missing:
+        raise MlError("data_invalid", f"Row {number} of {path} lacks {', '.join(sorted(missing))}.")
+    return Row(str(item["id"]), str(item["instruction"]), item["input"], item["output"])
 
 
 def keep_fitting(rows: list[TokenisedRow], max_length: int) -> tuple[list[TokenisedRow], dict[str, Any]]:

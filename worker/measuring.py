@@ -1,0 +1,34 @@
+"""One attempt of a measurement: what a base model's tokenizer makes of a dataset."""
+
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.services import measurements, models
+from worker.runners import guard
+from worker.supervise import Attempt, Event, Outcome
+
+
+def measure(claim: jobs.Claim) -> None:
+    guard(claim, _measure)
+
+
+def _measure(claim: jobs.Claim) -> Outcome:
+    measurement = measurements.begin_attempt(claim)
+    models.check_unchanged(measurement.base_model)
+    dataset = measurement.dataset
+    splits = ["train", "validation", *(["test"] if dataset.test_rows else [])]
+    job = {
+        "base_model": measurement.base_model.path,
+        "files": {split: str(dataset.split_file(split)) for split in splits},
+        "rows": dataset.rows,
+    }
+    folder = measurement.folder / f"attempt-{claim.attempt}"
+    outcome = Attempt(claim, "worker.ml.measure", job, folder, lambda events: _note(claim, events)).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        measurements.complete(claim, outcome.done["result"])
+    return outcome
+
+
+def _note(claim: jobs.Claim, events: list[Event]) -> None:
+    for event in events:
+        if event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
