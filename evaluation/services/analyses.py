@@ -1,16 +1,29 @@
 """The report for ratings that were made anywhere: nothing is stored, nothing but the file is needed."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from evaluation.stats import Plan, analyse
-from evaluation.stats.ratings_file import Format, read_ratings
+from evaluation.stats.ratings import LOSS, WIN
+from evaluation.stats.ratings_file import Format, Problem, RatingsFile, read_ratings
+from evaluation.stats.reviewers import LEFT, RIGHT, TIE, ReviewerQuality, ReviewerWork, reviewer_quality
+from evaluation.stats.summaries import Caution
 from ftplatform.errors import DomainError
 
 SHOWN = 100
 
 
 def analyse_file(
-    *, source: BinaryIO, kind: Format, margin: float = 0.05, skip_bad_rows: bool = False
+    *,
+    source: BinaryIO,
+    kind: Format,
+    margin: float = 0.05,
+    score_range: tuple[float, float] = (1.0, 10.0),
+    skip_bad_rows: bool = False,
+    on_problem: Callable[[Problem], None] | None = None,
 ) -> dict[str, Any]:
     """The report's JSON with `rows` {read, used, skipped, problems}.
 
@@ -21,7 +34,9 @@ def analyse_file(
         plan = Plan(margin=margin)
     except ValueError as error:
         raise DomainError("invalid_plan", f"This makes no plan: {error}.", status=400) from error
-    found = read_ratings(source, kind)
+    if not score_range[0] < score_range[1]:
+        raise DomainError("invalid_scores", "The lowest score must lie below the highest.", status=400)
+    found = read_ratings(source, kind, score_range=score_range, on_problem=on_problem)
     problems = [{"field": f"line {one.line}", "message": one.reason} for one in found.problems[:SHOWN]]
     if found.n_problems and not skip_bad_rows:
         raise DomainError(
@@ -35,7 +50,11 @@ def analyse_file(
         raise DomainError(
             "no_ratings", "The file has no rating that can be used.", status=400, problems=problems
         )
-    report = analyse(found.ratings, plan).labelled(found.prompt_labels, found.reviewer_labels)
+    quality = _quality(found)
+    report = analyse(found.ratings, plan, quality=quality)
+    report = report.labelled(found.prompt_labels, found.reviewer_labels)
+    if found.n_problems:
+        report = replace(report, cautions=(_skipped(found), *report.cautions))
     rows = {
         "read": found.n_rows,
         "used": len(found.ratings),
@@ -43,3 +62,31 @@ def analyse_file(
         "problems": problems,
     }
     return {**report.to_json(), "rows": rows}
+
+
+def _skipped(found: RatingsFile) -> Caution:
+    return Caution(
+        "rows_skipped",
+        f"{found.n_problems:,} problems were found in {found.n_rows:,} rows, and only the {len(found.ratings):,} good "
+        "rows were analysed, as was asked. If they are bad for a reason that has to do with the answer, the result "
+        "is biased.",
+    )
+
+
+def _quality(found: RatingsFile) -> tuple[ReviewerQuality, ...]:
+    """Flags from what the file knows; reading time only where it has words and times."""
+    ratings, unknown = found.ratings, np.full(len(found.ratings), np.nan)
+    baseline, candidate = ratings.lengths or (unknown, unknown)
+    left = ratings.candidate_left
+    toward_candidate = np.where(ratings.outcome == WIN, 1, np.where(ratings.outcome == LOSS, -1, 0))
+    shown = np.where(left, toward_candidate, -toward_candidate)
+    work = ReviewerWork(
+        reviewer=ratings.reviewer,
+        prompt=ratings.prompt,
+        preference=np.where(shown > 0, LEFT, np.where(shown < 0, RIGHT, TIE)),
+        first_left=left,
+        active_ms=unknown if found.active_ms is None else found.active_ms,
+        words=baseline + candidate,
+        scores=ratings.criteria,
+    )
+    return reviewer_quality(work)

@@ -104,7 +104,11 @@ class Report:
 
         moved = replace(self.prompts, risen=named(self.prompts.risen), fallen=named(self.prompts.fallen))
         each = tuple(replace(item, reviewer=reviewers[int(item.reviewer)]) for item in self.reviewers.each)
-        return replace(self, prompts=moved, reviewers=replace(self.reviewers, each=each))
+        quality = self.quality
+        if quality is not None:
+            flagged = tuple(replace(one, reviewer=reviewers[int(one.reviewer)]) for one in quality.flagged)
+            quality = replace(quality, flagged=flagged)
+        return replace(self, prompts=moved, reviewers=replace(self.reviewers, each=each), quality=quality)
 
 
 def analyse(
@@ -119,9 +123,9 @@ def analyse(
 
     `excluded` (n,) marks the ratings that the plan's exclusion rule hits; the headline leaves them out when the plan
     has a rule, and the report shows the result with and without either way. `quality` is what
-    `reviewers.reviewer_quality` found, for the record. Any ratings have a report: where the data cannot carry a
-    verdict it is "inconclusive" with the reason. Raises ValueError only for a look that does not fit its plan's
-    level (see `Look`) and for `excluded` of another length.
+    `reviewers.reviewer_quality` found for the codes of `ratings`, for the record. Any ratings have a report: where
+    the data cannot carry a verdict it is "inconclusive" with the reason. Raises ValueError only for a look that does
+    not fit its plan's level (see `Look`) and for `excluded` of another length.
     """
     if excluded is not None and excluded.shape != ratings.outcome.shape:
         raise ValueError("excluded must say for every rating whether the rule hits it")

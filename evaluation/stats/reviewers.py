@@ -104,7 +104,7 @@ class ReviewerQuality:
     `n_compared` prompts that others rated too.
     """
 
-    reviewer: int
+    reviewer: int | str
     n_ratings: int
     words_per_minute: float | None
     rushed_share: float | None
@@ -161,8 +161,8 @@ def reviewer_quality(work: ReviewerWork, rules: QualityRules | None = None) -> t
 
 
 def flagged(quality: tuple[ReviewerQuality, ...], codes: tuple[str, ...]) -> frozenset[int]:
-    """The reviewers who have at least one flag among `codes`."""
-    return frozenset(one.reviewer for one in quality if any(flag.code in codes for flag in one.flags))
+    """The numbers of the reviewers who have at least one flag among `codes`."""
+    return frozenset(int(one.reviewer) for one in quality if any(flag.code in codes for flag in one.flags))
 
 
 def _with_flags(

@@ -1,16 +1,20 @@
 """`manage.py analyze FILE`: the report for ratings made anywhere; needs no database."""
 
+import csv
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.stats import Plan, analyse
-from evaluation.stats.ratings_file import Format, RatingsFile, read_ratings
+from evaluation.services import analyses
+from evaluation.stats.ratings_file import Format, Problem
+from ftplatform.errors import DomainError
 
-SHOWN = 50
+KINDS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 class Command(BaseCommand):
@@ -28,33 +32,67 @@ class Command(BaseCommand):
             "--margin", type=float, default=0.05, help="Smallest win-score difference that matters."
         )
         parser.add_argument(
+            "--scores",
+            type=float,
+            nargs=2,
+            default=(1.0, 10.0),
+            metavar=("LOW", "HIGH"),
+            help="Range of scores.",
+        )
+        parser.add_argument(
             "--skip-bad-rows", action="store_true", help="Analyse the rest when some rows are bad."
+        )
+        parser.add_argument(
+            "--bad-rows", type=Path, metavar="CSV", help="Write every bad row's line and reason to this file."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = self._read(options["file"])
-        if found.n_problems and not options["skip_bad_rows"]:
-            shown = [f"  line {problem.line}: {problem.reason}" for problem in found.problems[:SHOWN]]
-            raise CommandError(
-                "\n".join(
-                    [f"{found.n_problems:,} rows cannot be used; --skip-bad-rows analyses the rest.", *shown]
+        file: Path = options["file"]
+        kind = KINDS.get(file.suffix.lower())
+        if kind is None:
+            raise CommandError(f"{file.name} must end in {', '.join(KINDS)}, so that its format is known.")
+        try:
+            with file.open("rb") as source, _listed(options["bad_rows"]) as on_problem:
+                report = analyses.analyse_file(
+                    source=source,
+                    kind=kind,
+                    margin=options["margin"],
+                    score_range=(options["scores"][0], options["scores"][1]),
+                    skip_bad_rows=options["skip_bad_rows"],
+                    on_problem=on_problem,
                 )
-            )
-        try:
-            report = analyse(found.ratings, Plan(margin=options["margin"]))
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        if options["json"]:
-            self.stdout.write(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
-        else:
-            self.stdout.write(report.sentence)
-            for caution in report.cautions:
-                self.stdout.write(f"  {caution.message}")
-
-    def _read(self, file: Path) -> RatingsFile:
-        kind: Format = "csv" if file.suffix.lower() == ".csv" else "jsonl"
-        try:
-            with file.open("rb") as raw:
-                return read_ratings(raw, kind)
         except OSError as error:
-            raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
+            raise CommandError(
+                f"{error.filename or file} cannot be read or written: {error.strerror}."
+            ) from error
+        except DomainError as error:
+            raise CommandError(_said(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False))
+        else:
+            self.stdout.write(report["sentence"])
+            for caution in report["cautions"]:
+                self.stdout.write(f"  {caution['message']}")
+
+
+@contextmanager
+def _listed(path: Path | None) -> Iterator[Any]:
+    """What is told of every bad row, while the list is open; None without a list."""
+    if path is None:
+        yield None
+        return
+    with path.open("w", encoding="utf-8", newline="") as target:
+        rows = csv.writer(target)
+        rows.writerow(["line", "reason"])
+
+        def write(problem: Problem) -> None:
+            rows.writerow([problem.line, problem.reason])
+
+        yield write
+
+
+def _said(error: DomainError) -> str:
+    lines = [f"  {one['field']}: {one['message']}" for one in error.problems]
+    if error.code == "bad_rows":
+        lines.append("--skip-bad-rows analyses the rest; --bad-rows FILE lists all of them.")
+    return "\n".join([str(error), *lines])

@@ -89,7 +89,7 @@ def test_each_bad_row_is_named_and_costs_one_row(row, reason):
 
 def test_invalid_utf8_names_line_and_byte():
     found = _csv(HEADER.encode() + b"p1,r\xff,win,left,5,5\np2,r1,win,left,5,5\n")
-    assert _problems(found) == [(2, "byte 5 is not valid UTF-8")]
+    assert _problems(found) == [(2, "byte 5 is not valid UTF-8; save the file as UTF-8")]
     assert found.prompt_labels == ("p2",)
 
 
@@ -144,7 +144,7 @@ def test_each_bad_json_line_is_named(line, reason):
     assert len(found.ratings) == 1
 
 
-@pytest.mark.parametrize("score", [True, "x", [1], 10**400])
+@pytest.mark.parametrize("score", ["x", [1], 10**400])
 def test_json_scores_must_be_numbers_in_range(score):
     found = _jsonl(_row(tone_baseline=score, tone_candidate=5))
     assert len(found.problems) == 1
@@ -198,3 +198,54 @@ def test_the_columns_of_our_own_export_may_stand_in_the_file():
     assert found.problems == () and found.ratings.n_simulated == 1
     assert "simulated" in found.ratings.made_by
     assert _problems(_csv(text + "p3,r1,tie,left,5,7,maybe,,,,\n"))[0][0] == 4
+
+
+def test_answers_of_yes_and_no_are_an_outcome_and_not_a_score():
+    header = "prompt_id,reviewer_id,preference,candidate_side,solved_baseline,solved_candidate\n"
+    found = _csv(header + "p1,r1,win,left,,yes\np2,r1,tie,left,no,yes\np3,r1,tie,left,5,yes\n")
+    assert found.ratings.criteria == {}
+    before, after = found.ratings.yes_no["solved"]
+    np.testing.assert_array_equal(before, [np.nan, 0])
+    np.testing.assert_array_equal(after, [1, 1])
+    assert _problems(found) == [(4, "solved_baseline must be yes or no, as in the rows before, not '5'")]
+    from_json = _jsonl(_row(solved_baseline=False, solved_candidate=True))
+    assert from_json.ratings.yes_no["solved"][1].tolist() == [1.0]
+
+
+def test_a_bad_first_row_does_not_decide_what_a_column_holds():
+    found = _csv(HEADER + "p1,r1,win,middle,yes,yes\np2,r1,win,left,5,7\n")
+    assert found.n_problems == 1
+    assert found.ratings.criteria["tone"][0].tolist() == [5.0]
+
+
+def test_lengths_times_and_slices_are_read():
+    header = "prompt_id,reviewer_id,preference,candidate_side,baseline_words,candidate_words,active_ms,slice_topic\n"
+    found = _csv(
+        header + "p1,r1,win,left,100,120,9000,refund\np2,r1,tie,right,80,,,\np3,r1,tie,right,-1,5,,\n"
+    )
+    assert found.ratings.lengths is not None and found.active_ms is not None
+    np.testing.assert_array_equal(found.ratings.lengths[1], [120, np.nan])
+    np.testing.assert_array_equal(found.active_ms, [9000, np.nan])
+    topic = found.ratings.slices["topic"]
+    assert (topic.labels, topic.code.tolist()) == (("refund",), [0, -1])
+    assert _problems(found) == [(4, "baseline_words must lie between 0 and 1e+09, not '-1'")]
+
+
+def test_every_bad_row_is_told_however_many_there_are():
+    told: list[object] = []
+    _csv(HEADER + "p1,r1,oops,left,5,5\n" * (MAX_PROBLEMS_KEPT + 5), on_problem=told.append)
+    assert len(told) == MAX_PROBLEMS_KEPT + 5
+
+
+def test_another_encoding_is_named():
+    assert _problems(_csv("prompt_id\n".encode("utf-16")))[0] == (1, "the file is UTF-16; save it as UTF-8")
+    mixed = HEADER.encode() + b"p1,r1,win,left,5,5\n" + "pé,r1,win,left,5,5\n".encode("latin-1")
+    assert _problems(_csv(mixed)) == [(3, "byte 2 is not valid UTF-8; save the file as UTF-8")]
+
+
+def test_one_bad_row_in_many_is_found_and_the_rest_kept():
+    lines = [f"p{i // 5},r{i % 5},{'win' if i % 3 else 'loss'},left,5,6" for i in range(200_000)]
+    lines[123_456] = lines[123_456].replace(",left", ",top")
+    found = _csv(HEADER + "\n".join(lines))
+    assert _problems(found) == [(123_458, "candidate_side must be one of left, right, not 'top'")]
+    assert len(found.ratings) == 199_999
