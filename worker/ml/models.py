@@ -14,6 +14,7 @@ from typing import Any
 from training import model_folder
 from worker.ml.chat import render_prompt, template_hash
 from worker.ml.errors import MlError
+from worker.ml.processes import local_rank
 
 _PINNED = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40})")
 
@@ -100,12 +101,22 @@ def stop_ids(tokenizer: Any, path: Path) -> set[int]:
 
 
 def device_name() -> str:
-    """ "cuda" if there is a GPU, else "cpu" with one thread for each core this process may use."""
+    """This process's GPU if there is one, else "cpu" with its share of the cores that it may use.
+
+    Raises MlError("too_few_devices").
+    """
     import torch
 
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if torch.cuda.is_available():
-        return "cuda"
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+        if processes > torch.cuda.device_count():
+            raise MlError(
+                "too_few_devices",
+                f"The run asks for {processes} GPUs and this machine has {torch.cuda.device_count()}; lower devices.",
+            )
+        torch.cuda.set_device(local_rank())
+        return f"cuda:{local_rank()}" if processes > 1 else "cuda"
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
     return "cpu"
 
 
@@ -117,7 +128,7 @@ def load_base(path: Path, *, quantisation: str, device: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -1,5 +1,5 @@
-"""How a run talks to its supervisor: JSON lines on stdout, SIGTERM to stop, stdin held open while it is
-wanted.
+"""How a run talks to its supervisor: JSON lines on stdout; on stdin the word to stop, and its end when nobody
+listens any more. SIGTERM stops too, for whoever starts a command by hand.
 
 Both commands (`worker.ml.train`, `worker.ml.generate`) run through `run_command`, which owns the exit status:
 0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is
@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from training.artefacts import ArtefactError
 from worker.ml.errors import MlError
+from worker.ml.processes import is_first_process
 
 HEARTBEAT_SECONDS = 5.0
 
@@ -34,10 +35,14 @@ class Cancelled(Exception):
 
 
 class Reporter:
-    """Writes events, one JSON object a line, from any thread; knows whether a stop was asked for."""
+    """Writes events, one JSON object a line, from any thread; knows whether a stop was asked for.
 
-    def __init__(self, stream: TextIO) -> None:
+    Of several processes of one run the first reports, and the others speak only of errors.
+    """
+
+    def __init__(self, stream: TextIO, *, only_errors: bool = False) -> None:
         self._stream = stream
+        self._only_errors = only_errors
         self._lock = threading.Lock()
         self._last = time.monotonic()
         self.stop_requested = False
@@ -45,6 +50,8 @@ class Reporter:
     def emit(self, event: str, **fields: Any) -> None:
         """Write one event; a number that JSON cannot hold (NaN, infinity) is a ValueError here, not
         downstream."""
+        if self._only_errors and event != "error":
+            return
         line = json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False)
         with self._lock:
             self._stream.write(line + "\n")
@@ -88,7 +95,7 @@ class Reporter:
 def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
     """Run `work` on the job file named by the only argument and translate its outcome; returns the exit
     status."""
-    reporter = Reporter(_take_stdout())
+    reporter = Reporter(_take_stdout(), only_errors=not is_first_process())
 
     def ask_to_stop(_signal: int, _frame: object) -> None:
         reporter.stop_requested = True
@@ -97,7 +104,7 @@ def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
     try:
         job = _read_job(sys.argv)
         if job.pop("watch_stdin", False):
-            threading.Thread(target=_exit_when_stdin_closes, daemon=True).start()
+            threading.Thread(target=_watch_stdin, args=(reporter,), daemon=True).start()
         work(reporter, job)
     except Cancelled as cancelled:
         reporter.emit("cancelled", **{"step": 0, **cancelled.facts})
@@ -131,11 +138,11 @@ def _read_job(arguments: list[str]) -> dict[str, Any]:
     return job
 
 
-def _exit_when_stdin_closes() -> None:
-    """The supervisor holds our stdin open; when it dies, nobody reads the result, so leave the device at
-    once."""
+def _watch_stdin(reporter: Reporter) -> None:
+    """The supervisor holds our stdin open and writes to it when we are to stop; when it dies, nobody reads the
+    result, so leave the device at once."""
     while os.read(0, 4096):
-        pass
+        reporter.stop_requested = True
     os._exit(1)
 
 

@@ -1,0 +1,96 @@
+"""What a training command is asked to do, and everything that can be checked before any weights are read."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.artefacts import ArtefactError, file_sha256
+from training.config import TrainingConfig
+from worker.ml.data import Row, TokenisedRow, read_rows, tokenise_rows
+from worker.ml.errors import MlError
+from worker.ml.models import inspect_base, load_tokenizer, resolve_base, stop_ids
+from worker.ml.saving import read_checkpoint
+
+
+class TrainJob(BaseModel):
+    """The job file; `output_dir` must not exist, `resume_from` is a checkpoint folder of an earlier
+    attempt. Checkpoints are saved beside the result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_model: str
+    train_file: Path
+    validation_file: Path
+    output_dir: Path
+    config: TrainingConfig
+    resume_from: Path | None = None
+
+    @property
+    def attempt_folder(self) -> Path:
+        return self.output_dir.parent
+
+
+def parse(raw_job: dict[str, Any]) -> TrainJob:
+    try:
+        job = TrainJob.model_validate(raw_job)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise MlError(
+            "job_invalid", f"The job's {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from error
+    if job.output_dir.exists():
+        raise ArtefactError(
+            "artefact_exists", f"{job.output_dir} exists already; an artefact is never overwritten."
+        )
+    return job
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that is known before any weights are read; `state` is that of the checkpoint to go on from."""
+
+    base_path: Path
+    base: dict[str, Any]
+    tokenizer: Any
+    ends: set[int]
+    rows: dict[str, list[Row]]
+    splits: dict[str, list[TokenisedRow]]
+    state: dict[str, Any] | None
+
+
+def read_inputs(job: TrainJob) -> Inputs:
+    base_path = resolve_base(job.base_model)
+    base = inspect_base(base_path)
+    if base["context"] and job.config.max_length > base["context"]:
+        raise MlError(
+            "max_length_too_long",
+            f"max_length {job.config.max_length} exceeds the {base['context']} tokens the base model can read; "
+            "lower it.",
+        )
+    tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
+    ends = stop_ids(tokenizer, base_path)
+    rows = {
+        name: read_rows(file)
+        for name, file in {"train": job.train_file, "validation": job.validation_file}.items()
+    }
+    splits = {
+        name: tokenise_rows(found, tokenizer, ends, job.config.max_length) for name, found in rows.items()
+    }
+    state = read_checkpoint(job.resume_from, expected=identity(job, base)) if job.resume_from else None
+    return Inputs(base_path, base, tokenizer, ends, rows, splits, state)
+
+
+def identity(job: TrainJob, base: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint must have been made with to be gone on from."""
+    return {"base": base["sha256"], "training data": file_sha256(job.train_file), "seed": job.config.seed}
+
+
+def plan_steps(rows: int, config: TrainingConfig) -> tuple[int, int]:
+    """(steps an epoch, steps in all) for so many rows; a step is one update of the weights."""
+    batches = math.ceil(math.ceil(rows / config.batch_size) / config.devices)
+    per_epoch = math.ceil(batches / config.gradient_accumulation)
+    return per_epoch, math.ceil(config.epochs * per_epoch)

@@ -1,0 +1,52 @@
+"""TRL's trainer with what a long run needs: an order that can be found again, checkpoints that can be trusted, and
+evaluations that leave no trace in the random numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from worker.ml.batching import TrainingOrder
+from worker.ml.protocol import Cancelled
+from worker.ml.saving import explain_failed_save
+
+
+class AdapterTrainer(SFTTrainer):
+    """Reads the training rows in `order`; `attempt_folder` is where checkpoints are being saved."""
+
+    def __init__(self, *, order: TrainingOrder, attempt_folder: Path, **kwargs: Any) -> None:
+        self._order = order
+        self._attempt_folder = attempt_folder
+        super().__init__(**kwargs)
+
+    def count_tokens_from(self, tokens: int) -> None:
+        """Go on counting where the interrupted attempt stopped; the trainer itself would begin at 0."""
+        self._total_train_tokens = tokens
+
+    def _get_train_sampler(self, *_: Any, **__: Any) -> TrainingOrder:
+        return self._order
+
+    def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:
+        self._order.set_epoch(epoch)
+        super()._run_epoch(epoch=epoch, **kwargs)
+
+    def _evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate without drawing from the generator that shuffles and drops out: an evaluation that is left out,
+        left early or made again must not change the training. Asked to stop meanwhile, save and stop."""
+        with torch.random.fork_rng(devices=[]):
+            try:
+                return dict(super()._evaluate(*args, **kwargs))
+            except Cancelled:
+                self.control.should_save = self.state.global_step > 0
+                self.control.should_evaluate, self.control.should_training_stop = False, True
+                return {}
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+        except Exception as error:
+            explained = explain_failed_save(error, self._attempt_folder, self.state.global_step)
+            if explained is None:
+                raise
+            raise explained from error
