@@ -1,21 +1,24 @@
 """One attempt of each kind of job: prepare its file, follow its process, store what it made."""
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.db import OperationalError
 
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
+from training import checkpoints, model_folder
 from training.artefacts import ArtefactError, verify
-from training.services import models, runs
+from training.services import merges, models, runs
 from worker import generation
 from worker.supervise import Attempt, Event, Outcome
 
 log = logging.getLogger(__name__)
+_EVALUATION = ("step", "loss", "token_accuracy")
+_STEP = (*_EVALUATION, "learning_rate", "grad_norm", "tokens", "tokens_per_second", "memory_bytes")
 
 
 def train(claim: jobs.Claim) -> None:
@@ -24,6 +27,10 @@ def train(claim: jobs.Claim) -> None:
 
 def generate(claim: jobs.Claim) -> None:
     guard(claim, generation.run_attempt)
+
+
+def merge(claim: jobs.Claim) -> None:
+    guard(claim, _merge)
 
 
 def guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
@@ -47,7 +54,10 @@ def guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
             outcome = Outcome(
                 code="internal", message=f"Unexpected {type(error).__name__}; see the worker's log."
             )
-        jobs.finish(claim, outcome.status, error_code=_code(outcome), error_message=outcome.message)
+        if outcome.is_lost:
+            jobs.give_back(claim, error_code=outcome.code, message=outcome.message)
+        else:
+            jobs.finish(claim, outcome.status, error_code=_code(outcome), error_message=outcome.message)
     except jobs.StaleAttempt as error:
         log.warning("%s", error)
 
@@ -61,7 +71,6 @@ def _train(claim: jobs.Claim) -> Outcome:
     run = start.run
     models.check_unchanged(run.base_model)
     folder = run.folder / f"attempt-{claim.attempt}"
-    _drop_checkpoints(run.folder)
     job = {
         "base_model": run.base_model.path,
         "train_file": str(run.dataset.split_file("train")),
@@ -71,9 +80,8 @@ def _train(claim: jobs.Claim) -> Outcome:
         "resume_from": str(start.checkpoint) if start.checkpoint else None,
     }
     outcome = Attempt(
-        claim, "worker.ml.train", job, folder, lambda events: _store_metrics(claim, events)
+        claim, "worker.ml.train", job, folder, lambda events: _store_training(claim, events)
     ).run()
-    _drop_checkpoints(run.folder)
     if outcome.status == Job.Status.SUCCEEDED:
         artefact = Path(outcome.done["artefact"])
         facts = verify(artefact)
@@ -84,26 +92,60 @@ def _train(claim: jobs.Claim) -> Outcome:
             weights_hash=outcome.done["facts"]["manifest_sha256"],
             facts=facts,
         )
+        checkpoints.remove_all(run.folder)
     return outcome
 
 
-def _drop_checkpoints(folder: Path) -> None:
-    """Every attempt starts from the first step, so what an earlier one had saved on its way only fills the disk."""
-    for checkpoints in folder.glob("attempt-*/.*.checkpoints"):
-        shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-def _store_metrics(claim: jobs.Claim, events: list[Event]) -> None:
-    metrics = []
-    for event in events:
-        if event["event"] == "step":
-            names = ("step", "loss", "token_accuracy", "learning_rate", "grad_norm", "tokens")
-            metrics.append({"split": "train", **{name: event[name] for name in names}})
-        elif event["event"] == "evaluation":
-            metrics.append(
-                {"split": "validation", **{name: event[name] for name in ("step", "loss", "token_accuracy")}}
-            )
-        elif event["event"] == "stage":
-            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
+def _store_training(claim: jobs.Claim, events: list[Event]) -> None:
+    metrics = [metric for event in events for metric in _metrics(event)]
     if metrics:
         runs.record_metrics(claim, metrics)
+    for event in events:
+        if event["event"] == "samples":
+            runs.record_samples(claim, event["step"], event["samples"])
+        elif event["event"] == "checkpoint":
+            runs.record_checkpoint(claim)
+        elif event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
+
+
+def _metrics(event: Event) -> list[dict[str, Any]]:
+    """The rows of StepMetric that an event holds; `history` repeats those of earlier attempts."""
+    if event["event"] == "step":
+        return [{"split": "train", **{name: event[name] for name in _STEP}}]
+    if event["event"] == "evaluation":
+        return [{"split": "validation", **{name: event[name] for name in _EVALUATION}}]
+    if event["event"] == "history":
+        steps = [{"event": "step", **step} for step in event["steps"]]
+        evaluations = [{"event": "evaluation", **each} for each in event["evaluations"]]
+        return [metric for each in steps + evaluations for metric in _metrics(each)]
+    return []
+
+
+def _merge(claim: jobs.Claim) -> Outcome:
+    run = merges.begin_attempt(claim)
+    adapter = run.adapter
+    if adapter.base is None:
+        raise DomainError("not_an_adapter", f"{adapter} has no base to merge it into.")
+    models.check_unchanged(adapter.base)
+    folder = run.folder / f"attempt-{claim.attempt}"
+    rows = adapter.run.dataset.split_file("validation") if adapter.run else None
+    job = {
+        "base_model": adapter.base.path,
+        "adapter": adapter.path,
+        "rows_file": str(rows) if rows else None,
+        "output_dir": str(folder / "merged"),
+    }
+    outcome = Attempt(claim, "worker.ml.merge", job, folder, lambda events: _note_stages(claim, events)).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        artefact = Path(outcome.done["artefact"])
+        facts = verify(artefact)
+        digest = model_folder.inspect(artefact).weights_hash
+        merges.complete(claim, run=run, path=str(artefact), weights_hash=digest, facts=facts)
+    return outcome
+
+
+def _note_stages(claim: jobs.Claim, events: list[Event]) -> None:
+    for event in events:
+        if event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")

@@ -1,10 +1,11 @@
 """Running one attempt of a job in a fresh process and telling the database what happens.
 
 The child speaks JSON lines (see `worker.ml.protocol`) and knows no database; this process holds the lease. It
-renews the lease only while the child gives signs of life, so a frozen child is as lost as a dead one, and it ends
-the child the moment somebody cancels the job or another attempt takes it over.
+renews the lease only while the child gives signs of life, so a frozen child is as lost as a dead one. It tells the
+child to stop when somebody cancels or pauses the job, and ends it when another attempt has taken the job over.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -23,10 +24,15 @@ from django.conf import settings
 
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
+from worker import run_log
+from worker.forecast import Pace
 
 log = logging.getLogger(__name__)
 Event = dict[str, Any]
 _POLL_SECONDS = 0.5
+# The child runs models and chat templates of others and needs none of these.
+_SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")
+_SECRET_PREFIXES = ("MLFLOW_", "DATABRICKS_")
 
 
 @dataclass
@@ -35,8 +41,24 @@ class Outcome:
 
     status: Job.Status = Job.Status.FAILED
     code: str = "worker_crashed"
-    message: str = "The worker process ended without a word; its log says more."
+    message: str = "The worker process ended without a word"
     done: Event = field(default_factory=dict)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the work may go on in another attempt: nothing said that it could not."""
+        lost = ("worker_crashed", "worker_stalled")
+        return self.status == Job.Status.CANCELLED or (self.status == Job.Status.FAILED and self.code in lost)
+
+
+def child_environment() -> dict[str, str]:
+    """The worker's environment without what only the web and the queue need to know."""
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _SECRETS and not name.startswith(_SECRET_PREFIXES)
+    }
+    return {"HF_HUB_OFFLINE": "1", **mine, "PYTHONUNBUFFERED": "1"}
 
 
 class Attempt:
@@ -53,6 +75,7 @@ class Attempt:
         self.claim = claim
         self.on_event = on_event
         self.log_file = folder / "worker.log"
+        self.run_log = folder.parent / run_log.NAME
         folder.mkdir(parents=True, exist_ok=True)
         job_file = folder / "job.json"
         job_file.write_text(json.dumps({**job, "watch_stdin": True}, ensure_ascii=False), encoding="utf-8")
@@ -64,11 +87,7 @@ class Attempt:
                 stderr=log_file,
                 start_new_session=True,
                 cwd=settings.BASE_DIR,
-                env={
-                    **os.environ,
-                    "PYTHONUNBUFFERED": "1",
-                    "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
-                },
+                env=child_environment(),
             )
         self._events: queue.Queue[Event | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -76,7 +95,7 @@ class Attempt:
         self._last_sign = time.monotonic()
         self._last_beat = 0.0
         self._kill_at: float | None = None
-        self._pace: tuple[float, int] | None = None
+        self._pace = Pace()
 
     def run(self) -> Outcome:
         """Follow the child to its end. Raises StaleAttempt, with the child gone, when the job is no longer ours."""
@@ -92,6 +111,7 @@ class Attempt:
                     self._take(event, outcome)
                 if batch:
                     self.on_event(batch)
+                    run_log.append(self.run_log, run_log.tell(batch))
                 self._beat(outcome)
             return outcome
         finally:
@@ -133,41 +153,55 @@ class Attempt:
         elif kind == "done":
             outcome.status, outcome.done, outcome.message = Job.Status.SUCCEEDED, event, ""
         elif kind == "cancelled":
-            outcome.status, outcome.message = Job.Status.CANCELLED, "Stopped at a step, as asked."
+            outcome.status, outcome.code = Job.Status.CANCELLED, "worker_stopped"
+            outcome.message = f"The worker stopped after step {event['step']}"
         elif kind == "error":
             outcome.code, outcome.message = str(event["code"]), str(event["message"])
 
     def _advance(self, done: int, total: int) -> None:
-        """Progress and time left, by the pace since the first report: what came before it was warming up."""
-        now = time.monotonic()
-        began, first = self._pace = self._pace or (now, done)
-        left = (now - began) / (done - first) * (total - done) if done > first else None
-        self._progress |= {"step": done, "total_steps": total, "seconds_left": left}
+        self._pace.report(done, total)
+        self._progress |= {"step": done, "total_steps": total}
+
+    def _forecast(self) -> dict[str, Any]:
+        left = self._pace.forecast()
+        if left is None:
+            return {}
+        return {"seconds_left": left.seconds, "seconds_left_low": left.low, "seconds_left_high": left.high}
 
     def _beat(self, outcome: Outcome) -> None:
-        """Renew the lease on schedule; stop the child on cancellation, on silence, and after the grace."""
+        """Renew the lease on schedule; stop the child when asked to, on silence, and after the grace."""
         now = time.monotonic()
         if self._kill_at is not None and now >= self._kill_at:
             self._kill()
         if now - self._last_sign > settings.JOB_LEASE_SECONDS:
             outcome.code = "worker_stalled"
             outcome.message = (
-                f"The worker process said nothing for {settings.JOB_LEASE_SECONDS} seconds and was ended."
+                f"The worker process said nothing for {settings.JOB_LEASE_SECONDS} seconds and was ended"
             )
             self._kill()
         elif now - self._last_beat >= min(2.0, settings.JOB_HEARTBEAT_SECONDS):
             self._last_beat = now
-            if jobs.heartbeat(self.claim, **self._progress) and self._kill_at is None:
+            if jobs.heartbeat(self.claim, **self._progress, **self._forecast()) and self._kill_at is None:
                 self._kill_at = now + settings.JOB_CANCEL_GRACE_SECONDS
-                self._signal(signal.SIGTERM)
+                self._ask_to_stop()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _ask_to_stop(self) -> None:
+        """By a word and not by a signal: of several processes, a signal would end the one that started them."""
+        assert self._child.stdin is not None  # noqa: S101 (Popen was given a pipe)
         try:
-            os.killpg(self._child.pid, number)
-        except ProcessLookupError:
+            self._child.stdin.write(b"stop\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
             return
 
     def _kill(self) -> None:
-        """End the whole process group, so that nothing the child started holds the device."""
-        self._signal(signal.SIGKILL)
+        """End the whole process group, so that nothing the child started holds the device.
+
+        Processes that it started in sessions of their own end with it or, at the latest, with their stdin.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
+        if self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()

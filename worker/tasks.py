@@ -16,6 +16,7 @@ RUNNERS = {
     Job.Kind.DOWNLOAD: model_jobs.download,
     Job.Kind.VERIFICATION: model_jobs.verify,
     Job.Kind.MEASUREMENT: measuring.measure,
+    Job.Kind.MERGE: runners.merge,
 }
 
 

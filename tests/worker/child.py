@@ -5,9 +5,9 @@ It speaks the protocol of `worker.ml.protocol` over a real pipe; what it says an
 
 import json
 import os
-import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,17 +16,18 @@ def say(**event: object) -> None:
     print(json.dumps(event), flush=True)
 
 
-def obey(_signal: int, _frame: object) -> None:
-    say(event="cancelled", step=3)
-    os._exit(0)
+def listen(deaf: bool) -> None:
+    """Stop at a word on stdin, unless deaf; leave when whoever holds it has gone."""
+    while os.read(0, 4096):
+        if not deaf:
+            say(event="cancelled", step=3)
+            os._exit(0)
+    os._exit(1)
 
 
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
-    if job.get("deaf"):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    else:
-        signal.signal(signal.SIGTERM, obey)
+    threading.Thread(target=listen, args=[job.get("deaf", False)], daemon=True).start()
     if job.get("grandchild"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         Path(job["grandchild"]).write_text(str(child.pid))

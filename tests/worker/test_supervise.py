@@ -13,7 +13,7 @@ from ftplatform.jobs.models import Job
 from tests import factories
 from training.models import StepMetric
 from worker import runners
-from worker.supervise import Attempt
+from worker.supervise import Attempt, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +28,8 @@ def step(number, total=4, **changes):
         "learning_rate": 1e-4,
         "grad_norm": 1.0,
         "tokens": 100,
+        "tokens_per_second": 50.0,
+        "memory_bytes": 1000,
     }
     return {
         "event": "step",
@@ -49,7 +51,8 @@ def claim():
 @pytest.fixture
 def attempt(claim, tmp_path):
     def start(on_event=lambda events: None, **job):
-        return Attempt(claim, "tests.worker.child", {"events": [], **job}, tmp_path, on_event)
+        folder = tmp_path / "attempt-1"
+        return Attempt(claim, "tests.worker.child", {"events": [], **job}, folder, on_event)
 
     return start
 
@@ -88,7 +91,7 @@ def until_running(claim, stage):
 
 def test_metrics_arrive_while_the_child_works(claim, attempt):
     outcome = attempt(
-        lambda events: runners._store_metrics(claim, events),
+        lambda events: runners._store_training(claim, events),
         events=[
             STAGE,
             {"event": "evaluation", "step": 0, "loss": 9.0, "token_accuracy": 0.1},
@@ -145,6 +148,49 @@ def test_a_silent_child_is_ended_and_said_to_be_stalled(attempt, settings):
     settings.JOB_LEASE_SECONDS = 5
     outcome = attempt(events=[STAGE], hang=True).run()
     assert (outcome.status, outcome.code) == (Job.Status.FAILED, "worker_stalled")
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_pause_stops_the_child_and_the_job_waits_paused(claim, attempt, settings, deaf):
+    settings.JOB_CANCEL_GRACE_SECONDS = 1
+    running = attempt(events=[STAGE], hang=True, deaf=deaf)
+    owner = Job.objects.get(pk=claim.job_id).created_by
+
+    def pause():
+        until_running(claim, "Training")
+        jobs.pause(job=Job.objects.get(pk=claim.job_id), user=owner)
+
+    thread = meanwhile(pause)
+    runners.guard(claim, lambda _claim: running.run())
+    thread.join()
+    job = Job.objects.get(pk=claim.job_id)
+    assert (job.status, job.pause_requested, job.losses) == (Job.Status.PAUSED, False, 0)
+
+
+def test_a_crashed_attempt_is_queued_again_and_an_explained_failure_is_not(claim, attempt):
+    runners.guard(claim, lambda _claim: attempt(events=[STAGE], status=-9).run())
+    job = Job.objects.get(pk=claim.job_id)
+    assert (job.status, job.losses) == (Job.Status.QUEUED, 1)
+    again = jobs.claim_next(queue=job.queue, worker="test")
+    assert again is not None
+    runners.guard(again, lambda _claim: Outcome(code="out_of_memory", message="Lower the batch size."))
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (Job.Status.FAILED, "out_of_memory")
+
+
+def test_the_run_log_tells_the_story_and_the_child_gets_no_secrets(claim, attempt, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "canary-key")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "canary-token")
+    running = attempt(events=[STAGE, step(1), DONE])
+    environment = Path(f"/proc/{running._child.pid}/environ").read_bytes()
+    running.run()
+    assert b"canary" not in environment and b"PATH=" in environment
+    log = (tmp_path / "run.log").read_text().splitlines()
+    assert [line.split("  ", 1)[1] for line in log] == [
+        "Training.",
+        "Step 1 of 4: loss 1.0000, token accuracy 50.0%, learning rate 1.00e-04, 50 tokens/s.",
+        "Done.",
+    ]
 
 
 @pytest.mark.parametrize("job", [{"status": 3}, {"garbage": True}, {"events": [STAGE], "status": -9}])

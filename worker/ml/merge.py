@@ -16,9 +16,9 @@ from training.artefacts import publish
 from training.model_folder import IDENTITY_FILES
 from worker.ml.data import Row, read_rows, tokenise_rows
 from worker.ml.errors import MlError
-from worker.ml.generate import check_adapter
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.protocol import Reporter, run_command
+from worker.ml.sides import check_adapter
 
 _ROWS = 16
 _PLAIN = [Row("plain", "Answer the question.", "What is the capital of France?", "Paris.")]

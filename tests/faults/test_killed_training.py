@@ -1,0 +1,163 @@
+"""A run that is killed again and again ends like one that never was: the same curve, the same adapter."""
+
+import os
+import random
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job, JobEvent
+from tests import services
+from tests.faults.conftest import training_pid
+from training.artefacts import file_sha256
+from training.models import ModelVersion, StepMetric, TrainingRun
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+KILLS, WORKER_KILLS = 20, 5
+
+
+def finished(run, seconds=120):
+    services.wait_until(
+        lambda: Job.objects.get(pk=run.pk).is_finished, seconds=seconds, what=f"the end of {run.pk}"
+    )
+    run = TrainingRun.objects.get(pk=run.pk)
+    said = "\n".join(run.events.values_list("message", flat=True))
+    assert run.status == Job.Status.SUCCEEDED, f"{run.error_code}: {run.error_message}\n{said}"
+    return run
+
+
+def curve(run):
+    names = ("split", "step", "loss", "token_accuracy", "learning_rate", "grad_norm", "tokens")
+    return list(run.metrics.order_by("split", "step").values_list(*names))
+
+
+def answers(run):
+    return list(run.samples.values_list("step", "index", "text"))
+
+
+def weights(run):
+    return file_sha256(Path(ModelVersion.objects.get(run=run).path) / "adapter_model.safetensors")
+
+
+def moved(run, before):
+    """Whether a process has trained for some steps since."""
+    job = Job.objects.get(pk=run.pk)
+    return job.is_finished or (training_pid(run) is not None and step(run) > before)
+
+
+def step(run):
+    last = StepMetric.objects.filter(run_id=run.pk, split="train").last()
+    return last.step if last else 0
+
+
+def has_reached(run, target):
+    return step(run) >= target
+
+
+def is_another(run, pid):
+    return training_pid(run) != pid
+
+
+def test_twenty_kills_at_random_change_nothing(launch, start_worker, settings):
+    generator = random.Random(7)
+    whole, killed = launch(epochs=12.0), launch(epochs=12.0)
+    worker = start_worker()
+    finished(whole)
+    kills = 0
+    while kills < KILLS and not Job.objects.get(pk=killed.pk).is_finished:
+        services.wait_until(lambda: moved(killed, -1), seconds=60, what="a training process")
+        # Less than the way to two checkpoints on average, so that some attempts die before they have saved anything.
+        time.sleep(generator.uniform(0.3, 1.6))
+        pid = training_pid(killed)
+        if pid is None or Job.objects.get(pk=killed.pk).is_finished:
+            continue
+        if kills % (KILLS // WORKER_KILLS) == 0:
+            worker.signal(signal.SIGKILL)
+            services.wait_until(lambda: training_pid(killed) is None, what="the end of the orphan")
+            worker = start_worker("restart")
+        else:
+            os.kill(pid, signal.SIGKILL)
+            services.wait_until(partial(is_another, killed, pid), what="the end of the killed")
+        kills += 1
+        # Losses in a row without progress are bounded, rightly; here they are the test's own.
+        Job.objects.filter(pk=killed.pk).update(losses=0)
+    killed = finished(killed)
+    assert kills == KILLS and killed.attempt > KILLS
+    assert curve(killed) == curve(whole) and len(curve(whole)) == 108 + 10
+    assert answers(killed) == answers(whole)
+    assert weights(killed) == weights(whole)
+    assert JobEvent.objects.filter(job=killed, message__contains="Going on from the checkpoint").count() >= 5
+    assert killed.checkpoints == []
+
+
+def test_pausing_and_resuming_changes_nothing(launch, start_worker):
+    whole, paused = launch(), launch()
+    owner = whole.created_by
+    start_worker()
+    finished(whole)
+    for target in (5, 17):
+        services.wait_until(partial(has_reached, paused, target), what=f"step {target}")
+        jobs.pause(job=paused, user=owner)
+        services.wait_until(lambda: Job.objects.get(pk=paused.pk).status == "paused", what="the pause")
+        saved = TrainingRun.objects.get(pk=paused.pk).checkpoints[-1].step
+        assert saved == step(paused) and training_pid(paused) is None
+        jobs.resume(job=Job.objects.get(pk=paused.pk), user=owner)
+    paused = finished(paused)
+    assert paused.attempt == 3 and paused.losses == 0
+    assert curve(paused) == curve(whole) and weights(paused) == weights(whole)
+
+
+def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
+    run = launch(epochs=30.0, checkpoint_every=10)
+    lease = {"JOB_LEASE_SECONDS": "5", "JOB_HEARTBEAT_SECONDS": "1"}
+    frozen = start_worker(**lease)
+    services.wait_until(lambda: step(run) >= 12, what="some steps")
+    old = training_pid(run)
+    assert old is not None
+    frozen.signal(signal.SIGSTOP)
+    os.kill(old, signal.SIGSTOP)
+    start_worker(**lease)
+    done = finished(run, seconds=120)
+    before = (
+        curve(done),
+        weights(done),
+        done.finished_at,
+        list(done.events.values_list("message", flat=True)),
+    )
+    assert done.attempt == 2
+    os.kill(old, signal.SIGCONT)
+    frozen.signal(signal.SIGCONT)
+    services.wait_until(lambda: "no longer the current one" in frozen.log.read_text(), what="the refusal")
+    done.refresh_from_db()
+    after = (
+        curve(done),
+        weights(done),
+        done.finished_at,
+        list(done.events.values_list("message", flat=True)),
+    )
+    assert after == before and ModelVersion.objects.filter(run=done).count() == 1
+    assert [metric[1] for metric in curve(done) if metric[0] == "train"] == list(range(1, 271))
+
+
+def test_cancelling_while_a_checkpoint_is_written_leaves_it_whole_and_the_run_cancelled(launch, start_worker):
+    run = launch(epochs=100.0, checkpoint_every=1)
+    start_worker()
+    services.wait_until(lambda: step(run) >= 3, what="some steps")
+    services.wait_until(
+        lambda: list(run.folder.glob("attempt-1/checkpoints/.step-*")) != [],
+        what="a checkpoint being written",
+    )
+    jobs.cancel(job=Job.objects.get(pk=run.pk), user=run.created_by)
+    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, what="the end")
+    assert Job.objects.get(pk=run.pk).status == Job.Status.CANCELLED
+    assert training_pid(run) is None and not ModelVersion.objects.filter(run=run).exists()
+    assert not list(run.folder.glob("attempt-1/checkpoints/.step-*"))
+    from training import checkpoints
+
+    whole, problems = checkpoints.newest_whole(run.folder)
+    assert whole is not None and problems == []

@@ -1,0 +1,55 @@
+"""A run's log as a person reads it: one line for each thing that happened, over all its attempts.
+
+What the libraries print goes to each attempt's `worker.log`, for whoever looks after the machine.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+NAME = "run.log"
+Event = dict[str, Any]
+
+
+def append(file: Path, lines: Iterable[str]) -> None:
+    """Add lines with the time; a log that cannot be written must not end a run."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        with file.open("a", encoding="utf-8") as out:
+            out.writelines(f"{now}  {line}\n" for line in lines)
+    except OSError:
+        return
+
+
+def tell(events: Iterable[Event]) -> list[str]:
+    """A line for each event that says something to a person."""
+    return [_LINES[event["event"]](event) for event in events if event["event"] in _LINES]
+
+
+def _step(event: Event) -> str:
+    speed = f", {event['tokens_per_second']:,.0f} tokens/s" if event.get("tokens_per_second") else ""
+    return (
+        f"Step {event['step']:,} of {event['total_steps']:,}: loss {event['loss']:.4f}, token accuracy "
+        f"{event['token_accuracy']:.1%}, learning rate {event['learning_rate']:.2e}{speed}."
+    )
+
+
+def _evaluation(event: Event) -> str:
+    return (
+        f"Validation after step {event['step']:,}: loss {event['loss']:.4f}, token accuracy "
+        f"{event['token_accuracy']:.1%}."
+    )
+
+
+_LINES: dict[str, Callable[[Event], str]] = {
+    "stage": lambda event: f"{str(event['stage']).capitalize()}.",
+    "step": _step,
+    "evaluation": _evaluation,
+    "samples": lambda event: f"Answered {len(event['samples'])} sample prompts after step {event['step']:,}.",
+    "checkpoint": lambda event: f"Checkpoint of step {event['step']:,} saved.",
+    "responses": lambda event: f"{event['done']:,} of {event['total']:,} responses.",
+    "done": lambda event: "Done.",
+    "cancelled": lambda event: f"Stopped after step {event['step']:,}, as asked.",
+    "error": lambda event: f"Failed ({event['code']}): {event['message']}",
+}
