@@ -66,7 +66,7 @@ def run_log(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _measured(run: TrainingRun) -> dict[str, Any]:
     return {
-        "charts": charts.run_charts(selectors.curve(run)),
+        "charts": charts.run_charts(selectors.curve(run, points=400 if run.is_finished else 120)),
         "summary": selectors.run_summary(run),
         "samples": selectors.samples(run),
     }
