@@ -4,9 +4,12 @@ from typing import Any
 
 from django import forms
 
-from evaluation import rubrics, selectors
+from evaluation import endpoints, rubrics, selectors
 from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
 from training import selectors as training
+from training.config import DecodingConfig
+from training.forms import config_field
 
 
 class PromptSetForm(forms.Form):
@@ -23,43 +26,73 @@ class PromptSetForm(forms.Form):
         )
 
 
+DECODING_LABELS = {
+    "max_new_tokens": "Longest response, in tokens",
+    "top_p": "Nucleus (top p)",
+    "samples": "Responses to each prompt",
+    "batch_size": "Written together",
+    "latency_prompts": "Prompts measured alone",
+    "quantisation": "Base in memory",
+}
+ADVANCED = ("top_p", "seed", "batch_size", "quantisation", "latency_prompts")
+
+
 class ComparisonForm(forms.Form):
-    field_order = ("name", "prompt_set", "candidates", "baseline")
-    name = forms.CharField(max_length=100)
-    max_new_tokens = forms.IntegerField(
-        initial=512, min_value=1, max_value=32768, label="Longest response, in tokens"
-    )
-    temperature = forms.FloatField(
-        initial=0,
-        min_value=0,
-        max_value=2,
-        help_text="0 always takes the likeliest token; the same for both sides.",
-    )
-    batch_size = forms.IntegerField(
-        initial=16, min_value=1, max_value=1024, help_text="Prompts generated together."
-    )
+    """What is compared, then every field of DecodingConfig, made from its definition."""
+
+    field_order = ("name", "prompt_set", "candidates", "baseline", "engine")
+    name = forms.CharField(max_length=100, help_text="What people will call it.")
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        engines = [
+            (endpoints.LOCAL, "This installation's workers"),
+            *((name, name) for name in endpoints.configured()),
+        ]
+        elsewhere = len(engines) > 1
         self.fields["prompt_set"] = forms.ModelChoiceField(
             selectors.prompt_sets(user=user), label="Prompt set"
         )
         self.fields["candidates"] = forms.ModelMultipleChoiceField(
-            training.adapters(user=user),
+            training.served_models(user=user) if elsewhere else training.adapters(user=user),
+            widget=forms.CheckboxSelectMultiple,
             label="Candidates",
             help_text="One tuned model or several; each is compared with the same baseline.",
         )
         self.fields["baseline"] = forms.ModelChoiceField(
-            training.local_models(user=user),
+            training.served_models(user=user) if elsewhere else training.local_models(user=user),
             required=False,
-            empty_label="The base that the candidates were trained on",
+            empty_label="The base of the first candidate",
             help_text="Or an earlier adapter on that base: does the new one beat it?",
         )
+        self.fields["engine"] = forms.ChoiceField(
+            choices=engines,
+            initial=endpoints.LOCAL,
+            help_text="An operator names endpoints that serve models elsewhere."
+            if elsewhere
+            else "The only engine, as long as the operator has named no endpoint.",
+        )
+        for name, info in DecodingConfig.model_fields.items():
+            self.fields[name] = config_field(name, info)
+            self.fields[name].label = DECODING_LABELS.get(name, self.fields[name].label)
+        self.order_fields(self.field_order)
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a refusal beside the fields that it names, or above the form."""
+        for problem in error.problems or [{"message": error.detail}]:
+            field = problem.get("field")
+            self.add_error(field if field in self.fields else None, problem["message"])
 
     @property
     def decoding_values(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in ("max_new_tokens", "temperature", "batch_size")}
+        return {name: self.cleaned_data[name] for name in DecodingConfig.model_fields}
+
+    def decoding_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in DecodingConfig.model_fields if name not in ADVANCED]
+
+    def advanced_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ADVANCED]
 
 
 class CampaignForm(forms.Form):

@@ -1,16 +1,17 @@
 from django.urls import path
 
-from evaluation.views import analysis, comparisons, manage, report, review
+from evaluation.views import analysis, comparisons, generation, manage, report, review
 
 app_name = "evaluation"
 urlpatterns = [
     path("overview/", manage.overview, name="overview"),
     path("prompt-sets/", manage.prompt_sets, name="prompt_sets"),
     path("prompt-sets/new/", manage.prompt_set_new, name="prompt_set_new"),
-    path("comparisons/", manage.generation_runs, name="generation_runs"),
-    path("comparisons/new/", manage.generation_run_new, name="generation_run_new"),
-    path("comparisons/<uuid:pk>/", manage.generation_run, name="generation_run"),
-    path("comparisons/<uuid:pk>/cancel/", manage.generation_run_cancel, name="generation_run_cancel"),
+    path("comparisons/", generation.generation_runs, name="generation_runs"),
+    path("comparisons/new/", generation.generation_run_new, name="generation_run_new"),
+    path("comparisons/<uuid:pk>/", generation.generation_run, name="generation_run"),
+    path("comparisons/<uuid:pk>/cancel/", generation.generation_run_cancel, name="generation_run_cancel"),
+    path("comparisons/<uuid:pk>/again/", generation.generation_run_again, name="generation_run_again"),
     path("analyse/", analysis.analyse, name="analyse"),
     path("comparisons/<uuid:pk>/comparison.<slug:kind>", comparisons.comparison_file, name="comparison_file"),
     path("comparisons/<uuid:pk>/pairs.csv", comparisons.pairs_csv, name="pairs_csv"),

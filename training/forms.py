@@ -69,8 +69,8 @@ def _range(info: FieldInfo) -> str:
     )
 
 
-def _field(name: str, info: FieldInfo) -> forms.Field:
-    """The form field for one hyper-parameter, with its range and its sentence of help."""
+def config_field(name: str, info: FieldInfo) -> forms.Field:
+    """The form field for one field of a configuration, with its range and its sentence of help."""
     common: dict[str, Any] = {
         "initial": info.default,
         "help_text": info.description or "",
@@ -127,6 +127,8 @@ CHOICES = {
     "grouped": "Grouped by length",
     "padded": "Padded",
     "padding_free": "Padding-free",
+    "nf4": "4 bit (NF4)",
+    "none": "16 bit",
 }
 
 
@@ -173,7 +175,7 @@ class LaunchForm(forms.Form):
             selectors.base_models(user=user), label="Base model", help_text="The model that learns."
         )
         for name, info in TrainingConfig.model_fields.items():
-            self.fields[name] = _field(name, info)
+            self.fields[name] = config_field(name, info)
         self.order_fields(self.field_order)
 
     @property

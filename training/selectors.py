@@ -125,6 +125,15 @@ def local_models(*, user: User) -> QuerySet[ModelVersion]:
     )
 
 
+def served_models(*, user: User) -> QuerySet[ModelVersion]:
+    """Every model that an endpoint may serve: what workers can load, merged models and external systems."""
+    elsewhere = models(user=user).filter(kind__in=[ModelVersion.Kind.MERGED, ModelVersion.Kind.EXTERNAL])
+    current = elsewhere.exclude(stage=ModelVersion.Stage.RETIRED)
+    return models(user=user).filter(
+        Q(pk__in=local_models(user=user).values("pk")) | Q(pk__in=current.values("pk"))
+    )
+
+
 def model(*, user: User, pk: UUID) -> ModelVersion:
     related = (
         "base",

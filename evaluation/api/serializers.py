@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evaluation.models import Assignment, Campaign, GenerationRun, PromptSet, Rating
+from evaluation.models import Assignment, Campaign, PromptSet, Rating
 from evaluation.selectors import reviewer_progress
 from evaluation.services import quality
 
@@ -25,53 +25,6 @@ class PromptSetCreateSerializer(serializers.Serializer[PromptSet]):
     limit = serializers.IntegerField(
         required=False, default=None, min_value=1, max_value=100_000, allow_null=True
     )
-
-
-class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
-    candidate = serializers.UUIDField(source="candidate.pk", read_only=True, help_text="The first candidate.")
-    candidates = serializers.SerializerMethodField()
-
-    def get_candidates(self, run: GenerationRun) -> list[str]:
-        return [str(model.pk) for model in run.candidates]
-
-    class Meta:
-        model = GenerationRun
-        fields = [
-            "id",
-            "name",
-            "prompt_set",
-            "baseline",
-            "candidate",
-            "candidates",
-            "engine",
-            "decoding",
-            "status",
-            "stage",
-            "step",
-            "total_steps",
-            "seconds_left",
-            "error_code",
-            "error_message",
-            "created_at",
-            "finished_at",
-        ]
-        read_only_fields = fields
-
-
-class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
-    name = serializers.CharField(max_length=100)
-    prompt_set = serializers.UUIDField()
-    candidate = serializers.UUIDField(required=False, help_text="Short for `candidates` of one.")
-    candidates = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=8)
-    baseline = serializers.UUIDField(
-        required=False, default=None, allow_null=True, help_text="The first candidate's base unless told."
-    )
-    decoding = serializers.DictField(required=False, default=dict)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("candidate" in attrs) == ("candidates" in attrs):
-            raise serializers.ValidationError({"candidates": "Give either candidate or candidates."})
-        return attrs
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):

@@ -2,9 +2,10 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from evaluation.api.analyses import Analyse
+from evaluation.api.generation import GenerationRunViewSet
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
-from evaluation.api.views import CampaignViewSet, GenerationRunViewSet, PromptSetViewSet
+from evaluation.api.views import CampaignViewSet, PromptSetViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("prompt-sets", PromptSetViewSet, basename="prompt-set")

@@ -5,7 +5,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from django_filters.rest_framework import FilterSet, ModelChoiceFilter
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -15,15 +14,13 @@ from rest_framework.response import Response
 
 from evaluation import selectors
 from evaluation.api import serializers
-from evaluation.models import Campaign, GenerationRun, PromptSet
-from evaluation.services import campaigns, generation, prompts, reports
+from evaluation.models import Campaign, PromptSet
+from evaluation.services import campaigns, prompts, reports
 from evaluation.services.exports import bundle, files, ratings
 from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import Staff
-from ftplatform.api.endpoints import StaffViewSet, check, idempotency_key, parse, signed_in
+from ftplatform.api.endpoints import StaffViewSet, check, parse, signed_in
 from training import selectors as training
-from training.config import DecodingConfig
-from training.services import configs
 
 
 class EvaluationViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
@@ -48,44 +45,6 @@ class PromptSetViewSet(EvaluationViewSet):
         dataset = training.dataset(user=user, pk=values["dataset"])
         made = prompts.from_dataset(user=user, name=values["name"], dataset=dataset, limit=values["limit"])
         return Response(serializers.PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
-
-
-class GenerationRunFilter(FilterSet):  # type: ignore[misc]
-    candidate = ModelChoiceFilter(
-        field_name="run_candidates__model", queryset=lambda request: training.models(user=signed_in(request))
-    )
-
-    class Meta:
-        model = GenerationRun
-        fields = ("status", "prompt_set")
-
-
-class GenerationRunViewSet(EvaluationViewSet):
-    queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
-    serializer_class = serializers.GenerationRunSerializer
-    filterset_class = GenerationRunFilter
-    filterset_fields = ("status", "prompt_set", "candidate")
-
-    def get_queryset(self) -> QuerySet[GenerationRun]:
-        return selectors.generation_runs(user=signed_in(self.request))
-
-    @extend_schema(
-        request=serializers.GenerationLaunchSerializer, responses={201: serializers.GenerationRunSerializer}
-    )
-    def create(self, request: Request) -> Response:
-        values = parse(serializers.GenerationLaunchSerializer, request)
-        user = signed_in(request)
-        asked = values.get("candidates") or [values["candidate"]]
-        run = generation.launch(
-            user=user,
-            name=values["name"],
-            prompt_set=selectors.prompt_set(user=user, pk=values["prompt_set"]),
-            candidates=[training.model(user=user, pk=pk) for pk in asked],
-            baseline=training.model(user=user, pk=values["baseline"]) if values["baseline"] else None,
-            decoding=configs.check(DecodingConfig, values["decoding"]),
-            idempotency_key=idempotency_key(request),
-        )
-        return Response(serializers.GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)
 
 
 class CampaignViewSet(EvaluationViewSet):

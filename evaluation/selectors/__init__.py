@@ -11,6 +11,7 @@ from django.http import Http404
 from evaluation.models import (
     Assignment,
     Campaign,
+    Failure,
     GenerationRun,
     Invite,
     Pair,
@@ -18,6 +19,7 @@ from evaluation.models import (
     Rating,
     Report,
     Reviewer,
+    Timing,
 )
 from evaluation.stats import OUTCOMES, Ratings
 from evaluation.stats.ratings import FloatArray, Slicing, slicing
@@ -66,6 +68,17 @@ def candidate(*, run: GenerationRun, pk: str | None) -> ModelVersion:
     if found is None:
         raise Http404
     return found
+
+
+def timings(*, user: User, run: GenerationRun) -> QuerySet[Timing]:
+    """Single-stream measurements in the order in which they were taken."""
+    return _visible(Timing.objects.filter(run=run).select_related("prompt").order_by("place", "pk"), user)
+
+
+def failures(*, user: User, run: GenerationRun) -> QuerySet[Failure]:
+    """Responses that could not be made yet, and why."""
+    found = Failure.objects.filter(run=run).select_related("prompt", "model").order_by("pk")
+    return _visible(found, user)
 
 
 def events(run: GenerationRun) -> QuerySet[JobEvent]:

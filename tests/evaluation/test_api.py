@@ -9,8 +9,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from evaluation.models import Rating
 from evaluation.selectors import reviewer_cookie
-from evaluation.services import reports
+from evaluation.services import reports, responses
 from ftplatform.accounts.services import issue_token
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -196,6 +198,43 @@ def test_a_launch_with_the_same_key_is_the_same_run_and_another_body_is_refused(
     assert first[0] == 201 and first[1]["id"] == again[1]["id"]
     other = api("POST", "generation-runs/", body | {"name": "else"}, **{"Idempotency-Key": "k1"})
     assert other == (422, other[1]) and other[1]["code"] == "idempotency_mismatch"
+
+
+def test_a_generation_run_is_cancelled_measured_and_tried_again_through_the_api(api, owner):
+    run = factories.generation_run(owner, prompts=2, finished=False)
+    claim = jobs.claim_next(queue=run.queue, worker="test")
+    assert claim is not None
+    prompt = run.prompt_set.prompts.earliest("pk")
+    timing = {"prompt_id": prompt.pk, "model": str(run.baseline_id), "place": 0, "output_tokens": 3}
+    responses.record_timings(claim, [timing | {"first_token_ms": 10.0, "total_ms": 30.0}])
+    failure = {"prompt_id": prompt.pk, "model": str(run.baseline_id), "sample": 0}
+    responses.record_failures(claim, [failure | {"code": "endpoint_status", "message": "It said 500."}])
+    path = f"generation-runs/{run.pk}/"
+    status, page = api("GET", f"{path}timings/")
+    assert (status, page["count"], page["results"][0]["token_ms"]) == (200, 1, 10.0)
+    status, page = api("GET", f"{path}failures/")
+    assert (status, page["results"][0]["prompt"], page["results"][0]["code"]) == (
+        200,
+        "p0",
+        "endpoint_status",
+    )
+    assert api("GET", f"{path}failures/?model__name=x")[0] == 200  # no filter here, so no effect
+    assert api("POST", f"{path}try-again/", {})[1]["code"] == "not_failed"
+    jobs.finish(claim, Job.Status.FAILED, error_code="incomplete", error_message="Some are missing.")
+    assert api("POST", f"{path}try-again/", {})[1]["status"] == "queued"
+    assert api("POST", f"{path}cancel/", {})[1]["status"] == "cancelled"
+    assert api("POST", f"{path}try-again/", {})[1]["code"] == "not_failed"
+
+
+def test_external_systems_are_registered_and_compared_through_an_endpoint(api, owner, settings):
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
+    names = ("old system", "new system")
+    old, new = (api("POST", "models/external/", {"name": name})[1]["id"] for name in names)
+    assert api("POST", "models/external/", {"name": names[0]})[1]["id"] == old
+    body = {"name": "served", "prompt_set": str(factories.prompt_set(owner).pk), "candidate": new}
+    assert api("POST", "generation-runs/", body | {"baseline": old})[1]["code"] == "not_local"
+    status, run = api("POST", "generation-runs/", body | {"baseline": old, "engine": "vllm"})
+    assert (status, run["engine"]) == (201, "vllm")
 
 
 def test_several_candidates_through_the_api(api, owner):

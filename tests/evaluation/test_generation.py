@@ -1,12 +1,17 @@
 """Generation runs: what may be compared, what a worker stores, what becomes a pair."""
 
-import pytest
+from itertools import pairwise
 
-from evaluation import rubrics
-from evaluation.models import Pair, Response
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse
+
+from evaluation import endpoints, rubrics
+from evaluation.models import GenerationRun, Pair, Response, Timing
 from evaluation.services import campaigns, generation, responses
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
 from tests import factories
 from training.config import DecodingConfig
 
@@ -134,6 +139,170 @@ def test_no_pairs_before_every_model_has_answered(owner):
     with pytest.raises(DomainError) as caught:
         responses.complete(claim, {})
     assert caught.value.code == "incomplete" and not Pair.objects.exists()
+
+
+# --- trying again ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failed(owner):
+    """A run whose worker stored one response and named why another could not be made."""
+    run = factories.generation_run(owner, prompts=1, finished=False)
+    claim, prompt = claimed(run), run.prompt_set.prompts.get()
+    responses.record_responses(claim, [factories.response(run, prompt, run.baseline)])
+    identity = {"prompt_id": prompt.pk, "model": str(run.candidate.pk), "sample": 0}
+    for message in ("It hung.", "It hung <b>again</b>."):
+        responses.record_failures(claim, [identity | {"code": "endpoint_timeout", "message": message}])
+    with pytest.raises(DomainError) as caught:
+        responses.complete(claim, {})
+    jobs.finish(claim, Job.Status.FAILED, error_code=caught.value.code, error_message=str(caught.value))
+    run.refresh_from_db()
+    return run
+
+
+def test_a_failure_is_named_once_with_its_latest_reason(failed):
+    assert [failure.message for failure in failed.failures.all()] == ["It hung <b>again</b>."]
+    for words in ("1 responses", failed.candidate.name, "p0", "It hung <b>again</b>."):
+        assert words in failed.error_message
+
+
+def test_trying_again_makes_only_what_is_missing_and_forgets_the_failure(failed, owner):
+    generation.try_again(user=owner, run=failed)
+    claim = claimed(failed)
+    (wanted,) = responses.remaining(failed)[0]
+    assert wanted["wanted"] == [(str(failed.candidate.pk), 0)]
+    prompt = failed.prompt_set.prompts.get()
+    responses.record_responses(claim, [factories.response(failed, prompt, failed.candidate)])
+    assert not failed.failures.exists()
+    assert responses.complete(claim, {}) == 1
+
+
+def test_only_what_has_failed_is_tried_again(owner):
+    run = factories.generation_run(owner)
+    with pytest.raises(DomainError) as caught:
+        generation.try_again(user=owner, run=run)
+    assert caught.value.code == "not_failed"
+    run.refresh_from_db()
+    assert run.status == run.Status.SUCCEEDED
+
+
+def test_the_page_names_failures_as_text_and_offers_to_try_again(client, failed, owner):
+    client.force_login(owner)
+    address = reverse("evaluation:generation_run", args=[failed.pk])
+    page = client.get(address).content.decode()
+    assert "It hung &lt;b&gt;again&lt;/b&gt;." in page and "Try the missing ones again" in page
+    again = client.post(reverse("evaluation:generation_run_again", args=[failed.pk]))
+    assert again.status_code == 302
+    failed.refresh_from_db()
+    assert failed.status == failed.Status.QUEUED
+
+
+# --- latency -----------------------------------------------------------------------------------------------
+
+
+def test_which_prompts_are_measured_is_drawn_once_and_no_model_is_favoured(owner):
+    run = factories.generation_run(owner, prompts=40, finished=False, candidates=1)
+    run.decoding |= {"latency_prompts": 20}
+    run.save()
+    planned = responses.measurements(run)
+    assert planned == responses.measurements(run)
+    assert [each["place"] for each in planned] == list(range(40))
+    assert len({each["prompt_id"] for each in planned}) == 20
+    first = [each["model"] for each in planned[::2]]
+    assert first.count(str(run.baseline_id)) == 10
+    assert first != [str(run.baseline_id), str(run.candidate.pk)] * 10
+    assert all(one["prompt_id"] == two["prompt_id"] for one, two in pairwise(planned[:2]))
+
+
+def test_a_measurement_is_stored_once_and_not_planned_again(owner):
+    run = factories.generation_run(owner, prompts=2, finished=False)
+    claim = claimed(run)
+    planned = responses.remaining(run)[1]
+    timing = planned[0] | {"input_tokens": 9, "output_tokens": 11, "first_token_ms": 20.0, "total_ms": 120.0}
+    responses.record_timings(claim, [timing])
+    responses.record_timings(claim, [timing | {"total_ms": 1.0}])
+    stored = run.timings.get()
+    assert (stored.total_ms, stored.token_ms) == (120.0, 10.0)
+    assert responses.remaining(run)[1] == planned[1:]
+
+
+def test_a_response_of_one_token_has_no_time_per_token():
+    assert Timing(total_ms=5, first_token_ms=5, output_tokens=1).token_ms is None
+    assert Timing(total_ms=5, first_token_ms=None, output_tokens=9).token_ms is None
+
+
+def test_a_worker_cannot_speak_for_a_model_that_is_not_compared(owner):
+    run = factories.generation_run(owner, prompts=1, finished=False)
+    claim, stranger = claimed(run), factories.adapter(owner)
+    for record, item in (
+        (responses.record_responses, factories.response(run, run.prompt_set.prompts.get(), stranger)),
+        (
+            responses.record_failures,
+            {"prompt_id": run.prompt_set.prompts.get().pk, "model": str(stranger.pk)},
+        ),
+    ):
+        with pytest.raises(DomainError) as caught:
+            record(claim, [item])
+        assert caught.value.code == "unknown_model" and str(stranger.pk) in caught.value.detail
+
+
+def test_a_response_beyond_all_bounds_is_refused_by_name(owner):
+    run = factories.generation_run(owner, prompts=1, finished=False)
+    claim, prompt = claimed(run), run.prompt_set.prompts.get()
+    with pytest.raises(DomainError) as caught:
+        responses.record_responses(
+            claim, [factories.response(run, prompt, run.baseline, text="x" * 4_000_001)]
+        )
+    assert caught.value.code == "response_too_long" and "p0" in caught.value.detail
+
+
+# --- engines -----------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_nobody_has_named_is_refused(owner, settings):
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
+    error = refusal(owner, factories.adapter(owner), engine="http://169.254.169.254/")
+    assert error.code == "unknown_engine" and "local, vllm" in error.detail
+
+
+def test_an_endpoint_may_serve_what_no_worker_could_load(owner, settings):
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
+    one, other = factories.external_model(owner), factories.external_model(owner)
+    assert launch(owner, one, baseline=other, engine="vllm").engine == "vllm"
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"base_url": "file:///etc/passwd"}, "base_url"),
+        ({"base_url": "http://user:secret@host/v1"}, "base_url"),
+        ({"base_url": "http://host/v1", "key": "sk-123"}, "key"),
+        ({"base_url": "http://host/v1", "timeout_seconds": 0}, "timeout_seconds"),
+        ("http://host/v1", "table"),
+    ],
+)
+def test_a_wrong_endpoint_stops_the_start_and_says_where(settings, table, word):
+    settings.GENERATION_ENDPOINTS = {"vllm": table}
+    with pytest.raises(ImproperlyConfigured, match=word):
+        endpoints.configured()
+
+
+def test_the_form_launches_with_every_setting(client, owner, settings):
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
+    candidate, prompts = factories.adapter(owner), factories.prompt_set(owner)
+    client.force_login(owner)
+    page = client.get(reverse("evaluation:generation_run_new")).content.decode()
+    assert "vllm" in page and candidate.name in page
+    values = DecodingConfig(temperature=0.7, samples=3, seed=5, latency_prompts=2).model_dump()
+    body = {"name": "run", "prompt_set": prompts.pk, "candidates": [candidate.pk], "engine": "vllm"}
+    answer = client.post(reverse("evaluation:generation_run_new"), body | values | {"idempotency_key": "k"})
+    assert answer.status_code == 302, answer.content.decode()
+    run = GenerationRun.objects.get()
+    assert (run.engine, run.decoding, run.baseline) == ("vllm", values, candidate.base)
+    bad = client.post(
+        reverse("evaluation:generation_run_new"), body | values | {"samples": 99, "idempotency_key": "l"}
+    )
+    assert bad.status_code == 400 and GenerationRun.objects.count() == 1
 
 
 # --- campaigns choose one candidate ------------------------------------------------------------------------

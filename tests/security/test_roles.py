@@ -50,6 +50,7 @@ POSTS = {
     "training:run_retry": "admin",
     "training:run_discard_checkpoints": "admin",
     "evaluation:generation_run_cancel": "manager",
+    "evaluation:generation_run_again": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_pause": "manager",
     "evaluation:campaign_replace_invite": "manager",
@@ -77,6 +78,7 @@ def world():
         "run_discard_checkpoints": [run.pk],
         "generation_run": [campaign.run_id],
         "generation_run_cancel": [campaign.run_id],
+        "generation_run_again": [campaign.run_id],
         "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
         **{
             name: [campaign.pk]

@@ -38,6 +38,16 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         made = models.register_base(user=signed_in(request), **values)
         return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(
+        request=serializers.ExternalModelSerializer, responses={201: serializers.ModelVersionSerializer}
+    )
+    @action(detail=False, methods=["post"])
+    def external(self, request: Request) -> Response:
+        """Register a system known by its name alone, to be asked through a configured endpoint or imported."""
+        values = parse(serializers.ExternalModelSerializer, request)
+        made = models.register_external(user=signed_in(request), **values)
+        return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+
     @extend_schema(request=serializers.StageSerializer, responses={200: serializers.ModelVersionSerializer})
     @action(detail=True, methods=["post"])
     def stage(self, request: Request, pk: UUID) -> Response:

@@ -40,6 +40,12 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         read_only_fields = fields
 
 
+class ExternalModelSerializer(serializers.Serializer[ModelVersion]):
+    name = serializers.CharField(
+        max_length=100, help_text="As the endpoint serves it, or as it is mapped there."
+    )
+
+
 class BaseModelSerializer(serializers.Serializer[ModelVersion]):
     name = serializers.CharField(max_length=100)
     path = serializers.CharField(max_length=1000)

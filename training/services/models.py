@@ -57,6 +57,22 @@ def register_base(
     return model
 
 
+def register_external(*, user: User, name: str) -> ModelVersion:
+    """Register a system that is known by its name alone: an endpoint serves it, or its responses are imported."""
+    try:
+        with transaction.atomic():
+            model, created = ModelVersion.objects.get_or_create(
+                name=name, defaults={"kind": ModelVersion.Kind.EXTERNAL, "created_by": user}
+            )
+            if created:
+                audit.record(actor=user, action="model.register_external", target=model)
+    except IntegrityError:
+        raise DomainError("name_taken", f"Another model is already called {name}.") from None
+    if model.kind != ModelVersion.Kind.EXTERNAL:
+        raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+    return model
+
+
 def _inspect(folder: Path) -> model_folder.ModelFolder:
     try:
         return model_folder.inspect(folder)

@@ -1,0 +1,210 @@
+"""Prompts a second of a generation run, against a plain loop over `generate` and against `generate` in fixed batches.
+
+All four run on the same loaded demo model, adapter on, greedy, one after the other in every round, so that a busy
+machine slows them alike; the loop gets fewer prompts because it is slow. Tokens must be equal, or there is no result.
+The whole path is a real run besides: queue, worker process, storing, matching, pairs.
+
+    python -m benchmarks.generation [--prompts 64] [--loop 8] [--rounds 3]
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WIDTH = 32
+LONGEST = 128
+GOAL = 4.0
+Timed = dict[str, list[float]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure generation; writes var/bench/generation.json.")
+    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--loop", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "VAR_DIR": folder,
+            "DJANGO_SETTINGS_MODULE": "ftplatform.settings",
+            "LOG_LEVEL": "ERROR",
+        }
+        os.environ.pop("DATABASE_URL", None)
+        adapter = _train(Path(folder))
+        rates, widths = _engines(adapter, options)
+        path = _whole_path(adapter, options.prompts)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    result = {
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "model": "the bundled demo base with an adapter, NF4, greedy",
+        "prompts": options.prompts,
+        "batch_size": WIDTH,
+        "tokens_equal": True,
+        "prompts_per_second": rates,
+        "median": medians,
+        "times_the_loop": medians["ours"] / medians["loop"],
+        "times_fixed_batches": medians["ours"] / medians["fixed_batches"],
+        "mean_rows_of_fixed_batches": widths,
+        "whole_path": path,
+        "goal": f"at least {GOAL} times the loop",
+    }
+    file = Path("var/bench/generation.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=2))
+    for name, median in medians.items():
+        print(f"{name:<14} {median:8.2f} prompts/s")
+    print(
+        f"whole path     {path['prompts_per_second']:8.2f} prompts/s over both sides, {path['seconds']} s in all"
+    )
+    print(f"ours / loop    {result['times_the_loop']:8.1f}   (goal {GOAL})")
+    return 0 if result["times_the_loop"] >= GOAL else 1
+
+
+def _train(folder: Path) -> Path:
+    """An adapter of a few steps; what it says does not matter, only that it ends at different lengths."""
+    from worker.demo.stages import BASE_FOLDER
+    from worker.ml import train
+    from worker.ml.demo.cases import generate_cases
+    from worker.ml.protocol import Reporter
+
+    cases = generate_cases(256)
+    for name, rows in (("train", cases[:224]), ("validation", cases[224:])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = {"batch_size": 16, "learning_rate": 6e-3, "max_length": 512, "epochs": 1.0, "sample_prompts": 0}
+    job = {
+        "base_model": str(BASE_FOLDER),
+        "train_file": str(folder / "train.jsonl"),
+        "validation_file": str(folder / "validation.jsonl"),
+        "output_dir": str(folder / "adapter"),
+        "config": config,
+    }
+    with (folder / "events.jsonl").open("w") as events:
+        train.main(Reporter(events), job)
+    return folder / "adapter"
+
+
+def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
+    """Prompts a second of each engine by round, and how many rows of a fixed batch were at work on the mean."""
+    from training.config import DecodingConfig
+    from worker.demo.stages import BASE_FOLDER
+    from worker.ml.data import prompt_ids
+    from worker.ml.demo.cases import generate_cases
+    from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, stop_ids
+    from worker.ml.sides import Prompt, Sides
+
+    tokenizer = load_tokenizer(BASE_FOLDER, embedding_rows=inspect_base(BASE_FOLDER)["vocab"])
+    model = load_base(BASE_FOLDER, quantisation="nf4", device=device_name())
+    decoding = DecodingConfig(max_new_tokens=LONGEST, batch_size=WIDTH)
+    ends = stop_ids(tokenizer, BASE_FOLDER)
+    sides = Sides(model, tokenizer, ends, {"tuned": adapter}, decoding)
+    rows = generate_cases(3000)[-options.prompts :]
+    ids = [prompt_ids(tokenizer, row["instruction"], row["input"]) for row in rows]
+    ids.sort(key=len, reverse=True)
+
+    def ours(wanted: list[list[int]]) -> list[list[int]]:
+        asked = [sides.row(Prompt(number, str(number), tokens), 0) for number, tokens in enumerate(wanted)]
+        ended = [row for group in sides.write("tuned", asked, tick=lambda: None) for row in group]
+        return [row.tokens for row in sorted(ended, key=lambda row: row.name[0].prompt_id)]
+
+    def batches(width: int) -> Callable[[list[list[int]]], list[list[int]]]:
+        return lambda wanted: _generate(sides.model, tokenizer, ends, wanted, width)
+
+    engines = {"ours": ours, "fixed_batches": batches(WIDTH), "loop": batches(1)}
+    rates: Timed = {name: [] for name in engines}
+    for engine in engines.values():
+        engine(ids[:2])
+    looped = ids[:: max(1, len(ids) // options.loop)][: options.loop]
+    for _ in range(options.rounds):
+        found = {}
+        for name, engine in engines.items():
+            asked = looped if name == "loop" else ids
+            began = time.monotonic()
+            found[name] = engine(asked)
+            rates[name].append(len(asked) / (time.monotonic() - began))
+        every = dict(zip(map(tuple, ids), found["ours"], strict=True))
+        assert found["fixed_batches"] == found["ours"], "fixed batches wrote other tokens"
+        assert found["loop"] == [every[tuple(tokens)] for tokens in looped], "the loop wrote other tokens"
+    lengths = [len(tokens) for tokens in found["ours"]]
+    chunks = [lengths[start : start + WIDTH] for start in range(0, len(lengths), WIDTH)]
+    return rates, sum(lengths) / sum(max(chunk) for chunk in chunks)
+
+
+def _generate(
+    model: Any, tokenizer: Any, ends: set[int], ids: list[list[int]], width: int
+) -> list[list[int]]:
+    """`generate` in batches of `width`, each row cut after its end token."""
+    import torch
+    from transformers import GenerationConfig
+
+    config = GenerationConfig(
+        max_new_tokens=LONGEST,
+        do_sample=False,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=sorted(ends),
+    )
+    model.generation_config = config
+    written = []
+    for start in range(0, len(ids), width):
+        batch = tokenizer.pad({"input_ids": ids[start : start + width]}, return_tensors="pt")
+        with torch.no_grad():
+            output = model.generate(**batch, generation_config=config)
+        for row in output[:, batch["input_ids"].shape[1] :].tolist():
+            end = next((place for place, token in enumerate(row) if token in ends), len(row))
+            written.append(row[: end + 1])
+    return written
+
+
+def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
+    """A real run through queue, worker process and database: base and tuned side, no latency measured."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from evaluation.models import GenerationRun
+    from evaluation.services import generation
+    from ftplatform import queues
+    from tests import factories
+    from training.config import DecodingConfig
+    from training.services import models
+    from worker.demo.stages import BASE_FOLDER
+    from worker.ml.demo.cases import generate_cases
+    from worker.tasks import run_next
+
+    owner = factories.user()
+    base = models.register_base(user=owner, name="demo", path=str(BASE_FOLDER), is_demo=True)
+    prompt_set = factories.prompt_set(owner, prompts)
+    for prompt, row in zip(prompt_set.prompts.all(), generate_cases(3000)[-prompts:], strict=True):
+        prompt.instruction, prompt.input = row["instruction"], row["input"]
+        prompt.save()
+    decoding = DecodingConfig(max_new_tokens=LONGEST, batch_size=WIDTH, latency_prompts=0)
+    run = generation.launch(
+        user=owner,
+        name="bench",
+        prompt_set=prompt_set,
+        candidates=[factories.adapter(owner, base=base, path=str(adapter))],
+        decoding=decoding,
+    )
+    began = time.monotonic()
+    run_next(queues.GPU)
+    seconds = time.monotonic() - began
+    run = GenerationRun.objects.get(pk=run.pk)
+    assert run.status == run.Status.SUCCEEDED, run.error_message
+    return {
+        "prompts_per_second": prompts * 2 / seconds,
+        "seconds": round(seconds, 1),
+        "seconds_generating": run.facts["seconds"],
+        "responses": prompts * 2,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
