@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+BASE = Path(__file__).resolve().parent.parent / "worker" / "ml" / "demo" / "base"
 WIDTH = 32
 LONGEST = 128
 GOAL = 4.0
@@ -70,7 +71,6 @@ def main() -> int:
 
 def _train(folder: Path) -> Path:
     """An adapter of a few steps; what it says does not matter, only that it ends at different lengths."""
-    from worker.demo.stages import BASE_FOLDER
     from worker.ml import train
     from worker.ml.demo.cases import generate_cases
     from worker.ml.protocol import Reporter
@@ -80,7 +80,7 @@ def _train(folder: Path) -> Path:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = {"batch_size": 16, "learning_rate": 6e-3, "max_length": 512, "epochs": 1.0, "sample_prompts": 0}
     job = {
-        "base_model": str(BASE_FOLDER),
+        "base_model": str(BASE),
         "train_file": str(folder / "train.jsonl"),
         "validation_file": str(folder / "validation.jsonl"),
         "output_dir": str(folder / "adapter"),
@@ -94,16 +94,15 @@ def _train(folder: Path) -> Path:
 def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     """Prompts a second of each engine by round, and how many rows of a fixed batch were at work on the mean."""
     from training.config import DecodingConfig
-    from worker.demo.stages import BASE_FOLDER
     from worker.ml.data import prompt_ids
     from worker.ml.demo.cases import generate_cases
     from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, stop_ids
     from worker.ml.sides import Prompt, Sides
 
-    tokenizer = load_tokenizer(BASE_FOLDER, embedding_rows=inspect_base(BASE_FOLDER)["vocab"])
-    model = load_base(BASE_FOLDER, quantisation="nf4", device=device_name())
+    tokenizer = load_tokenizer(BASE, embedding_rows=inspect_base(BASE)["vocab"])
+    model = load_base(BASE, quantisation="nf4", device=device_name())
     decoding = DecodingConfig(max_new_tokens=LONGEST, batch_size=WIDTH)
-    ends = stop_ids(tokenizer, BASE_FOLDER)
+    ends = stop_ids(tokenizer, BASE)
     sides = Sides(model, tokenizer, ends, {"tuned": adapter}, decoding)
     rows = generate_cases(3000)[-options.prompts :]
     ids = [prompt_ids(tokenizer, row["instruction"], row["input"]) for row in rows]
@@ -175,12 +174,11 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
     from tests import factories
     from training.config import DecodingConfig
     from training.services import models
-    from worker.demo.stages import BASE_FOLDER
     from worker.ml.demo.cases import generate_cases
     from worker.tasks import run_next
 
     owner = factories.user()
-    base = models.register_base(user=owner, name="demo", path=str(BASE_FOLDER), is_demo=True)
+    base = models.register_base(user=owner, name="demo", path=str(BASE), is_demo=True)
     prompt_set = factories.prompt_set(owner, prompts)
     for prompt, row in zip(prompt_set.prompts.all(), generate_cases(3000)[-prompts:], strict=True):
         prompt.instruction, prompt.input = row["instruction"], row["input"]
