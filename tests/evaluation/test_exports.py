@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from scipy import stats
 
 from evaluation.models import Rating
 from evaluation.services import assignment, campaigns, ratings, reports
@@ -64,8 +65,13 @@ def rated(pairs=12, reviewers=6, overlap=3, seed=3, **options):
 
 
 @pytest.fixture
-def closed(owner):
-    campaign = rated()
+def seed():
+    return 3
+
+
+@pytest.fixture
+def closed(owner, seed):
+    campaign = rated(seed=seed)
     campaigns.close(campaign=campaign, user=owner, reason="")
     campaign.refresh_from_db()
     reports.take_look(campaign=campaign, user=owner)
@@ -194,7 +200,15 @@ def recompute(folder, *command):
     return subprocess.run([*command], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_stranger_computes_the_same_headline_in_python(unpacked):
+def clustered_is_wider(closed):
+    primary = closed.reports.get().result["primary"]
+    inner, outer = primary["mixed_model"], primary["clustered"]
+    return outer["se"] * stats.t.isf(0.025, outer["df"]) > inner["se"] * stats.t.isf(0.025, inner["df"])
+
+
+@pytest.mark.parametrize(("seed", "wider"), [(3, False), (2, True)])
+def test_a_stranger_computes_the_same_headline_in_python(unpacked, closed, wider):
+    assert clustered_is_wider(closed) == wider
     found = recompute(unpacked, sys.executable, "recompute.py")
     assert found.returncode == 0 and "They agree." in found.stdout, found.stdout + found.stderr
 
@@ -206,6 +220,7 @@ def test_the_script_notices_an_altered_rating(unpacked):
     assert found.returncode != 0 and "DIFFER" in found.stderr
 
 
+@pytest.mark.parametrize("seed", [3, 2])
 def test_a_stranger_computes_the_same_headline_in_r(unpacked):
     probe = shutil.which("Rscript") and recompute(unpacked, "Rscript", "-e", "library(lmerTest)")
     if not probe or probe.returncode:

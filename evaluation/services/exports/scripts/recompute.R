@@ -55,8 +55,11 @@ if (MIXED) {
   inferences$mixed <- c(se = sqrt(variance(par)), df = dfm)
 }
 
-half <- sapply(inferences, function(i) qt(1 - (1 - EXPECTED$level) / 2, i["df"]) * i["se"])
-low <- max(0, estimate - max(half)); high <- min(1, estimate + max(half))
+# Never narrower than the model says; a third of what the clustered variance has beyond it is added.
+width <- sapply(inferences, function(i) unname(qt(1 - (1 - EXPECTED$level) / 2, i["df"]) * i["se"]))
+half <- width[["clustered"]]
+if (MIXED) half <- sqrt(width[["mixed"]]^2 + max(0, half^2 - width[["mixed"]]^2) / 3)
+low <- max(0, estimate - half); high <- min(1, estimate + half)
 cat(sprintf("Win score %.4f, interval %.4f to %.4f (%d ratings, %d prompts, %d reviewers)\n",
             estimate, low, high, nrow(d), nlevels(p), nlevels(r)))
 cat(sprintf("The report: %.4f, interval %.4f to %.4f\n", EXPECTED$estimate, EXPECTED$low, EXPECTED$high))
