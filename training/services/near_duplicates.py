@@ -30,6 +30,7 @@ _draw = np.random.default_rng(20)
 # Multiply-shift hashing (Dietzfelbinger 1996): odd multipliers, the upper half of the product.
 _MULTIPLIERS = _draw.integers(1, 2**63, (_BANDS * _PLACES, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _OFFSETS = _draw.integers(0, 2**63, (_BANDS * _PLACES, 1), dtype=np.uint64)
+_MIX = _draw.integers(1, 2**63, 3, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 Hashes = NDArray[np.uint64]
 
@@ -37,8 +38,12 @@ Hashes = NDArray[np.uint64]
 def shingles(text: str) -> Hashes:
     """The distinct hashes of the text's three-word shingles, sorted; at least one, at most 2,000."""
     words = _WORD.findall(text.lower())[:_MAX_WORDS]
-    parts = (" ".join(words[start : start + 3]) for start in range(max(1, len(words) - 2)))
-    return np.unique(np.fromiter((zlib.crc32(part.encode(errors="replace")) for part in parts), np.uint64))
+    hashed = np.fromiter((zlib.crc32(word.encode(errors="replace")) for word in words), np.uint64, len(words))
+    if len(words) < 3:
+        # A short text is one shingle; zeros stand for the words that it lacks.
+        hashed = np.concatenate([hashed, np.zeros(3 - len(words), np.uint64)])
+    mixed = (hashed[:-2] * _MIX[0] + hashed[1:-1]) * _MIX[1] + hashed[2:] * _MIX[2]
+    return np.unique(mixed >> np.uint64(32))
 
 
 def band_keys(hashes: Hashes) -> Hashes:

@@ -71,7 +71,10 @@ def failing(message: str) -> Callable[[], Cells]:
 
 def is_text(value: str) -> bool:
     """Whether there is no lone surrogate in it, which no encoding can write."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def shown(names: Collection[str]) -> str:

@@ -1,0 +1,151 @@
+"""Memory and speed of making a dataset from a large file: `python -m benchmarks.datasets [--gigabytes 0.2]`.
+
+Writes a file of the asked size in each format, imports it in a process of its own with the service that pages, API and
+command call, and prints how far that process grew. With --control the rows are also collected in a list, to show what
+the measurement would say if they were. Writes var/bench/datasets.json.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = [f"word{number}" for number in range(5000)]
+GOAL_MIB = 200
+
+
+def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
+    """Rows of about a kilobyte until `size` bytes are reached, every hundredth a repetition of an earlier question."""
+    draw = random.Random(seed)
+    written, number = 0, 0
+    while written < size:
+        number += 1
+        asked = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
+        if number % 100 == 0:
+            asked = "The same question again."
+        row = {
+            "id": f"row-{number}",
+            "instruction": "Decide the case by the policy.",
+            "input": {"case": asked},
+            "output": {"decision": draw.choice(["Yes", "No"]), "reason": " ".join(draw.choices(WORDS, k=15))},
+            "group": f"customer-{draw.randrange(1_000_000)}",
+        }
+        written += len(asked) + 250
+        yield row
+
+
+def write(file: Path, size: int) -> int:
+    """The rows as JSON lines or Parquet; returns how many."""
+    count = 0
+    if file.suffix == ".jsonl":
+        with file.open("w") as out:
+            for row in rows(size):
+                out.write(json.dumps(row) + "\n")
+                count += 1
+        return count
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer, batch = None, []
+    for row in rows(size):
+        batch.append(row)
+        count += 1
+        if len(batch) == 10_000:
+            table = pa.Table.from_pylist(batch)
+            writer = writer or pq.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+            batch = []
+    table = pa.Table.from_pylist(batch)
+    writer = writer or pq.ParquetWriter(file, table.schema)
+    writer.write_table(table)
+    writer.close()
+    return count
+
+
+CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+import django
+django.setup()
+from ftplatform.errors import DomainError
+from training.services import datasets
+from training.services.checking import Wishes, check
+from training.services.problems import ProblemLog
+from training.services.rows import read
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+file, control = Path(sys.argv[1]), sys.argv[2] == "control"
+before, began = peak(), time.monotonic()
+with file.open("rb") as stored:
+    if control:
+        kept = list(read(stored, file.name, None))
+        counts = {"all": len(kept)}
+    else:
+        with datasets.incoming() as folder, ProblemLog() as problems:
+            counts = check(stored, file.name, Wishes(test_share=0.1), folder, problems).counts
+print(json.dumps({"grown_mib": peak() - before, "seconds": time.monotonic() - began, "rows": counts}))
+"""
+
+
+def measure(file: Path, folder: Path, *, control: bool = False) -> dict[str, Any]:
+    """Import `file` in a fresh process; its growth in MiB, seconds, and rows by split."""
+    environment = {**os.environ, "VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "ftplatform.settings"}
+    environment.pop("ARTEFACT_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(file), "control" if control else "import"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--gigabytes", type=float, default=0.1)
+    parser.add_argument("--control", action="store_true", help="also measure a list of all rows")
+    parser.add_argument("--formats", nargs="+", default=["jsonl", "parquet"], choices=["jsonl", "parquet"])
+    asked = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as scratch:
+        for kind in asked.formats:
+            file = Path(scratch) / f"rows.{kind}"
+            began = time.monotonic()
+            count = write(file, int(asked.gigabytes * 2**30))
+            size = file.stat().st_size
+            print(
+                f"{kind}: {size / 2**30:.2f} GiB, {count:,} rows, written in {time.monotonic() - began:.0f} s"
+            )
+            for control in [False, True] if asked.control else [False]:
+                found = measure(file, Path(scratch) / "var", control=control)
+                found |= {"format": kind, "bytes": size, "control": control}
+                rate = size / 2**20 / found["seconds"]
+                what = "control, a list of all rows" if control else "import"
+                print(
+                    f"  {what}: grew by {found['grown_mib']:.0f} MiB (goal {GOAL_MIB}), "
+                    f"{found['seconds']:.0f} s, {rate:.0f} MiB/s, rows {found['rows']}"
+                )
+                results.append(found)
+            file.unlink()
+    target = ROOT / "var" / "bench" / "datasets.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"goal_mib": GOAL_MIB, "results": results}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
