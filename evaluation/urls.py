@@ -1,6 +1,6 @@
 from django.urls import path
 
-from evaluation.views import analysis, comparisons, generation, manage, report, review
+from evaluation.views import analysis, comparisons, generation, manage, report, review, reviewer
 
 app_name = "evaluation"
 urlpatterns = [
@@ -43,5 +43,10 @@ urlpatterns = [
     path("campaigns/<uuid:pk>/ratings-<slug:variant>.<slug:kind>", report.ratings_file, name="ratings_file"),
     path("r/<slug:code>/", review.invite, name="invite"),
     path("review/<uuid:campaign>/", review.review, name="review"),
-    path("review/<uuid:campaign>/done/", review.review_done, name="review_done"),
+    path("review/worker.js", reviewer.review_worker, name="review_worker"),
+    path("review/<uuid:campaign>/manifest.webmanifest", reviewer.review_manifest, name="review_manifest"),
+    path("review/<uuid:campaign>/done/", reviewer.review_done, name="review_done"),
+    path("review/<uuid:campaign>/guess/", reviewer.review_guess, name="review_guess"),
+    path("review/<uuid:campaign>/mine/", reviewer.review_own, name="review_own"),
+    path("review/<uuid:campaign>/erase/", reviewer.review_erase, name="review_erase"),
 ]

@@ -8,8 +8,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from evaluation.api.blind import stored_rating
 from evaluation.api.review import ReviewerView, reviewer_of
-from evaluation.api.serializers import RatingSerializer, stored_rating
+from evaluation.api.serializers import RatingSerializer
 from evaluation.models import Remark
 from evaluation.services import drafts, ratings, remarks
 from ftplatform.api.endpoints import parse

@@ -14,15 +14,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluation.api.authentication import IsReviewer, ReviewerAuthentication
-from evaluation.api.serializers import (
-    AcceptSerializer,
-    AfterSerializer,
-    RatingSerializer,
-    blind_assignment,
-    stored_rating,
-)
+from evaluation.api.blind import blind_assignment, own_rating, stored_rating
+from evaluation.api.serializers import AcceptSerializer, AfterSerializer, RatingSerializer
 from evaluation.models import Reviewer
-from evaluation.services import assignment, invitations, ratings
+from evaluation.selectors import reviewing
+from evaluation.services import assignment, drafts, invitations, ratings
 from ftplatform.accounts.authentication import ApiTokenAuthentication
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import parse
@@ -79,7 +75,12 @@ def _after(request: Request) -> UUID | None:
 class NextAssignment(ReviewerView):
     @extend_schema(
         request=None,
-        parameters=[AFTER],
+        parameters=[
+            AFTER,
+            OpenApiParameter(
+                "resume", str, description="Any value: the draft kept for the pair, or null, as well."
+            ),
+        ],
         responses={
             200: OpenApiResponse(description="A blind pair"),
             204: OpenApiResponse(description="Nothing left"),
@@ -92,10 +93,19 @@ class NextAssignment(ReviewerView):
         found = assignment.next_for(reviewer=reviewer, after=_after(request))
         if found is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return Response(blind_assignment(found))
+        answer = blind_assignment(found)
+        if "resume" in request.query_params:
+            answer["draft"] = drafts.of(found)
+        return Response(answer)
 
 
 class SubmitRating(ReviewerView):
+    @extend_schema(
+        responses={200: OpenApiResponse(description="{pair, rating}: what was shown, what was said")}
+    )
+    def get(self, request: Request, token: UUID) -> Response:
+        return Response(own_rating(reviewing.own_rating(reviewer_of(request), token)))
+
     @extend_schema(
         request=RatingSerializer,
         parameters=[

@@ -1,15 +1,10 @@
-"""What the API says and accepts about comparisons and reviews.
-
-The reviewer's serializers name every field by hand: nothing reaches a reviewer because a model happens to have it.
-"""
+"""What the API says and accepts about comparisons and reviews."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from evaluation.models import Assignment, Campaign, PromptSet, Rating
-from evaluation.selectors import reviewer_progress
-from evaluation.services import quality
+from evaluation.models import Campaign, PromptSet, Rating
 
 
 class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
@@ -106,34 +101,3 @@ class AfterSerializer(serializers.Serializer[Any]):
     """Which pair a reviewer has in hand when they ask for the one to show after it."""
 
     after = serializers.UUIDField(required=False, default=None, allow_null=True)
-
-
-def stored_rating(rating: Rating) -> dict[str, Any]:
-    """What a reviewer gets back: their own words."""
-    return {
-        "token": str(rating.assignment.token),
-        "preference": rating.preference,
-        "scores": rating.scores,
-        "answers": rating.answers,
-        "comment": rating.comment,
-        "progress": reviewer_progress(rating.assignment.reviewer),
-    }
-
-
-def blind_assignment(assignment: Assignment) -> dict[str, Any]:
-    """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
-    item = assignment.item
-    left, right = quality.shown_texts(assignment)
-    prompt = (item.content or {}).get("prompt") or {
-        "instruction": item.pair.prompt.instruction,
-        "input": item.pair.prompt.input,
-    }
-    return {
-        "token": str(assignment.token),
-        "prompt": prompt,
-        "left": {"text": left.strip()},
-        "right": {"text": right.strip()},
-        "rubric": assignment.reviewer.campaign.rubric,
-        "lease_expires_at": assignment.lease_expires_at.isoformat(timespec="seconds"),
-        "progress": reviewer_progress(assignment.reviewer),
-    }

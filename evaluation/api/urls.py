@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from evaluation.api.analyses import Analyse
 from evaluation.api.generation import GenerationRunViewSet
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
+from evaluation.api.practice import Practice
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
 from evaluation.api.views import CampaignViewSet, PromptSetViewSet
 
@@ -15,6 +16,7 @@ router.register("campaigns", CampaignViewSet, basename="campaign")
 reviewer = [
     path("invites/<slug:code>/accept", AcceptInvite.as_view(), name="invite-accept"),
     path("campaigns/<uuid:campaign>/assignments/next", NextAssignment.as_view(), name="assignment-next"),
+    path("campaigns/<uuid:campaign>/practice", Practice.as_view(), name="practice"),
     path("assignments/<uuid:token>/rating", SubmitRating.as_view(), name="rating"),
     path("assignments/<uuid:token>/revisions", ReviseRating.as_view(), name="revisions"),
     path("assignments/<uuid:token>/draft", SaveDraft.as_view(), name="draft"),

@@ -1,116 +1,116 @@
-// The review screen: fetch a pair, keep a draft while it is rated, send the rating once, go on.
+// The review screen: show a pair, keep a draft while it is rated, send the rating once, have the next pair ready.
 
 import { Clock } from "./review/clock.js";
-import { $, callout, el, prose, word } from "./review/dom.js";
+import { $, el, prose, word } from "./review/dom.js";
+import { openEditor } from "./review/edit.js";
 import * as form from "./review/form.js";
 import { listen } from "./review/keys.js";
+import { Post } from "./review/post.js";
 import { Retry, send, worthRetrying } from "./review/net.js";
+import { practise } from "./review/practice.js";
+import { openRemarks } from "./review/remarks.js";
+import { button, clearNotice, complain, notice, panel, say, shows } from "./review/said.js";
 import { choices, drafts, lasting, outbox } from "./review/store.js";
 import { showPrompt, showResponses } from "./review/texts.js";
+import { csrf, settings, url } from "./review/urls.js";
 
 const BLOCK = 10;
 const BREAK = 20;
-const FINAL = ["campaign_closed", "already_rated", "lease_expired_full", "unknown_assignment"]; // nothing more to keep
-const { next: nextUrl, rating: ratingUrl, done: doneUrl, csrf } = $("review").dataset;
+const DRAFT_AFTER = 20_000;
+const DOUBLE = 600; // a second click that belonged to the pair before
+const OVER = ["already_rated", "lease_expired_full", "unknown_assignment", "skipped", "cap_reached"]; // nothing more to keep
 const clock = new Clock();
 const retry = new Retry();
+const post = new Post({ settle, waiting: countUnsent, follows: () => pair });
+const editor = openEditor({ back: (shown) => show(shown, "") });
 let pair = null; // what is shown
-let busy = false; // a rating or the next pair is on its way
+let ahead = null; // what comes after it, if it is here already
+let done = 0;
+let submitted = false; // what is shown is on its way to the server
+let busy = false; // the next pair is on its way, and there is none to rate
 let lastInstruction = null;
-let breakDue = false;
-
-// ---- saying things
-
-const say = (text) => { $("status").textContent = text; };
-
-const button = (label, action) => {
-  const made = el("button", { type: "button" }, label);
-  made.addEventListener("click", action);
-  return made;
-};
-
-// Beside the submit button, while the pair stays on the screen.
-function notice(tone, name, ...children) {
-  $("notice").replaceChildren(callout(tone, word(`${name}_title`), ...children));
-  $("notice").hidden = false;
-}
-
-function clearNotice() {
-  $("notice").hidden = true;
-  $("notice").replaceChildren();
-}
-
-// In place of the pair.
-function panel(name, text, ...actions) {
-  $("pair").hidden = $("break").hidden = true;
-  const title = name && el("h2", {}, word(`${name}_title`));
-  $("panel").replaceChildren(...[title, el("p", {}, text), actions.length && el("p", {}, ...actions)].filter(Boolean));
-  $("panel").hidden = false;
-  $("panel").dataset.shows = name;
-  say("");
-  if (name) $("panel").focus();
-}
-
-const shows = (name) => !$("panel").hidden && $("panel").dataset.shows === name;
+let shownAt = -DOUBLE;
+let draftTimer = 0;
 
 // ---- from pair to pair
 
 async function next(announcement = "") {
   pair = null;
-  const [waiting] = outbox.of(nextUrl);
-  if (waiting) return deliver(waiting);
   busy = true;
-  const answer = await send("POST", nextUrl, csrf);
+  await post.idle();
+  const answer = await send("POST", lastInstruction === null ? url.resume() : url.next(), csrf);
   busy = false;
-  if (worthRetrying(answer)) {
+  if (worthRetrying(answer) && answer.body.code !== "hourly_cap") {
     retry.later(() => next(announcement), answer.wait);
-    if (!shows("unreachable")) panel("unreachable", word("unreachable"), button(word("retry"), () => retry.now()));
+    const offline = button(word("retry"), () => retry.now());
+    if (outbox.of(url.next()).length) panel("kept", word(lasting ? "kept" : "kept_memory"), offline);
+    else if (!shows("unreachable")) panel("unreachable", word("unreachable"), offline);
     return null;
   }
   retry.succeeded();
-  if (answer.status === 204) return location.assign(doneUrl);
-  return answer.status === 200 ? show(answer.body, announcement) : refuse(answer);
+  if (answer.status === 204) return location.assign(settings.done);
+  if (answer.status !== 200) return refuse(answer);
+  show(answer.body, announcement);
+  return fetchAhead();
+}
+
+async function fetchAhead() {
+  const shown = pair;
+  const answer = await send("POST", url.next(shown.token), csrf);
+  if (pair === shown && !ahead && answer.status === 200 && answer.body.token !== shown.token) ahead = answer.body;
 }
 
 // The next pair cannot be had.
 function refuse({ status, body }) {
-  if (status === 401 || status === 403) signedOut(panel);
-  else if (body.code === "campaign_closed") closed();
-  else if (body.code === "campaign_paused") panel("paused", body.detail, button(word("retry"), () => next()));
-  else panel("failed", body.detail ?? "", button(word("retry"), () => next()));
+  const again = button(word("retry"), () => next());
+  if (status === 401 || status === 403) signedOut(false);
+  else if (body.code === "campaign_closed") closed("closed");
+  else if (body.code === "practice_first") practise(() => next());
+  else if (body.code === "campaign_paused") panel("paused", word("paused_next"), again);
+  else if (body.code === "hourly_cap") panel("hourly", word("hourly"), again);
+  else panel("failed", word("failed"), again);
 }
 
-const closed = () => panel("closed", word("closed"), el("a", { class: "button", href: doneUrl }, word("closed_link")));
-const signedOut = (shown) => shown("signed_out", word("signed_out"), button(word("reload"), () => location.reload()));
+const closed = (name) => panel(name, word(name), el("a", { class: "button", href: settings.done }, word("closed_link")));
+
+function signedOut(here) {
+  const reload = button(word("reload"), () => location.reload());
+  if (here) notice("caution", "signed_out", el("p", {}, word("signed_out")), el("p", {}, reload));
+  else panel("signed_out", word("signed_out"), reload);
+}
 
 function show(assignment, announcement) {
   pair = assignment;
+  submitted = false;
+  if (ahead?.token === pair.token) ahead = null;
+  done = Math.max(done, pair.progress.done);
   $("panel").hidden = true;
   $("pair").hidden = false;
   clearNotice();
   lock(false);
-  progress(pair.progress);
+  progress(pair.progress.planned);
   instructions(pair.rubric);
-  $("prompt-title").textContent = word("pair", { number: pair.progress.done + 1 });
+  $("prompt-title").textContent = word("pair", { number: done + 1 });
   const same = pair.prompt.instruction === lastInstruction;
-  if (same && pair.progress.done === 1) $("instruction").open = false;
+  if (same && done === 1) $("instruction").open = false;
   showPrompt(pair.prompt, same);
   lastInstruction = pair.prompt.instruction;
   showResponses(pair, differing());
   form.build(pair.rubric);
-  const draft = drafts.get(pair.token);
+  const draft = drafts.get(pair.token) ?? pair.draft;
   if (draft) form.fill(draft.rating);
   $("kept-draft").hidden = !draft;
-  clock.start(draft?.active_ms);
-  $("break-text").textContent = word("break", { done: pair.progress.done });
-  $("break").hidden = !breakDue;
-  breakDue = false;
+  clock.start(draft);
+  $("break-text").textContent = word("break", { done });
+  $("break").hidden = !(done > 0 && done % BREAK === 0);
+  $("edit-last").hidden = !editor.possible();
+  shownAt = done ? performance.now() : -DOUBLE;
   scrollTo({ top: 0, behavior: "instant" });
   $("prompt-title").focus({ preventScroll: true });
   say([announcement, $("progress-text").textContent, draft && word("restored")].filter(Boolean).join(" "));
 }
 
-function progress({ done, planned }) {
+function progress(planned) {
   document.querySelector(".review-progress").hidden = false;
   $("progress").max = planned || 1;
   $("progress").value = done;
@@ -125,23 +125,36 @@ function progress({ done, planned }) {
 
 function instructions({ title, instructions: own, sections = [] }) {
   const shown = sections.filter((section) => section.text && section.text !== own);
-  const parts = [...prose(own ?? ""), ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])];
+  const first = prose([settings.instructions, own].filter(Boolean).join("\n\n"));
+  const parts = [...first, ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])];
   $("instructions-title").textContent = title || $("instructions-title").textContent;
   $("instructions-text").replaceChildren(...parts);
   document.querySelector('[data-opens="instructions"]').hidden = !parts.length;
 }
 
-// ---- rating
+// ---- drafts
 
 function keep() {
-  if (!pair || busy) return;
+  if (!pair || busy || editor.open) return;
   const rating = form.read();
   if (form.isEmpty(rating) && !drafts.get(pair.token)) return;
-  drafts.put(pair.token, { rating, active_ms: clock.total });
+  drafts.put(pair.token, { rating, ...clock.times });
   $("kept-draft").hidden = false;
+  clearTimeout(draftTimer);
+  draftTimer = setTimeout(keepOnServer, DRAFT_AFTER);
 }
 
-// While a rating waits on this device it can no longer be changed.
+// So that another device can go on. Sparing: when writing has paused for long, and when the page is left.
+function keepOnServer() {
+  clearTimeout(draftTimer);
+  draftTimer = 0;
+  const draft = pair && drafts.get(pair.token);
+  if (draft) send("PUT", url.draft(pair.token), csrf, { content: draft }, { keepalive: true });
+}
+
+// ---- rating
+
+// While a rating waits on this device and nothing else is here to rate, it can no longer be changed.
 function lock(locked) {
   $("submit").setAttribute("aria-disabled", String(locked));
   if (locked) $("kept-draft").hidden = true;
@@ -149,89 +162,97 @@ function lock(locked) {
 }
 
 function submit() {
-  if (!pair || busy) return;
+  if (editor.open) return editor.save();
+  if (!pair || busy || submitted) return null;
   const rating = form.read();
   const problems = form.missing(rating);
-  if (problems.length) {
-    complain(problems);
-    return;
-  }
+  if (problems.length && form.isEmpty(rating) && performance.now() - shownAt < DOUBLE) return null;
+  if (problems.length) return complain(problems);
   keep();
-  clearNotice();
+  clearTimeout(draftTimer);
+  draftTimer = 0;
   form.clearProblems();
-  const entry = { review: nextUrl, token: pair.token, rating: { ...rating, active_ms: clock.total } };
+  const entry = { review: url.next(), token: pair.token, at: Date.now(), rating: { ...rating, ...clock.times } };
   outbox.put(pair.token, entry);
-  deliver(entry);
-}
-
-function complain(problems) {
-  const homeless = form.showProblems(problems);
-  const text = problems.length === 1 ? word("incomplete_one") : word("incomplete", { count: problems.length });
-  notice("danger", "incomplete", el("p", {}, text), ...homeless.map((message) => el("p", {}, message)));
-}
-
-async function deliver(entry) {
-  busy = true;
-  $("submit").setAttribute("aria-disabled", "true");
-  if ($("notice").hidden && !shows("kept")) say(word("sending"));
-  const answer = await send("PUT", ratingUrl.replace("TOKEN", entry.token), csrf, entry.rating);
-  if (worthRetrying(answer)) {
-    waitFor(entry, answer.wait);
-    return;
-  }
-  retry.succeeded();
-  busy = false;
-  settle(entry, answer);
-}
-
-function waitFor(entry, wait) {
-  retry.later(() => deliver(entry), wait);
-  const text = word(lasting ? "kept" : "kept_memory");
-  const again = button(word("retry"), () => retry.now());
-  if (pair) {
+  editor.remember(pair, rating);
+  submitted = true;
+  done += 1;
+  if (!advance()) {
     lock(true);
-    if ($("notice").hidden) {
-      notice("caution", "kept", el("p", {}, text), el("p", {}, again));
-      $("notice").focus();
-    }
-  } else if (!shows("kept")) panel("kept", text, again);
+    say(word("sending"));
+  }
+  return post.send(entry);
+}
+
+function advance() {
+  if (!submitted || !ahead) return false;
+  show(ahead, word("sent"));
+  return true;
+}
+
+function countUnsent(count) {
+  $("unsent").hidden = !count;
+  $("unsent-text").textContent = count === 1 ? word("unsent_one") : word("unsent", { count });
+  if (count && pair && submitted && $("notice").hidden) {
+    notice("caution", "kept", el("p", {}, word(lasting ? "kept" : "kept_memory")), el("p", {}, button(word("retry"), () => post.now())));
+    $("notice").focus();
+  }
 }
 
 // The server has answered for good.
 function settle(entry, { status, body }) {
-  const { code, detail } = body;
-  const here = pair?.token === entry.token;
-  const unknown = status === 401 || status === 403;
-  if (!unknown) outbox.drop(entry.token); // else it goes out when the page is loaded again with a good cookie
-  if (status === 200 || FINAL.includes(code)) drafts.drop(entry.token);
+  const here = pair?.token === entry.token && !editor.open;
+  if (status === 200) return stored(entry, body, here);
+  const { code } = body;
+  done = Math.max(0, done - 1);
+  if (OVER.includes(code)) drafts.drop(entry.token);
+  editor.forget(entry.token);
+  if (code === "campaign_closed") return closed("closed_late");
+  if (status === 401 || status === 403) return signedOut(here);
+  if (OVER.includes(code)) return notCounted(code, here);
+  if (!here) return bringBack(entry, status, body);
+  submitted = false;
   lock(false);
-  clearNotice();
-  if (status === 200) goOn(body.progress);
-  else if (code === "already_rated") next(word("repeated"));
-  else if (code === "campaign_closed") closed();
-  else if (code === "lease_expired_full") panel("late", word("late"), button(word("late_next"), () => next()));
-  else if (code === "unknown_assignment") panel("unknown", word("unknown"), button(word("late_next"), () => next()));
-  else if (unknown && !here) signedOut(panel);
-  else if (!here) next().then(() => problem(entry, status, body));
-  else problem(entry, status, body);
+  return problem(status, body);
+}
+
+function stored(entry, { progress: { done: counted }, next: following }, here) {
+  drafts.drop(entry.token);
+  done = Math.max(done, counted);
+  if (following && following.token !== pair?.token) ahead = following;
+  $("edit-last").hidden = Boolean(editor.open) || !editor.possible();
+  if (advance() || !here) return null;
+  return next(word("sent"));
+}
+
+const REFUSED = { lease_expired_full: "late", unknown_assignment: "unknown", already_rated: "repeated", skipped: "late", cap_reached: "late" };
+
+function notCounted(code, here) {
+  const name = REFUSED[code];
+  if (name === "repeated") return here ? next(word("repeated")) : say(word("repeated"));
+  if (!here && pair) {
+    progress(pair.progress.planned);
+    notice("caution", name, el("p", {}, word(name)));
+    return $("notice").focus();
+  }
+  ahead = null;
+  return panel(name, word(name), button(word("late_next"), () => next()));
+}
+
+// The rating is not stored and its pair is no longer on the screen: show it again with what was filled in.
+async function bringBack(entry, status, body) {
+  keep();
+  ahead = null;
+  await next();
+  if (pair?.token === entry.token) problem(status, body);
 }
 
 // The rating is not stored, the draft is: say why, beside the button.
-function problem(entry, status, { code, detail, problems = [] }) {
-  if (pair?.token !== entry.token) return;
-  if (problems.length) {
-    complain(problems);
-    return;
-  }
-  if (status === 401 || status === 403) notice("caution", "signed_out", el("p", {}, word("signed_out")), el("p", {}, button(word("reload"), () => location.reload())));
-  else if (code === "campaign_paused") notice("caution", "paused", el("p", {}, word("paused")));
-  else notice("danger", "failed", el("p", {}, detail ?? ""));
-  $("notice").focus();
-}
-
-function goOn({ done }) {
-  breakDue = done % BREAK === 0;
-  return next(word("sent"));
+function problem(status, { code, problems = [] }) {
+  if (problems.length) return complain(problems);
+  if (code === "campaign_paused") notice("caution", "paused", el("p", {}, word("paused")));
+  else notice("danger", "failed", el("p", {}, word("failed")));
+  return $("notice").focus();
 }
 
 // ---- controls
@@ -240,27 +261,30 @@ const differing = () => $("differences").getAttribute("aria-pressed") === "true"
 
 function prefer(value) {
   const radio = document.querySelector(`#rating [name=preference][value=${value}]`);
+  if (radio.closest("[inert]")) return;
   radio.checked = true;
   radio.focus();
   radio.dispatchEvent(new Event("change", { bubbles: true }));
   say(word(value));
 }
 
-function start() {
+function controls() {
   $("differences").setAttribute("aria-pressed", String(choices.get("differences", false)));
   $("differences").addEventListener("click", () => {
     $("differences").setAttribute("aria-pressed", String(!differing()));
     choices.put("differences", differing());
-    if (pair) showResponses(pair, differing());
+    const shown = editor.open ?? pair;
+    if (shown) showResponses(shown, differing());
   });
   $("rating").addEventListener("submit", (event) => {
     event.preventDefault();
-    submit();
+    if (document.body.dataset.practice === undefined) submit();
   });
   $("rating").addEventListener("input", keep);
   $("rating").addEventListener("change", (event) => {
     const question = event.target.closest(".question, .preference");
     if (question) form.clearProblems(question);
+    form.branch();
     keep();
   });
   for (const opener of document.querySelectorAll("[data-opens]")) {
@@ -273,15 +297,47 @@ function start() {
     });
   }
   $("break-over").addEventListener("click", () => { $("break").hidden = true; $("prompt-title").focus(); });
-  addEventListener("pagehide", keep);
-  addEventListener("beforeunload", (event) => { if (!lasting && outbox.of(nextUrl).length) event.preventDefault(); });
-  listen({ submit, prefer });
-  drafts.tidy();
+  $("unsent-now").addEventListener("click", () => post.now());
+  $("edit-last").addEventListener("click", edit);
+  openRemarks({
+    current: () => pair,
+    skipped: () => {
+      drafts.drop(pair.token);
+      const following = ahead;
+      ahead = null;
+      if (!following) return next(word("skipped"));
+      show(following, word("skipped"));
+      return fetchAhead();
+    },
+  });
+  addEventListener("pagehide", () => { keep(); if (draftTimer) keepOnServer(); });
+  document.addEventListener("visibilitychange", () => document.hidden && draftTimer && keepOnServer());
+  addEventListener("beforeunload", (event) => { if (!lasting && outbox.of(url.next()).length) event.preventDefault(); });
+  listen({ submit: () => $("rating").requestSubmit(), prefer, edit });
+}
 
-  const first = JSON.parse($("first-assignment").textContent);
-  panel("", word("loading"));
-  if (first && !outbox.of(nextUrl).length) show(first, "");
+function edit() {
+  if (!pair || busy || !editor.possible()) return;
+  keep();
+  editor.begin(pair, differing());
+}
+
+// From the reviewer's own page: change one rating, then go on where the review stands.
+async function change(token) {
+  history.replaceState(null, "", location.pathname);
+  const answer = await send("GET", url.rating(token), csrf);
+  if (answer.status === 200) editor.beginWith(answer.body, () => next());
   else next();
+}
+
+function start() {
+  controls();
+  drafts.tidy();
+  panel("", word("loading"));
+  for (const entry of outbox.of(url.next())) post.send(entry);
+  if (settings.editing) change(settings.editing);
+  else next();
+  navigator.serviceWorker?.register(settings.worker, { scope: settings.scope }).catch(() => {});
 }
 
 start();

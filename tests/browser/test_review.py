@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from evaluation.models import Campaign, Rating
-from tests import factories
+from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -107,7 +107,7 @@ def test_an_unset_scale_is_refused_with_a_message_at_its_field(page):
 def test_what_the_server_refuses_is_shown_at_its_field(page):
     problem = {"field": "scores.empathy.right", "message": "Empathy: too kind."}
     page.route(
-        "**/rating",
+        "**/rating?*",
         lambda route: route.fulfill(
             status=409, json={"code": "invalid_rating", "detail": "No.", "problems": [problem]}
         ),
@@ -132,39 +132,51 @@ def test_a_draft_survives_a_reload(page):
     expect(page.locator("#comment")).to_have_value("Almost the same.")
 
 
-def test_a_rating_given_offline_arrives_exactly_once(page):
+def stored(count: int) -> None:
+    services.wait_until(lambda: Rating.objects.count() == count, seconds=15, what=f"{count} ratings")
+
+
+def test_ratings_given_offline_arrive_exactly_once_and_in_order(page):
     sent: list[str] = []
     page.on("requestfinished", lambda request: sent.append(request.method))
-    rate(page)
+    page.wait_for_load_state("networkidle")
     page.context.set_offline(True)
+    rate(page, "1")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")  # it was here already
+    expect(page.locator("#unsent")).to_contain_text("One rating waits")
+    rate(page, "2")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#notice")).to_contain_text("Kept on this device, will be sent")
     page.keyboard.press("Control+Enter")
     assert not Rating.objects.exists()
     page.context.set_offline(False)
-    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 3")
     expect(page.locator("#prompt-title")).to_be_focused()
-    assert sent.count("PUT") == Rating.objects.count() == 1
+    stored(2)
+    assert [one.preference for one in Rating.objects.order_by("pk")] == ["left", "right"]
+    assert sent.count("PUT") == 2
     left = page.evaluate("Object.keys(localStorage).filter((key) => /draft|outbox/.test(key))")
     assert left == []
 
 
 def test_a_rating_that_was_waiting_when_the_page_was_left_is_sent_on_return(page):
-    page.route("**/rating", lambda route: route.abort("internetdisconnected"))
+    page.route("**/rating?*", lambda route: route.abort("internetdisconnected"))
     rate(page)
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notice")).to_contain_text("Kept on this device")
-    page.unroute("**/rating")
+    expect(page.locator("#unsent")).to_be_visible()
+    page.unroute("**/rating?*")
     page.reload()
     expect(page.locator("#prompt-title")).to_have_text("Pair 2")
-    assert Rating.objects.count() == 1
+    stored(1)
 
 
 def test_a_double_submit_stores_one_rating(page):
     rate(page)
     page.locator("#submit").dblclick()
     expect(page.locator("#prompt-title")).to_have_text("Pair 2")
-    assert Rating.objects.count() == 1
+    expect(page.locator("#notice")).to_be_hidden()
+    stored(1)
 
 
 def test_both_sides_have_the_same_markup_and_size(page):

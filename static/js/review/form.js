@@ -21,7 +21,51 @@ export function build(rubric) {
   }
   form.reset();
   clearProblems();
+  branch();
 }
+
+// ---- questions that depend on earlier answers
+
+function holds({ operator, value }, answer) {
+  if (Array.isArray(answer)) return answer.includes(value);
+  if (typeof answer !== typeof value) return false;
+  if (operator === "=" || typeof answer === "string") return answer === value;
+  return operator === "<=" ? answer <= value : answer >= value;
+}
+
+// Where each question is asked now: the same rule as on the server.
+function places() {
+  const given = { preference: form.elements.preference.value };
+  const found = { preference: [""] };
+  for (const field of fields) {
+    const everywhere = field.per === "side" ? SIDES : [""];
+    found[field.key] = everywhere.filter((place) => !field.when || applies(field.when, found, given, place));
+    const values = names(field).map((name) => valueOf(field, name));
+    given[field.key] = field.per === "side" ? { left: values[0], right: values[1] } : values[0];
+  }
+  return found;
+}
+
+function applies(when, found, given, place) {
+  const governing = found[when.field] ?? [];
+  if (governing.includes("")) return holds(when, given[when.field]);
+  return governing.some((side) => (!place || side === place) && holds(when, given[when.field]?.[side]));
+}
+
+// Hides what does not apply; what is hidden is not read.
+export function branch() {
+  const found = places();
+  for (const field of fields.filter((one) => one.when)) {
+    const question = form.querySelector(`.question[data-field="${CSS.escape(where(field))}"]`);
+    question.hidden = !found[field.key].length;
+    if (field.per !== "side") continue;
+    names(field).forEach((name, at) => {
+      question.querySelector(`[data-field="${CSS.escape(name)}"]`).hidden = !found[field.key].includes(SIDES[at]);
+    });
+  }
+}
+
+const isAsked = (name) => !controls(name)[0].closest("[hidden]:not(#pair)");
 
 function question(field, index) {
   const id = `q-${field.key}`;
@@ -99,7 +143,7 @@ function setValue(name, value) {
 export function read() {
   const rating = { preference: form.elements.preference.value, scores: {}, answers: {}, comment: form.elements.comment.value.trim() };
   for (const field of fields) {
-    const values = names(field).map((name) => valueOf(field, name));
+    const values = names(field).map((name) => (isAsked(name) ? valueOf(field, name) : undefined));
     if (values.every((value) => value === undefined)) continue;
     const sides = Object.fromEntries(SIDES.map((side, at) => [side, values[at]]).filter(([, value]) => value !== undefined));
     rating[isScore(field) ? "scores" : "answers"][field.key] = field.per === "side" ? sides : values[0];
@@ -114,6 +158,7 @@ export function fill(rating) {
     const given = rating[isScore(field) ? "scores" : "answers"]?.[field.key];
     names(field).forEach((name, at) => setValue(name, (field.per === "side" ? given?.[SIDES[at]] : given) ?? null));
   }
+  branch();
 }
 
 export function isEmpty({ preference, scores, answers, comment }) {
@@ -124,7 +169,7 @@ export function isEmpty({ preference, scores, answers, comment }) {
 export function missing(rating) {
   const problems = rating.preference ? [] : [{ field: "preference", message: word("missing_preference") }];
   for (const field of fields.filter((one) => one.required)) {
-    const absent = names(field).filter((name) => valueOf(field, name) === undefined);
+    const absent = names(field).filter((name) => isAsked(name) && valueOf(field, name) === undefined);
     if (!absent.length) continue;
     const side = absent.length === 2 ? "both" : absent[0].split(".").at(-1);
     const message = field.kind !== "scale" ? "missing" : field.per === "side" ? `missing_${side}` : "missing_scale";

@@ -6,7 +6,7 @@ import { choices } from "./store.js";
 
 const PREFERENCES = { 1: "left", ArrowLeft: "left", 2: "right", ArrowRight: "right", 0: "tie", 9: "both_bad" };
 
-export function listen({ submit, prefer }) {
+export function listen({ submit, prefer, edit }) {
   const form = $("rating");
   const single = $("single-keys");
   single.checked = choices.get("keys", true);
@@ -25,8 +25,13 @@ export function listen({ submit, prefer }) {
       if (!event.repeat && !$("pair").hidden) submit();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return;
+    const writing = target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
+    if (key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !writing) {
+      event.preventDefault();
+      edit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || writing) return;
     if (pressed(key, target)) event.preventDefault();
   });
 
@@ -36,6 +41,7 @@ export function listen({ submit, prefer }) {
     if (key === "?") $("keys").showModal();
     else if ($("pair").hidden) return false;
     else if (key === "d") $("differences").click();
+    else if (key === "Escape" && document.body.dataset.editing !== undefined) $("edit-cancel").click();
     else if (key === "i") document.querySelector('[data-opens="instructions"]:not([hidden])')?.click();
     else if (PREFERENCES[key] && !target.closest(".question")) prefer(PREFERENCES[key]);
     else return false;

@@ -3,13 +3,14 @@
 const PATIENCE = 20_000;
 
 // `status` 0 says that no answer came.
-export async function send(method, url, csrf, content) {
+export async function send(method, url, csrf, content, options = {}) {
   try {
     const response = await fetch(url, {
       method,
       credentials: "same-origin",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf },
-      body: JSON.stringify(content ?? {}),
+      body: method === "GET" ? undefined : JSON.stringify(content ?? {}),
+      ...options,
       signal: AbortSignal.timeout(PATIENCE),
     });
     const text = response.status === 204 ? "" : await response.text();

@@ -58,7 +58,7 @@ export const drafts = {
 export const outbox = {
   put: (address, entry) => write(OUTBOX + address, entry),
   drop: (address) => remove(OUTBOX + address),
-  of: (review) => keys(OUTBOX).map(read).filter((entry) => entry?.review === review),
+  of: (review) => keys(OUTBOX).map(read).filter((entry) => entry?.review === review).sort((a, b) => a.at - b.at),
 };
 
 export const choices = {

@@ -49,15 +49,19 @@ function text(content) {
 }
 
 export function showResponses(pair, marked) {
+  const rendered = pair.left.html !== undefined && !marked; // differences are marked in the plain texts
   const pretty = [indented(pair.left.text), indented(pair.right.text)];
-  const code = pretty.some((found) => found !== null);
+  const code = !rendered && pretty.some((found) => found !== null);
   const texts = [pretty[0] ?? pair.left.text, pretty[1] ?? pair.right.text];
   const parts = marked ? differences(...texts) : texts.map((whole) => [{ text: whole, differs: false }]);
   ["left", "right"].forEach((side, index) => {
     const shown = parts[index].filter((part) => part.text);
     const nodes = shown.map((part) => (part.differs ? el("mark", {}, part.text) : part.text));
-    $(`text-${side}`).classList.toggle("as-code", code);
-    $(`text-${side}`).replaceChildren(...(nodes.length ? nodes : [word("nothing")]));
+    const place = $(`text-${side}`);
+    place.classList.toggle("as-code", code);
+    place.classList.toggle("as-markdown", rendered && shown.length > 0);
+    if (rendered && shown.length) place.innerHTML = pair[side].html; // sanitised by the server: no link, no image
+    else place.replaceChildren(...(nodes.length ? nodes : [word("nothing")]));
   });
 }
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from evaluation.api.serializers import blind_assignment
+from evaluation.api.blind import blind_assignment
 from evaluation.models import Assignment, Pair, Rating, Response, ReviewItem
 from evaluation.selectors import campaign_progress, ratings_arrays, reviewer_progress
 from evaluation.services import assignment, quality, ratings
