@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from evaluation.models import Campaign, Reviewer
-from evaluation.services import campaigns, drawing, generation, quality
+from evaluation.services import campaigns, drawing, generation, quality, responses
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -31,6 +32,8 @@ CANARIES = {
 }
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 TOKEN = re.compile(r'(csrfmiddlewaretoken" value="|data-csrf="|X-CSRFToken": ")[A-Za-z0-9]{64}')
+CODE = re.compile(r"/r/[\w-]{22}/")
+DATE = re.compile(r"\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT")
 COOKIE = re.compile(r"(csrf|reviewer-[0-9a-f]{32})=[^;]+")
 
 
@@ -46,7 +49,16 @@ class Answer:
 
 
 def mask(text: str) -> str:
-    return UUID.sub("UUID", TOKEN.sub(r"\1TOKEN", COOKIE.sub(r"\1=SECRET", text)))
+    """The same text without tokens, ids and the wall clock of cookies, which Django reads by itself."""
+    for pattern, instead in (
+        (COOKIE, r"\1=SECRET"),
+        (TOKEN, r"\1TOKEN"),
+        (UUID, "UUID"),
+        (CODE, "/r/CODE/"),
+        (DATE, "DATE"),
+    ):
+        text = pattern.sub(instead, text)
+    return text
 
 
 def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
@@ -66,6 +78,14 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
         return letters.translate(str.maketrans("LR", "RL")) if swapped else letters
 
     patch.setattr(drawing, "sides", sides)
+    made = quality._content
+
+    def content(kind: Any, pair: Any, rng: random.Random) -> Any:
+        """Quality items mix the two texts by a dice of their own."""
+        turned = SimpleNamespace(baseline=pair.candidate, candidate=pair.baseline) if swapped else pair
+        return made(kind, turned, rng)
+
+    patch.setattr(quality, "_content", content)
 
 
 def campaign(*, swapped: bool, **options: Any) -> Campaign:
@@ -93,8 +113,8 @@ def campaign(*, swapped: bool, **options: Any) -> Campaign:
             if model == tuned:
                 figures = {"output_tokens": 1237, "batch_latency_ms": 912.5, "finish_reason": "length"}
             text = f"{'alpha' if alpha else 'beta'} answer to {number}, said in five words or more"
-            generation.record_responses(claim, [factories.response(run, prompt, model, text=text, **figures)])
-    generation.complete(claim, {"device": "canary-device-0aa1"})
+            responses.record_responses(claim, [factories.response(run, prompt, model, text=text, **figures)])
+    responses.complete(claim, {"device": "canary-device-0aa1"})
     jobs.finish(claim, Job.Status.SUCCEEDED)
     run.refresh_from_db()
     settings = {
