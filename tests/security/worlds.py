@@ -80,9 +80,9 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
     patch.setattr(drawing, "sides", sides)
     made = quality._content
 
-    def content(kind: Any, pair: Any, rng: random.Random) -> Any:
+    def content(kind: Any, pair: Any, rng: Any) -> Any:
         """Quality items mix the two texts by a dice of their own."""
-        turned = SimpleNamespace(baseline=pair.candidate, candidate=pair.baseline) if swapped else pair
+        turned: Any = SimpleNamespace(baseline=pair.candidate, candidate=pair.baseline) if swapped else pair
         return made(kind, turned, rng)
 
     patch.setattr(quality, "_content", content)
