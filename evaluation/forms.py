@@ -10,6 +10,7 @@ from ftplatform.errors import DomainError
 from training import selectors as training
 from training.config import DecodingConfig
 from training.forms import config_field
+from training.models import ModelVersion
 
 
 class PromptSetForm(forms.Form):
@@ -37,6 +38,16 @@ DECODING_LABELS = {
 ADVANCED = ("top_p", "seed", "batch_size", "quantisation", "latency_prompts")
 
 
+class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Models by name, each with what it is."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, model: ModelVersion) -> str:
+        kind = model.get_kind_display().lower()
+        return f"{model} ({kind} on {model.base})" if model.base else f"{model} ({kind})"
+
+
 class ComparisonForm(forms.Form):
     """What is compared, then every field of DecodingConfig, made from its definition."""
 
@@ -54,9 +65,8 @@ class ComparisonForm(forms.Form):
         self.fields["prompt_set"] = forms.ModelChoiceField(
             selectors.prompt_sets(user=user), label="Prompt set"
         )
-        self.fields["candidates"] = forms.ModelMultipleChoiceField(
+        self.fields["candidates"] = CandidatesField(
             training.served_models(user=user) if elsewhere else training.adapters(user=user),
-            widget=forms.CheckboxSelectMultiple,
             label="Candidates",
             help_text="One tuned model or several; each is compared with the same baseline.",
         )
