@@ -199,6 +199,19 @@ def test_a_measurement_by_the_bases_own_tokenizer_is_better_than_a_guess(admin, 
     assert seconds() > 2 * guessed
 
 
+def test_a_run_from_a_checkpoint_is_expected_to_take_what_is_left(admin, data, base):
+    finished(admin, data, base)
+
+    def seconds(from_step):
+        found = estimates.forecast(
+            dataset=data, base_model=base, config=TrainingConfig(epochs=20), from_step=from_step
+        )
+        assert found is not None and found.seconds is not None
+        return found.seconds.value
+
+    assert seconds(60) < 0.7 * seconds(0)
+
+
 def test_interrupted_and_retried_runs_teach_the_estimate_nothing(admin, data, base):
     finished(admin, data, base, attempt=2)
     finished(admin, data, base, status=Job.Status.FAILED)

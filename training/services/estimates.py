@@ -1,6 +1,7 @@
 """What a run is expected to take, from the past runs of this installation."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,13 @@ _ROWS_READ = 400
 _CHARACTERS_PER_TOKEN = 4.0
 
 
-def forecast(*, dataset: Dataset, base_model: ModelVersion, config: TrainingConfig) -> Estimate | None:
-    """Time, memory and cost of a run, or None where the base model does not say how large it is."""
+def forecast(
+    *, dataset: Dataset, base_model: ModelVersion, config: TrainingConfig, from_step: int = 0
+) -> Estimate | None:
+    """Time, memory and cost of a run, or None where the base model does not say how large it is.
+
+    Of a run that goes on from a checkpoint, only what is left after `from_step` counts.
+    """
     shape = _shape(base_model)
     if shape is None:
         return None
@@ -28,6 +34,9 @@ def forecast(*, dataset: Dataset, base_model: ModelVersion, config: TrainingConf
     past = [known for run in runs if (known := _past(run)) is not None]
     tokens, longest = _measured(dataset, base_model) or _guessed(dataset, base_model, runs)
     plan = Plan(shape, config, dataset.train_rows, dataset.validation_rows, tokens, longest)
+    if from_step:
+        left = max(0.0, 1 - from_step / plan.steps)
+        plan = replace(plan, config=config.model_copy(update={"epochs": config.epochs * left}))
     return estimate(plan, past, price_per_hour=settings.PRICE_PER_HOUR * config.devices)
 
 

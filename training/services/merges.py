@@ -67,6 +67,7 @@ def complete(
             "weights_hash": weights_hash,
             "base": run.adapter.base,
             "details": facts,
+            "licence": run.adapter.licence,
             "is_demo": run.adapter.is_demo,
             "created_by": run.created_by,
         },

@@ -63,7 +63,7 @@ def launch(
         raise DomainError("model_retired", f"{base_model} is retired; choose another base model.")
     model_services.check_before_launch(base_model)
     measurements.require_end_tokens(dataset, base_model, config)
-    expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config)
+    expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config, from_step=from_step)
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(
