@@ -11,11 +11,13 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from ftplatform.celery import app
+from ftplatform.errors import DomainError
 
 GPU = "gpu"
 CPU = "cpu"
 RUN_NEXT = "worker.run_next"
 RECOVER = "jobs.recover"
+SEND_INVITATIONS = "evaluation.send_invitations"
 
 log = logging.getLogger(__name__)
 
@@ -35,3 +37,14 @@ def ring(queue: str) -> None:
 def ring_on_commit(queue: str) -> None:
     """Ring once the current transaction has committed, so that a worker never looks too early."""
     transaction.on_commit(lambda: ring(queue))
+
+
+def send_invitations(campaign: str, base_url: str) -> None:
+    """Ask a worker to mail what waits in the database; a lost request is repeated by pressing the button again."""
+    try:
+        app.send_task(SEND_INVITATIONS, args=[campaign, base_url], queue=CPU, retry=False, expires=3600)
+    except OperationalError as error:
+        log.warning("The broker did not take the request to send invitations (%s).", error)
+        raise DomainError(
+            "no_worker", "The workers cannot be reached just now; nothing was sent. Please try again."
+        ) from error

@@ -2,15 +2,17 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from evaluation.api.analyses import Analyse
+from evaluation.api.campaigns import CampaignViewSet, RubricViewSet
 from evaluation.api.generation import GenerationRunViewSet
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.practice import Practice
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
-from evaluation.api.views import CampaignViewSet, PromptSetViewSet
+from evaluation.api.views import PromptSetViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("prompt-sets", PromptSetViewSet, basename="prompt-set")
 router.register("generation-runs", GenerationRunViewSet, basename="generation-run")
+router.register("rubrics", RubricViewSet, basename="rubric")
 router.register("campaigns", CampaignViewSet, basename="campaign")
 
 reviewer = [

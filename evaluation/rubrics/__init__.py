@@ -1,6 +1,8 @@
 """Rubrics written as Markdown: parse them into a form, check answers against it. Pure functions, no web framework."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from evaluation.rubrics.components import RubricError
 from evaluation.rubrics.dialect import parse
@@ -15,6 +17,7 @@ __all__ = [
     "Section",
     "builtin",
     "parse",
+    "practice",
     "validate_answers",
 ]
 
@@ -22,3 +25,10 @@ __all__ = [
 def builtin(name: str) -> str:
     """The text of a rubric that ships with the project, by the name of its file."""
     return (Path(__file__).parent / "builtin" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def practice(name: str) -> list[dict[str, Any]]:
+    """The explained practice pairs that ship with a rubric; none where there are none."""
+    file = Path(__file__).parent / "builtin" / f"{name}.practice.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return found

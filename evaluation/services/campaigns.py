@@ -95,7 +95,11 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
             "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
         )
     form = _parse_rubric(main["rubric_text"])
-    planned = {"criteria": criteria(form.to_json()), "planned_ratings": wanted * main["overlap"]}
+    planned: dict[str, Any] = {
+        "criteria": criteria(form.to_json()),
+        "planned_ratings": wanted * main["overlap"],
+    }
+    planned["exclusion"] = tuple(campaign.exclude_flags)
     plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
     campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
     campaign.rubric, campaign.plan = form.to_json(), asdict(plan)

@@ -5,14 +5,20 @@ import secrets
 
 from django.db.models import Max, QuerySet
 
-from evaluation.models import Campaign, IdentityHit, Pair, ReviewItem
+from evaluation.models import Campaign, GenerationRun, IdentityHit, Pair, ReviewItem
 from evaluation.services import quality
+from training.models import ModelVersion
+
+
+def pairs_of(run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+    """First samples of one candidate of a comparison, of its first one unless told."""
+    return Pair.objects.filter(run=run, candidate_model=candidate or run.candidate, sample=0)
 
 
 def available(campaign: Campaign) -> QuerySet[Pair]:
     """The pairs that people may review: the first sample, so that every prompt counts once; none whose answer the
     practice round explains, and none in quarantine."""
-    pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate_id, sample=0)
+    pairs = pairs_of(campaign.run, campaign.candidate)
     practised = [item["pair"] for item in campaign.practice if item.get("pair")]
     quarantined = IdentityHit.objects.filter(
         campaign=campaign.pk, decision=IdentityHit.Decision.QUARANTINED

@@ -1,9 +1,7 @@
 """How people become reviewers: by a link, by a link of their own, or from a crowd platform."""
 
-import csv
-import io
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, override
 
 from evaluation.models import Campaign, Invite, Reviewer
-from evaluation.services import crowd, pay
+from evaluation.services import crowd
 from evaluation.services.assignment import require_open
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -170,7 +168,8 @@ def _checked(addresses: list[str]) -> list[str]:
 
 
 def _require_running(campaign: Campaign) -> None:
-    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+    status = Campaign.objects.values_list("status", flat=True).get(pk=campaign.pk)
+    if status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
         raise DomainError("wrong_status", "People can be invited while a campaign is open or paused.")
 
 
@@ -221,14 +220,14 @@ def _message(invite: Invite, base_url: str, connection: BaseEmailBackend) -> Ema
     return EmailMessage(subject, body, to=[invite.email], connection=connection)
 
 
-def links_csv(campaign: Campaign, base_url: str) -> str:
-    """The personal links of a campaign, for a mail merge: address, link, sent, joined."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["email", "link", "sent_at", "joined", "withdrawn"])
-    for invite in campaign.invites.exclude(email="").order_by("pk"):
-        link = f"{base_url.rstrip('/')}/r/{invite.code}/"
+def links_table(campaign: Campaign, base_url: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Header and rows of the personal links of a campaign, for a mail merge."""
+    return ["email", "link", "sent_at", "joined", "withdrawn"], _link_rows(campaign, base_url)
+
+
+def _link_rows(campaign: Campaign, base_url: str) -> Iterator[list[str]]:
+    for invite in campaign.invites.exclude(email="").order_by("pk").iterator(chunk_size=500):
         sent = invite.sent_at.isoformat(timespec="seconds") if invite.sent_at else ""
-        row = [invite.email, link, sent, "yes" if invite.reviewers_joined else "no"]
-        writer.writerow([pay.defused(cell) for cell in [*row, "yes" if invite.revoked_at else "no"]])
-    return out.getvalue()
+        link = f"{base_url.rstrip('/')}/r/{invite.code}/"
+        joined = "yes" if invite.reviewers_joined else "no"
+        yield [invite.email, link, sent, joined, "yes" if invite.revoked_at else "no"]

@@ -1,8 +1,5 @@
 """Pay of participants: who is due what, what was decided, and the files that settle it with a platform."""
 
-import csv
-import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +11,6 @@ from evaluation.services import crowd, quality
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
-
-# What a spreadsheet would run: a formula's first character, also after spaces and a byte order mark.
-_FORMULA = re.compile(r"^[\s\ufeff]*[=+\-@|\t\r]")
 
 
 @transaction.atomic
@@ -79,36 +73,28 @@ def reconciliation(campaign: Campaign) -> Iterator[dict[str, Any]]:
         }
 
 
-def reconciliation_csv(campaign: Campaign) -> Iterator[str]:
-    """The rows of `reconciliation` as CSV lines; no cell can run as a formula."""
+Table = tuple[list[str], Iterator[list[Any]]]
+
+
+def reconciliation_table(campaign: Campaign) -> Table:
+    """Header and rows of `reconciliation`."""
     captured = campaign.crowd.get("captured", [])
     columns = ["reviewer", "participant", *captured, "status", "ratings", "quality_items", "active_minutes"]
     columns += ["code", "amount", "currency", "pay", "note"]
-    yield _line(columns)
-    for row in reconciliation(campaign):
-        yield _line([row[name] for name in columns])
+    return columns, ([row[name] for name in columns] for row in reconciliation(campaign))
 
 
-def ratings_csv(campaign: Campaign) -> Iterator[str]:
+def ratings_table(campaign: Campaign) -> Table:
     """Rating by rating: which participant gave it, when, and with which ending and pay. No answers."""
-    yield _line(["rating", "reviewer", "participant", "kind", "submitted_at", "active_s", "status", "pay"])
+    columns = ["rating", "reviewer", "participant", "kind", "submitted_at", "active_s", "status", "pay"]
+    return columns, _rating_rows(campaign)
+
+
+def _rating_rows(campaign: Campaign) -> Iterator[list[Any]]:
     rows = Rating.objects.filter(campaign=campaign, assignment__reviewer__is_simulated=False).order_by("pk")
     related = rows.select_related("assignment__reviewer")
     for rating in related.iterator(chunk_size=2000):
         who = rating.assignment.reviewer
         at = rating.submitted_at.isoformat(timespec="seconds")
         seconds = round(rating.active_ms / 1000, 1)
-        yield _line([rating.pk, who.number, who.external_id, rating.kind, at, seconds, who.status, who.pay])
-
-
-def _line(cells: list[Any]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow([defused(cell) for cell in cells])
-    return out.getvalue()
-
-
-def defused(cell: Any) -> Any:
-    """A cell that no spreadsheet runs: what looks like a formula gets an apostrophe before it."""
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+        yield [rating.pk, who.number, who.external_id, rating.kind, at, seconds, who.status, who.pay]

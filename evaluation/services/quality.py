@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, gettext_noop, override
 
 from evaluation.models import Assignment, Campaign, Pair, Rating, Reviewer, ReviewItem
+from evaluation.selectors.reviewers import passed
 
 Kind = ReviewItem.Kind
 MADE = (Kind.DEGRADED, Kind.IDENTICAL, Kind.CHECK)
@@ -166,13 +167,6 @@ def shown_texts(assignment: Assignment) -> tuple[str, str]:
     else:
         first, second = item.pair.candidate.text, item.pair.baseline.text
     return (first, second) if assignment.candidate_left else (second, first)
-
-
-def passed(content: Any, *, first_left: bool, preference: str) -> bool:
-    """Whether this answer to a made item is one of those expected; `first_left` says whether its `a` stood left."""
-    side = {"left": "a", "right": "b"} if first_left else {"left": "b", "right": "a"}
-    expected = content["expected"]
-    return preference in expected or side.get(preference) in expected
 
 
 def checks_failed(reviewer: Reviewer) -> int:

@@ -3,13 +3,17 @@
 import math
 from typing import Any
 
+import numpy as np
 from django.db import IntegrityError, transaction
 
 from evaluation import selectors
 from evaluation.models import Campaign, Rating, Report
+from evaluation.selectors import reviewers as reviewer_reads
 from evaluation.services import campaigns as campaign_services
 from evaluation.services import protocol as campaign_protocol
 from evaluation.stats import Look, Plan, analyse
+from evaluation.stats.ratings import BoolArray
+from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged, reviewer_quality
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -70,7 +74,10 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
     ratings, prompts, reviewers = selectors.ratings_arrays(campaign)
     plan = plan_of(campaign)
     fraction = 1.0 if look["final"] else len(ratings) / campaign.ratings_planned
-    report = analyse(ratings, plan, _look(campaign, plan, fraction)).labelled(prompts, reviewers)
+    excluded, quality = _quality(campaign, plan)
+    look_now = _look(campaign, plan, fraction)
+    report = analyse(ratings, plan, look_now, excluded=excluded, quality=quality)
+    report = report.labelled(prompts, reviewers)
     try:
         with transaction.atomic():
             stored = Report.objects.create(
@@ -89,6 +96,17 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
             return stored
     except IntegrityError:
         return campaign.reports.get(look=look["number"])
+
+
+def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQuality, ...]]:
+    """Which ratings come from reviewers with a flag of the plan's rule, or with any where it has none; and all flags.
+
+    Rows are in the order of `ratings_arrays`.
+    """
+    work = reviewer_reads.work(campaign)
+    quality = reviewer_quality(work)
+    hit = flagged(quality, plan.exclusion or FLAG_CODES)
+    return np.isin(work.reviewer, sorted(hit)), quality
 
 
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:

@@ -74,7 +74,8 @@ def test_the_whole_review_through_the_api(client, api, owner):
     for done in (1, 2):
         status, pair = reviewer("POST", f"campaigns/{campaign['id']}/assignments/next")
         assert status == 200
-        scores = {field["key"]: {"left": 8, "right": 3} for field in pair["rubric"]["fields"]}
+        scales = [field for field in pair["rubric"]["fields"] if field["kind"] == "scale"]
+        scores = {field["key"]: {"left": 8, "right": 3} for field in scales}
         rating = {"preference": "left", "scores": scores, "answers": {}, "comment": "fine", "active_ms": 900}
         first = reviewer("PUT", f"assignments/{pair['token']}/rating", rating)
         assert first[0] == 200 and first[1]["progress"] == {"done": done, "planned": 2}

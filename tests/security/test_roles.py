@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from django.urls import reverse
 
+from evaluation.services import rubric_library
 from ftplatform.accounts.services import issue_token
 from tests import factories
 
@@ -35,7 +36,15 @@ STAFF = {
     "evaluation:pair",
     "evaluation:campaigns",
     "evaluation:campaign_new",
+    "evaluation:campaign_plan",
     "evaluation:campaign",
+    "evaluation:campaign_edit",
+    "evaluation:campaign_amend",
+    "evaluation:practice",
+    "evaluation:people",
+    "evaluation:rubrics",
+    "evaluation:rubric",
+    "evaluation:rubric_edit",
 }
 POSTS = {
     "training:run_cancel": "admin",
@@ -56,6 +65,16 @@ POSTS = {
     "evaluation:campaign_replace_invite": "manager",
     "evaluation:campaign_resume": "manager",
     "evaluation:campaign_close": "manager",
+    "evaluation:invite_people": "manager",
+    "evaluation:add_link": "manager",
+    "evaluation:send_invitations": "manager",
+    "evaluation:withdraw": "manager",
+    "evaluation:returned": "manager",
+    "evaluation:approve_pay": "manager",
+    "evaluation:set_pay": "manager",
+    "evaluation:erase_reviewer": "manager",
+    "evaluation:practice_remove": "manager",
+    "evaluation:rubric_preview": "manager",
     "evaluation:take_look": "manager",
 }
 
@@ -65,7 +84,19 @@ def world():
     owner = factories.user()
     campaign = factories.campaign(owner, pairs=2, overlap=1)
     run = factories.training_run(owner)
+    reviewer = factories.reviewer(campaign)
     return {
+        **{
+            name: [campaign.pk]
+            for name in (
+                *("campaign_edit", "campaign_amend", "practice", "people", "invite_people", "add_link"),
+                *("send_invitations", "returned", "approve_pay"),
+            )
+        },
+        **{name: [campaign.pk, reviewer.number] for name in ("set_pay", "erase_reviewer")},
+        "withdraw": [campaign.pk, campaign.invites.get().pk],
+        "practice_remove": [campaign.pk, 0],
+        "rubric": [rubric_library.save(user=owner, name="Replies", text=factories.RUBRIC).pk],
         "dataset": [run.dataset_id],
         "model": [run.base_model_id],
         **{f"model_{name}": [run.base_model_id] for name in ("card", "verify", "merge", "stage", "licence")},

@@ -58,7 +58,7 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
         token=current.token,
         preference=_preference(felt_left, felt_right),
         scores=_scores(reviewer.campaign.rubric, felt_left, felt_right, severity, rng),
-        answers={},
+        answers=_outcomes(reviewer.campaign.rubric, felt_left, felt_right),
         comment="",
         active_ms=int(1000 * rng.lognormvariate(3.2, 0.4)),
     )
@@ -80,6 +80,13 @@ def _preference(left: float, right: float) -> str:
     if abs(left - right) < TIE_BAND:
         return "both_bad" if max(left, right) < BAD else "tie"
     return "left" if left > right else "right"
+
+
+def _outcomes(rubric: dict[str, Any], left: float, right: float) -> dict[str, dict[str, bool]]:
+    """Yes or no for each side: what is good enough settles the matter, what is bad needs somebody else."""
+    judged = {"resolved": lambda felt: felt > BAD + 0.2, "escalation": lambda felt: felt < BAD}
+    asked = [field["key"] for field in rubric["fields"] if field["kind"] == "yes_no"]
+    return {key: {"left": judged[key](left), "right": judged[key](right)} for key in asked if key in judged}
 
 
 def _scores(

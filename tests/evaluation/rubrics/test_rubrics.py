@@ -31,13 +31,29 @@ def test_the_seed_document_loads_whole():
     assert len({field.key for field in found.fields}) == 10
 
 
-def test_the_shipped_rubric_has_three_scales_for_each_side():
+def test_the_shipped_rubric_asks_for_points_and_outcomes_of_each_side():
     found = parse(rubrics.builtin("customer_support"))
-    assert [field.key for field in found.fields] == ["empathy", "professionalism", "helpfulness"]
-    assert {(f.kind, f.per, f.minimum, f.maximum, f.required) for f in found.fields} == {
-        ("scale", "side", 1, 10, True)
-    }
+    kinds = {field.key: field.kind for field in found.fields}
+    scales = [key for key, kind in kinds.items() if kind == "scale"]
+    assert scales == ["empathy", "professionalism", "helpfulness", "satisfaction"]
+    assert [key for key, kind in kinds.items() if kind == "yes_no"] == ["resolved", "escalation"]
+    assert {field.per for field in found.fields} == {"side"}
+    groups = list(dict.fromkeys(field.group for field in found.fields))
+    assert groups == ["Politeness", "Response quality", "Efficiency"]
     assert "tie" in found.instructions
+
+
+@pytest.mark.parametrize("name", ["customer_support", "instruction_following", "safety"])
+def test_every_shipped_rubric_loads_and_has_a_criterion(name):
+    found = parse(rubrics.builtin(name))
+    assert found.title and found.instructions
+    assert any(field.kind == "scale" and field.per == "side" for field in found.fields)
+
+
+def test_shipped_practice_says_why():
+    for item in rubrics.practice("customer_support"):
+        assert item["expected"] and len(item["explanation"]) > 40
+    assert rubrics.practice("nothing_like_it") == []
 
 
 def test_paragraphs_stay_apart_and_questions_leave_no_gaps():

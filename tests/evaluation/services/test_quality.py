@@ -10,6 +10,7 @@ from django.utils import timezone
 from evaluation.api.blind import blind_assignment
 from evaluation.models import Assignment, Pair, Rating, Response, ReviewItem
 from evaluation.selectors import campaign_progress, ratings_arrays, reviewer_progress
+from evaluation.selectors.reviewers import passed
 from evaluation.services import assignment, quality, ratings
 from tests import factories
 
@@ -125,7 +126,7 @@ def test_an_answer_is_right_by_what_was_shown_where(kind, given, right, first_le
     preference = {"a": "left" if first_left else "right", "b": "right" if first_left else "left"}.get(
         given, given
     )
-    assert quality.passed({"expected": expected}, first_left=first_left, preference=preference) is right
+    assert passed({"expected": expected}, first_left=first_left, preference=preference) is right
 
 
 def test_a_broken_side_is_visibly_broken_and_always_in_the_same_way():

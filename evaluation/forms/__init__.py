@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from evaluation import endpoints, rubrics, selectors
+from evaluation import endpoints, selectors
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training import selectors as training
@@ -103,72 +103,6 @@ class ComparisonForm(forms.Form):
 
     def advanced_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in ADVANCED]
-
-
-class CampaignForm(forms.Form):
-    field_order = ("title", "run", "candidate")
-    title = forms.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
-    pairs = forms.IntegerField(
-        required=False, min_value=1, label="Pairs to review", help_text="Drawn at random; all unless told."
-    )
-    overlap = forms.IntegerField(
-        initial=3,
-        min_value=1,
-        max_value=100,
-        label="Ratings per pair",
-        help_text="Exactly so many, never more.",
-    )
-    margin = forms.FloatField(
-        initial=5,
-        min_value=0.5,
-        max_value=49,
-        label="Smallest difference that matters, in percentage points of the win score",
-        help_text="Less than this counts as equivalent. Frozen when the campaign opens.",
-    )
-    interim_percent = forms.FloatField(
-        required=False,
-        min_value=5,
-        max_value=95,
-        label="One interim look, after % of the ratings",
-        help_text="Leave empty to look only at the end. An early look costs a little certainty, as the report states.",
-    )
-    lease_minutes = forms.IntegerField(
-        initial=30,
-        min_value=1,
-        max_value=1440,
-        label="Minutes for one pair",
-        help_text="Then its slot is free again.",
-    )
-    max_per_reviewer = forms.IntegerField(
-        required=False, min_value=1, max_value=1_000_000, label="Most pairs for one reviewer"
-    )
-    rubric_text = forms.CharField(
-        label="Rubric",
-        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
-        help_text="Markdown form.",
-    )
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        finished = selectors.generation_runs(user=user).filter(status="succeeded")
-        self.fields["run"] = forms.ModelChoiceField(finished, label="Comparison")
-        self.fields["candidate"] = forms.ModelChoiceField(
-            training.models(user=user).filter(compared_in__isnull=False).distinct(),
-            required=False,
-            help_text="Only where the comparison has several.",
-        )
-        self.fields["rubric_text"].initial = rubrics.builtin("customer_support")
-
-    @property
-    def looks(self) -> tuple[float, ...]:
-        interim = self.cleaned_data["interim_percent"]
-        return (interim / 100, 1.0) if interim else (1.0,)
-
-
-class CloseForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500, required=False, help_text="Why now, if it ends before every pair has its ratings."
-    )
 
 
 class AnalysisForm(forms.Form):

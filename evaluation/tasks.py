@@ -1,0 +1,13 @@
+"""Work of evaluation that a page must not wait for."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from evaluation.services import invitations
+from ftplatform import queues
+
+
+@shared_task(name=queues.SEND_INVITATIONS)  # type: ignore[untyped-decorator]
+def send_invitations(campaign: str, base_url: str) -> None:
+    invitations.send(campaign_id=UUID(campaign), base_url=base_url)
