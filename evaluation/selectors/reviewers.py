@@ -47,7 +47,7 @@ def table(campaign: Campaign) -> QuerySet[Reviewer]:
 def quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
     """Figures and flags by the reviewer's primary key; nothing in them depends on which side is the candidate's."""
     found = reviewer_quality(work(campaign), QualityRules())
-    return {one.reviewer: one for one in found}
+    return {int(one.reviewer): one for one in found}
 
 
 def work(campaign: Campaign) -> ReviewerWork:
