@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
+from django.http import Http404
 
 from evaluation import selectors
 from evaluation.comparison import Judge, present
@@ -45,6 +46,16 @@ def comparison(run: GenerationRun, candidate: ModelVersion | None = None) -> dic
     document["headline"] = present.headline(document)
     document["latency_trap"] = present.latency_trap(document)
     return document
+
+
+def open_comparison(*, user: User, run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:
+    """The comparison for somebody who asks for it: closed to whoever reviews its pairs blind, 404 before there is
+    one."""
+    selectors.pairs(user=user, run=run, candidate=candidate)
+    found = comparison(run, candidate)
+    if found is None:
+        raise Http404
+    return found
 
 
 def provenance(run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:

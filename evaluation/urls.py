@@ -9,6 +9,7 @@ from evaluation.views import (
     people,
     planning,
     practice,
+    prompts,
     report,
     review,
     reviewer,
@@ -18,8 +19,11 @@ from evaluation.views import (
 app_name = "evaluation"
 urlpatterns = [
     path("overview/", manage.overview, name="overview"),
-    path("prompt-sets/", manage.prompt_sets, name="prompt_sets"),
-    path("prompt-sets/new/", manage.prompt_set_new, name="prompt_set_new"),
+    path("prompt-sets/", prompts.prompt_sets, name="prompt_sets"),
+    path("prompt-sets/new/", prompts.prompt_set_new, name="prompt_set_new"),
+    path("prompt-sets/checks/", prompts.checks_add, name="checks_add"),
+    path("prompt-sets/<uuid:pk>/", prompts.prompt_set, name="prompt_set"),
+    path("comparisons/import/", prompts.pairs_import, name="pairs_import"),
     path("comparisons/", generation.generation_runs, name="generation_runs"),
     path("comparisons/new/", generation.generation_run_new, name="generation_run_new"),
     path("comparisons/<uuid:pk>/", generation.generation_run, name="generation_run"),

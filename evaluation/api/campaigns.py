@@ -14,8 +14,8 @@ from rest_framework.response import Response
 
 from evaluation import selectors
 from evaluation.api import campaign_serializers as serializers
+from evaluation.api.endpoints import EvaluationViewSet
 from evaluation.api.serializers import ExportSerializer
-from evaluation.api.views import EvaluationViewSet
 from evaluation.models import Campaign, RubricVersion
 from evaluation.selectors import library, reviewers
 from evaluation.services import (

@@ -8,16 +8,15 @@ from django_filters.rest_framework import FilterSet, ModelChoiceFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import selectors
+from evaluation.api.comparisons import ComparisonActions
+from evaluation.api.endpoints import EvaluationViewSet
 from evaluation.models import Failure, GenerationRun, Timing
 from evaluation.services import generation
-from ftplatform.accounts.models import ApiToken
-from ftplatform.accounts.permissions import Staff
-from ftplatform.api.endpoints import StaffViewSet, idempotency_key, parse, signed_in
+from ftplatform.api.endpoints import idempotency_key, parse, signed_in
 from ftplatform.jobs import services as jobs
 from training import selectors as training
 from training.config import DecodingConfig
@@ -63,6 +62,13 @@ class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
         required=False, default="local", max_length=60, help_text="local, or a configured endpoint's name."
     )
     decoding = serializers.DictField(required=False, default=dict)
+    leakage_reason = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=1000,
+        help_text="Why prompts that were trained on.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("candidate" in attrs) == ("candidates" in attrs):
@@ -100,13 +106,11 @@ class GenerationRunFilter(FilterSet):  # type: ignore[misc]
         fields = ("status", "prompt_set")
 
 
-class GenerationRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
     queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = GenerationRunSerializer
     filterset_class = GenerationRunFilter
     filterset_fields = ("status", "prompt_set", "candidate")
-    write_roles = Staff
-    write_scope = ApiToken.Scope.EVALUATE
 
     def get_queryset(self) -> QuerySet[GenerationRun]:
         return selectors.generation_runs(user=signed_in(self.request))
@@ -128,6 +132,7 @@ class GenerationRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
             engine=values["engine"],
             decoding=configs.check(DecodingConfig, values["decoding"]),
             idempotency_key=idempotency_key(request),
+            leakage_reason=values["leakage_reason"],
         )
         return Response(GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)
 

@@ -4,22 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evaluation.models import PromptSet, Rating
-
-
-class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
-    class Meta:
-        model = PromptSet
-        fields = ["id", "name", "dataset", "size", "created_at"]
-        read_only_fields = fields
-
-
-class PromptSetCreateSerializer(serializers.Serializer[PromptSet]):
-    name = serializers.CharField(max_length=100)
-    dataset = serializers.UUIDField()
-    limit = serializers.IntegerField(
-        required=False, default=None, min_value=1, max_value=100_000, allow_null=True
-    )
+from evaluation.models import Rating
 
 
 class AcceptSerializer(serializers.Serializer[Any]):

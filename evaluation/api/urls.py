@@ -6,8 +6,8 @@ from evaluation.api.campaigns import CampaignViewSet, RubricViewSet
 from evaluation.api.generation import GenerationRunViewSet
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.practice import Practice
+from evaluation.api.prompts import PromptSetViewSet
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
-from evaluation.api.views import PromptSetViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("prompt-sets", PromptSetViewSet, basename="prompt-set")

@@ -12,21 +12,6 @@ from training.config import DecodingConfig
 from training.forms import config_field
 from training.models import ModelVersion
 
-
-class PromptSetForm(forms.Form):
-    field_order = ("name", "dataset")
-    name = forms.CharField(max_length=100)
-    limit = forms.IntegerField(
-        required=False, min_value=1, max_value=100_000, help_text="At most so many prompts; all unless told."
-    )
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["dataset"] = forms.ModelChoiceField(
-            training.datasets(user=user), help_text="Its held-out rows become the prompts."
-        )
-
-
 DECODING_LABELS = {
     "max_new_tokens": "Longest response, in tokens",
     "top_p": "Nucleus (top p)",
@@ -53,6 +38,12 @@ class ComparisonForm(forms.Form):
 
     field_order = ("name", "prompt_set", "candidates", "baseline", "engine")
     name = forms.CharField(max_length=100, help_text="What people will call it.")
+    leakage_reason = forms.CharField(
+        required=False,
+        max_length=1000,
+        label="Reason, if a model was trained on some of the prompts",
+        help_text="Such prompts are refused without one; with one, it stands beside the results.",
+    )
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

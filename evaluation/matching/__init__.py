@@ -1,7 +1,7 @@
 """Expected output against a response, field by field: pure functions, no web framework."""
 
 from evaluation.matching.comparison import Comparison, Kind
-from evaluation.matching.declared import Declared, infer_all
+from evaluation.matching.declared import Declared, Inference
 from evaluation.matching.match import FieldMatch, Match, match
 from evaluation.matching.response import find_object, printable
 
@@ -9,10 +9,10 @@ __all__ = [
     "Comparison",
     "Declared",
     "FieldMatch",
+    "Inference",
     "Kind",
     "Match",
     "find_object",
-    "infer_all",
     "match",
     "printable",
 ]

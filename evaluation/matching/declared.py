@@ -14,18 +14,23 @@ _MOST_OPTIONS = 12
 _PROMPTS_PER_OPTION = 5
 
 
-def infer_all(expected: Iterable[Json | Mapping[str, Json]]) -> Declared:
-    """One comparison per field path, fit for every expected output in which the field occurs.
+class Inference:
+    """One comparison per field path, fit for every expected output in which the field occurs; at most 200 fields.
 
     A field that is prose anywhere is free text everywhere; labels with few values are one of those; a field of mixed
-    types is compared exactly. At most 200 fields.
+    types is compared exactly.
     """
-    found: dict[str, _Seen] = {}
-    for value in expected:
-        for path, inner in _fields(value):
-            if path in found or len(found) < MOST_FIELDS:
-                found.setdefault(path, _Seen()).add(inner)
-    return {path: seen.comparison() for path, seen in found.items()}
+
+    def __init__(self) -> None:
+        self._found: dict[str, _Seen] = {}
+
+    def add(self, expected: Json | Mapping[str, Json]) -> None:
+        for path, inner in _fields(expected):
+            if path in self._found or len(self._found) < MOST_FIELDS:
+                self._found.setdefault(path, _Seen()).add(inner)
+
+    def declared(self) -> Declared:
+        return {path: seen.comparison() for path, seen in self._found.items()}
 
 
 def parse(declared: Mapping[str, Any]) -> Declared:

@@ -9,6 +9,7 @@ from django.db import transaction
 from evaluation.comparison import Judge, PairRow, SideRow, Summary, field_changes, score_change
 from evaluation.matching.declared import parse
 from evaluation.models import Comparison, FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response
+from evaluation.services import name_swaps
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -39,6 +40,8 @@ def judged(judge: Judge, prompt: Prompt, text: str) -> tuple[dict[str, Any] | No
 
 def summarise(run: GenerationRun) -> None:
     """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
+    if run.prompt_set.check_name == "name_swap":
+        name_swaps.judge(run)
     for candidate in run.candidates:
         _summarise(run, candidate)
 

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 
 from evaluation import endpoints
 from evaluation.models import GenerationRun, PromptSet, RunCandidate
+from evaluation.services import leakage
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -27,22 +28,21 @@ def launch(
     baseline: ModelVersion | None = None,
     engine: str = endpoints.LOCAL,
     idempotency_key: str | None = None,
+    leakage_reason: str = "",
 ) -> GenerationRun:
     """Queue the responses of a baseline and its candidates; without a baseline, it is the first candidate's base.
 
     `engine` is local or the name of a configured endpoint, which then answers for every model.
     Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
-    merged_model, adapter_other_base, template_mismatch.
+    merged_model, adapter_other_base, template_mismatch, and leakage: prompts that a model was trained on need a
+    `leakage_reason`.
     """
     baseline = _baseline(baseline, candidates)
     _check_distinct([baseline, *candidates])
-    if engine == endpoints.LOCAL:
-        check_local(baseline, candidates)
-    elif engine not in endpoints.configured():
-        known = ", ".join([endpoints.LOCAL, *endpoints.configured()])
-        raise DomainError(
-            "unknown_engine", f"There is no engine {engine}; choose one of {known}.", status=400
-        )
+    _check_engine(engine, baseline, candidates)
+    leakage.require_clean(
+        user=user, prompt_set=prompt_set, models=[baseline, *candidates], reason=leakage_reason
+    )
     frozen = {
         "name": name,
         "prompt_set": prompt_set,
@@ -73,6 +73,16 @@ def launch(
         if same is None:
             raise
         return same
+
+
+def _check_engine(engine: str, baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
+    if engine == endpoints.LOCAL:
+        check_local(baseline, candidates)
+    elif engine not in endpoints.configured():
+        known = ", ".join([endpoints.LOCAL, *endpoints.configured()])
+        raise DomainError(
+            "unknown_engine", f"There is no engine {engine}; choose one of {known}.", status=400
+        )
 
 
 def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion]) -> ModelVersion:

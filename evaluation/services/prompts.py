@@ -1,4 +1,4 @@
-"""Making prompt sets."""
+"""Making prompt sets: from held-out rows, from a file, or typed in."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -6,16 +6,20 @@ from typing import IO, Any
 
 from django.db import IntegrityError, transaction
 
+from evaluation.matching import Inference
+from evaluation.matching.declared import to_json
 from evaluation.models import Prompt, PromptSet
-from evaluation.services import tags
+from evaluation.services import leakage, tags, uploaded
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training import selectors as training
 from training.models import Dataset
-from training.services.rows import ColumnMapping, read
+from training.services.readers.lines import RowError
+from training.services.rows import ColumnMapping
 
 MAX_PROMPTS = 100_000
+_BATCH = 500
 
 
 def from_dataset(
@@ -25,14 +29,28 @@ def from_dataset(
     dataset: Dataset,
     limit: int | None = None,
     tag_fields: Sequence[str] | None = None,
+    leakage_reason: str = "",
 ) -> PromptSet:
     """Take the first `limit` held-out rows of a dataset: of its test split where it has one.
 
-    The training split is never used: a model that has seen a row would be asked to recite it. `tag_fields` are
-    input fields that become tags, see `tags.of_rows`.
+    The training split is never used: a model that has seen a row would be asked to recite it. Held-out rows that
+    stand in it all the same are refused without a `leakage_reason`. `tag_fields` are input fields that become tags,
+    see `tags.of_rows`.
     """
-    examples = training.examples(dataset, dataset.held_out_split, limit=limit or MAX_PROMPTS)
-    return _create(user=user, name=name, dataset=dataset, rows=examples, tag_fields=tag_fields)
+    split = dataset.held_out_split
+    examples = training.examples(dataset, split, limit=limit or MAX_PROMPTS)
+    rows = [{**example, "expected": example["output"]} for example in examples]
+    return create(
+        user=user,
+        name=name,
+        rows=rows,
+        source=f"{split} rows of {dataset}",
+        dataset=dataset,
+        against=dataset,
+        tag_fields=tag_fields,
+        leakage_reason=leakage_reason,
+        schema=dataset.output_schema,
+    )
 
 
 def from_file(
@@ -44,58 +62,112 @@ def from_file(
     mapping: ColumnMapping | None,
     limit: int | None = None,
     tag_fields: Sequence[str] | None = None,
+    against: Dataset | None = None,
+    leakage_reason: str = "",
 ) -> PromptSet:
-    """Take the first `limit` rows of a file of JSON lines, or of a CSV with `mapping`; all of them must be good.
+    """Take the first `limit` rows of a file, see `evaluation.services.uploaded`; all of them must be good.
 
-    Raises DomainError `invalid_rows` listing each bad row with its line; then nothing is stored.
+    Raises DomainError `invalid_rows` listing each bad row with its line and field; then nothing is stored.
     """
-    rows = list(islice(read(file, source_name, mapping), limit or MAX_PROMPTS))
-    problems = [{"line": row.line, "message": row.problem} for row in rows if row.example is None]
-    if problems:
-        raise DomainError(
-            "invalid_rows",
-            f"{len(problems):,} of {len(rows):,} rows cannot be used and nothing was stored; "
-            "mend the listed lines and try again.",
-            status=422,
-            problems=problems,
-        )
-    examples = [row.example for row in rows if row.example]
-    return _create(user=user, name=name, dataset=None, rows=examples, tag_fields=tag_fields)
+    read = list(islice(uploaded.prompts(file, source_name, mapping), limit or MAX_PROMPTS))
+    bad = [found for found in read if found.row is None]
+    if bad:
+        problems = [found.to_json() for found in bad[: uploaded.MOST_PROBLEMS]]
+        raise uploaded.refused(problems, len(bad), len(read))
+    return create(
+        user=user,
+        name=name,
+        rows=[found.row for found in read if found.row],
+        source=source_name[:300],
+        tag_fields=tag_fields,
+        against=against,
+        leakage_reason=leakage_reason,
+    )
 
 
-def _create(
+def typed(
     *,
     user: User,
     name: str,
-    dataset: Dataset | None,
-    rows: list[dict[str, Any]],
-    tag_fields: Sequence[str] | None,
+    rows: Sequence[dict[str, Any]],
+    against: Dataset | None = None,
+    leakage_reason: str = "",
 ) -> PromptSet:
+    """Prompts that somebody typed: {prompt, input?, expected?, tags?} each; the same rules as for a file."""
+    made, problems = [], []
+    for number, cells in enumerate(rows, 1):
+        try:
+            made.append(uploaded.prompt_of(dict(cells), number))
+        except RowError as error:
+            problems.append({"line": number, "field": error.field, "message": str(error)})
+    if problems:
+        raise uploaded.refused(problems, len(problems), len(rows))
+    return create(
+        user=user, name=name, rows=made, source="typed in", against=against, leakage_reason=leakage_reason
+    )
+
+
+def create(
+    *,
+    user: User,
+    name: str,
+    rows: list[dict[str, Any]],
+    source: str,
+    dataset: Dataset | None = None,
+    against: Dataset | None = None,
+    tag_fields: Sequence[str] | None = None,
+    leakage_reason: str = "",
+    schema: dict[str, Any] | None = None,
+    check_name: str = "",
+) -> PromptSet:
+    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, whole or not at all."""
+    if not rows:
+        raise DomainError("empty_prompt_set", "There are no rows to ask.", status=422)
     found = tags.of_rows(rows, tag_fields)
+    finding = leakage.find(rows, against) if against else None
     try:
         with transaction.atomic():
-            prompt_set = PromptSet.objects.create(name=name, dataset=dataset, size=0, created_by=user)
-            made = Prompt.objects.bulk_create(
-                (
-                    Prompt(
-                        prompt_set=prompt_set,
-                        key=row["id"],
-                        instruction=row["instruction"],
-                        input=row["input"],
-                        expected=row["output"],
-                        tags=tagged,
-                    )
-                    for row, tagged in zip(rows, found, strict=True)
-                ),
-                batch_size=500,
+            prompt_set = PromptSet.objects.create(
+                name=name,
+                dataset=dataset,
+                source=source,
+                size=len(rows),
+                comparisons=to_json(_inferred(rows)),
+                schema=schema or {},
+                check_name=check_name,
+                created_by=user,
             )
-            if not made:
-                raise DomainError("empty_prompt_set", "There are no held-out rows to ask.", status=422)
-            prompt_set.size = len(made)
-            prompt_set.save(update_fields=["size"])
-            audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(made))
+            if against and finding:
+                leakage.store(
+                    user=user, prompt_set=prompt_set, dataset=against, finding=finding, reason=leakage_reason
+                )
+            Prompt.objects.bulk_create(
+                (prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True)),
+                batch_size=_BATCH,
+            )
+            audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(rows))
             return prompt_set
     except IntegrityError:
         if not PromptSet.objects.filter(name=name).exists():
             raise
         raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None
+
+
+def prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> Prompt:
+    """A row as a prompt that is not stored yet."""
+    return Prompt(
+        prompt_set=prompt_set,
+        key=row["id"],
+        instruction=row["instruction"],
+        input=row["input"],
+        expected=row["expected"],
+        tags=own,
+    )
+
+
+def _inferred(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    inference = Inference()
+    for row in rows:
+        if row["expected"] is not None:
+            inference.add(row["expected"])
+    return inference.declared()

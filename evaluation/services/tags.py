@@ -1,7 +1,7 @@
 """Tags of prompts: short values by which a comparison is sliced. A tag is a name with one text value per prompt."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ftplatform.errors import DomainError
@@ -10,6 +10,7 @@ LENGTH = "length"
 LONGEST_VALUE = 60
 # A field is offered by itself only when its values are few and each names several prompts.
 _MOST_VALUES = 20
+_MOST_FIELDS = 500
 _PROMPTS_PER_VALUE = 5
 _BANDS = ((20, "up to 20 words"), (100, "21 to 100 words"), (500, "101 to 500 words"))
 _LONGEST_BAND = "more than 500 words"
@@ -27,28 +28,43 @@ def of_rows(rows: Sequence[Row], fields: Sequence[str] | None) -> list[Tags]:
     chosen = suggested(rows) if fields is None else list(fields)
     if fields:
         _require_known(rows, chosen)
-    return [_of_row(row, chosen) for row in rows]
+    return [of_row(row, chosen) for row in rows]
 
 
-def suggested(rows: Sequence[Row]) -> list[str]:
+def suggested(rows: Iterable[Row]) -> list[str]:
     """Input fields with at least two values, at most twenty, and at least five prompts for each on average."""
-    values: dict[str, Counter[str]] = {}
-    long: set[str] = set()
+    found = Suggestion()
     for row in rows:
-        for path, value in _leaves(row["input"]):
+        found.add(row["input"])
+    return found.fields()
+
+
+class Suggestion:
+    """Which input fields would make good tags, seen one input after the other."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Counter[str]] = {}
+        self._unfit: set[str] = set()
+
+    def add(self, content: Any) -> None:
+        for path, value in _leaves(content):
+            if path in self._unfit or len(self._values) > _MOST_FIELDS:
+                continue
             text = _text(value)
-            if text is None:
-                long.add(path)
-            elif path not in long:
-                found = values.setdefault(path, Counter())
+            found = self._values.setdefault(path, Counter())
+            if text is not None:
                 found[text] += 1
-                if len(found) > _MOST_VALUES:
-                    long.add(path)
-    return [
-        path
-        for path, found in values.items()
-        if path not in long and len(found) >= 2 and len(found) * _PROMPTS_PER_VALUE <= found.total()
-    ]
+            if text is None or len(found) > _MOST_VALUES:
+                self._unfit.add(path)
+
+    def fields(self) -> list[str]:
+        return [
+            path
+            for path, found in self._values.items()
+            if path not in self._unfit
+            and len(found) >= 2
+            and len(found) * _PROMPTS_PER_VALUE <= found.total()
+        ]
 
 
 def length_band(content: Any) -> str:
@@ -57,7 +73,8 @@ def length_band(content: Any) -> str:
     return next((name for most, name in _BANDS if words <= most), _LONGEST_BAND)
 
 
-def _of_row(row: Row, fields: Sequence[str]) -> Tags:
+def of_row(row: Row, fields: Sequence[str]) -> Tags:
+    """The tags of one row."""
     leaves = dict(_leaves(row["input"]))
     found: Tags = {LENGTH: length_band(row["input"] or row["instruction"])}
     found |= {path: text for path in fields if (text := _text(leaves.get(path))) is not None}

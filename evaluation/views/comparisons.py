@@ -62,10 +62,7 @@ def context(request: StaffRequest, run: GenerationRun) -> dict[str, Any]:
 def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
     run = selectors.generation_run(user=request.user, pk=pk)
     candidate = selectors.candidate(run=run, pk=request.GET.get("candidate"))
-    selectors.pairs(user=request.user, run=run, candidate=candidate)  # closed to whoever reviews them blind
-    found = compared.comparison(run, candidate)
-    if found is None:
-        raise Http404
+    found = compared.open_comparison(user=request.user, run=run, candidate=candidate)
     if kind == "csv":
         return csv_response("comparison.csv", _FIGURE_COLUMNS, _figure_lines(found))
     if kind == "html":

@@ -61,6 +61,7 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> GenerationRun:
         engine=values["engine"],
         decoding=configs.check(DecodingConfig, form.decoding_values),
         idempotency_key=values["idempotency_key"],
+        leakage_reason=values["leakage_reason"],
     )
 
 

@@ -59,6 +59,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
         prompt_set=PromptSet.objects.get(),
         candidates=[run.adapter],
         decoding=DecodingConfig(max_new_tokens=32, batch_size=50, latency_prompts=4),
+        leakage_reason="A published split, kept as it is.",
     )
     run_next(queues.GPU)
     compared = GenerationRun.objects.get(pk=compared.pk)

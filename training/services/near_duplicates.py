@@ -93,7 +93,7 @@ class _HeldOut:
         keys = []
         for split in held:
             for example in islice(_rows(folder / f"{split}.jsonl"), 0, None, stride):
-                task, hashes = _asked(example)
+                task, hashes = asked(example)
                 self._rows.append((split, example["id"], task, hashes))
                 keys.append(band_keys(hashes))
         self.size = len(self._rows)
@@ -109,13 +109,13 @@ class _HeldOut:
         return bool(self._waits.any())
 
     def compare(self, batch: list[dict[str, Any]]) -> None:
-        asked = [_asked(example) for example in batch]
-        keys = np.array([band_keys(hashes) for _, hashes in asked], np.uint64).reshape(-1, _BANDS)
+        found = [asked(example) for example in batch]
+        keys = np.array([band_keys(hashes) for _, hashes in found], np.uint64).reshape(-1, _BANDS)
         ranges = [
             (np.searchsorted(known, keys[:, band]), np.searchsorted(known, keys[:, band], "right"))
             for band, known in enumerate(self._sorted)
         ]
-        for number, (task, hashes) in enumerate(asked):
+        for number, (task, hashes) in enumerate(found):
             near: set[int] = set()
             for band, (first, last) in enumerate(ranges):
                 places = self._order[band][first[number] : last[number]]
@@ -140,7 +140,7 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _asked(example: dict[str, Any]) -> tuple[str, Hashes]:
+def asked(example: dict[str, Any]) -> tuple[str, Hashes]:
     """What must be equal, and what may be nearly so: instruction and input; without input the instruction itself.
     A long instruction that all rows share would make every two rows look alike."""
     text = " ".join(_texts(example["input"]))

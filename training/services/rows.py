@@ -179,7 +179,7 @@ def example_of(row: Cells, line: int) -> dict[str, Any]:
     }
     if group := _name(row.get("group"), "group"):
         example["group"] = group
-    _require_clean(example)
+    require_clean(example)
     return example
 
 
@@ -203,7 +203,7 @@ def _content(value: Any, name: str, *, empty: bool) -> Any:
     return value
 
 
-def _require_clean(value: Any, where: str = "row", depth: int = 0) -> None:
+def require_clean(value: Any, where: str = "row", depth: int = 0) -> None:
     """No NUL (PostgreSQL cannot store it) and no lone surrogate (it is not text) anywhere, keys included; and not
     nested so deeply that what reads it later gives up."""
     field = "" if where == "row" else where
@@ -217,8 +217,8 @@ def _require_clean(value: Any, where: str = "row", depth: int = 0) -> None:
             raise RowError(said, field)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            _require_clean(key, where)
-            _require_clean(inner, shown([key]) if where == "row" else f"{where}.{shown([key])}", depth + 1)
+            require_clean(key, where)
+            require_clean(inner, shown([key]) if where == "row" else f"{where}.{shown([key])}", depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            _require_clean(inner, f"{where}[{index}]", depth + 1)
+            require_clean(inner, f"{where}[{index}]", depth + 1)

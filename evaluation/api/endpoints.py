@@ -1,0 +1,12 @@
+"""What every endpoint of this app for staff shares."""
+
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+
+from ftplatform.accounts.models import ApiToken
+from ftplatform.accounts.permissions import Staff
+from ftplatform.api.endpoints import StaffViewSet
+
+
+class EvaluationViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
+    write_roles = Staff
+    write_scope = ApiToken.Scope.EVALUATE

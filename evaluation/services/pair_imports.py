@@ -1,0 +1,233 @@
+"""Pairs made elsewhere: a finished comparison of any two systems, labelled as imported wherever its figures show."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import IO, Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from evaluation.comparison import Judge, PairRow, SideRow, Summary, score_change
+from evaluation.matching import Inference
+from evaluation.matching.declared import to_json
+from evaluation.models import Comparison as ComparisonRow
+from evaluation.models import FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.services import comparisons, tags, uploaded
+from evaluation.services.prompts import prompt_row
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from ftplatform.jobs.models import Job
+from training.models import ModelVersion
+
+MAX_PAIRS = 1_000_000
+_BATCH = 500
+_QUIET = timedelta(minutes=1)
+_INCOMPLETE = "import_incomplete"
+_SIDES = ("baseline", "candidate")
+
+
+def create(
+    *, user: User, name: str, file: IO[bytes], source_name: str, baseline: str, candidate: str
+) -> GenerationRun:
+    """Store the pairs of a file (see `evaluation.services.uploaded`) as a comparison called `name`.
+
+    `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
+    read twice: checked whole, then stored in batches, so that memory stays flat and reviewers can rate meanwhile.
+    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`; then nothing is stored.
+    """
+    if baseline.strip() == candidate.strip():
+        raise DomainError("same_model", "Give the two systems different names.", status=400)
+    checked = _check(file, source_name)
+    file.seek(0)
+    run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
+    try:
+        summary, comparison = Summary(), comparisons.start(run, run.candidate)
+        judge = comparisons.judge_of(run.prompt_set)
+        rows = (found.row for found in uploaded.pairs(file, source_name) if found.row)
+        while batch := list(islice(rows, _BATCH)):
+            with transaction.atomic():
+                GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+                summary.add(_store(run, comparison, judge, checked.tag_fields, batch))
+        comparisons.keep(comparison, summary)
+    except BaseException:
+        _forget(run)
+        raise
+    GenerationRun.objects.filter(pk=run.pk).update(
+        status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
+    )
+    audit.record(actor=user, action="pairs.import", target=run, pairs=summary.pairs)
+    run.refresh_from_db()
+    return run
+
+
+class _Checked:
+    """What the first reading found out about a file without a fault."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.inference, self._suggestion = Inference(), tags.Suggestion()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.size += 1
+        self._suggestion.add(row["input"])
+        if row["expected"] is not None:
+            self.inference.add(row["expected"])
+
+    @property
+    def tag_fields(self) -> list[str]:
+        return self._suggestion.fields()
+
+
+def _check(file: IO[bytes], source_name: str) -> _Checked:
+    checked = _Checked()
+    problems: list[dict[str, Any]] = []
+    bad = 0
+    for found in uploaded.pairs(file, source_name):
+        if found.row is not None:
+            checked.add(found.row)
+        else:
+            bad += 1
+            if len(problems) < uploaded.MOST_PROBLEMS:
+                problems.append(found.to_json())
+        if checked.size > MAX_PAIRS:
+            raise DomainError("too_many_rows", f"An import may have {MAX_PAIRS:,} pairs.", status=413)
+    if bad:
+        raise uploaded.refused(problems, bad, bad + checked.size)
+    if not checked.size:
+        raise DomainError("empty_import", "The file has no pairs.", status=422)
+    return checked
+
+
+def _begin(
+    user: User, name: str, source_name: str, systems: tuple[str, str], checked: _Checked
+) -> GenerationRun:
+    """The run as one that did not finish: it is what it stays if this process ends on the way."""
+    _clear_interrupted(name)
+    try:
+        with transaction.atomic():
+            first, second = (_system(user, system) for system in systems)
+            prompt_set = PromptSet.objects.create(
+                name=name,
+                source=f"imported with its responses from {source_name}"[:300],
+                size=checked.size,
+                comparisons=to_json(checked.inference.declared()),
+                created_by=user,
+            )
+            run = GenerationRun.objects.create(
+                kind=Job.Kind.GENERATION,
+                status=Job.Status.FAILED,
+                finished_at=timezone.now(),
+                error_code=_INCOMPLETE,
+                error_message="The import was interrupted; import the file again under the same name.",
+                name=name,
+                prompt_set=prompt_set,
+                baseline=first,
+                engine=GenerationRun.IMPORT,
+                decoding={},
+                heartbeat_at=timezone.now(),
+                created_by=user,
+            )
+            RunCandidate.objects.create(run=run, model=second)
+            return run
+    except IntegrityError:
+        if not PromptSet.objects.filter(name=name).exists():
+            raise
+        raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None
+
+
+def _system(user: User, name: str) -> ModelVersion:
+    """The model with this name, whatever it is; an external system where there is none."""
+    if not 0 < len(name) <= 100:
+        raise DomainError("invalid_name", "A system's name has 1 to 100 characters.", status=400)
+    system, _ = ModelVersion.objects.get_or_create(
+        name=name,
+        defaults={"kind": ModelVersion.Kind.EXTERNAL, "path": "", "weights_hash": "", "created_by": user},
+    )
+    return system
+
+
+def _clear_interrupted(name: str) -> None:
+    """Make way for another try; an import that still gives signs of life is left alone and keeps its name."""
+    quiet = timezone.now() - _QUIET
+    mine = GenerationRun.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
+    for run in mine.filter(heartbeat_at__lt=quiet):
+        _forget(run)
+
+
+def _forget(run: GenerationRun) -> None:
+    with transaction.atomic():
+        prompt_set = run.prompt_set
+        run.pairs.all().delete()
+        run.responses.all().delete()
+        run.delete()
+        prompt_set.delete()
+
+
+def _store(
+    run: GenerationRun,
+    comparison: ComparisonRow,
+    judge: Judge,
+    tag_fields: list[str],
+    batch: list[dict[str, Any]],
+) -> list[PairRow]:
+    prompts = Prompt.objects.bulk_create(
+        prompt_row(run.prompt_set, row, tags.of_row(row, tag_fields)) for row in batch
+    )
+    models = {"baseline": run.baseline, "candidate": run.candidate}
+    made = {
+        side: Response.objects.bulk_create(
+            _response(run, models[side], judge, prompt, row[side])
+            for prompt, row in zip(prompts, batch, strict=True)
+        )
+        for side in _SIDES
+    }
+    rows = [
+        PairRow(prompt.pk, prompt.tags, _side(first), _side(second))
+        for prompt, first, second in zip(prompts, made["baseline"], made["candidate"], strict=True)
+    ]
+    pairs = Pair.objects.bulk_create(_pairs(run, prompts, made, rows))
+    FieldChange.objects.bulk_create(
+        change
+        for pair, row in zip(pairs, rows, strict=True)
+        for change in comparisons.changes_of(comparison, pair.pk, row)
+    )
+    return rows
+
+
+def _response(
+    run: GenerationRun, model: ModelVersion, judge: Judge, prompt: Prompt, side: dict[str, Any]
+) -> Response:
+    match, measures = comparisons.judged(judge, prompt, side["text"])
+    return Response(
+        run=run,
+        prompt=prompt,
+        model=model,
+        text=side["text"],
+        input_tokens=side["input_tokens"],
+        output_tokens=side["output_tokens"],
+        batch_latency_ms=side["latency_ms"],
+        finish_reason=side["finish_reason"],
+        match=match,
+        measures=measures,
+    )
+
+
+def _side(made: Response) -> SideRow:
+    return SideRow(made.match, made.measures, made.output_tokens, made.batch_latency_ms, made.finish_reason)
+
+
+def _pairs(
+    run: GenerationRun, prompts: list[Prompt], made: dict[str, list[Response]], rows: list[PairRow]
+) -> Iterator[Pair]:
+    for prompt, first, second, row in zip(prompts, made["baseline"], made["candidate"], rows, strict=True):
+        yield Pair(
+            run=run,
+            prompt=prompt,
+            candidate_model=run.candidate,
+            baseline=first,
+            candidate=second,
+            score_change=score_change(row),
+        )
