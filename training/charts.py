@@ -186,10 +186,11 @@ def _length_spec(
     values: list[dict[str, Any]], shown: list[str], max_length: int | None, longest: int
 ) -> Spec:
     bars: Spec = {
-        "mark": {"type": "bar"},
+        "mark": {"type": "bar", "orient": "vertical"},
         "encoding": {
             "x": {
                 "field": "from",
+                "bin": {"binned": True},
                 "type": "quantitative",
                 "title": "tokens of a row",
                 "axis": {"grid": False},

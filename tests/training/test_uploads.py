@@ -94,7 +94,7 @@ def test_a_broken_file_is_listed_downloaded_and_imported_without_its_bad_rows(cl
     lines = b"".join(report).decode().splitlines()
     assert lines[0] == "line,field,reason" and len(lines) == 151
     assert not Dataset.objects.exists()
-    client.post(url, {**values, "skip_bad_rows": "on"})
+    client.post(url, {**values, "store": "good"})
     made = Dataset.objects.get()
     assert made.rows == 30
     assert made.facts["skipped"]["rows"] == 150

@@ -47,6 +47,7 @@ def _initial(request: StaffRequest, preset: str) -> dict[str, Any]:
 def _launch(request: StaffRequest) -> HttpResponse:
     form = LaunchForm(_remedied(request.POST), user=request.user)
     remedies: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     if form.is_valid():
         values = form.cleaned_data
         try:
@@ -60,11 +61,13 @@ def _launch(request: StaffRequest) -> HttpResponse:
                 idempotency_key=values["idempotency_key"],
             )
         except DomainError as error:
-            form.refuse(error)
             remedies = error.extra.get("remedies", [])
+            # Up to a thousand rows are named: beside the remedies, in a list that scrolls.
+            form.refuse(DomainError(error.code, error.detail) if remedies else error)
+            rows = error.problems if remedies else []
         else:
             return redirect("training:run", pk=run.pk)
-    return _page(request, form, status=400, remedies=remedies)
+    return _page(request, form, status=400, remedies=remedies, rows=rows)
 
 
 def _remedied(asked: QueryDict) -> QueryDict:
@@ -84,6 +87,7 @@ def _page(
     chosen: str = "",
     status: int = 200,
     remedies: Sequence[dict[str, Any]] = (),
+    rows: Sequence[dict[str, Any]] = (),
 ) -> HttpResponse:
     demo = form.base_models.filter(is_demo=True).exists()
     context = {
@@ -91,6 +95,7 @@ def _page(
         "presets": [preset for preset in PRESETS if demo or not preset.demo_only],
         "chosen": chosen,
         "remedies": remedies,
+        "long_rows": rows,
         "from": request.GET.get("from") or request.POST.get("from"),
     }
     return render(request, "training/run_new.html", context, status=status)

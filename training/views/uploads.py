@@ -63,7 +63,7 @@ def _store(request: StaffRequest, found: Upload, form: MappingForm) -> HttpRespo
             validation_share=values["validation_percent"] / 100,
             test_share=values["test_percent"] / 100,
             schema=values["wanted_schema"],
-            skip_bad_rows=values["skip_bad_rows"],
+            skip_bad_rows=values["skip_bad_rows"] or request.POST["store"] == "good",
         )
     except DomainError as error:
         return _upload_page(request, found, form, mapping=values["mapping"], error=error)
