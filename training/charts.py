@@ -136,7 +136,8 @@ def length_chart(splits: dict[str, dict[str, Any]], max_length: int | None) -> d
     longest = max((pairs[-1][0] for pairs in counts.values()), default=0)
     if not longest:
         return None
-    width = _nice_width(longest / _BINS)
+    shortest = min(pairs[0][0] for pairs in counts.values())
+    width = _nice_width((longest - shortest) / _BINS)
     values: list[dict[str, Any]] = [
         {"from": start, "to": start + width, "rows": rows, "split": _SPLITS[name], "order": order}
         for order, (name, pairs) in enumerate(counts.items())

@@ -117,6 +117,12 @@ def test_a_length_beyond_what_the_model_reads_is_no_remedy(measured):
     assert [remedy["remedy"] for remedy in caught.value.extra["remedies"]] == ["drop_rows", "mend_dataset"]
 
 
+def test_leaving_rows_out_is_no_remedy_where_a_split_would_be_empty(measured):
+    with pytest.raises(DomainError) as caught:
+        launch(measured, max_length=120)
+    assert [remedy["remedy"] for remedy in caught.value.extra["remedies"]] == ["raise_max_length", "mend_dataset"]
+
+
 def test_without_a_measurement_of_these_weights_the_run_itself_checks(measured):
     Measurement.objects.update(weights_hash="0" * 64)
     assert launch(measured, max_length=16)

@@ -20,12 +20,14 @@ _LISTED = 1000
 
 @dataclass(frozen=True)
 class LongRows:
-    """Rows longer than a limit: how many of how many, the longest of all in tokens, and the first of them by length."""
+    """Rows longer than a limit: how many of how many, the longest of all in tokens, the first of them by length, and
+    whether every split keeps a row without them."""
 
     rows: int
     of: int
     longest: int
     first: list[dict[str, Any]]
+    can_be_left_out: bool
 
 
 def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measurement:
@@ -87,6 +89,9 @@ def long_rows(measurement: Measurement, max_length: int) -> LongRows:
         of=sum(count for _, count in counts),
         longest=max((length for length, _ in counts), default=0),
         first=sorted(listed, key=lambda row: -row["tokens"])[:_LISTED],
+        can_be_left_out=all(
+            any(length <= max_length for length, _ in split["counts"]) for split in splits.values()
+        ),
     )
 
 
@@ -99,11 +104,12 @@ def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: Train
     long = long_rows(measured, config.max_length)
     if not long.rows:
         return
+    remedies = _remedies(measured, long)
     error = DomainError(
         "rows_too_long",
         f"{long.rows:,} of {long.of:,} rows are longer than max_length {config.max_length:,} and would lose their end "
-        f"token: a model trained on them never learns to stop. Raise max_length to {long.longest:,}, leave these rows "
-        "out, or shorten them in a new version of the dataset.",
+        "token: a model trained on them never learns to stop. "
+        f"{'; or '.join(remedy['label'] for remedy in remedies)} and shorten them in a new version.",
         status=422,
         problems=[
             {
@@ -115,7 +121,7 @@ def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: Train
             for row in long.first
         ],
     )
-    error.extra = {"remedies": _remedies(measured, long)}
+    error.extra = {"remedies": remedies}
     raise error
 
 
@@ -126,7 +132,7 @@ def _remedies(measured: Measurement, long: LongRows) -> list[dict[str, Any]]:
     if context is None or long.longest <= context:
         raised = {"label": f"Raise max_length to {long.longest:,}", "config": {"max_length": long.longest}}
         remedies.append({"remedy": "raise_max_length", **raised})
-    if long.rows < long.of:
+    if long.can_be_left_out:
         dropped = {"label": f"Leave {long.rows:,} rows out", "config": {"long_rows": "drop"}}
         remedies.append({"remedy": "drop_rows", **dropped})
     remedies.append(
