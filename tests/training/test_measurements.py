@@ -120,7 +120,10 @@ def test_a_length_beyond_what_the_model_reads_is_no_remedy(measured):
 def test_leaving_rows_out_is_no_remedy_where_a_split_would_be_empty(measured):
     with pytest.raises(DomainError) as caught:
         launch(measured, max_length=120)
-    assert [remedy["remedy"] for remedy in caught.value.extra["remedies"]] == ["raise_max_length", "mend_dataset"]
+    assert [remedy["remedy"] for remedy in caught.value.extra["remedies"]] == [
+        "raise_max_length",
+        "mend_dataset",
+    ]
 
 
 def test_without_a_measurement_of_these_weights_the_run_itself_checks(measured):
