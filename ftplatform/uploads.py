@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload, TemporaryFileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 
 
 class _OnArtefactDisk(TemporaryUploadedFile):
@@ -26,6 +26,7 @@ class ArtefactDiskHandler(TemporaryFileUploadHandler):
         )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
+        # What comes after the limit is thrown away but counted, so that whoever checks the size can say it.
         if start > settings.UPLOAD_MAX_BYTES:
-            raise StopUpload(connection_reset=True)
+            return None
         return super().receive_data_chunk(raw_data, start)

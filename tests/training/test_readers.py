@@ -255,6 +255,7 @@ def test_a_cell_that_should_hold_json_and_does_not_is_named_by_its_column():
         (ColumnMapping(), ["instruction", "outputs"]),
         (ColumnMapping("x", instruction_column="y", outputs={"a": "b"}), ["instruction"]),
         (ColumnMapping("x", {"a": "b"}, {"a": "b"}, input_column="c"), ["inputs"]),
+        (ColumnMapping("x", {}, {"a\x00": "b"}), ["mapping"]),
     ],
 )
 def test_an_incomplete_mapping_says_what_it_lacks(mapping, fields):

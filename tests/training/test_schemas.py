@@ -54,6 +54,8 @@ def test_a_key_that_is_sometimes_missing_is_not_required():
     [
         ("{", "Not JSON"),
         ("[]", "JSON object"),
+        ('{"title": "\\u0000"}', "NUL"),
+        ('{"title": "\\ud800"}', "surrogate"),
         ('{"type": "objekt"}', "schema.type"),
         ('{"$ref": "http://example.org/x"}', "references"),
         ('{"properties": {"a": {"pattern": "(a+)+$"}}}', "schema.properties.a: pattern"),

@@ -220,6 +220,18 @@ def test_the_names_of_columns_suggest_a_mapping(columns, row, expected):
     assert {name: value for name, value in made.items() if value} == expected
 
 
+def test_a_body_beyond_the_limit_is_not_kept_and_said(client, admin, settings):
+    settings.UPLOAD_MAX_BYTES = 3 * 2**20
+    content = b"text,category\n" + b"a,b\n" * 3_000_000
+    file = SimpleUploadedFile("big.csv", content)
+    page = client.post(reverse("training:dataset_new"), {"name": "x", "file": file})
+    assert len(page.wsgi_request.FILES["file"]) == len(content)
+    assert page.status_code == 400
+    assert "larger than 3,145,728 bytes" in page.content.decode()
+    assert not Upload.objects.exists()
+    assert not list((Path(settings.ARTEFACT_DIR) / "incoming").glob("*"))
+
+
 # --- The API and the command ------------------------------------------------------------------------------
 
 

@@ -58,6 +58,10 @@ class ColumnMapping:
             )
             if wrong
         ]
+        names = (self.instruction, *self.inputs, *self.outputs, *self.columns)
+        if not all(is_text(name) and "\x00" not in name for name in names):
+            said = "A name in it contains NUL or a lone surrogate; rename that column."
+            problems.append({"field": "mapping", "message": said})
         if problems:
             said = "The mapping of columns is not complete."
             raise DomainError("invalid_mapping", said, status=400, problems=problems)

@@ -13,6 +13,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
 from ftplatform.errors import DomainError
+from training.services.readers.lines import is_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -110,8 +111,11 @@ def check(schema: Any) -> Schema:
     """The same schema, when it is one that can be applied. Raises DomainError `invalid_schema`."""
     if not isinstance(schema, dict):
         raise _invalid("A schema is a JSON object.")
-    if len(json.dumps(schema)) > _MAX_BYTES:
+    written = json.dumps(schema, ensure_ascii=False)
+    if len(written) > _MAX_BYTES:
         raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB; describe less.")
+    if not is_text(written) or "\\u0000" in written:
+        raise _invalid("A text in the schema contains NUL or a lone surrogate; remove that character.")
     _require_bounded(schema, "schema", 0)
     if schema.get("$schema", DIALECT) != DIALECT:
         raise _invalid(f"$schema: only {DIALECT} is known.")

@@ -55,11 +55,12 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         "quantisation": quantisation,
         "libraries": {name: version(name) for name in LIBRARIES},
         "datasets": {
-            "train": {"rows": len(inputs.splits["train"]), "sha256": file_sha256(job.train_file)},
-            "validation": {
-                "rows": len(inputs.splits["validation"]),
-                "sha256": file_sha256(job.validation_file),
-            },
+            name: {
+                "rows": len(inputs.splits[name]),
+                "sha256": file_sha256(file),
+                "dropped": inputs.dropped[name],
+            }
+            for name, file in {"train": job.train_file, "validation": job.validation_file}.items()
         },
         "metrics": setup.recorder.summary(kept_step=kept_step),
         "adapter": effect,

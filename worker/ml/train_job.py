@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.artefacts import ArtefactError, file_sha256
 from training.config import TrainingConfig
-from worker.ml.data import Row, TokenisedRow, read_rows, tokenise_rows
+from worker.ml.data import Row, TokenisedRow, keep_fitting, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.saving import read_checkpoint
@@ -51,7 +51,8 @@ def parse(raw_job: dict[str, Any]) -> TrainJob:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that is known before any weights are read; `state` is that of the checkpoint to go on from."""
+    """Everything that is known before any weights are read; `dropped` says for each split what was left out
+    because its end token would not fit, `state` is that of the checkpoint to go on from."""
 
     base_path: Path
     base: dict[str, Any]
@@ -59,6 +60,7 @@ class Inputs:
     ends: set[int]
     rows: dict[str, list[Row]]
     splits: dict[str, list[TokenisedRow]]
+    dropped: dict[str, dict[str, Any]]
     state: dict[str, Any] | None
 
 
@@ -77,11 +79,14 @@ def read_inputs(job: TrainJob) -> Inputs:
         name: read_rows(file)
         for name, file in {"train": job.train_file, "validation": job.validation_file}.items()
     }
-    splits = {
-        name: tokenise_rows(found, tokenizer, ends, job.config.max_length) for name, found in rows.items()
-    }
+    longest = job.config.max_length
+    limit = longest if job.config.long_rows == "refuse" else None
+    tokenised = {name: tokenise_rows(found, tokenizer, ends, limit) for name, found in rows.items()}
+    fitting = {name: keep_fitting(found, longest) for name, found in tokenised.items()}
+    splits = {name: kept for name, (kept, _) in fitting.items()}
+    dropped = {name: left_out for name, (_, left_out) in fitting.items()}
     state = read_checkpoint(job.resume_from, expected=identity(job, base)) if job.resume_from else None
-    return Inputs(base_path, base, tokenizer, ends, rows, splits, state)
+    return Inputs(base_path, base, tokenizer, ends, rows, splits, dropped, state)
 
 
 def identity(job: TrainJob, base: Mapping[str, Any]) -> dict[str, Any]:

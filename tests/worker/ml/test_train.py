@@ -241,3 +241,19 @@ def _explosive(folder: Path) -> Path:
     weights["model.norm.weight"][0] = float("inf")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
+
+
+def test_rows_that_do_not_fit_are_left_out_when_asked_and_recorded(files, tmp_path):
+    """The default refuses them; `long_rows: drop` reads the others and says which are missing."""
+    every = read_inputs(parse(training_job(files, tmp_path / "all")))
+    lengths = sorted(len(row.input_ids) for split in every.splits.values() for row in split)
+    limit = lengths[len(lengths) // 2]
+    assert [dropped["rows"] for dropped in every.dropped.values()] == [0, 0]
+    asked = read_inputs(parse(training_job(files, tmp_path / "drop", max_length=limit, long_rows="drop")))
+    for name, split in asked.splits.items():
+        assert max(len(row.input_ids) for row in split) <= limit
+        assert len(split) + asked.dropped[name]["rows"] == len(every.splits[name])
+        assert {row["tokens"] > limit for row in asked.dropped[name]["first"]} == {True}
+    with pytest.raises(MlError) as caught:
+        read_inputs(parse(training_job(files, tmp_path / "refuse", max_length=limit)))
+    assert caught.value.code == "rows_too_long"
