@@ -2,6 +2,7 @@ from django.urls import path
 
 from evaluation.views import (
     analysis,
+    blinding,
     campaigns,
     comparisons,
     generation,
@@ -77,6 +78,9 @@ urlpatterns = [
     ),
     path("campaigns/<uuid:pk>/report/<int:look>/export.zip", report.export, name="export"),
     path("campaigns/<uuid:pk>/ratings-<slug:variant>.<slug:kind>", report.ratings_file, name="ratings_file"),
+    path("campaigns/<uuid:pk>/blinding/", blinding.blinding, name="blinding"),
+    path("campaigns/<uuid:pk>/blinding/scan/", blinding.blinding_scan, name="blinding_scan"),
+    path("campaigns/<uuid:pk>/blinding/decide/", blinding.blinding_decide, name="blinding_decide"),
     path("r/<slug:code>/", review.invite, name="invite"),
     path("review/<uuid:campaign>/", review.review, name="review"),
     path("review/worker.js", reviewer.review_worker, name="review_worker"),

@@ -4,14 +4,17 @@ through the same calls in the order drawn for them."""
 from typing import Any
 
 from evaluation.api.markdown import rendered
-from evaluation.models import Assignment, Rating
+from evaluation.models import Assignment, Rating, ReviewItem
 from evaluation.selectors import reviewer_progress
+from evaluation.selectors.reviewing import texts_of
 from evaluation.services import quality
 
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
     """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
     item, campaign = assignment.item, assignment.reviewer.campaign
+    if not ReviewItem.pair.is_cached(item):
+        item.pair = texts_of(item)
     left, right = quality.shown_texts(assignment)
     prompt = (item.content or {}).get("prompt") or {
         "instruction": item.pair.prompt.instruction,

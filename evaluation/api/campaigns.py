@@ -24,6 +24,7 @@ from evaluation.services import (
     crowd,
     erasure,
     invitations,
+    looks,
     pay,
     planning,
     reports,
@@ -200,7 +201,9 @@ class CampaignViewSet(EvaluationViewSet):
         campaign, user = self._campaign(pk), signed_in(request)
         if request.method == "POST":
             return Response(reports.take_look(campaign=campaign, user=user).result)
-        return Response(selectors.latest_report(user=user, campaign=campaign).result)
+        found = selectors.latest_report(user=user, campaign=campaign)
+        looks.note(report=found, user=user)
+        return Response(found.result)
 
     @extend_schema(
         parameters=[

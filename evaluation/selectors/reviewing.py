@@ -7,11 +7,18 @@ from uuid import UUID
 from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404
 
-from evaluation.models import Assignment, Campaign, Rating, Remark, Reviewer, ReviewItem
+from evaluation.models import Assignment, Campaign, Pair, Rating, Remark, Reviewer, ReviewItem
+from ftplatform.accounts.models import AuditEntry
 
 ENOUGH = 10  # comparisons below which a share says little
 SHORT = 90  # characters of a prompt that tell it from others
 Kind = ReviewItem.Kind
+
+
+def texts_of(item: ReviewItem) -> Pair:
+    """The item's pair with what is shown of it and nothing else, in one query."""
+    shown = ("prompt__instruction", "prompt__input", "baseline__text", "candidate__text")
+    return Pair.objects.select_related("prompt", "baseline", "candidate").only(*shown).get(pk=item.pair_id)
 
 
 def own_ratings(reviewer: Reviewer) -> QuerySet[Rating]:
@@ -98,3 +105,14 @@ def skipped_by_all(campaign: Campaign) -> int:
         .filter(skipped__gte=2, needed__gt=0)
         .count()
     )
+
+
+def early_looks(campaign: Campaign) -> QuerySet[AuditEntry]:
+    """Who saw results before the campaign had closed, the latest first, at most a hundred."""
+    reports = [f"evaluation.report:{pk}" for pk in campaign.reports.values_list("pk", flat=True)]
+    about = AuditEntry.objects.filter(target__in=[f"evaluation.campaign:{campaign.pk}", *reports])
+    found = about.filter(
+        action__in=["report.read_before_close", "campaign.look", "report.export", "campaign.export"]
+    )
+    before = found.filter(at__lt=campaign.closed_at) if campaign.closed_at else found
+    return before.select_related("actor")[:100]

@@ -48,20 +48,29 @@ def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | N
 
 
 def _next(reviewer: Reviewer, after: UUID | None) -> Assignment | None:
-    # One reviewer in two tabs gets the same pair twice, not two leases.
-    reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
+    # One reviewer in two tabs gets the same pair twice, not two leases. Only what may have changed is read again.
+    locked = Reviewer.objects.select_for_update(of=("self",)).filter(pk=reviewer.pk)
+    fresh = locked.values_list("status", "practice", "campaign__status").get()
+    reviewer.status, reviewer.practice, reviewer.campaign.status = fresh
     require_open(reviewer.campaign)
     if reviewer.status not in (Reviewer.Status.ACTIVE, Reviewer.Status.COMPLETED):
         return None
     if practice.pending(reviewer):
         raise DomainError("practice_first", "A few practice pairs come first.")
-    mine = reviewer.assignments.select_related("item")
-    live = list(mine.filter(status=Assignment.Status.LEASED, lease_expires_at__gt=timezone.now()))
-    waiting = [current for current in live if current.token != after]
+    now = timezone.now()
+    behind = list(
+        reviewer.assignments.order_by("pk").values_list(
+            "item__kind", "status", "candidate_left", "token", "lease_expires_at"
+        )
+    )
+    live = [row[3] for row in behind if row[1] == Assignment.Status.LEASED and row[4] > now]
+    waiting = [token for token in live if token != after]
     if waiting:
-        return waiting[0]
+        current = Assignment.objects.select_related("item").get(token=waiting[0])
+        current.reviewer = reviewer
+        return current
     ending = _ending(reviewer)
-    found = None if ending else _new_lease(reviewer, len(live))
+    found = None if ending else _new_lease(reviewer, [row[:3] for row in behind], len(live))
     if found is None and not live:
         _end(reviewer, ending)
     return found
@@ -87,10 +96,10 @@ def _end(reviewer: Reviewer, status: Reviewer.Status | None) -> None:
         reviewer.save(update_fields=["status", "ended_at"])
 
 
-def _new_lease(reviewer: Reviewer, live: int) -> Assignment | None:
-    """A lease on what comes next for a reviewer who holds `live` others: a quality item, a pair, or nothing."""
+def _new_lease(reviewer: Reviewer, behind: list[tuple[str, str, bool]], live: int) -> Assignment | None:
+    """A lease on what comes next for a reviewer who holds `live` others: a quality item, a pair, or nothing. `behind`
+    them lie assignments of this kind, status, and with the candidate on the left or not."""
     campaign = reviewer.campaign
-    behind = list(reviewer.assignments.values_list("item__kind", "status", "candidate_left"))
     taken = sum(kind == REAL and status in Assignment.HOLDING for kind, status, _ in behind)
     if campaign.max_per_reviewer is not None and taken >= campaign.max_per_reviewer:
         return None
@@ -241,14 +250,16 @@ def _take(item: ReviewItem, wanted: str) -> tuple[ReviewItem, int]:
     return item, secrets.choice(_on_side(item, free, wanted) or free)
 
 
-@transaction.atomic
 def release_expired(campaign_id: UUID) -> int:
     """Give the slots of leases that ran out back to their items; returns how many."""
-    return _release(
-        Assignment.objects.filter(
-            item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
-        )
+    expired = Assignment.objects.filter(
+        item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
     )
+    # Nearly always there is none, and then one look without a transaction is all.
+    if not expired.exists():
+        return 0
+    with transaction.atomic():
+        return _release(expired)
 
 
 @transaction.atomic

@@ -64,8 +64,9 @@ def _values(
 
 def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     assignment = lock_own(reviewer, token)
-    stored = Rating.objects.filter(assignment=assignment).first()
-    if stored is not None:
+    if assignment.status == Assignment.Status.RATED:
+        stored = Rating.objects.get(assignment=assignment)
+        stored.assignment = assignment
         return _same(stored, values)
     _check(assignment.item.campaign, values)
     if assignment.status == Assignment.Status.SKIPPED:
@@ -73,7 +74,7 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     if assignment.status == Assignment.Status.EXPIRED:
         _retake(assignment)
     assignment.status = Assignment.Status.RATED
-    assignment.save(update_fields=["status", "slot"])
+    Assignment.objects.filter(pk=assignment.pk).update(status=assignment.status, slot=assignment.slot)
     item = assignment.item
     rating = Rating.objects.create(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
     # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
@@ -85,12 +86,14 @@ def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
     """This reviewer's assignment, locked, with its item and campaign. Raises DomainError `unknown_assignment`."""
     assignment = (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("item__campaign", "reviewer__campaign")
+        .select_related("item")
         .filter(token=token, reviewer=reviewer)
         .first()
     )
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
+    # The campaign came with the reviewer; whether it still takes ratings is asked again where that matters.
+    assignment.reviewer, assignment.item.campaign = reviewer, reviewer.campaign
     return assignment
 
 

@@ -25,6 +25,7 @@ def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
     if known is not None:
         return known
     campaign = assignment.item.campaign
+    campaign.refresh_from_db(fields=["status", "allow_skip"])
     require_accepting(campaign.status)
     if not campaign.allow_skip:
         raise DomainError(

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import selectors
 from evaluation.models import Report
-from evaluation.services import reports
+from evaluation.services import looks, reports
 from evaluation.services.exports import bundle, document, files, ratings
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
@@ -33,17 +33,20 @@ def take_look(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def latest(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign = selectors.campaign(user=request.user, pk=pk)
     found = selectors.latest_report(user=request.user, campaign=campaign)
+    looks.note(report=found, user=request.user)
     return render(request, "evaluation/report/report.html", _context(found))
 
 
 @roles(*Staff)
 @require_GET
 def report(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponse:
-    return render(request, "evaluation/report/report.html", _context(_report(request, pk, look)))
+    found = _report(request, pk, look)
+    looks.note(report=found, user=request.user)
+    return render(request, "evaluation/report/report.html", _context(found))
 
 
 def _context(found: Report) -> dict[str, Any]:
-    looks = [
+    others = [
         {
             "label": "Final" if other.is_final else f"Look {other.look}",
             "url": reverse("evaluation:report_look", args=[found.campaign_id, other.look]),
@@ -51,7 +54,7 @@ def _context(found: Report) -> dict[str, Any]:
         }
         for other in found.campaign.reports.order_by("look")
     ]
-    return document.context(found) | {"run": found.campaign.run, "looks": looks}
+    return document.context(found) | {"run": found.campaign.run, "looks": others}
 
 
 @roles(*Staff)

@@ -97,3 +97,13 @@ def test_quarantine_that_leaves_too_few_pairs_says_so(draft, owner):
     with pytest.raises(DomainError) as caught:
         campaigns.open_campaign(campaign=draft, user=owner)
     assert caught.value.code == "too_many_pairs"
+
+
+def test_the_page_shows_hits_and_takes_the_decision(client, draft, owner):
+    client.force_login(owner)
+    pair = say(draft, "candidate", "I am Qwen.")
+    address = f"/campaigns/{draft.pk}/blinding/"
+    assert client.post(f"/campaigns/{draft.pk}/open/").status_code == 409
+    assert "qwen" in client.get(address).content.decode()
+    client.post(f"{address}decide/", {"pair": pair.pk, "decision": "quarantined"})
+    assert draft.identity_hits.get().decision == "quarantined"

@@ -185,9 +185,9 @@ def test_who_is_through_is_asked_once_which_was_tuned(campaign, reviewer):
 def test_guesses_are_compared_with_chance_by_the_exact_test(campaign):
     for number in range(8):
         one = factories.reviewer(campaign) if number < 7 else factories.reviewer(campaign, is_simulated=True)
-        one.status = Reviewer.Status.COMPLETED
         lease = factories.lease(one)
         rate(one, lease)
+        one.status = Reviewer.Status.COMPLETED
         tuned = "left" if lease.candidate_left else "right"
         guesses.guess(reviewer=one, side="unsure" if number == 6 else tuned)
     found = guesses.summary(campaign)

@@ -37,6 +37,7 @@ STAFF = {
     "evaluation:campaigns",
     "evaluation:campaign_new",
     "evaluation:campaign_plan",
+    "evaluation:blinding",
     "evaluation:campaign",
     "evaluation:campaign_edit",
     "evaluation:campaign_amend",
@@ -60,6 +61,8 @@ POSTS = {
     "training:run_discard_checkpoints": "admin",
     "evaluation:generation_run_cancel": "manager",
     "evaluation:generation_run_again": "manager",
+    "evaluation:blinding_scan": "manager",
+    "evaluation:blinding_decide": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_pause": "manager",
     "evaluation:campaign_replace_invite": "manager",
@@ -115,6 +118,9 @@ def world():
             name: [campaign.pk]
             for name in (
                 "campaign",
+                "blinding",
+                "blinding_scan",
+                "blinding_decide",
                 "campaign_open",
                 "campaign_pause",
                 "campaign_replace_invite",
