@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import time
 from functools import partial
 from pathlib import Path
 
@@ -44,10 +43,9 @@ def weights(run):
     return file_sha256(Path(ModelVersion.objects.get(run=run).path) / "adapter_model.safetensors")
 
 
-def moved(run, before):
-    """Whether a process has trained for some steps since."""
-    job = Job.objects.get(pk=run.pk)
-    return job.is_finished or (training_pid(run) is not None and step(run) > before)
+def has_trained_to(run, target):
+    """Whether a living process has got so far; what an earlier one measured beyond its checkpoint is gone by then."""
+    return training_pid(run) is not None and step(run) >= target
 
 
 def step(run):
@@ -69,12 +67,13 @@ def test_twenty_kills_at_random_change_nothing(launch, start_worker, settings):
     worker = start_worker()
     finished(whole)
     kills = 0
-    while kills < KILLS and not Job.objects.get(pk=killed.pk).is_finished:
-        services.wait_until(lambda: moved(killed, -1), seconds=60, what="a training process")
-        # Less than the way to two checkpoints on average, so that some attempts die before they have saved anything.
-        time.sleep(generator.uniform(0.3, 1.6))
+    while kills < KILLS:
+        # Some attempts die before they have saved anything, and some after one or two checkpoints.
+        saved = [each.step for each in TrainingRun.objects.get(pk=killed.pk).checkpoints]
+        target = max(saved, default=0) + generator.randint(1, 6)
+        services.wait_until(partial(has_trained_to, killed, target), seconds=60, what=f"step {target}")
         pid = training_pid(killed)
-        if pid is None or Job.objects.get(pk=killed.pk).is_finished:
+        if pid is None:
             continue
         if kills % (KILLS // WORKER_KILLS) == 0:
             worker.signal(signal.SIGKILL)
