@@ -49,7 +49,7 @@ def test_a_longer_version_hardly_moves_a_row(tmp_path):
     assert moved < 30
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 12)), min_size=12, max_size=60))
 def test_no_group_and_no_question_is_ever_in_two_splits(tmp_path_factory, kinds):
     folder = tmp_path_factory.mktemp("deal")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ftplatform.errors import DomainError
@@ -27,6 +27,7 @@ def inferred(*values):
     return inference.schema()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES, min_size=1, max_size=8))
 def test_an_inferred_schema_is_valid_and_accepts_every_row_it_saw(values):
     checker = Checker(schemas.check(inferred(*values)))
