@@ -143,6 +143,19 @@ class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
         return Response(GenerationRunSerializer(self._run(pk)).data)
 
     @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: UUID) -> Response:
+        """Stop at the next step and free the device; what is stored stays."""
+        jobs.pause(job=self._run(pk), user=signed_in(request))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        jobs.resume(job=self._run(pk), user=signed_in(request))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
     @action(detail=True, methods=["post"], url_path="try-again")
     def try_again(self, request: Request, pk: UUID) -> Response:
         """Queue a failed run again; what it has stored stays, and only what is missing is made."""

@@ -98,6 +98,20 @@ def generation_run_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 @roles(*Staff)
 @require_POST
+def generation_run_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.pause(job=selectors.generation_run(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:generation_run", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def generation_run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.resume(job=selectors.generation_run(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:generation_run", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
 def generation_run_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     generation.try_again(user=request.user, run=selectors.generation_run(user=request.user, pk=pk))
     return redirect("evaluation:generation_run", pk=pk)

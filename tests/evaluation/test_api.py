@@ -223,6 +223,8 @@ def test_a_generation_run_is_cancelled_measured_and_tried_again_through_the_api(
     assert api("POST", f"{path}try-again/", {})[1]["code"] == "not_failed"
     jobs.finish(claim, Job.Status.FAILED, error_code="incomplete", error_message="Some are missing.")
     assert api("POST", f"{path}try-again/", {})[1]["status"] == "queued"
+    assert api("POST", f"{path}pause/", {})[1]["status"] == "paused"
+    assert api("POST", f"{path}resume/", {})[1]["status"] == "queued"
     assert api("POST", f"{path}cancel/", {})[1]["status"] == "cancelled"
     assert api("POST", f"{path}try-again/", {})[1]["code"] == "not_failed"
 

@@ -63,6 +63,8 @@ POSTS = {
     "evaluation:generation_run_again": "manager",
     "evaluation:blinding_scan": "manager",
     "evaluation:blinding_decide": "manager",
+    "evaluation:generation_run_pause": "manager",
+    "evaluation:generation_run_resume": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_pause": "manager",
     "evaluation:campaign_replace_invite": "manager",
@@ -113,6 +115,8 @@ def world():
         "generation_run": [campaign.run_id],
         "generation_run_cancel": [campaign.run_id],
         "generation_run_again": [campaign.run_id],
+        "generation_run_pause": [campaign.run_id],
+        "generation_run_resume": [campaign.run_id],
         "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
         **{
             name: [campaign.pk]

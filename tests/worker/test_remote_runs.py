@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -11,6 +12,7 @@ from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from tests import factories
 from tests.worker.chat_server import completion, echo, serving
+from tests.worker.test_supervise import meanwhile
 from training.config import DecodingConfig
 from worker.tasks import run_next
 
@@ -177,16 +179,13 @@ def test_empty_and_huge_responses_are_stored_as_they_are(launch, server):
 
 
 def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
-    busy = threading.Lock()
-    together = []
+    starts: list[float] = []
 
     def behave(handler, request, nth):
-        if request.get("stream"):
-            together.append(not busy.acquire(blocking=False))
-            handler.stream("one two three", pause=0.03)
-            busy.release()
-            return None
-        return echo(handler, request, nth)
+        if not request.get("stream"):
+            return echo(handler, request, nth)
+        starts.append(time.monotonic())
+        return handler.stream("one two three", pause=0.03)
 
     server.behave = behave
     run = worked(launch(latency_prompts=3))
@@ -197,8 +196,36 @@ def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
         assert timing.first_token_ms is not None and timing.token_ms is not None
         assert 25 < timing.first_token_ms < timing.total_ms
         assert 20 < timing.token_ms <= (timing.total_ms - timing.first_token_ms) / 2 + 0.001
-    assert len(together) == 6 + 2 and not any(together)
+    # Each answer takes three pauses, so requests that came closer were asked at once.
+    assert len(starts) == 6 + 2 and all(later - earlier >= 0.085 for earlier, later in pairwise(starts))
     assert run.facts["latency"]["batch_size"] == 1
+
+
+def test_a_paused_run_goes_on_where_it_was(launch, server):
+    def slow(handler, request, nth):
+        time.sleep(0.3)
+        return echo(handler, request, nth)
+
+    server.behave = slow
+    run = launch(prompts=36)
+
+    def pause():
+        while not Response.objects.filter(run=run).exists():
+            time.sleep(0.02)
+        jobs.pause(job=run, user=run.created_by)
+
+    thread = meanwhile(pause)
+    paused = worked(run)
+    thread.join()
+    assert paused.status == paused.Status.PAUSED
+    stored = Response.objects.filter(run=run).count()
+    assert 0 < stored < 72
+    server.behave = echo
+    jobs.resume(job=paused, user=run.created_by)
+    done = worked(run)
+    assert done.status == done.Status.SUCCEEDED, done.error_message
+    assert done.facts["responses_of_earlier_attempts"] == stored
+    assert Response.objects.filter(run=run).count() == 72
 
 
 def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server):
@@ -213,8 +240,6 @@ def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server):
         while GenerationRun.objects.get(pk=run.pk).stage != "Generating":
             time.sleep(0.05)
         jobs.cancel(job=run, user=run.created_by)
-
-    from tests.worker.test_supervise import meanwhile
 
     thread = meanwhile(cancel)
     began = time.monotonic()
