@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from evaluation.services import analyses
 from evaluation.stats.ratings_file import Format
+from evaluation.stats.schema import report_schema
 from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import RolePermission, Staff
 from ftplatform.api.endpoints import check
@@ -70,7 +71,12 @@ class Analyse(APIView):
             OpenApiParameter("margin", float, description="Smallest win-score difference that matters."),
             OpenApiParameter("skip_bad_rows", bool, description="Analyse the rest when some rows are bad."),
         ],
-        responses={200: OpenApiResponse(description="The report, as `manage.py analyze --json` prints it")},
+        responses={
+            200: OpenApiResponse(
+                report_schema() | {"additionalProperties": True},
+                description="The report, as `manage.py analyze --json` prints it",
+            )
+        },
     )
     def post(self, request: Request) -> Response:
         """Analyse the ratings in the body; the columns are those of `manage.py analyze`. Nothing is stored."""

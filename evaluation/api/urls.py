@@ -7,6 +7,7 @@ from evaluation.api.generation import GenerationRunViewSet
 from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
 from evaluation.api.practice import Practice
 from evaluation.api.prompts import PromptSetViewSet
+from evaluation.api.ranking import RankingView
 from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
 
 router = SimpleRouter(use_regex_path=False)
@@ -28,5 +29,6 @@ reviewer = [
 urlpatterns = [
     path("", include((reviewer, "api"))),
     path("analyses/", Analyse.as_view(), name="analyses"),
+    path("ranking/", RankingView.as_view(), name="api-ranking"),
     *router.urls,
 ]

@@ -2,17 +2,22 @@
 
 Davidson (1970), On extending the Bradley–Terry model to accommodate ties in paired comparison
 experiments, JASA 65: P(i wins) ∝ πi, P(j wins) ∝ πj, P(tie) ∝ ν√(πi πj). Intervals by the pigeonhole
-bootstrap (Owen 2007).
+bootstrap (Owen 2007); ranks from the differences that are significant all at once (Klein, Wright & Wieczorek 2020,
+A joint confidence region for an overall ranking of populations, JRSS C 69).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from evaluation.stats.estimate import Interval
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes
+from evaluation.stats.ratings import BoolArray, FloatArray, IntArray, dense_codes
+
+_NEWTON_STEPS = 60
+_LARGEST_STEP = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,41 @@ class Comparisons:
         ):
             raise ValueError("a comparison needs two different models below `models`")
 
+    def among(self, members: Sequence[int]) -> "Comparisons":
+        """The comparisons between `members`, who become models 0, 1, … in their order."""
+        number = np.full(self.models, -1)
+        number[list(members)] = np.arange(len(members))
+        rows = (number[self.first] >= 0) & (number[self.second] >= 0)
+        return Comparisons(
+            len(members),
+            number[self.first[rows]],
+            number[self.second[rows]],
+            self.score[rows],
+            self.prompt[rows],
+            self.reviewer[rows],
+        )
+
+    def tallies(self) -> tuple[IntArray, IntArray, IntArray]:
+        """How often each model won, tied and lost (models,)."""
+        first, second = (
+            [np.bincount(side[self.score == score], minlength=self.models) for score in (1.0, 0.5, 0.0)]
+            for side in (self.first, self.second)
+        )
+        return first[0] + second[2], first[1] + second[1], first[2] + second[0]
+
 
 @dataclass(frozen=True)
 class Strength:
-    """Log-strength of one model; strengths sum to zero. `interval` is None where it cannot be resampled."""
+    """Log-strength of one model; strengths sum to zero. `interval` is None where it cannot be resampled.
+
+    With 95 % confidence for all models together its rank lies from `best_rank` to `worst_rank`.
+    """
 
     model: int
     log_strength: float
     interval: Interval | None
+    best_rank: int
+    worst_rank: int
 
 
 @dataclass(frozen=True)
@@ -67,19 +99,55 @@ def davidson(data: Comparisons, *, seed: int, replicates: int = 200) -> Ranking 
     None where strengths are not finite: models not compared with each other, directly or through others, or a
     group of models that never lost to the rest.
     """
-    cells = _cells(data, np.ones(len(data.first)))
-    point = _fit(cells)
+    point = _fit(_cells(data, np.ones(len(data.first))))
     if point is None:
         return None
-    draws = _resampled(data, seed, replicates)
+    strengths, tie = point
+    draws = np.array(_resampled(data, seed, replicates)).reshape(-1, data.models)
+    enough = len(draws) >= max(replicates / 2, 2)
     intervals: list[Interval | None] = [None] * data.models
-    if len(draws) >= max(replicates / 2, 1):
+    if enough:
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         intervals = [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    strengths, tie = point
-    order = np.argsort(-strengths, kind="stable")
-    found = (Strength(int(model), float(strengths[model]), intervals[model]) for model in order)
+    better = _surely_better(strengths, draws) if enough else np.zeros((data.models, data.models), dtype=bool)
+    found = (
+        Strength(
+            int(model),
+            float(strengths[model]),
+            intervals[model],
+            1 + int(better[:, model].sum()),
+            data.models - int(better[model].sum()),
+        )
+        for model in np.argsort(-strengths, kind="stable")
+    )
     return Ranking(tuple(found), tie)
+
+
+def connected_groups(data: Comparisons) -> tuple[tuple[int, ...], ...]:
+    """The models that can be compared with each other, directly or through others, largest group first."""
+    return _groups(data, "weak")
+
+
+def undefeated_groups(data: Comparisons) -> tuple[tuple[int, ...], ...]:
+    """Groups inside which everybody lost or tied with somebody; more than one means that strengths are not finite."""
+    return _groups(data, "strong")
+
+
+def _groups(data: Comparisons, connection: str) -> tuple[tuple[int, ...], ...]:
+    wins, ties = _cells(data, np.ones(len(data.first)))
+    count, label = csgraph.connected_components(sparse.csr_array(wins + ties > 0), connection=connection)
+    groups = [tuple(int(model) for model in np.flatnonzero(label == k)) for k in range(count)]
+    return tuple(sorted(groups, key=len, reverse=True))
+
+
+def _surely_better(strengths: FloatArray, draws: FloatArray) -> BoolArray:
+    """(models, models): row better than column, where the largest studentised difference of the draws is exceeded."""
+    difference = strengths[:, None] - strengths[None, :]
+    drawn = draws[:, :, None] - draws[:, None, :]
+    spread = drawn.std(axis=0, ddof=1)
+    spread[spread == 0] = np.inf
+    largest = np.abs((drawn - difference) / spread).max(axis=(1, 2))
+    return np.asarray(difference > float(np.quantile(largest, 0.95)) * spread)
 
 
 def _resampled(data: Comparisons, seed: int, replicates: int) -> list[FloatArray]:
@@ -104,16 +172,15 @@ def _resampled(data: Comparisons, seed: int, replicates: int) -> list[FloatArray
 def _cells(data: Comparisons, times: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Wins of row over column, and ties of row with column (symmetric), both (models, models)."""
     m = data.models
-    wins, ties = np.zeros((m, m)), np.zeros((m, m))
-    for winner, loser, score in ((data.first, data.second, 1.0), (data.second, data.first, 0.0)):
-        rows = data.score == score
-        np.add.at(wins, (winner[rows], loser[rows]), times[rows])
-        rows = data.score == 0.5
-        np.add.at(ties, (winner[rows], loser[rows]), times[rows])
-    return wins, ties
+    pair = data.first * m + data.second
+    won, tied, lost = (
+        np.bincount(pair, times * (data.score == score), m * m).reshape(m, m) for score in (1.0, 0.5, 0.0)
+    )
+    return np.asarray(won + lost.T, dtype=np.float64), np.asarray(tied + tied.T, dtype=np.float64)
 
 
 def _fit(cells: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, float] | None:
+    """Newton's method on strengths and log ν: the log-likelihood is concave."""
     wins, ties = cells
     models = len(wins)
     parts, _ = csgraph.connected_components(sparse.csr_array(wins + ties > 0), connection="strong")
@@ -121,22 +188,34 @@ def _fit(cells: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, float] | Non
         return None
     total = wins + wins.T + ties
     tied = float(ties.sum()) / 2
-    upper = np.triu(total, 1)
+    scale = max(float(total.sum()) / 2, 1.0)
+    at = np.zeros(models + 1)
+    for _ in range(_NEWTON_STEPS):
+        gradient, hessian = _slopes(at, wins, total, tied)
+        step = np.linalg.pinv(hessian) @ gradient
+        # Far from the maximum a full step overshoots.
+        at = at - step * min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-300))
+        if float(np.abs(gradient).max()) < 1e-9 * scale:
+            break
+    return at[:models] - at[:models].mean(), float(np.exp(at[models])) if tied else 0.0
 
-    def deviance(parameters: FloatArray) -> tuple[float, FloatArray]:
-        strength, log_tie = parameters[:models], parameters[models]
-        difference = strength[:, None] - strength[None, :]
-        # Everything relative to √(πi πj): weights exp(±d/2) and ν.
-        up, down, tie = np.exp(difference / 2), np.exp(-difference / 2), np.exp(log_tie) * bool(tied)
-        norm = up + down + tie
-        value = (upper * np.log(norm)).sum() - (wins * difference / 2).sum() - tied * log_tie
-        slope = total * (up - down) / norm / 2 - (wins - wins.T) / 2
-        by_tie = (upper * tie / norm).sum() - tied
-        return float(value), np.append(slope.sum(1), by_tie)
 
-    start = np.zeros(models + 1)
-    found = optimize.minimize(
-        deviance, start, jac=True, method="BFGS", options={"gtol": 1e-6 * max(total.sum(), 1)}
-    )
-    strengths = found.x[:models] - found.x[:models].mean()
-    return strengths, float(np.exp(found.x[models])) if tied else 0.0
+def _slopes(
+    at: FloatArray, wins: FloatArray, total: FloatArray, tied: float
+) -> tuple[FloatArray, FloatArray]:
+    """Gradient and Hessian of the negative log-likelihood by (strengths, log ν)."""
+    models = len(wins)
+    difference = at[:models, None] - at[None, :models]
+    # Everything relative to √(πi πj): weights exp(±d/2) and ν.
+    up, down, tie = np.exp(difference / 2), np.exp(-difference / 2), np.exp(at[models]) * bool(tied)
+    norm = up + down + tie
+    lead, share = (up - down) / norm, tie / norm
+    gradient = np.empty(models + 1)
+    gradient[:models] = (total * lead - (wins - wins.T)).sum(1) / 2
+    gradient[models] = (total * share).sum() / 2 - tied
+    weight = total * ((up + down) / norm - lead**2) / 4
+    hessian = np.zeros((models + 1, models + 1))
+    hessian[:models, :models] = np.diag(weight.sum(1)) - weight
+    hessian[models, :models] = hessian[:models, models] = -(total * lead * share).sum(1) / 2
+    hessian[models, models] = (total * share * (1 - share)).sum() / 2 if tied else 1.0
+    return gradient, hessian

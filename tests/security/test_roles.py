@@ -28,6 +28,7 @@ STAFF = {
     "accounts:tokens",
     "evaluation:analyse",
     "evaluation:overview",
+    "evaluation:ranking",
     "evaluation:prompt_sets",
     "evaluation:prompt_set_new",
     "evaluation:generation_runs",
