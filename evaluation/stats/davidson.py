@@ -137,7 +137,7 @@ def _groups(data: Comparisons, connection: str) -> tuple[tuple[int, ...], ...]:
     wins, ties = _cells(data, np.ones(len(data.first)))
     count, label = csgraph.connected_components(sparse.csr_array(wins + ties > 0), connection=connection)
     groups = [tuple(int(model) for model in np.flatnonzero(label == k)) for k in range(count)]
-    return tuple(sorted(groups, key=len, reverse=True))
+    return tuple(sorted(groups, key=lambda group: (-len(group), group)))
 
 
 def _surely_better(strengths: FloatArray, draws: FloatArray) -> BoolArray:

@@ -8,9 +8,10 @@ import pytest
 
 from evaluation.stats import davidson as ranking
 from evaluation.stats.anytime import confidence_sequence
-from evaluation.stats.davidson import Comparisons
+from evaluation.stats.davidson import Comparisons, connected_groups, undefeated_groups
 from evaluation.stats.length import length_adjusted_win_score
 from evaluation.stats.primary import win_score
+from evaluation.stats.rao_kupper import rao_kupper
 from evaluation.stats.ratings import dense_codes
 from tests.evaluation.stats.crossed import make_ratings, unchecked
 from tests.evaluation.stats.test_mtbench import VOTES
@@ -32,6 +33,34 @@ def test_two_models_have_the_closed_form():
     assert np.exp(first.log_strength - second.log_strength) == pytest.approx(2.5714, abs=1e-3)
     assert found.tie_parameter == pytest.approx(0.24499, abs=1e-4)
     assert first.interval.low < first.log_strength < first.interval.high
+
+
+def test_rao_kupper_has_the_published_two_model_fit():
+    strengths, threshold = unchecked(rao_kupper)(_two_models(72, 28, 11))
+    assert threshold == pytest.approx(1.26714, abs=1e-4)
+    assert np.exp(strengths[0] - strengths[1]) == pytest.approx(2.33934, abs=1e-4)
+
+
+def test_ranks_say_only_what_is_sure():
+    clear, open_ = davidson(_two_models(90, 10, 5), seed=0), davidson(_two_models(22, 20, 5), seed=0)
+    assert [(one.best_rank, one.worst_rank) for one in clear.strengths] == [(1, 1), (2, 2)]
+    assert [(one.best_rank, one.worst_rank) for one in open_.strengths] == [(1, 2), (1, 2)]
+
+
+def test_groups_without_a_connection_are_found():
+    one = _two_models(4, 3, 1)
+    apart = replace(
+        one,
+        models=5,
+        first=np.append(one.first[:4], one.first[4:] + 2),
+        second=np.append(one.second[:4], one.second[4:] + 2),
+    )
+    assert connected_groups(apart) == ((0, 1), (2, 3), (4,))
+    assert connected_groups(one) == ((0, 1),)
+    assert undefeated_groups(_two_models(5, 0, 0)) == ((0,), (1,))
+    wins, ties, losses = one.tallies()
+    assert (wins.tolist(), ties.tolist(), losses.tolist()) == ([4, 3], [1, 1], [3, 4])
+    assert len(apart.among((2, 3)).first) == 4
 
 
 def test_without_ties_it_is_bradley_terry():

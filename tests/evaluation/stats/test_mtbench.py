@@ -11,6 +11,7 @@ from scipy import stats
 from evaluation.stats import clustered, report
 from evaluation.stats.plan import Plan
 from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings, dense_codes
+from evaluation.stats.reliability import rating_table
 from evaluation.stats.weights import rating_weights
 from tests.evaluation.stats.crossed import unchecked
 
@@ -73,3 +74,50 @@ def test_the_report_is_less_sure_than_the_binomial():
     assert found.primary.p_value > 0.01
     assert found.primary.ci_high - found.primary.ci_low > 2 * 1.96 * 0.059 / 2
     assert found.agreement.n_prompts > 30
+
+
+def _votes(path, turn):
+    """Winner of each vote as 0 (the model first in the alphabet), 1 (tie) or 2, by question and pair of models."""
+    units: dict[tuple[int, str, str], list[int]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        # The paper counts its experts and leaves its authors' votes out.
+        if row["turn"] == turn and not row["judge"].startswith("author"):
+            first, second = sorted((row["model_a"], row["model_b"]))
+            winner = row.get(row["winner"])
+            code = 1 if winner is None else 0 if winner == first else 2
+            units.setdefault((row["question_id"], first, second), []).append(code)
+    return units
+
+
+def _agreement_of_people(units, ties):
+    """Share of equal votes among all pairs of people, from the table that the reliability figures use."""
+    votes = [(unit, vote) for unit, found in enumerate(units.values()) for vote in found if ties or vote != 1]
+    table = rating_table(np.array([u for u, _ in votes]), np.array([v for _, v in votes], dtype=float))
+    raters = table.counts.sum(1)
+    pairs = float((raters * (raters - 1)).sum())
+    return float((table.counts * (table.counts - 1)).sum()) / pairs, pairs / 2
+
+
+def _agreement_with_gpt4(people, gpt4, ties):
+    both = [(vote, gpt4[unit][0]) for unit, found in people.items() if unit in gpt4 for vote in found]
+    kept = [(one, other) for one, other in both if ties or 1 not in (one, other)]
+    return np.mean([one == other for one, other in kept]), len(kept)
+
+
+@pytest.mark.parametrize(
+    ("turn", "ties", "with_gpt4", "of_people"),
+    [
+        (1, True, (0.660, 1343), (0.630, 721)),
+        (1, False, (0.846, 859), (0.810, 479)),
+        (2, True, (0.657, 1325), (0.666, 707)),
+        (2, False, (0.846, 864), (0.819, 474)),
+    ],
+)
+def test_published_agreement(turn, ties, with_gpt4, of_people):
+    """Table 5 of Zheng and others 2023, counts exact."""
+    people, gpt4 = _votes(VOTES, turn), _votes(VOTES.with_name("gpt4_pair.jsonl"), turn)
+    share, count = _agreement_of_people(people, ties)
+    assert (share, count) == (pytest.approx(of_people[0], abs=5e-4), of_people[1])
+    share, count = _agreement_with_gpt4(people, gpt4, ties)
+    assert (share, count) == (pytest.approx(with_gpt4[0], abs=5e-4), with_gpt4[1])

@@ -408,3 +408,57 @@ def test_one_is_written_in_the_singular():
     assert "Only 1 reviewer: " in messages
     assert "Only 1 prompt: " in messages
     assert found.methods.startswith("The analysis used 1 rating of 1 prompt by 1 reviewer.")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(0, 3)),
+        max_size=30,
+        unique_by=lambda row: row[:2],
+    )
+)
+def test_every_sign_flips_with_the_labels(rows):
+    found = analyse(from_outcomes(rows), PLAN)
+    mirrored = analyse(_swapped(from_outcomes(rows)), PLAN)
+    opposite = {"better": "worse", "worse": "better", "not_worse": None}
+    if found.verdict != "not_worse" and mirrored.verdict != "not_worse":
+        assert mirrored.verdict == opposite.get(found.verdict, found.verdict)
+    for name, other in (("ci_low", "ci_high"), ("ci_high", "ci_low"), ("estimate", "estimate")):
+        ours, theirs = getattr(found.primary, name), getattr(mirrored.primary, other)
+        assert (ours is None) == (theirs is None)
+        assert ours is None or ours == pytest.approx(1 - theirs, abs=1e-4)
+    assert (found.primary.wins, found.primary.losses) == (mirrored.primary.losses, mirrored.primary.wins)
+    if found.primary.p_value is not None:
+        assert found.primary.p_value == pytest.approx(mirrored.primary.p_value, abs=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["one reviewer", "one prompt", "all ties", "no variance", "one rating each"]),
+    size=st.integers(1, 40),
+    missing=st.floats(0, 1),
+)
+def test_degenerate_data_are_inconclusive_or_exact_and_say_what_to_collect(kind, size, missing):
+    rng = np.random.default_rng(size)
+    prompt, reviewer = np.arange(size), rng.integers(0, 5, size)
+    outcome = rng.integers(0, 4, size)
+    if kind == "one reviewer":
+        reviewer = np.zeros(size, dtype=np.int64)
+    elif kind == "one prompt":
+        prompt, reviewer = np.zeros(size, dtype=np.int64), np.arange(size)
+    elif kind == "all ties":
+        outcome = np.full(size, TIE)
+    elif kind == "no variance":
+        outcome = np.full(size, WIN)
+    else:
+        reviewer = np.arange(size)
+    scores = np.where(rng.random((2, size)) < missing, np.nan, 5.0)
+    tone = {"tone": (scores[0], scores[1])}
+    ratings = Ratings(prompt, reviewer, outcome, rng.random(size) < 0.5, tone, lengths=(scores[1], scores[0]))
+    found = analyse(ratings, PLAN)
+    json.dumps(found.to_json(), allow_nan=False)
+    if found.verdict == "inconclusive":
+        assert "collect" in found.sentence
+    if kind in ("one reviewer", "one prompt"):
+        assert found.verdict == "inconclusive"
