@@ -18,6 +18,7 @@ def environment(folder: Path, database: str) -> Iterator[None]:
     """Set what the settings read, for this process and the server, before Django is imported."""
     folder.chmod(0o711)  # PostgreSQL drops root and must find its way in
     with ExitStack() as stack:
+        (folder / "var").mkdir()
         os.environ["VAR_DIR"] = str(folder / "var")
         os.environ["HTTPS"] = "0"
         os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from evaluation.models import Campaign, Pair, Response
+from evaluation.models import Campaign, Pair, Report, Response
 from evaluation.rubrics import builtin
-from evaluation.services import campaigns, identity_scan
+from evaluation.services import campaigns, identity_scan, looks
 from ftplatform.accounts.models import AuditEntry
 from ftplatform.errors import DomainError
 from tests import factories
@@ -107,3 +107,12 @@ def test_the_page_shows_hits_and_takes_the_decision(client, draft, owner):
     assert "qwen" in client.get(address).content.decode()
     client.post(f"{address}decide/", {"pair": pair.pk, "decision": "quarantined"})
     assert draft.identity_hits.get().decision == "quarantined"
+
+
+def test_looks_before_the_close_are_on_record_and_later_ones_are_not(owner):
+    campaign = factories.campaign(owner, pairs=1, overlap=1)
+    looks.note(report=Report(campaign=campaign, look=1), user=owner)
+    campaign.status = Campaign.Status.CLOSED
+    looks.note(report=Report(campaign=campaign, look=2), user=owner)
+    noted = AuditEntry.objects.filter(action="report.read_before_close")
+    assert [entry.details["look"] for entry in noted] == [1]
