@@ -1,0 +1,171 @@
+"""Our whole training path against a bare TRL script: same base, rows and settings, same machine, taking turns.
+
+    python -m benchmarks.training                           the toy base on this machine
+    python -m benchmarks.training --shape qwen2.5-1.5b      random weights of that shape; needs a GPU
+
+For each scenario three commands run in turn: the bare script, ours with the same padded batches, and ours with its
+default batches. Speed is tokens over the time within steps, so start-up and validation do not enter it; they have
+figures of their own. The first two steps of each run are left out as warm-up.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.training_speed.scenarios import Scenario, reference_run, toy
+from training.config import TrainingConfig
+from worker.ml.chat import render_example
+
+WARM_UP = 2
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = {
+    "bare TRL": ("benchmarks.training_speed.bare", {"batching": "padded"}),
+    "ours, same batches": ("worker.ml.train", {"batching": "padded"}),
+    "ours, default batches": ("worker.ml.train", {}),
+}
+
+
+def measure(scenario: Scenario, command: str, folder: Path) -> dict[str, float]:
+    """Run one command to its end; seconds are wall-clock, from the start of its process."""
+    module, changes = COMMANDS[command]
+    config = TrainingConfig(**scenario.config | changes).model_dump()
+    folder.mkdir(parents=True)
+    validation = scenario.rows[:16]
+    for name, rows in (("train", scenario.rows), ("validation", validation)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job: dict[str, Any] = {
+        "base_model": str(scenario.base),
+        "train_file": str(folder / "train.jsonl"),
+        "validation_file": str(folder / "validation.jsonl"),
+        "output_dir": str(folder / "adapter"),
+        "config": config,
+    }
+    if module.startswith("benchmarks"):
+        (folder / "chat.json").write_text(json.dumps(_as_text(scenario)))
+        job["chat_file"] = str(folder / "chat.json")
+    (folder / "job.json").write_text(json.dumps(job))
+    began = time.monotonic()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(folder / "job.json")],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=ROOT,
+        )
+    assert process.stdout is not None
+    # The bare script's trainer prints its own logs too.
+    told = ((time.monotonic() - began, line) for line in process.stdout if line.startswith(b'{"event"'))
+    events = [(at, json.loads(line)) for at, line in told]
+    if process.wait() != 0 or events[-1][1]["event"] != "done":
+        raise SystemExit(f"{command} failed:\n{(folder / 'log').read_text()[-3000:]}")
+    return _figures(events)
+
+
+def _figures(events: list[tuple[float, dict[str, Any]]]) -> dict[str, float]:
+    steps = [(at, event) for at, event in events if event["event"] == "step"]
+    before = steps[WARM_UP - 1][1]["tokens"]
+    timed = [event for _, event in steps[WARM_UP:]]
+    seconds = 0.0
+    for event in timed:
+        # Ours reports the speed of each step, the bare script its seconds.
+        speed = event.get("tokens_per_second")
+        seconds += (event["tokens"] - before) / speed if speed else event["seconds"]
+        before = event["tokens"]
+    done = events[-1][1]
+    return {
+        "tokens_per_second": (timed[-1]["tokens"] - steps[WARM_UP - 1][1]["tokens"]) / seconds,
+        "seconds_to_first_step": steps[0][0],
+        "seconds_after_last_step": events[-1][0] - steps[-1][0],
+        "peak_memory_bytes": done.get("peak_memory_bytes") or done["facts"]["peak_memory_bytes"],
+        "final_loss": steps[-1][1]["loss"],
+    }
+
+
+def _as_text(scenario: Scenario) -> list[dict[str, str]]:
+    """Rows as prompt and completion, rendered with the same template as ours."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(scenario.base)
+    pairs = [
+        render_example(tokenizer, row["instruction"], row["input"], row["output"]) for row in scenario.rows
+    ]
+    return [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
+
+
+def share_of_the_device(tokens_per_second: float, parameters: float) -> dict[str, float]:
+    """4 N FLOP a token (forward, and backward through activations; a LoRA's own are small) against the rate of a
+    large bf16 matrix product on this GPU."""
+    import torch
+
+    size, rounds = 8192, 50
+    left, right = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    for count in (5, rounds):
+        torch.cuda.synchronize()
+        began = time.monotonic()
+        for _ in range(count):
+            left @ right
+        torch.cuda.synchronize()
+    rate = 2 * size**3 * rounds / (time.monotonic() - began)
+    return {"matmul_flop_per_second": rate, "share": 4 * parameters * tokens_per_second / rate}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shape", choices=["toy", "qwen2.5-1.5b"], default="toy")
+    parser.add_argument("--rows", type=int, default=160, help="of the toy scenarios")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=ROOT / "var" / "bench" / "training.json")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "shape": arguments.shape,
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scenarios = toy(arguments.rows) if arguments.shape == "toy" else reference_run(folder)
+        for scenario in scenarios:
+            results[scenario.name] = compare(scenario, folder, arguments.rounds, arguments.shape)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(results, indent=2))
+    print(f"Written to {arguments.output}.")
+
+
+def compare(scenario: Scenario, folder: Path, rounds: int, shape: str) -> dict[str, Any]:
+    """The median of the rounds for each command, and speeds against the bare script of the same round."""
+    runs: dict[str, list[dict[str, float]]] = {command: [] for command in COMMANDS}
+    for number in range(rounds):
+        for command in COMMANDS:
+            place = folder / f"{scenario.name}-{number}-{command}".replace(" ", "-")
+            runs[command].append(measure(scenario, command, place))
+    found: dict[str, Any] = {}
+    for command, measured in runs.items():
+        found[command] = {key: statistics.median(run[key] for run in measured) for key in measured[0]}
+        against = [
+            ours["tokens_per_second"] / bare["tokens_per_second"]
+            for ours, bare in zip(measured, runs["bare TRL"], strict=True)
+        ]
+        found[command]["speed_against_bare"] = statistics.median(against)
+        figures = found[command]
+        print(
+            f"{scenario.name}, {command}: {figures['tokens_per_second']:,.0f} tokens/s "
+            f"({figures['speed_against_bare']:.2f} times the bare script), first step after "
+            f"{figures['seconds_to_first_step']:.1f} s, {figures['seconds_after_last_step']:.1f} s after the last, "
+            f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB at most",
+            flush=True,
+        )
+        if shape != "toy":
+            figures |= share_of_the_device(figures["tokens_per_second"], 1.54e9)
+    return found
+
+
+if __name__ == "__main__":
+    main()
