@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.http import Http404
 
 from evaluation import selectors
@@ -157,7 +158,9 @@ def pairs(
         name, sign, value = tag.partition(":")
         if not sign:
             raise DomainError("unknown_filter", "A tag is given as name:value.", status=400)
-        found = found.alias(tagged=KeyTextTransform(name, "prompt__tags")).filter(tagged=value)
+        found = found.alias(tagged=Cast(KeyTextTransform(name, "prompt__tags"), TextField())).filter(
+            tagged=value
+        )
     return found.order_by(F("score_change").asc(nulls_last=True), "pk") if order == "worst" else found
 
 

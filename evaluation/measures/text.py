@@ -5,6 +5,7 @@ Proxies: they count forms, not sense. A text can be polite without any of these 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evaluation.measures.tone import empathy, politeness
 
@@ -51,6 +52,7 @@ def _reading_ease(words: list[str], text: str) -> float | None:
     return round(206.835 - 1.015 * len(words) / sentences - 84.6 * count / len(words), 2)
 
 
+@lru_cache(maxsize=65_536)
 def syllables(word: str) -> int:
     """Groups of vowels, without a silent final e; at least one."""
     lower = word.lower()
