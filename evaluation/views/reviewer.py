@@ -2,6 +2,7 @@
 which response is the candidate's."""
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from evaluation import selectors
 from evaluation.models import Campaign, Rating, Reviewer
 from evaluation.selectors import reviewing
-from evaluation.services import erasure, guesses, quality, ratings
+from evaluation.services import crowd, erasure, guesses, quality, ratings
 from ftplatform.accounts.permissions import open_to_all
 
 PAGE = 20
@@ -71,9 +72,13 @@ def review_done(request: HttpRequest, campaign: UUID) -> HttpResponse:
         return page(request, None, "no_reviewer", status=403)
     about = guesses.question(reviewer)
     shown = quality.shown_texts(about) if about else None
+    done = selectors.reviewer_progress(reviewer)["done"]
+    ending = crowd.ending(reviewer, done=done)
     context = {
-        "done": selectors.reviewer_progress(reviewer)["done"],
-        "completion_code": reviewer.completion_code,
+        "done": done,
+        "completion_code": ending.code if ending else "",
+        "hand_in": ending.url if ending else "",
+        "hand_in_at": urlsplit(ending.url).hostname if ending else "",
         "question": {"left": shown[0], "right": shown[1]} if shown else None,
         "answered": "answered" in request.GET,
     }

@@ -205,3 +205,16 @@ def test_erasure_forgets_the_address_of_a_personal_link(owner):
     reviewer, _ = invitations.join(code=invite.code)
     erasure.erase(reviewer=reviewer, user=owner)
     assert not Invite.objects.filter(email="a@example.org").exists()
+
+
+def test_the_last_page_hands_the_platforms_code_over(client, campaign):
+    code = campaign.invites.get().code
+    client.post(f"/r/{code}/?PROLIFIC_PID=p1")
+    page = f"/review/{campaign.pk}/done/"
+    assert "C1" not in client.get(page).content.decode()
+    reviewer = Reviewer.objects.select_related("campaign").get()
+    while rate(reviewer):
+        pass
+    shown = client.get(page).content.decode()
+    assert "https://app.prolific.com/submissions/complete?cc=C1" in shown
+    assert reviewer.completion_code not in shown
