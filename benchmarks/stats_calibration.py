@@ -20,7 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.calibration.picture import draw_picture
-from benchmarks.calibration.procedures import Answer, answers, headline_answers, margin_answers
+from benchmarks.calibration.procedures import (
+    Answer,
+    answers,
+    core_answers,
+    headline_answers,
+    margin_answers,
+)
 from benchmarks.calibration.scenarios import SCENARIOS, Scenario, draw, effect_at_margin
 
 CHUNK = 50
@@ -35,6 +41,7 @@ class Figures:
     coverage with an effect use every second replicate, but for the headline and its parts, which use all.
     """
 
+    replicates: int
     false_positives: float
     standard_error: float
     coverage: float | None
@@ -44,10 +51,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Job:
-    """A number of replicates of one scenario with a seed of its own."""
+    """A number of replicates of one scenario with a seed of its own; the first `asked_all` ask every procedure."""
 
     scenario: Scenario
     replicates: int
+    asked_all: int
     seed: tuple[int, int, int]
 
 
@@ -61,22 +69,35 @@ def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]
     for number in range(job.replicates):
         seed = int(rng.integers(2**31))
         even, better = draw(job.scenario, 0.0, rng), draw(job.scenario, job.scenario.effect, rng)
+        on_margin = draw(job.scenario, at_margin, rng)
+        everything = number < job.asked_all
         # Power needs fewer replicates than a level of five in a hundred, but for the headline's ratio.
-        all_of_them = number % 2 == 0
-        found = answers(better, job.scenario, seed) if all_of_them else headline_answers(better)
-        for into, every in ((without, answers(even, job.scenario, seed)), (with_effect, found)):
+        power_of_all = everything and number % 2 == 0
+        found = answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
+        level = answers(even, job.scenario, seed) if everything else core_answers(even)
+        for into, every in ((without, level), (with_effect, found)):
             for name, answer in every.items():
                 into[name].append(answer)
-        for name, claims in margin_answers(draw(job.scenario, at_margin, rng), even).items():
+        for name, claims in margin_answers(on_margin, even).items() if everything else ():
             margins[name].append(claims)
     return dict(without), dict(with_effect), dict(margins)
 
 
-def calibrate(scenario: Scenario, replicates: int, seed: int, processes: int = 1) -> dict[str, Figures]:
-    """Figures of every procedure in one scenario; the same for any number of processes."""
+def calibrate(
+    scenario: Scenario, replicates: int, seed: int, processes: int = 1, others: int | None = None
+) -> dict[str, Figures]:
+    """Figures of every procedure in one scenario; the same for any number of processes.
+
+    `others` is the number of replicates that ask every procedure, all unless told; the rest ask the headline, its
+    parts, and the tests that the picture shows.
+    """
+    others = replicates if others is None else others
     number = [one.name for one in SCENARIOS].index(scenario.name)
     sizes = [min(CHUNK, replicates - done) for done in range(0, replicates, CHUNK)]
-    jobs = [Job(scenario, size, (seed, number, chunk)) for chunk, size in enumerate(sizes)]
+    jobs = [
+        Job(scenario, size, max(0, others - chunk * CHUNK), (seed, number, chunk))
+        for chunk, size in enumerate(sizes)
+    ]
     if processes == 1:
         parts = [run(job) for job in jobs]
     else:
@@ -84,21 +105,22 @@ def calibrate(scenario: Scenario, replicates: int, seed: int, processes: int = 1
             parts = list(pool.map(run, jobs))
     figures = {
         name: _figures(
-            [answer for without, _, _ in parts for answer in without[name]],
+            [answer for without, _, _ in parts for answer in without.get(name, ())],
             [answer for _, with_effect, _ in parts for answer in with_effect.get(name, ())],
         )
         for name in parts[0][0]
     }
     for name in parts[0][2]:
-        claims = np.array([claim for _, _, margins in parts for claim in margins[name]])
+        claims = np.array([claim for _, _, margins in parts for claim in margins.get(name, ())])
         wrong, right = claims.mean(0)
-        figures[name] = Figures(100 * wrong, _error(wrong, len(claims)), None, None, 100 * right)
+        figures[name] = Figures(len(claims), 100 * wrong, _error(wrong, len(claims)), None, None, 100 * right)
     return figures
 
 
 def _figures(without: list[Answer], with_effect: list[Answer]) -> Figures:
     false = float(np.mean([answer.rejects for answer in without]))
     return Figures(
+        len(without),
         100 * false,
         _error(false, len(without)),
         _coverage(without),
@@ -129,6 +151,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--replicates", type=int, default=2000)
+    parser.add_argument("--others", type=int, help="replicates that ask every procedure (default: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path("var/bench/stats_calibration.json"))
@@ -137,7 +160,9 @@ def main() -> None:
     started = time.perf_counter()
     results: dict[str, dict[str, Figures]] = {}
     for scenario in SCENARIOS:
-        results[scenario.name] = calibrate(scenario, options.replicates, options.seed, options.processes)
+        results[scenario.name] = calibrate(
+            scenario, options.replicates, options.seed, options.processes, options.others
+        )
         show(scenario, results[scenario.name])
         record = _record(results, options.replicates, options.seed)
         record["seconds"] = round(time.perf_counter() - started, 1)

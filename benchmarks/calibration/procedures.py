@@ -54,6 +54,16 @@ def headline_answers(found: Draw) -> dict[str, Answer]:
     return dict(_means(found, win_score(found.ratings)))
 
 
+def core_answers(found: Draw) -> dict[str, Answer]:
+    """The answers of the headline, of what it is made of, and of the tests that the picture shows."""
+    means = np.round(prompt_means(found.ratings.win_score, found.ratings.prompt) - 0.5, 9)
+    return {
+        **headline_answers(found),
+        **dict(_naive(found)),
+        "this panel only: Wilcoxon, prompt means": _answer(signed_rank(means).p_value),
+    }
+
+
 def answers(found: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
     """The answers of every procedure to one review."""
     score = win_score(found.ratings)
