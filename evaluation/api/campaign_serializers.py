@@ -66,6 +66,9 @@ class CampaignCreateSerializer(_Settings):
     )
     margin = serializers.FloatField(required=False, default=0.05, min_value=0.005, max_value=0.49)
     looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
+    watched = serializers.BooleanField(
+        required=False, help_text="Results may be seen at any time, as a confidence sequence."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("rubric_text" in attrs) == ("rubric_version" in attrs):
@@ -82,6 +85,9 @@ class CampaignUpdateSerializer(_Settings):
     pairs = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
     margin = serializers.FloatField(required=False, min_value=0.005, max_value=0.49)
     looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
+    watched = serializers.BooleanField(
+        required=False, help_text="Results may be seen at any time, as a confidence sequence."
+    )
 
 
 class CloseSerializer(serializers.Serializer[Campaign]):

@@ -24,7 +24,7 @@ FLAG_WORDS = {
 # Fields of the form in the sections of the page; what is not named here stands under "Limits".
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("What is reviewed", "", ("title", "run", "candidate", "pairs", "overlap", "is_pilot")),
-    ("How it is decided", "", ("margin", "interim_percent", "exclude_flags")),
+    ("How it is decided", "", ("margin", "interim_percent", "watched", "exclude_flags")),
     ("What reviewers fill in", "", ("rubric_version", "rubric_text")),
     (
         "What reviewers are told",
@@ -80,6 +80,12 @@ class CampaignForm(forms.Form):
         max_value=95,
         label="One interim look, after % of the ratings",
         help_text="Leave empty to look only at the end. An early look costs a little certainty, as the report states.",
+    )
+    watched = forms.BooleanField(
+        required=False,
+        label="Results may be watched at any time",
+        help_text="Instead of planned looks: every interval is then a moment of a confidence sequence, wider than one "
+        "look at the end would give, and true however often you look.",
     )
     exclude_flags = forms.MultipleChoiceField(
         required=False,
@@ -273,6 +279,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
         "pairs": campaign.pairs_planned,
         "margin": 100 * campaign.plan["margin"],
         "interim_percent": 100 * looks[0] if len(looks) > 1 else None,
+        "watched": bool(campaign.plan.get("watch_se")),
         "crowd_preset": platform.get("preset", ""),
         "crowd_id": platform.get("id_parameter", ""),
         "crowd_captured": ", ".join(platform.get("captured", [])),

@@ -9,7 +9,8 @@ from django.utils import timezone
 from evaluation import rubrics
 from evaluation.models import Campaign, GenerationRun, Invite, RubricVersion
 from evaluation.services import campaign_settings, drawing, identity_scan, protocol
-from evaluation.stats import Plan
+from evaluation.stats import Plan, power
+from evaluation.stats.wording import ENOUGH_REVIEWERS
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -29,17 +30,23 @@ def create(
     pairs: int | None = None,
     margin: float = 0.05,
     looks: tuple[float, ...] = (1.0,),
+    watched: bool = False,
     rubric_version: RubricVersion | None = None,
     **options: Any,
 ) -> Campaign:
     """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run.
 
+    A `watched` campaign has no looks before its end; its results may be seen at any time, as a confidence sequence.
     `options` are those of `campaign_settings`. Raises DomainError `run_incomplete`, `too_many_pairs`,
     `invalid_rubric`, `no_criteria`, `invalid_plan`, `invalid_settings`, `invalid_crowd`.
     """
     campaign = Campaign(created_by=user)
     values = {"title": title, "run": run, "rubric_text": rubric_text, "overlap": overlap, "pairs": pairs}
-    _fill(campaign, values | {"candidate": candidate, "margin": margin, "looks": looks}, options)
+    _fill(
+        campaign,
+        values | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched},
+        options,
+    )
     campaign.rubric_version = rubric_version
     with transaction.atomic():
         campaign.save()
@@ -66,6 +73,7 @@ def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
         "pairs": campaign.pairs_planned,
         "margin": campaign.plan["margin"],
         "looks": tuple(campaign.plan["looks"]),
+        "watched": bool(campaign.plan.get("watch_se")),
     }
     options = {name: getattr(campaign, name) for name in campaign_settings.NAMES}
     _fill(
@@ -100,10 +108,17 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
         "planned_ratings": wanted * main["overlap"],
     }
     planned["exclusion"] = tuple(campaign.exclude_flags)
+    planned["watch_se"] = _watch_se(wanted, main["overlap"]) if main["watched"] else None
     plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
     campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
     campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
     campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
+
+
+def _watch_se(pairs: int, overlap: int) -> float:
+    """The standard error expected at the end, which a confidence sequence is narrowest at; it need not be right."""
+    design = power.Design(max(pairs, 2), overlap, max(overlap, ENOUGH_REVIEWERS))
+    return power.standard_error(design, power.EXPERTS)
 
 
 def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersion:

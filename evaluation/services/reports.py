@@ -1,6 +1,7 @@
 """Planned looks at a campaign: each computes the analysis once, from the frozen plan, and keeps it."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,9 @@ def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQ
     work = reviewer_reads.work(campaign)
     quality = reviewer_quality(work)
     hit = flagged(quality, plan.exclusion or FLAG_CODES)
-    return np.isin(work.reviewer, sorted(hit)), quality
+    numbers = dict(campaign.reviewers.values_list("pk", "number"))
+    named = tuple(replace(one, reviewer=numbers[int(one.reviewer)]) for one in quality)
+    return np.isin(work.reviewer, sorted(hit)), named
 
 
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
