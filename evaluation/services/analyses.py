@@ -89,4 +89,5 @@ def _quality(found: RatingsFile) -> tuple[ReviewerQuality, ...]:
         words=baseline + candidate,
         scores=ratings.criteria,
     )
-    return reviewer_quality(work)
+    names = found.reviewer_labels
+    return tuple(replace(one, reviewer=names[int(one.reviewer)]) for one in reviewer_quality(work))

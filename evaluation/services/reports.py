@@ -108,7 +108,7 @@ def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQ
     quality = reviewer_quality(work)
     hit = flagged(quality, plan.exclusion or FLAG_CODES)
     numbers = dict(campaign.reviewers.values_list("pk", "number"))
-    named = tuple(replace(one, reviewer=numbers[int(one.reviewer)]) for one in quality)
+    named = tuple(replace(one, reviewer=f"r{numbers[int(one.reviewer)]}") for one in quality)
     return np.isin(work.reviewer, sorted(hit)), named
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
+import numpy as np
+
 from evaluation.stats.cautions import (
     check_cautions,
     criterion_cautions,
@@ -104,11 +106,7 @@ class Report:
 
         moved = replace(self.prompts, risen=named(self.prompts.risen), fallen=named(self.prompts.fallen))
         each = tuple(replace(item, reviewer=reviewers[int(item.reviewer)]) for item in self.reviewers.each)
-        quality = self.quality
-        if quality is not None:
-            flagged = tuple(replace(one, reviewer=reviewers[int(one.reviewer)]) for one in quality.flagged)
-            quality = replace(quality, flagged=flagged)
-        return replace(self, prompts=moved, reviewers=replace(self.reviewers, each=each), quality=quality)
+        return replace(self, prompts=moved, reviewers=replace(self.reviewers, each=each))
 
 
 def analyse(
@@ -123,15 +121,12 @@ def analyse(
 
     `excluded` (n,) marks the ratings that the plan's exclusion rule hits; the headline leaves them out when the plan
     has a rule, and the report shows the result with and without either way. `quality` is what
-    `reviewers.reviewer_quality` found for the codes of `ratings`, for the record. Any ratings have a report: where
+    `reviewers.reviewer_quality` found, with the caller's names, for the record. Any ratings have a report: where
     the data cannot carry a verdict it is "inconclusive" with the reason. Raises ValueError only for a look that does
     not fit its plan's level (see `Look`) and for `excluded` of another length.
     """
-    if excluded is not None and excluded.shape != ratings.outcome.shape:
-        raise ValueError("excluded must say for every rating whether the rule hits it")
     everything, applied = ratings, excluded is not None and bool(plan.exclusion)
-    if excluded is not None and applied:
-        ratings = ratings.subset(~excluded)
+    ratings = _kept(ratings, excluded, plan)
     score = win_score(ratings)
     levels = levels_of(plan, look, score.headline.se)
     primary = primary_summary(ratings, score, plan, levels)
@@ -170,7 +165,22 @@ def analyse(
         cautions=(),
         methods=methods_paragraph(primary, plan, look, done),
     )
+    if excluded is not None and applied:
+        # Leaving ratings out renumbers what is left; the caller knows the numbers of the whole.
+        report = report.labelled(*_codes_left(everything, ~excluded))
     return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, constant=score.constant)))
+
+
+def _kept(ratings: Ratings, excluded: BoolArray | None, plan: Plan) -> Ratings:
+    if excluded is not None and excluded.shape != ratings.outcome.shape:
+        raise ValueError("excluded must say for every rating whether the rule hits it")
+    return ratings if excluded is None or not plan.exclusion else ratings.subset(~excluded)
+
+
+def _codes_left(everything: Ratings, kept: BoolArray) -> tuple[list[str], list[str]]:
+    """The codes of prompts and reviewers that still have ratings."""
+    prompts, reviewers = (np.unique(codes[kept]) for codes in (everything.prompt, everything.reviewer))
+    return [str(code) for code in prompts], [str(code) for code in reviewers]
 
 
 def _cautions(

@@ -26,6 +26,7 @@ FLAG_CODES: tuple[FlagCode, ...] = get_args(FlagCode)
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)
 # One-sided 99.9 %: a reviewer is called out of step only where chance is an unlikely excuse.
 _AGREEMENT_Z = 3.090
+_NEARLY_ONE = 1 - 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +222,10 @@ def _side_flag(one: ReviewerQuality, decided: int, p: float, rules: QualityRules
 def _agreement_flag(one: ReviewerQuality, usual: float, rules: QualityRules) -> Iterator[Flag]:
     if one.agreement is None or one.n_compared < rules.enough or not math.isfinite(usual):
         return
-    bound = math.tanh(math.atanh(min(one.agreement, 1 - 1e-12)) + _AGREEMENT_Z / math.sqrt(one.n_compared))
-    if bound < usual:
+    # Fisher's z is infinite where all votes agree, or none.
+    z = math.atanh(min(max(one.agreement, -_NEARLY_ONE), _NEARLY_ONE))
+    bound = math.tanh(z + _AGREEMENT_Z / math.sqrt(one.n_compared))
+    if bound < usual - 1e-9:
         yield Flag(
             "low_agreement",
             f"Agreement with the others on {one.n_compared} shared prompts is {one.agreement:.2f}; half of the "

@@ -166,3 +166,19 @@ def test_who_is_called_what_changes_nothing():
     named = replace(work, reviewer=work.reviewer * 1000 + 17)
     ours = [replace(one, reviewer=0) for one in reviewer_quality(work)]
     assert ours == [replace(one, reviewer=0) for one in reviewer_quality(named)]
+
+
+def test_votes_that_always_or_never_agree_have_a_finite_bound():
+    votes = np.where(np.arange(30) % 2 == 0, LEFT, RIGHT)
+    preference = np.concatenate([votes, votes, votes, RIGHT - votes])
+    unknown = np.full(120, np.nan)
+    work = ReviewerWork(
+        np.repeat(np.arange(4), 30),
+        np.tile(np.arange(30), 4),
+        preference,
+        np.ones(120, dtype=bool),
+        unknown,
+        unknown,
+    )
+    assert _codes(work) == {3: ["low_agreement"]}
+    assert reviewer_quality(work)[3].agreement == pytest.approx(-1)

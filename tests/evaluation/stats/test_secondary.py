@@ -198,3 +198,12 @@ def test_a_plan_of_another_version_is_said():
 def test_values_that_make_no_plan_are_refused(bad):
     with pytest.raises(ValueError, match=r"watch|exclusion|distinct"):
         Plan(**bad)
+
+
+def test_leaving_reviewers_out_does_not_rename_the_others():
+    ratings = make_ratings(prompts=30, overlap=3, reviewers=10)
+    found = analyse(ratings, Plan(exclusion=("too_fast",)), excluded=ratings.reviewer < 3)
+    named = found.labelled([f"p{k}" for k in range(30)], [f"r{k}" for k in range(10)])
+    assert [one.reviewer for one in named.reviewers.each] == [f"r{k}" for k in range(3, 10)]
+    ninth = next(one for one in named.reviewers.each if one.reviewer == "r9")
+    assert ninth.n_ratings == (ratings.reviewer == 9).sum()
