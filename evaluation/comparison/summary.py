@@ -73,7 +73,8 @@ class Summary:
                     if column is None:
                         column = columns[name] = np.full((len(rows), 2), np.nan)
                     column[number, side] = field_value(field)
-                    self._fields.setdefault(name, _Field()).counts[side][field["status"]] += 1
+                    known = self._fields.get(name) or self._fields.setdefault(name, _Field())
+                    known.counts[side][field["status"]] += 1
         for name, column in columns.items():
             means = _prompt_means(column, starts)
             self._fields[name].sums.add(means[:, 0], means[:, 1])

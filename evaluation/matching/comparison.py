@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -17,6 +18,8 @@ Status = Literal["match", "mismatch", "similar", "missing", "wrong_type", "ignor
 # A longer string is prose, not a label.
 _LABEL_CHARACTERS = 60
 _LABEL_WORDS = 8
+# An expected text is held against both sides; longer ones are not worth their memory.
+_REMEMBERED_CHARACTERS = 20_000
 # Scripts written without spaces count by character.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
 
@@ -44,6 +47,11 @@ class Comparison:
             raise ValueError("tolerances cannot be negative")
         if (self.kind == "one_of") != bool(self.options):
             raise ValueError("options belong to the comparison 'one_of', which needs them")
+
+    @cached_property
+    def allowed(self) -> frozenset[str]:
+        """The options, normalised."""
+        return frozenset(normalised(option) for option in self.options)
 
 
 @dataclass(frozen=True)
@@ -83,13 +91,21 @@ def compare(expected: Json, got: Json, comparison: Comparison) -> Outcome:
     if comparison.kind == "similar":
         return Outcome("similar", similarity(expected, got))
     found = normalised(got)
-    allowed = not comparison.options or found in {normalised(option) for option in comparison.options}
+    allowed = not comparison.options or found in comparison.allowed
     return _truth(allowed and found == normalised(expected))
 
 
 def normalised(text: str) -> str:
     """Unicode NFKC, case folded, white space collapsed."""
+    return _label(text) if len(text) <= _LABEL_CHARACTERS else _normalised(text)
+
+
+def _normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+# Labels come again and again.
+_label = lru_cache(maxsize=4096)(_normalised)
 
 
 def similarity(left: str, right: str) -> float:
@@ -97,18 +113,25 @@ def similarity(left: str, right: str) -> float:
 
     Linear in the length of the texts. Two texts without any word are alike when equal.
     """
-    first, second = _grams(left), _grams(right)
+    if left == right:
+        return 1.0
+    first = _remembered_grams(left) if len(left) <= _REMEMBERED_CHARACTERS else _grams(left)
+    second = _grams(right)
     total = first.total() + second.total()
     if total == 0:
         return float(normalised(left) == normalised(right))
-    return 2 * (first & second).total() / total
+    shared = sum(min(times, second[gram]) for gram, times in first.items() if gram in second)
+    return 2 * shared / total
 
 
-def _grams(text: str) -> Counter[tuple[str, ...]]:
+def _grams(text: str) -> Counter[str | tuple[str, str]]:
     words = _WORD.findall(normalised(text))
-    grams: Counter[tuple[str, ...]] = Counter((word,) for word in words)
+    grams: Counter[str | tuple[str, str]] = Counter(words)
     grams.update(pairwise(words))
     return grams
+
+
+_remembered_grams = lru_cache(maxsize=16)(_grams)
 
 
 def _compare_exact(expected: Json, got: Json) -> Outcome:

@@ -27,7 +27,8 @@ class Inference:
     def add(self, expected: Json | Mapping[str, Json]) -> None:
         for path, inner in _fields(expected):
             if path in self._found or len(self._found) < MOST_FIELDS:
-                self._found.setdefault(path, _Seen()).add(inner)
+                seen = self._found.get(path) or self._found.setdefault(path, _Seen())
+                seen.add(inner)
 
     def declared(self) -> Declared:
         return {path: seen.comparison() for path, seen in self._found.items()}

@@ -108,8 +108,7 @@ def _outside(field: FieldMatch, declared: Mapping[str, Comparison]) -> str:
     options = declared[field.field].options if field.field in declared else ()
     if not options or not isinstance(field.got, str):
         return ""
-    allowed = {normalised(option) for option in options}
-    if normalised(field.got) in allowed:
+    if normalised(field.got) in declared[field.field].allowed:
         return ""
     return f"{field.field}: {field.got[:60]!r} is none of the {len(options)} allowed values"
 

@@ -48,7 +48,7 @@ def _reading_ease(words: list[str], text: str) -> float | None:
     if not words:
         return None
     sentences = max(1, len(_SENTENCE_END.findall(text)))
-    count = sum(syllables(word) for word in words)
+    count = sum(map(syllables, words))
     return round(206.835 - 1.015 * len(words) / sentences - 84.6 * count / len(words), 2)
 
 

@@ -52,7 +52,7 @@ EMPATHY: dict[str, tuple[str, ...]] = {
 
 
 def _compiled(lexicon: dict[str, tuple[str, ...]]) -> dict[str, re.Pattern[str]]:
-    return {name: re.compile(rf"\b(?:{'|'.join(cues)})\b", re.IGNORECASE) for name, cues in lexicon.items()}
+    return {name: re.compile(rf"\b(?:{'|'.join(cues)})\b") for name, cues in lexicon.items()}
 
 
 _POLITENESS = _compiled(POLITENESS)
@@ -61,9 +61,15 @@ _EMPATHY = _compiled(EMPATHY)
 
 def politeness(text: str) -> list[str]:
     """The kinds of politeness strategy that the text shows."""
-    return [name for name, cues in _POLITENESS.items() if cues.search(text)]
+    return _found(_POLITENESS, text)
 
 
 def empathy(text: str) -> list[str]:
     """The kinds of empathy mechanism that the text shows."""
-    return [name for name, cues in _EMPATHY.items() if cues.search(text)]
+    return _found(_EMPATHY, text)
+
+
+def _found(lexicon: dict[str, re.Pattern[str]], text: str) -> list[str]:
+    # A text in small letters is searched about twice as fast as letters of either case are.
+    lower = text.lower()
+    return [name for name, cues in lexicon.items() if cues.search(lower)]

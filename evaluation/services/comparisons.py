@@ -75,10 +75,9 @@ def keep(comparison: Comparison, summary: Summary) -> None:
     comparison.save(update_fields=["figures", "made_at"])
 
 
-def changes_of(comparison: Comparison, pair_id: int, row: PairRow) -> Iterator[FieldChange]:
-    """The fields of a pair that are right on one side only, as rows that are not stored yet."""
-    for field, change in field_changes(row).items():
-        yield FieldChange(comparison=comparison, pair_id=pair_id, field=field[:200], change=change)
+def changes_of(row: PairRow) -> dict[str, int]:
+    """The fields of a pair that are right on one side only, by the names under which they are stored."""
+    return {field[:200]: change for field, change in field_changes(row).items()}
 
 
 def _store_changes(comparison: Comparison, rows: list[tuple[int, PairRow]]) -> None:
@@ -88,7 +87,11 @@ def _store_changes(comparison: Comparison, rows: list[tuple[int, PairRow]]) -> N
     for change, pks in by_change.items():
         Pair.objects.filter(pk__in=pks).update(score_change=change)
     FieldChange.objects.bulk_create(
-        (change for pk, row in rows for change in changes_of(comparison, pk, row)),
+        (
+            FieldChange(comparison=comparison, pair_id=pk, field=field, change=change)
+            for pk, row in rows
+            for field, change in changes_of(row).items()
+        ),
         batch_size=2000,
         ignore_conflicts=True,
     )

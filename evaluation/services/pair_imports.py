@@ -1,8 +1,7 @@
 """Pairs made elsewhere: a finished comparison of any two systems, labelled as imported wherever its figures show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import islice
 from typing import IO, Any
 
 from django.db import IntegrityError, transaction
@@ -14,8 +13,7 @@ from evaluation.matching import Inference
 from evaluation.matching.declared import to_json
 from evaluation.models import Comparison as ComparisonRow
 from evaluation.models import FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
-from evaluation.services import comparisons, tags, uploaded
-from evaluation.services.prompts import prompt_row
+from evaluation.services import bulk_rows, comparisons, tags, uploaded
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -23,7 +21,9 @@ from ftplatform.jobs.models import Job
 from training.models import ModelVersion
 
 MAX_PAIRS = 1_000_000
-_BATCH = 500
+_BATCH = 1000
+# Of both responses, so that a batch of very long ones stays small too.
+_BATCH_CHARACTERS = 20_000_000
 _QUIET = timedelta(minutes=1)
 _INCOMPLETE = "import_incomplete"
 _SIDES = ("baseline", "candidate")
@@ -47,7 +47,7 @@ def create(
         summary, comparison = Summary(), comparisons.start(run, run.candidate)
         judge = comparisons.judge_of(run.prompt_set)
         rows = (found.row for found in uploaded.pairs(file, source_name) if found.row)
-        while batch := list(islice(rows, _BATCH)):
+        for batch in _batches(rows):
             with transaction.atomic():
                 GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
                 summary.add(_store(run, comparison, judge, checked.tag_fields, batch))
@@ -61,6 +61,19 @@ def create(
     audit.record(actor=user, action="pairs.import", target=run, pairs=summary.pairs)
     run.refresh_from_db()
     return run
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += sum(len(row[side]["text"]) for side in _SIDES)
+        if len(batch) == _BATCH or characters > _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 class _Checked:
@@ -173,61 +186,72 @@ def _store(
     tag_fields: list[str],
     batch: list[dict[str, Any]],
 ) -> list[PairRow]:
-    prompts = Prompt.objects.bulk_create(
-        prompt_row(run.prompt_set, row, tags.of_row(row, tag_fields)) for row in batch
+    tagged = [tags.of_row(row, tag_fields) for row in batch]
+    prompts = bulk_rows.insert(
+        Prompt,
+        {"prompt_set_id": run.prompt_set_id},
+        ("key", "instruction", "input", "expected", "tags"),
+        [
+            (row["id"], row["instruction"], row["input"], row["expected"], own)
+            for row, own in zip(batch, tagged, strict=True)
+        ],
     )
-    models = {"baseline": run.baseline, "candidate": run.candidate}
-    made = {
-        side: Response.objects.bulk_create(
-            _response(run, models[side], judge, prompt, row[side])
-            for prompt, row in zip(prompts, batch, strict=True)
-        )
-        for side in _SIDES
-    }
     rows = [
-        PairRow(prompt.pk, prompt.tags, _side(first), _side(second))
-        for prompt, first, second in zip(prompts, made["baseline"], made["candidate"], strict=True)
+        PairRow(prompt, own, *(_judged(judge, row, own, side) for side in _SIDES))
+        for prompt, row, own in zip(prompts, batch, tagged, strict=True)
     ]
-    pairs = Pair.objects.bulk_create(_pairs(run, prompts, made, rows))
-    FieldChange.objects.bulk_create(
-        change
-        for pair, row in zip(pairs, rows, strict=True)
-        for change in comparisons.changes_of(comparison, pair.pk, row)
+    first = _responses(run, run.baseline, batch, "baseline", [(row.prompt, row.baseline) for row in rows])
+    second = _responses(run, run.candidate, batch, "candidate", [(row.prompt, row.candidate) for row in rows])
+    pairs = bulk_rows.insert(
+        Pair,
+        {"run_id": run.pk, "candidate_model_id": run.candidate.pk, "sample": 0},
+        ("prompt_id", "baseline_id", "candidate_id", "score_change"),
+        [
+            (row.prompt, one, other, score_change(row))
+            for row, one, other in zip(rows, first, second, strict=True)
+        ],
+    )
+    bulk_rows.insert(
+        FieldChange,
+        {"comparison_id": comparison.pk},
+        ("pair_id", "field", "change"),
+        [
+            (pair, field, change)
+            for pair, row in zip(pairs, rows, strict=True)
+            for field, change in comparisons.changes_of(row).items()
+        ],
     )
     return rows
 
 
-def _response(
-    run: GenerationRun, model: ModelVersion, judge: Judge, prompt: Prompt, side: dict[str, Any]
-) -> Response:
-    match, measures = comparisons.judged(judge, prompt, side["text"])
-    return Response(
-        run=run,
-        prompt=prompt,
-        model=model,
-        text=side["text"],
-        input_tokens=side["input_tokens"],
-        output_tokens=side["output_tokens"],
-        batch_latency_ms=side["latency_ms"],
-        finish_reason=side["finish_reason"],
-        match=match,
-        measures=measures,
+def _judged(judge: Judge, row: dict[str, Any], own: tags.Tags, side: str) -> SideRow:
+    made = row[side]
+    match, measures = judge.judge(
+        instruction=row["instruction"],
+        content=row["input"],
+        tags=own,
+        expected=row["expected"],
+        text=made["text"],
     )
+    return SideRow(match, measures, made["output_tokens"], made["latency_ms"], made["finish_reason"])
 
 
-def _side(made: Response) -> SideRow:
-    return SideRow(made.match, made.measures, made.output_tokens, made.batch_latency_ms, made.finish_reason)
-
-
-def _pairs(
-    run: GenerationRun, prompts: list[Prompt], made: dict[str, list[Response]], rows: list[PairRow]
-) -> Iterator[Pair]:
-    for prompt, first, second, row in zip(prompts, made["baseline"], made["candidate"], rows, strict=True):
-        yield Pair(
-            run=run,
-            prompt=prompt,
-            candidate_model=run.candidate,
-            baseline=first,
-            candidate=second,
-            score_change=score_change(row),
-        )
+def _responses(
+    run: GenerationRun,
+    model: ModelVersion,
+    batch: list[dict[str, Any]],
+    side: str,
+    judged: list[tuple[int, SideRow]],
+) -> list[int]:
+    return bulk_rows.insert(
+        Response,
+        {"run_id": run.pk, "model_id": model.pk, "sample": 0, "batch_size": None},
+        (
+            *("prompt_id", "text", "input_tokens", "match", "measures"),
+            *("output_tokens", "batch_latency_ms", "finish_reason"),
+        ),
+        [
+            (prompt, row[side]["text"], row[side]["input_tokens"], *found)
+            for row, (prompt, found) in zip(batch, judged, strict=True)
+        ],
+    )

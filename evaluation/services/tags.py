@@ -51,7 +51,9 @@ class Suggestion:
             if path in self._unfit or len(self._values) > _MOST_FIELDS:
                 continue
             text = _text(value)
-            found = self._values.setdefault(path, Counter())
+            found = self._values.get(path)
+            if found is None:
+                found = self._values[path] = Counter()
             if text is not None:
                 found[text] += 1
             if text is None or len(found) > _MOST_VALUES:

@@ -211,7 +211,7 @@ def _whole(cells: Cells, name: str) -> int | None:
 def _finish(cells: Cells, name: str) -> str:
     value = cells.get(name)
     if value in (None, ""):
-        return Response.FinishReason.UNKNOWN
+        return Response.FinishReason.UNKNOWN.value
     if value not in Response.FinishReason.values:
         raise RowError(f"`{name}` is one of {', '.join(Response.FinishReason.values)}, or left out.", name)
     return str(value)
