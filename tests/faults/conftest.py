@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,18 @@ def nursery() -> Iterator[str]:
 class Worker:
     """A worker process; what it logs is in `log`."""
 
-    def __init__(self, nursery: str, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, nursery: str, folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str
+    ) -> None:
         self.log = folder / f"worker-{len(list(folder.iterdir()))}.log"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.worker_process", *arguments],
+                [*prefix, sys.executable, "-m", "tests.faults.worker_process", *arguments],
                 cwd=services.ROOT,
                 env={
                     **os.environ,
-                    "NURSERY": nursery,
+                    # Its processes have their own view of the disks.
+                    "NURSERY": "" if prefix else nursery,
                     "TEST_DATABASE": str(connection.settings_dict["NAME"]),
                     "DJANGO_SETTINGS_MODULE": "ftplatform.settings",
                     **environment,
@@ -80,8 +83,8 @@ def start_worker(nursery: str, tmp_path: Path) -> Iterator[Callable[..., Worker]
     started: list[Worker] = []
     (tmp_path / "logs").mkdir()
 
-    def start(*arguments: str, **environment: str) -> Worker:
-        started.append(Worker(nursery, tmp_path / "logs", *arguments, **environment))
+    def start(*arguments: str, prefix: Sequence[str] = (), **environment: str) -> Worker:
+        started.append(Worker(nursery, tmp_path / "logs", *arguments, prefix=prefix, **environment))
         return started[-1]
 
     yield start

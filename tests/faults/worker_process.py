@@ -8,33 +8,14 @@ With `restart` it begins like the embedded site: no other worker lives, so what 
 import os
 import sys
 import time
-from typing import Any
 
-import django
-
-django.setup()
-
-from django.db import connections  # noqa: E402
-
-connections["default"].settings_dict["NAME"] = os.environ["TEST_DATABASE"]
-
-from ftplatform import queues  # noqa: E402
-from ftplatform.jobs import services as jobs  # noqa: E402
-from worker import runners, supervise, tasks  # noqa: E402
+import tests.faults.quickly  # noqa: F401
+from ftplatform import queues
+from ftplatform.jobs import services as jobs
+from worker import tasks
 
 # Nobody listens to the bell here: this worker looks by itself.
 queues.ring = lambda queue: None
-
-
-class QuickAttempt(supervise.Attempt):
-    """Starts the training out of the nursery; everything else is the real one."""
-
-    def __init__(self, claim: jobs.Claim, module: str, *others: Any) -> None:
-        quick = "tests.faults.quick" if module == "worker.ml.train" else module
-        super().__init__(claim, quick, *others)
-
-
-setattr(runners, "Attempt", QuickAttempt)  # noqa: B010 (runners does not export it)
 
 if __name__ == "__main__":
     if "restart" in sys.argv:

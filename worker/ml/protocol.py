@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -109,9 +109,10 @@ def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
     except Cancelled as cancelled:
         reporter.emit("cancelled", **{"step": 0, **cancelled.facts})
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
         code, message = _explain(error)
         reporter.emit("error", code=code, message=message)
+        with suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc(file=sys.stderr)
         return 1
     return 0
 
@@ -153,14 +154,13 @@ def _explain(error: Exception) -> tuple[str, str]:
     if _is_out_of_memory(error, text):
         return (
             "out_of_memory",
-            "The device ran out of memory; lower the batch size (raising gradient accumulation keeps the "
-            "same "
+            "The device ran out of memory; lower the batch size (raising gradient accumulation keeps the same "
             "effective batch), shorten max_length, or use 4-bit.",
         )
     if (
         isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     ) or "No space left" in text:
-        return "disk_full", "The disk is full; free some space and start again."
+        return "disk_full", "The disk is full; free some space and try again. What was saved before is kept."
     first_line = text.strip().splitlines()[0] if text.strip() else "no further detail"
     return (
         "internal",

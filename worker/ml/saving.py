@@ -37,7 +37,10 @@ def publish_checkpoint(attempt_folder: Path, step: int, facts: Mapping[str, Any]
         return {"step": step, **facts}
 
     target = checkpoints.target(attempt_folder, step)
-    publish(target, move)
+    try:
+        publish(target, move)
+    except OSError as error:
+        raise explain_failed_save(error, attempt_folder, step) or error from error
     shutil.rmtree(staged, ignore_errors=True)
     return target
 

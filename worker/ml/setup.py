@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import PrinterCallback
+
 from training.checkpoints import saved
 from worker.ml.adapters import adapter_config, load_adapter_weights, principal_start
 from worker.ml.batching import TrainingOrder
@@ -69,6 +71,8 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         peft_config=adapter_config(model, config),
         callbacks=[recorder],
     )
+    # It prints every step into the log of the attempt, which the recorder's events tell already.
+    trainer.remove_callback(PrinterCallback)
     # TRL makes a quantised model's adapter bf16, but a resumed one is loaded as fp32: in fp32 from the
     # start, an interrupted run equals an uninterrupted one bit for bit.
     for parameter in trainer.model.parameters():

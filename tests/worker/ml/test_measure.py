@@ -103,16 +103,17 @@ def test_of_a_long_row_the_beginning_and_the_answer_are_shown(tmp_path, cases):
 # --- Hostile templates ------------------------------------------------------------------------------------
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-HOSTILE = {
-    "endless loop": (LOOP, "template_too_slow"),
+HOSTILE: dict[str, tuple[str, set[str] | signal.Signals]] = {
+    "endless loop": (LOOP, {"template_too_slow"}),
     # Deaf to the interrupt while it multiplies; the second timer ends the process.
-    "huge number": ("{{ 9 ** 9 ** 9 }}", signal.SIGVTALRM),
-    "huge text": ("{{ 'a' * 200000000 }}", "template_too_large"),
-    "huge memory": ("{{ 'a' * 10 ** 11 }}", "template_too_large"),
-    "attributes": ("{{ messages.__class__.__mro__[1].__subclasses__() }}", "template_failed"),
+    "huge number": ("{{ 9 ** (9 ** 9) }}", signal.SIGVTALRM),
+    # Which limit it meets first depends on how busy the machine is.
+    "huge text": ("{{ 'a' * 200000000 }}", {"template_too_large", "template_too_slow"}),
+    "huge memory": ("{{ 'a' * 10 ** 11 }}", {"template_too_large"}),
+    "attributes": ("{{ messages.__class__.__mro__[1].__subclasses__() }}", {"template_failed"}),
     "sleeping in C": (
         "{{ ('a' * 30000000).split('a') | sort | length }}" + LOOP,
-        "template_too_slow",
+        {"template_too_slow"},
     ),
 }
 
@@ -130,7 +131,7 @@ def hostile_base(folder: Path, template: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_hostile_template_is_stopped_within_seconds(tmp_path, files, name):
-    template, code = HOSTILE[name]
+    template, ends = HOSTILE[name]
     base = hostile_base(tmp_path / "base", template)
     job = tmp_path / "job.json"
     splits = {split: str(files / f"{split}.jsonl") for split in ("train", "validation")}
@@ -143,10 +144,10 @@ def test_a_hostile_template_is_stopped_within_seconds(tmp_path, files, name):
         timeout=120,
     )
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    if isinstance(code, signal.Signals):
-        assert done.returncode == -code
+    if isinstance(ends, signal.Signals):
+        assert done.returncode == -ends
     else:
-        assert (done.returncode, events[-1]["code"]) == (1, code), done.stderr[-2000:]
+        assert done.returncode == 1 and events[-1]["code"] in ends, done.stderr[-2000:]
 
 
 def test_the_limit_is_five_seconds_of_a_single_render(monkeypatch):

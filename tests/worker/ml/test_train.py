@@ -88,7 +88,11 @@ def test_the_manifest_tells_where_the_adapter_comes_from(trained, files):
     facts = verify(target)
     assert facts["base"]["sha256"] == inspect_base(BASE)["sha256"]
     assert facts["template_hash"] == inspect_base(BASE)["template_hash"]
-    assert facts["datasets"]["train"] == {"rows": 32, "sha256": file_sha256(files / "train.jsonl")}
+    assert facts["datasets"]["train"] == {
+        "rows": 32,
+        "sha256": file_sha256(files / "train.jsonl"),
+        "dropped": {"rows": 0, "first": []},
+    }
     assert facts["quantisation"] == "nf4"
     assert facts["adapter"]["lora_b_max"] > 0
     assert facts["config"]["learning_rate"] == 0.01
