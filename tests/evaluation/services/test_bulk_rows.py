@@ -18,7 +18,7 @@ def insert(prompt_set, rows):
 
 def test_rows_are_those_that_objects_would_have_made_and_keys_come_in_their_order(monkeypatch):
     monkeypatch.setattr(bulk_rows, "_MOST_PARAMETERS", 20)
-    prompt_set = factories.prompt_set()
+    prompt_set = factories.prompt_set(factories.user())
     rows = [(f"k{n}", "Say “é”.", {"n": [n, None, True]}, {"a": 1} if n % 2 else None, {}) for n in range(11)]
     keys = insert(prompt_set, rows)
     stored = [Prompt.objects.get(pk=key) for key in keys]
@@ -27,7 +27,7 @@ def test_rows_are_those_that_objects_would_have_made_and_keys_come_in_their_orde
 
 
 def test_what_the_database_refuses_is_refused():
-    prompt_set = factories.prompt_set()
+    prompt_set = factories.prompt_set(factories.user())
     count = prompt_set.prompts.count()
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(prompt_set, [("twice", "a", "b", None, {})] * 2)
@@ -35,6 +35,6 @@ def test_what_the_database_refuses_is_refused():
 
 
 def test_no_rows_are_no_statement(django_assert_num_queries):
-    prompt_set = factories.prompt_set()
+    prompt_set = factories.prompt_set(factories.user())
     with django_assert_num_queries(0):
         assert insert(prompt_set, []) == []
