@@ -95,6 +95,7 @@ class Attempt:
         self._last_sign = time.monotonic()
         self._last_beat = 0.0
         self._kill_at: float | None = None
+        self._was_killed = False
         self._pace = Pace()
 
     def run(self) -> Outcome:
@@ -113,9 +114,18 @@ class Attempt:
                     self.on_event(batch)
                     run_log.append(self.run_log, run_log.tell(batch))
                 self._beat(outcome)
+            self._explain_silence(outcome)
             return outcome
         finally:
             self._kill()
+
+    def _explain_silence(self, outcome: Outcome) -> None:
+        """Nobody but us ends a child with SIGKILL, except the system when memory runs out."""
+        if outcome.code != "worker_crashed" or outcome.status != Job.Status.FAILED or self._was_killed:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._child.wait(5) == -signal.SIGKILL:
+                outcome.message = "The worker process was killed from outside (as when memory runs out)"
 
     def _read(self) -> None:
         assert self._child.stdout is not None  # noqa: S101 (Popen was given a pipe)
@@ -199,6 +209,7 @@ class Attempt:
 
         Processes that it started in sessions of their own end with it or, at the latest, with their stdin.
         """
+        self._was_killed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()

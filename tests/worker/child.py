@@ -38,7 +38,9 @@ def main() -> None:
         time.sleep(600)
     if job.get("garbage"):
         sys.stdout.write("not json\n")
-    sys.exit(job.get("status", 0))
+    if (status := job.get("status", 0)) < 0:
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -197,6 +197,7 @@ def test_the_run_log_tells_the_story_and_the_child_gets_no_secrets(claim, attemp
 def test_a_child_that_dies_without_a_word_failed(attempt, job):
     outcome = attempt(**job).run()
     assert (outcome.status, outcome.code) == (Job.Status.FAILED, "worker_crashed")
+    assert ("killed from outside" in outcome.message) == (job.get("status") == -9)
 
 
 def test_the_childs_own_explanation_is_kept(attempt):
