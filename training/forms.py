@@ -46,6 +46,14 @@ class DownloadForm(forms.Form):
     )
 
 
+class ExternalModelForm(forms.Form):
+    prefix = "external"
+    name = forms.CharField(
+        max_length=100,
+        help_text="How people will call it; the operator's file of endpoints uses this name too.",
+    )
+
+
 class StageForm(forms.Form):
     stage = forms.ChoiceField(choices=ModelVersion.Stage.choices, label="New stage")
     reason = forms.CharField(

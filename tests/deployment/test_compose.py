@@ -62,7 +62,7 @@ def test_no_secret_has_a_default():
         "REDIS_PASSWORD",
         "ALLOWED_HOSTS",
     }
-    assert {name for name, kind in asked.items() if kind != "?"} == {"PORT"}
+    assert {name for name, kind in asked.items() if kind != "?"} == {"PORT", "GENERATION_ENDPOINTS_FILE"}
 
 
 def test_everything_waits_for_the_migration():

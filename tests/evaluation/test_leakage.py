@@ -1,6 +1,9 @@
 """Prompts that were trained on: found, refused, and with a reason used and shown."""
 
+import json
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from evaluation import compared
@@ -122,3 +125,24 @@ def test_the_real_split_of_banking77_leaks(shared_data, django_db_setup):
     plain = {" ".join(row["input"]["query"].casefold().split()) for row in train[1:]}
     assert found.exact == sum(" ".join(row["input"]["query"].casefold().split()) in plain for row in test) > 0
     assert found.near > found.exact
+
+
+def test_the_command_checks_against_a_dataset_and_tags_as_the_page_does(trained, tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    rows = [question(QUESTION.format(3)) | {"expected": {"decision": "Yes"}}]
+    rows[0]["input"]["tier"] = "gold"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def import_prompts(*options):
+        call_command("import_prompts", file, "--name", "set", "--tags", "tier", *options)
+
+    with pytest.raises(CommandError, match="No dataset is called shirts"):
+        import_prompts("--against", "shirts")
+    for named in ("shoes", "shoes v1"):
+        with pytest.raises(CommandError, match="train"):
+            import_prompts("--against", named)
+    assert not PromptSet.objects.exists()
+    import_prompts("--against", "shoes v1", "--leakage-reason", "On purpose.")
+    made = PromptSet.objects.get()
+    assert made.prompts.get().tags["tier"] == "gold"
+    assert LeakageCheck.objects.get(prompt_set=made).reason == "On purpose."

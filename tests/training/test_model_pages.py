@@ -297,3 +297,14 @@ def test_the_api_sends_archives_to_admins_alone(client, admin, adapter):
     assert len(opened(api.get(f"model-exports/{adapter.pk}/reproduction/?rows=1")).namelist()) == 8
     manager = Api(client, factories.user("manager"))
     assert manager.get(f"model-exports/{adapter.pk}/files/").status_code == 403
+
+
+def test_an_external_system_is_registered_by_its_name(client, admin):
+    new = reverse("training:model_new")
+    assert "An external system" in client.get(new).content.decode()
+    client.post(new, {"external-name": "vendor A"})
+    made = ModelVersion.objects.get()
+    assert (made.name, made.kind) == ("vendor A", "external")
+    factories.base_model(admin, name="tiny")
+    refused = client.post(new, {"external-name": "tiny"})
+    assert refused.status_code == 400 and "already called tiny" in refused.content.decode()

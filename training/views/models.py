@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.forms import Form
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,7 +18,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.zip_stream import attachment
 from training import selectors
-from training.forms import BaseModelForm, DownloadForm, LicenceForm, StageForm
+from training.forms import BaseModelForm, DownloadForm, ExternalModelForm, LicenceForm, StageForm
 from training.models import ModelVersion
 from training.services import exports, merges, model_jobs
 from training.services import model_card as cards
@@ -44,21 +45,26 @@ def models(request: StaffRequest) -> HttpResponse:
 @roles(*AdminOnly)
 @require_http_methods(["GET", "POST"])
 def model_new(request: StaffRequest) -> HttpResponse:
-    """Two forms: a folder that is there, or a model of the hub; a POST says which by its fields."""
-    hub = "hub-name" in request.POST
-    form = BaseModelForm(None if hub else request.POST or None)
+    """Three forms: a folder that is there, a model of the hub, an external system; a POST says which by its fields."""
+    hub, external = "hub-name" in request.POST, "external-name" in request.POST
+    form = BaseModelForm(None if hub or external else request.POST or None)
     download = DownloadForm(request.POST if hub else None)
-    if request.method == "POST" and (download if hub else form).is_valid():
-        made = _download(request, download) if hub else _register(request, form)
-        if made is not None:
-            return made
-    context = {"form": form, "download": download, "downloads_allowed": settings.HUB_DOWNLOADS}
+    system = ExternalModelForm(request.POST if external else None)
+    sent, act = (download, _download) if hub else (system, _external) if external else (form, _register)
+    if request.method == "POST" and sent.is_valid() and (made := act(request, sent)) is not None:
+        return made
+    context = {
+        "form": form,
+        "download": download,
+        "external": system,
+        "downloads_allowed": settings.HUB_DOWNLOADS,
+    }
     return render(
         request, "training/model_new.html", context, status=400 if request.method == "POST" else 200
     )
 
 
-def _register(request: StaffRequest, form: BaseModelForm) -> HttpResponse | None:
+def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
         model = model_services.register_base(user=request.user, **form.cleaned_data)
     except DomainError as error:
@@ -67,7 +73,16 @@ def _register(request: StaffRequest, form: BaseModelForm) -> HttpResponse | None
     return redirect("training:model", pk=model.pk)
 
 
-def _download(request: StaffRequest, form: DownloadForm) -> HttpResponse | None:
+def _external(request: StaffRequest, form: Form) -> HttpResponse | None:
+    try:
+        model = model_services.register_external(user=request.user, **form.cleaned_data)
+    except DomainError as error:
+        form.add_error("name", error.detail)
+        return None
+    return redirect("training:model", pk=model.pk)
+
+
+def _download(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
         model_jobs.request_download(user=request.user, **form.cleaned_data)
     except DomainError as error:

@@ -6,9 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from evaluation.services import prompts
+from ftplatform.accounts.models import User
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
+from training import selectors as training
 from training.management.commands.import_dataset import add_file_arguments, explain, mapping_of
+from training.models import Dataset
 
 
 class Command(BaseCommand):
@@ -17,20 +20,55 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_file_arguments(parser)
         parser.add_argument("--limit", type=int, help="At most so many rows, from the top.")
+        parser.add_argument(
+            "--tags",
+            default="",
+            help="Input fields that become tags, comma-separated, e.g. issue_type,customer.tier; unless told, those "
+            "with few values.",
+        )
+        parser.add_argument(
+            "--against",
+            default="",
+            metavar="DATASET",
+            help="Refuse prompts that this dataset trains on: its name (the newest version) or, as on the pages, "
+            "'name v2'.",
+        )
+        parser.add_argument(
+            "--leakage-reason",
+            default="",
+            help="Why prompts that were trained on are used all the same; it stands beside the results.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        user = acting_admin()
+        against = _dataset(user, options["against"]) if options["against"] else None
         try:
             with options["file"].open("rb") as file:
                 made = prompts.from_file(
-                    user=acting_admin(),
+                    user=user,
                     name=options["name"],
                     file=file,
                     source_name=options["file"].name,
                     mapping=mapping_of(options),
                     limit=options["limit"],
+                    tag_fields=[name.strip() for name in options["tags"].split(",") if name.strip()] or None,
+                    against=against,
+                    leakage_reason=options["leakage_reason"],
                 )
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except DomainError as error:
             raise explain(error) from error
         self.stdout.write(f"{made.name}: {made.size} prompts ({made.pk})")
+
+
+def _dataset(user: User, said: str) -> Dataset:
+    """The dataset called `said`: its newest version, or the one that ends the name as in `cases v2`."""
+    known = training.datasets(user=user)
+    name, _, version = said.rpartition(" v")
+    found = known.filter(name=said).order_by("-version").first()
+    if found is None and version.isdecimal():
+        found = known.filter(name=name, version=int(version[:9])).first()
+    if found is None:
+        raise CommandError(f"No dataset is called {said}; see the page of datasets.")
+    return found
