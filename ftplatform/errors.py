@@ -29,6 +29,8 @@ class DomainError(Exception):
         self.problems = list(problems)
         # Further members of the problem document (RFC 9457, 3.2), such as what may be done about it.
         self.extra: dict[str, Any] = {}
+        # Seconds after which the same request may succeed.
+        self.retry_after: int | None = None
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -63,6 +65,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             headers["Retry-After"] = str(int(wait) + 1)
     else:
         return None
+    if domain.retry_after is not None:
+        headers["Retry-After"] = str(domain.retry_after)
     return Response(domain.document(), status=domain.status, content_type=PROBLEM_TYPE, headers=headers)
 
 

@@ -6,6 +6,7 @@ side was drawn when the campaign opened, so every pair stays balanced within one
 concurrent reviewers from bumping into those constraints. Quality items take no slot of any pair.
 """
 
+import math
 import secrets
 from datetime import timedelta
 from uuid import UUID
@@ -122,18 +123,25 @@ def _hourly_room(reviewer: Reviewer, live: int) -> bool:
     cap = reviewer.campaign.max_per_hour
     if cap is None:
         return True
-    hour_ago = timezone.now() - timedelta(hours=1)
-    recent = Rating.objects.filter(assignment__reviewer=reviewer, submitted_at__gt=hour_ago).count()
-    if recent + live < cap:
+    recent = Rating.objects.filter(
+        assignment__reviewer=reviewer, submitted_at__gt=timezone.now() - timedelta(hours=1)
+    )
+    times = list(recent.order_by("submitted_at").values_list("submitted_at", flat=True))
+    if len(times) + live < cap:
         return True
     if live:
         return False
-    raise DomainError(
+    # There is room again as soon as fewer than the cap lie within an hour.
+    wait = times[len(times) - cap] + timedelta(hours=1) - timezone.now()
+    minutes = max(1, math.ceil(wait.total_seconds() / 60))
+    error = DomainError(
         "hourly_cap",
-        f"You have rated {recent:,} pairs within an hour, which is as many as this review takes from one person. "
-        "Please go on later.",
+        f"You have rated {len(times):,} pairs within an hour, which is as many as this review takes from one person. "
+        f"Please go on in {minutes} minute{'s' if minutes > 1 else ''}; everything you sent is stored.",
         status=429,
     )
+    error.retry_after = max(1, math.ceil(wait.total_seconds()))
+    raise error
 
 
 def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: bool, live: int) -> Assignment:

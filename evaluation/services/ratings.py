@@ -191,9 +191,11 @@ def _retake(assignment: Assignment) -> None:
     """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too."""
     reviewer = assignment.reviewer
     cap = reviewer.campaign.max_per_reviewer
-    if cap is not None and Rating.objects.filter(assignment__reviewer=reviewer, kind="real").count() >= cap:
+    # What they have in hand instead counts as well: it will be rated too.
+    holding = reviewer.assignments.filter(item__kind="real", status__in=Assignment.HOLDING)
+    if cap is not None and assignment.item.kind == "real" and holding.count() >= cap:
         raise DomainError(
-            "cap_reached", "You have rated as many pairs as one reviewer may; this one is not counted."
+            "cap_reached", "You have been given as many pairs as one reviewer may; this one is not counted."
         )
     if not take_again(assignment):
         raise DomainError(

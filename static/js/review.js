@@ -61,14 +61,22 @@ async function fetchAhead() {
 }
 
 // The next pair cannot be had.
-function refuse({ status, body }) {
+function refuse({ status, body, wait }) {
   const again = button(word("retry"), () => next());
   if (status === 401 || status === 403) signedOut(false);
   else if (body.code === "campaign_closed") closed("closed");
   else if (body.code === "practice_first") practise(() => next());
   else if (body.code === "campaign_paused") panel("paused", word("paused_next"), again);
-  else if (body.code === "hourly_cap") panel("hourly", word("hourly"), again);
+  else if (body.code === "hourly_cap") hourly(wait, again);
   else panel("failed", word("failed"), again);
+}
+
+// Says when to come back, and goes on by itself then; it is shown without seconds, so a minute is added.
+function hourly(wait, again) {
+  const clockTime = { hour: "numeric", minute: "2-digit" };
+  const time = new Date(Date.now() + wait * 1000 + 60_000).toLocaleTimeString(document.documentElement.lang, clockTime);
+  retry.later(() => next(), wait);
+  panel("hourly", word("hourly", { time }), again);
 }
 
 const closed = (name) => panel(name, word(name), el("a", { class: "button", href: settings.done }, word("closed_link")));

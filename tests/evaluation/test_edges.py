@@ -156,6 +156,35 @@ def test_the_cap_holds_for_late_ratings_too(owner):
     assert caught.value.code == "cap_reached"
 
 
+def test_a_late_rating_beside_a_pair_in_hand_does_not_exceed_the_cap(owner):
+    campaign = factories.campaign(owner, pairs=2, overlap=1, max_per_reviewer=1)
+    reviewer = factories.reviewer(campaign)
+    late = factories.lease(reviewer)
+    expire(late)
+    in_hand = factories.lease(reviewer)
+    assert in_hand.pk != late.pk
+    with pytest.raises(DomainError) as caught:
+        ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
+    assert caught.value.code == "cap_reached"
+    rate(reviewer)
+    assert Rating.objects.count() == 1
+
+
+def test_the_hourly_cap_says_when_there_is_room_again(client, owner):
+    campaign = factories.campaign(owner, pairs=4, overlap=1, max_per_hour=2)
+    reviewer, token = invitations.join(code=campaign.invites.get().code)
+    rate(reviewer, 2)
+    first = Rating.objects.earliest("pk")
+    Rating.objects.filter(pk=first.pk).update(submitted_at=timezone.now() - timedelta(minutes=50))
+    path, sent = f"/api/v1/campaigns/{campaign.pk}/assignments/next", {"Authorization": f"Reviewer {token}"}
+    answer = client.post(path, headers=sent)
+    assert answer.status_code == 429 and answer.json()["code"] == "hourly_cap"
+    assert 590 <= int(answer["Retry-After"]) <= 600
+    assert "in 10 minutes" in answer.json()["detail"]
+    Rating.objects.filter(pk=first.pk).update(submitted_at=timezone.now() - timedelta(hours=1))
+    assert client.post(path, headers=sent).status_code == 200
+
+
 # --- looks -------------------------------------------------------------------------------------------------
 
 
