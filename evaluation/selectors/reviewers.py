@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import Http404
 
@@ -23,6 +24,7 @@ from evaluation.stats.reviewers import (
 )
 
 _PREFERENCE = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": BOTH_BAD}
+_MANY = 10_000
 _SWAPPED = {"left": "right", "right": "left"}
 
 
@@ -48,6 +50,17 @@ def quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
     """Figures and flags by the reviewer's primary key; nothing in them depends on which side is the candidate's."""
     found = reviewer_quality(work(campaign), QualityRules())
     return {int(one.reviewer): one for one in found}
+
+
+def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
+    """The same for a page, up to a minute old where there are so many ratings that reading them all takes seconds."""
+    key = f"reviewer-quality:{campaign.pk}"
+    found: dict[int, ReviewerQuality] | None = cache.get(key)
+    if found is None:
+        found = quality(campaign)
+        if sum(one.n_ratings for one in found.values()) > _MANY:
+            cache.set(key, found, timeout=60)
+    return found
 
 
 def work(campaign: Campaign) -> ReviewerWork:

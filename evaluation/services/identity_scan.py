@@ -78,13 +78,13 @@ _SHORTEST_NAME = 4  # a model called "a" would hold back every pair
 
 def run(*, campaign: Campaign) -> int:
     """Scan every pair that the campaign may draw; returns how many await a decision. Decisions already made stay."""
-    pattern = _pattern(telling_words(campaign))
+    telling = telling_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
     pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate, sample=0)
     rows = pairs.values_list("pk", "baseline__text", "candidate__text")
     found: list[IdentityHit] = []
     for pk, *texts in rows.iterator(chunk_size=1000):
-        words = [match.group().casefold() for text in texts for match in pattern.finditer(text)]
+        words = [word for text in texts for word in _said(text, telling)]
         if words and pk not in decided:
             found.append(IdentityHit(campaign=campaign, pair_id=pk, words=sorted(set(words))))
     with transaction.atomic():
@@ -103,6 +103,17 @@ def telling_words(campaign: Campaign) -> list[str]:
             names.add(model.run.name)
     own = sorted(name.strip().casefold() for name in names if len(name.strip()) >= _SHORTEST_NAME)
     return [*FAMILIES, *ORGANISATIONS, *SELF_DESCRIPTIONS, *ERRORS, *own]
+
+
+def _said(text: str, telling: Iterable[str]) -> list[str]:
+    """The telling words in a text, as it writes them but in small letters.
+
+    Trying every word at every letter takes milliseconds a text; nearly all texts contain none, which a plain search
+    tells a hundred times faster. Folded so that it finds whatever the pattern's disregard of case finds.
+    """
+    folded = text.casefold().replace("i\u0307", "i").replace("ı", "i")
+    within = [word for word in telling if word in folded]
+    return [match.group().casefold() for match in _pattern(within).finditer(text)] if within else []
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:

@@ -39,7 +39,7 @@ def _page(
 ) -> HttpResponse:
     """The page, with a form that has complaints in place of the empty one."""
     page = Paginator(reviewers.table(campaign), PAGE).get_page(request.GET.get("page"))
-    flags = reviewers.quality(campaign)
+    flags = reviewers.recent_quality(campaign)
     links = campaign.invites.filter(email="").order_by("-pk")[:20]
     context = {
         "campaign": campaign,

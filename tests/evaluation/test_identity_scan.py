@@ -116,3 +116,20 @@ def test_looks_before_the_close_are_on_record_and_later_ones_are_not(owner):
     looks.note(report=Report(campaign=campaign, look=2), user=owner)
     noted = AuditEntry.objects.filter(action="report.read_before_close")
     assert [entry.details["look"] for entry in noted] == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "QWEN2.5 here",
+        "I am M\u0130STRAL",
+        "m\u0131stral",
+        "As an A\u0130 language model",
+        "\u212awen? No: qwen",
+    ],
+)
+def test_words_are_found_however_they_are_capitalised(text):
+    """What a regular expression without regard to case would find, the quick search before it finds as well."""
+    words = [*identity_scan.FAMILIES, *identity_scan.SELF_DESCRIPTIONS]
+    whole = [match.group().casefold() for match in identity_scan._pattern(words).finditer(text)]
+    assert whole and identity_scan._said(text, words) == whole
