@@ -90,6 +90,10 @@ JOB_RECOVERY_SECONDS = env.integer("JOB_RECOVERY_SECONDS", 30, minimum=1)
 JOB_MAX_ATTEMPTS = env.integer("JOB_MAX_ATTEMPTS", 3, minimum=1)
 JOB_CANCEL_GRACE_SECONDS = env.integer("JOB_CANCEL_GRACE_SECONDS", 60, minimum=1)
 
+# --- MLflow: an optional copy of what training runs measure -------------------------------------------------
+MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
+MLFLOW_EXPERIMENT = env.text("MLFLOW_EXPERIMENT", "ftplatform")
+
 # --- Redis: a doorbell, never the truth -------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "")
 REDIS_SOCKET = env.socket(VAR_DIR / "valkey.sock")

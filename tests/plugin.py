@@ -20,6 +20,7 @@ OURS = (
     *(
         "ALLOWED_HOSTS",
         "GENERATION_ENDPOINTS_FILE",
+        "MLFLOW_TRACKING_URI",
         "CSRF_TRUSTED_ORIGINS",
         "BEHIND_PROXY",
         "LOG_LEVEL",

@@ -13,7 +13,7 @@ from ftplatform.jobs.models import Job
 from training import checkpoints, model_folder
 from training.artefacts import ArtefactError, verify
 from training.services import merges, models, runs
-from worker import generation
+from worker import generation, tracking
 from worker.supervise import Attempt, Event, Outcome
 
 log = logging.getLogger(__name__)
@@ -79,9 +79,13 @@ def _train(claim: jobs.Claim) -> Outcome:
         "config": run.config,
         "resume_from": str(start.checkpoint) if start.checkpoint else None,
     }
-    outcome = Attempt(
-        claim, "worker.ml.train", job, folder, lambda events: _store_training(claim, events)
-    ).run()
+    with tracking.mirrored(run, lambda message: jobs.note(claim, message)) as mirror:
+
+        def take(events: list[Event]) -> None:
+            _store_training(claim, events)
+            mirror(events)
+
+        outcome = Attempt(claim, "worker.ml.train", job, folder, take).run()
     if outcome.status == Job.Status.SUCCEEDED:
         artefact = Path(outcome.done["artefact"])
         facts = verify(artefact)
