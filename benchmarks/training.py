@@ -1,15 +1,18 @@
 """Our whole training path against a bare TRL script: same base, rows and settings, same machine, taking turns.
 
     python -m benchmarks.training                           the toy base on this machine
+    python -m benchmarks.training --quick                   the same in a few minutes: fewer rows, one round
     python -m benchmarks.training --shape qwen2.5-1.5b      random weights of that shape; needs a GPU
 
 For each scenario three commands run in turn: the bare script, ours with the same padded batches, and ours with its
 default batches. Speed is tokens over the time within steps, so start-up and validation do not enter it; they have
-figures of their own. The first two steps of each run are left out as warm-up.
+figures of their own. The first two steps of each run are left out as warm-up. The processor's seconds are told beside
+the clock's, because other work on the machine changes them little.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -61,30 +64,43 @@ def measure(scenario: Scenario, command: str, folder: Path) -> dict[str, float]:
         )
     assert process.stdout is not None
     # The bare script's trainer prints its own logs too.
-    told = ((time.monotonic() - began, line) for line in process.stdout if line.startswith(b'{"event"'))
-    events = [(at, json.loads(line)) for at, line in told]
-    if process.wait() != 0 or events[-1][1]["event"] != "done":
+    told = (
+        (time.monotonic() - began, processor_seconds(process.pid), line)
+        for line in process.stdout
+        if line.startswith(b'{"event"')
+    )
+    events = [(at, used, json.loads(line)) for at, used, line in told]
+    if process.wait() != 0 or events[-1][2]["event"] != "done":
         raise SystemExit(f"{command} failed:\n{(folder / 'log').read_text()[-3000:]}")
     return _figures(events)
 
 
-def _figures(events: list[tuple[float, dict[str, Any]]]) -> dict[str, float]:
-    steps = [(at, event) for at, event in events if event["event"] == "step"]
-    before = steps[WARM_UP - 1][1]["tokens"]
-    timed = [event for _, event in steps[WARM_UP:]]
+def processor_seconds(pid: int) -> float:
+    """What all threads of a living process have used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _figures(events: list[tuple[float, float, dict[str, Any]]]) -> dict[str, float]:
+    steps = [each for each in events if each[2]["event"] == "step"]
+    first, last = steps[WARM_UP - 1], steps[-1]
+    before = first[2]["tokens"]
+    timed = [event for _, _, event in steps[WARM_UP:]]
     seconds = 0.0
     for event in timed:
         # Ours reports the speed of each step, the bare script its seconds.
         speed = event.get("tokens_per_second")
         seconds += (event["tokens"] - before) / speed if speed else event["seconds"]
         before = event["tokens"]
-    done = events[-1][1]
+    done = events[-1][2]
+    tokens = last[2]["tokens"] - first[2]["tokens"]
     return {
-        "tokens_per_second": (timed[-1]["tokens"] - steps[WARM_UP - 1][1]["tokens"]) / seconds,
+        "tokens_per_second": tokens / seconds,
+        "tokens_per_processor_second": tokens / (last[1] - first[1]),
         "seconds_to_first_step": steps[0][0],
-        "seconds_after_last_step": events[-1][0] - steps[-1][0],
+        "seconds_after_last_step": events[-1][0] - last[0],
         "peak_memory_bytes": done.get("peak_memory_bytes") or done["facts"]["peak_memory_bytes"],
-        "final_loss": steps[-1][1]["loss"],
+        "final_loss": last[2]["loss"],
     }
 
 
@@ -123,8 +139,11 @@ def main() -> None:
     parser.add_argument("--shape", choices=["toy", "qwen2.5-1.5b"], default="toy")
     parser.add_argument("--rows", type=int, default=160, help="of the toy scenarios")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="64 rows, one round")
     parser.add_argument("--output", type=Path, default=ROOT / "var" / "bench" / "training.json")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rows, arguments.rounds = 64, 1
     results: dict[str, Any] = {
         "machine": platform.processor() or platform.machine(),
         "shape": arguments.shape,
@@ -154,10 +173,15 @@ def compare(scenario: Scenario, folder: Path, rounds: int, shape: str) -> dict[s
             for ours, bare in zip(measured, runs["bare TRL"], strict=True)
         ]
         found[command]["speed_against_bare"] = statistics.median(against)
+        found[command]["work_against_bare"] = statistics.median(
+            bare["tokens_per_processor_second"] / ours["tokens_per_processor_second"]
+            for ours, bare in zip(measured, runs["bare TRL"], strict=True)
+        )
         figures = found[command]
         print(
             f"{scenario.name}, {command}: {figures['tokens_per_second']:,.0f} tokens/s "
-            f"({figures['speed_against_bare']:.2f} times the bare script), first step after "
+            f"({figures['speed_against_bare']:.2f} times the bare script, "
+            f"{figures['work_against_bare']:.2f} times its processor time for a token), first step after "
             f"{figures['seconds_to_first_step']:.1f} s, {figures['seconds_after_last_step']:.1f} s after the last, "
             f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB at most",
             flush=True,
