@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CANDIDATE = "Tuned reply."  # how the made-up texts of one side begin, so that a client can tell what it saw
-SCORES = {name: {"left": 7, "right": 5} for name in ("empathy", "helpfulness", "professionalism")}
+SCORES = {
+    name: {"left": 7, "right": 5} for name in ("empathy", "helpfulness", "professionalism", "satisfaction")
+}
 PREFERENCES = ("left", "right", "tie", "both_bad")
 
 
