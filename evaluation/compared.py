@@ -4,9 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models import F, Q, QuerySet
 from django.http import Http404
 
 from evaluation import selectors
@@ -15,7 +13,7 @@ from evaluation.comparison.stream import TimingRow, stream_figures
 from evaluation.matching import printable
 from evaluation.matching.difference import differences
 from evaluation.matching.match import Match
-from evaluation.models import Comparison, FieldChange, GenerationRun, LeakageCheck, Pair, Response
+from evaluation.models import Comparison, FieldChange, GenerationRun, LeakageCheck, Pair, PromptTag, Response
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.models import ModelVersion, TrainingRun
@@ -150,17 +148,16 @@ def pairs(
     if field:
         if change == "same":
             raise DomainError("unknown_filter", "Of a field, change is worse or better.", status=400)
-        rows = FieldChange.objects.filter(pair=OuterRef("pk"), comparison__run=run, field=field)
-        found = found.filter(Exists(rows.filter(change=1 if change == "better" else -1)))
+        rows = FieldChange.objects.filter(comparison__run=run, comparison__candidate=candidate, field=field)
+        found = found.filter(pk__in=rows.filter(change=1 if change == "better" else -1).values("pair"))
     elif change:
         found = found.filter(CHANGES[change])
     if tag:
         name, sign, value = tag.partition(":")
         if not sign:
             raise DomainError("unknown_filter", "A tag is given as name:value.", status=400)
-        found = found.alias(tagged=Cast(KeyTextTransform(name, "prompt__tags"), TextField())).filter(
-            tagged=value
-        )
+        tagged = PromptTag.objects.filter(prompt_set=run.prompt_set_id, name=name[:200], value=value)
+        found = found.filter(prompt__in=tagged.values("prompt"))
     return found.order_by(F("score_change").asc(nulls_last=True), "pk") if order == "worst" else found
 
 

@@ -16,6 +16,8 @@ from evaluation.models import GenerationRun, Pair
 from evaluation.services import pair_imports
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import StaffViewSet, parse, signed_in
+from ftplatform.api.lists import Pagination
+from ftplatform.key_pages import KeyPaginator
 from training.models import ModelVersion
 
 _FILTERS = ("change", "field", "tag", "order")
@@ -36,6 +38,10 @@ class PairsImportSerializer(serializers.Serializer[GenerationRun]):
     file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
     baseline = serializers.CharField(max_length=100)
     candidate = serializers.CharField(max_length=100)
+
+
+class _PairPages(Pagination):
+    django_paginator_class = KeyPaginator
 
 
 class ComparisonActions(StaffViewSet):
@@ -66,8 +72,9 @@ class ComparisonActions(StaffViewSet):
         user, run, candidate = self._compared(pk)
         filters = {name: request.query_params.get(name, "") for name in _FILTERS}
         found = compared.pairs(user=user, run=run, candidate=candidate, **filters)
-        page = self.paginate_queryset(found)
-        return self.get_paginated_response([_line(pair) for pair in page or ()])
+        pages = _PairPages()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response([_line(pair) for pair in page or ()])
 
     @extend_schema(responses={200: OpenApiResponse(description="The pair in full")})
     @action(detail=True, methods=["get"], url_path="pairs/<int:pair>")

@@ -13,7 +13,7 @@ from evaluation.models.pairs import (
     RunCandidate,
     Timing,
 )
-from evaluation.models.prompts import LeakageCheck, Prompt, PromptSet
+from evaluation.models.prompts import LeakageCheck, Prompt, PromptSet, PromptTag
 from evaluation.models.ratings import Draft, Rating, Remark, Revision, TunedGuess
 from evaluation.models.reports import Report
 from evaluation.models.rubrics import Rubric, RubricVersion
@@ -33,6 +33,7 @@ __all__ = [
     "Pair",
     "Prompt",
     "PromptSet",
+    "PromptTag",
     "Rating",
     "Remark",
     "Report",

@@ -49,6 +49,19 @@ class Prompt(models.Model):
         constraints = [models.UniqueConstraint(fields=["prompt_set", "key"], name="prompt_key")]
 
 
+class PromptTag(models.Model):
+    """One of a prompt's tags as a row, so that pairs are found by it; `Prompt.tags` has them all."""
+
+    prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="+")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+    value = models.CharField(max_length=60)
+
+    class Meta:
+        indexes = [models.Index(fields=["prompt_set", "name", "value", "prompt"], name="prompt_tag_list")]
+        constraints = [models.UniqueConstraint(fields=["prompt", "name"], name="prompt_tag_once")]
+
+
 class LeakageCheck(models.Model):
     """Whether prompts stand, exactly or nearly, in the rows that a dataset trains on. A finding that was overridden
     keeps its reason."""

@@ -196,6 +196,7 @@ def _store(
             for row, own in zip(batch, tagged, strict=True)
         ],
     )
+    tags.store(run.prompt_set, zip(prompts, tagged, strict=True))
     rows = [
         PairRow(prompt, own, *(_judged(judge, row, own, side) for side in _SIDES))
         for prompt, row, own in zip(prompts, batch, tagged, strict=True)

@@ -141,10 +141,11 @@ def create(
                 leakage.store(
                     user=user, prompt_set=prompt_set, dataset=against, finding=finding, reason=leakage_reason
                 )
-            Prompt.objects.bulk_create(
-                (prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True)),
+            stored = Prompt.objects.bulk_create(
+                (_prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True)),
                 batch_size=_BATCH,
             )
+            tags.store(prompt_set, ((prompt.pk, prompt.tags) for prompt in stored))
             audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(rows))
             return prompt_set
     except IntegrityError:
@@ -153,7 +154,7 @@ def create(
         raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None
 
 
-def prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> Prompt:
+def _prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> Prompt:
     """A row as a prompt that is not stored yet."""
     return Prompt(
         prompt_set=prompt_set,

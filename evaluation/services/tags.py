@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from evaluation.models import PromptSet, PromptTag
+from evaluation.services import bulk_rows
 from ftplatform.errors import DomainError
 
 LENGTH = "length"
@@ -82,6 +84,16 @@ def of_row(row: Row, fields: Sequence[str]) -> Tags:
     found |= {path: text for path in fields if (text := _text(leaves.get(path))) is not None}
     own: Tags = row.get("tags", {})
     return found | own
+
+
+def store(prompt_set: PromptSet, prompts: Iterable[tuple[int, Tags]]) -> None:
+    """Keep the tags of stored prompts, by their keys, as the rows by which pairs are found."""
+    rows = [
+        (prompt, *row)
+        for prompt, own in prompts
+        for row in {name[:200]: value for name, value in own.items()}.items()
+    ]
+    bulk_rows.insert(PromptTag, {"prompt_set_id": prompt_set.pk}, ("prompt_id", "name", "value"), rows)
 
 
 def _require_known(rows: Sequence[Row], fields: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -17,6 +16,7 @@ from evaluation.models import GenerationRun, Pair
 from evaluation.services.exports.document import standalone
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.csv_export import csv_response
+from ftplatform.key_pages import KeyPaginator
 
 PAGE = 25
 _FILTERS = ("change", "field", "tag", "order")
@@ -52,7 +52,7 @@ def context(request: StaffRequest, run: GenerationRun) -> dict[str, Any]:
         "filtered": any(filters.values()),
         "changes": _CHANGES,
         "exports": _EXPORTS,
-        "page_obj": Paginator(pairs, PAGE).get_page(request.GET.get("page")),
+        "page_obj": KeyPaginator(pairs, PAGE).get_page(request.GET.get("page")),
         "shown": charts.shown(found) if found else None,
     }
 

@@ -1,0 +1,18 @@
+"""Pages of long lists: rows before the page are skipped by their keys, so that no joined row of theirs is ever read."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+
+class KeyPaginator(Paginator):  # type: ignore[type-arg]
+    """A paginator of a queryset of rows (not of values) with `select_related` or a costly order."""
+
+    def page(self, number: int | str) -> "Page[Any]":
+        found = super().page(number)
+        keys = list(cast(QuerySet[Any], found.object_list).values_list("pk", flat=True))
+        rows = cast(QuerySet[Any], self.object_list).order_by().in_bulk(keys)
+        found.object_list = cast(Sequence[Any], [rows[key] for key in keys if key in rows])
+        return found
