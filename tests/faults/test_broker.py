@@ -1,0 +1,137 @@
+"""A broker that forgets everything, dies, or repeats itself: the database decides, and every job runs once."""
+
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from celery import Celery
+from django.db import connection
+
+from ftplatform import queues
+from ftplatform.embedded import broker, commands
+from ftplatform.jobs.models import Job, JobEvent
+from tests import services
+from training.models import ModelVersion, StepMetric, TrainingRun
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+class Site:
+    """A broker that can be killed and started again, and Celery nodes as the embedded site starts them."""
+
+    def __init__(self, stack: ExitStack, folder: Path, nursery: str, artefacts: Path) -> None:
+        self.stack, self.folder = stack, folder
+        self.broker: ExitStack = ExitStack()
+        self.environment = {
+            **os.environ,
+            "VAR_DIR": str(folder),
+            "ARTEFACT_DIR": str(artefacts),
+            "NURSERY": nursery,
+            "TEST_DATABASE": str(connection.settings_dict["NAME"]),
+            "DJANGO_SETTINGS_MODULE": "ftplatform.settings",
+            "JOB_RECOVERY_SECONDS": "2",
+        }
+
+    def start_broker(self) -> None:
+        server = services.guarded(broker.command(), log=self.folder / "valkey.log")
+        self.broker.enter_context(server)
+        services.wait_until(broker.answers, what="the broker's answer")
+
+    def kill_broker(self) -> None:
+        with broker.connect(timeout=5) as client:
+            pid = int(client.info("server")["process_id"])
+        os.kill(pid, 9)
+        services.wait_until(lambda: not broker.answers(), what="the broker's end")
+        self.broker.close()
+
+    def start_node(self, queue: str, *, processes: int = 1, beat: bool = False) -> Path:
+        command = commands.worker(queue, beat=beat, python=sys.executable)
+        command[command.index("ftplatform.celery")] = "tests.faults.celery_node"
+        command[command.index("--concurrency") + 1] = str(processes)
+        log = self.folder / f"{queue}.log"
+        self.stack.enter_context(services.guarded(command, log=log, env=self.environment))
+        services.wait_until(
+            lambda: " ready." in log.read_text(), seconds=120, what=f"the node of the queue {queue}"
+        )
+        return log
+
+
+@pytest.fixture
+def site(settings, nursery):
+    """Everything on a socket of its own; the test process rings there too."""
+    with tempfile.TemporaryDirectory(prefix="site") as name, ExitStack() as stack:
+        artefacts, folder = Path(settings.ARTEFACT_DIR), Path(name)
+        settings.VAR_DIR, settings.REDIS_SOCKET = folder, folder / "valkey.sock"
+        settings.CELERY_BROKER_URL = f"redis+socket://{quote(str(settings.REDIS_SOCKET))}"
+        site = Site(stack, folder, nursery, artefacts)
+        stack.callback(lambda: site.broker.close())
+        site.start_broker()
+        yield site
+
+
+def ring(settings, times=1):
+    with Celery(broker=settings.CELERY_BROKER_URL) as bells:
+        for _ in range(times):
+            bells.send_task(queues.RUN_NEXT, args=[queues.GPU], queue=queues.GPU)
+
+
+def steps(run):
+    return StepMetric.objects.filter(run_id=run.pk, split="train").count()
+
+
+def claims(run):
+    return JobEvent.objects.filter(job_id=run.pk, message__startswith="Claimed by").count()
+
+
+def finished_once(runs, seconds):
+    ids = [run.pk for run in runs]
+    unfinished = Job.objects.filter(pk__in=ids).exclude(status__in=Job.TERMINAL)
+    services.wait_until(lambda: not unfinished.exists(), seconds=seconds, what="the end of all runs")
+    for run in TrainingRun.objects.filter(pk__in=ids):
+        assert (run.status, run.attempt) == (Job.Status.SUCCEEDED, 1), run.error_message
+        assert claims(run) == 1 and ModelVersion.objects.filter(run=run).count() == 1
+        assert [path.name for path in run.folder.glob("attempt-*")] == ["attempt-1"]
+
+
+def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(site, launch, settings):
+    running, *queued = [launch(epochs=8.0) for _ in range(3)]
+    site.start_node(queues.GPU)
+    ring(settings)
+    services.wait_until(lambda: steps(running) >= 5, seconds=90, what="some steps")
+    ring(settings)
+    with broker.connect(timeout=5) as client:
+        assert client.llen(queues.GPU) >= 1, "a bell waits, to be lost"
+        client.flushall()
+        assert not client.llen(queues.GPU)
+    services.wait_until(lambda: steps(queued[0]) >= 5, seconds=120, what="the second run's steps")
+    site.kill_broker()
+    assert Job.objects.get(pk=queued[0].pk).status == Job.Status.RUNNING
+    # Stored while nobody takes the bell; the tick of the other node finds it once there is a broker again.
+    late = launch()
+    services.wait_until(
+        lambda: Job.objects.get(pk=queued[0].pk).is_finished, seconds=150, what="the end of the running one"
+    )
+    site.start_broker()
+    with broker.connect(timeout=5) as client:
+        client.flushall()
+    site.start_node(queues.CPU, beat=True)
+    finished_once([running, *queued, late], seconds=180)
+
+
+def test_the_same_message_delivered_ten_times_at_once_makes_one_attempt(site, launch, settings):
+    run = launch()
+    ring(settings, times=10)
+    log = site.start_node(queues.GPU, processes=5)
+    finished_once([run], seconds=90)
+
+    def received():
+        return log.read_text().count(f"Task {queues.RUN_NEXT}[")
+
+    services.wait_until(lambda: received() >= 20, what="the reception and the end of all ten")
+    with broker.connect(timeout=5) as client:
+        assert client.llen(queues.GPU) == 0
+    assert claims(run) == 1
