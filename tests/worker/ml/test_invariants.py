@@ -115,6 +115,37 @@ def test_layers_that_the_model_does_not_have_are_named(job):
     assert "query_key_value" in str(caught.value) and "v_proj" in str(caught.value)
 
 
+def test_without_progress_the_run_stops_and_keeps_the_best_adapter(files, tmp_path):
+    """Steps that are far too long: the loss soon goes up and down."""
+    far = {"learning_rate": 0.1, "lora_alpha": 128, "schedule": "constant", "epochs": 20.0}
+    job = training_job(
+        files,
+        tmp_path / "attempt-1" / "adapter",
+        **QUICK | far | {"patience": 2, "evaluate_every": 1},
+    )
+    events = run(train.main, job)
+    evaluations = [event for event in events if event["event"] == "evaluation"][1:]
+    best = min(evaluations, key=lambda event: event["loss"])
+    metrics = events[-1]["facts"]["metrics"]
+    assert metrics["ended_by"] == "patience" and metrics["steps"] < metrics["planned_steps"] == 80
+    assert evaluations.index(best) == len(evaluations) - 3
+    assert metrics["kept_step"] == best["step"] and metrics["validation"]["end"]["loss"] == best["loss"]
+    from safetensors.torch import load_file
+
+    checkpoint = tmp_path / "attempt-1" / "checkpoints" / f"step-{best['step']:010}"
+    kept = load_file(tmp_path / "attempt-1" / "adapter" / "adapter_model.safetensors")
+    saved = load_file(checkpoint / "adapter_model.safetensors")
+    assert all(torch.equal(kept[name], saved[name]) for name in kept)
+
+
+def test_a_run_that_has_used_its_hours_ends_with_what_it_has_learnt(job):
+    """Hours that the first step uses up, on the fastest machine too; its learning rate must not be zero."""
+    job["config"] |= QUICK | {"epochs": 100.0, "max_hours": 1e-9, "warmup_fraction": 0.0}
+    metrics = run(train.main, job)[-1]["facts"]["metrics"]
+    assert (metrics["ended_by"], metrics["steps"], metrics["planned_steps"]) == ("time", 1, 400)
+    assert metrics["validation"]["end"]["step"] == 1
+
+
 def test_samples_are_the_same_prompts_at_every_evaluation(trained, files):
     asked = [event for event in trained[1] if event["event"] == "samples"]
     assert [event["step"] for event in asked] == [0, 2, 4]
@@ -142,3 +173,40 @@ def test_stopped_within_an_evaluation_the_run_saves_and_the_resumed_one_makes_it
     assert told == [("evaluation", 2), ("step", 3), ("step", 4), ("evaluation", 4)]
     whole = [event for event in trained[1] if event["event"] == "evaluation"]
     assert [event for event in events if event["event"] == "evaluation"] == whole[1:]
+
+
+def test_a_checkpoint_of_other_data_or_with_a_pickle_that_acts_is_refused(job, tmp_path, files):
+    job["config"] |= {"checkpoint_every": 1}
+    run(train.main, job)
+    checkpoint = tmp_path / "checkpoints" / "step-0000000001"
+    other = job | {"output_dir": str(tmp_path / "b"), "resume_from": str(checkpoint)}
+    with pytest.raises(MlError) as caught:
+        run(train.main, other | {"train_file": str(files / "validation.jsonl")})
+    assert caught.value.code == "checkpoint_other_run" and "training data" in str(caught.value)
+
+    import pickle
+    import shutil
+
+    from training.artefacts import publish
+
+    canary = tmp_path / "fired"
+
+    class Acts:
+        def __reduce__(self):
+            return Path.touch, (canary,)
+
+    facts = verify(checkpoint)
+
+    def forge(folder):
+        for file in checkpoint.iterdir():
+            if file.name != "manifest.json":
+                shutil.copy(file, folder)
+        (folder / "optimizer.pt").write_bytes(pickle.dumps(Acts()))
+        return facts
+
+    publish(tmp_path / "forged", forge)
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
+        run(train.main, other | {"resume_from": str(tmp_path / "forged")})
+    assert not canary.exists()
+    pickle.loads((tmp_path / "forged" / "optimizer.pt").read_bytes())  # noqa: S301 (the control: it would have acted)
+    assert canary.exists()
