@@ -1,11 +1,13 @@
 """The review screen in a browser: keyboard, messages, drafts, a lost connection, and two sides that look alike."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
-from evaluation.models import Campaign, Rating
+from evaluation.models import Assignment, Campaign, Rating
 from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,8 +29,9 @@ def browser(chromium, django_db_setup):
 
 
 @pytest.fixture
-def campaign() -> Campaign:
-    return factories.campaign(factories.user("manager"), pairs=PAIRS, overlap=1)
+def campaign(request) -> Campaign:
+    options = {"pairs": PAIRS, "overlap": 1} | getattr(request, "param", {})
+    return factories.campaign(factories.user("manager"), **options)
 
 
 @pytest.fixture
@@ -191,3 +194,71 @@ def test_both_sides_have_the_same_markup_and_size(page):
     page.keyboard.press("d")
     marked = [side.locator("mark").all_inner_texts() for side in (left, right)]
     assert sorted(marked) == [["No"], ["Yes"]]
+
+
+@pytest.mark.parametrize("campaign", [{"pairs": 2}], indirect=True)
+def test_the_hourly_cap_says_when_to_come_back_and_the_draft_waits(page, campaign):
+    rate(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    stored(1)
+    page.locator("#comment").fill("Not finished.")
+    # While they are away the lease of the second pair runs out, and the cap is lowered.
+    long_ago = timezone.now() - timedelta(hours=1)
+    Assignment.objects.filter(status="leased").update(lease_expires_at=long_ago)
+    Campaign.objects.update(max_per_hour=1)
+    page.reload()
+    panel = page.locator("#panel")
+    expect(panel).to_contain_text("Enough for this hour")
+    expect(panel).to_contain_text(re.compile(r"come back at \d{1,2}:\d\d"))
+    Rating.objects.update(submitted_at=long_ago)
+    panel.get_by_role("button", name="Try now").press("Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    expect(page.locator("#comment")).to_have_value("Not finished.")
+
+
+BRANCHING = """## Your rating
+
+{type: form}
+
+**Empathy**
+{type: scale, per: side, key: empathy}
+
+**Would this settle the matter?**
+{type: yes_no, per: side, key: resolved}
+
+**What is missing?**
+{type: text, per: side, key: missing, required: true, when: "resolved=no"}
+
+**Why are both bad?**
+{type: text, key: why, required: true, when: "preference=both_bad"}
+"""
+
+
+@pytest.mark.parametrize("campaign", [{"rubric_text": BRANCHING}], indirect=True)
+def test_questions_appear_where_an_earlier_answer_asks_for_them(page):
+    def choose(name: str, value: str) -> None:
+        page.locator(f'[name="{name}"][value="{value}"]').check(force=True)
+
+    missing, why = (page.locator(f'.question[data-field="answers.{key}"]') for key in ("missing", "why"))
+    left, right = (page.locator(f'[data-field="answers.missing.{side}"]') for side in ("left", "right"))
+    expect(missing).to_be_hidden()
+    expect(why).to_be_hidden()
+    for side in ("left", "right"):
+        choose(f"scores.empathy.{side}", "7")
+    choose("answers.resolved.left", "false")
+    choose("preference", "both_bad")
+    expect(left).to_be_visible()
+    expect(right).to_be_hidden()
+    expect(why).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".field-error")).to_have_count(2)
+    left.locator("textarea").fill("The refund.")
+    why.locator("textarea").fill("Rude.")
+    choose("preference", "right")  # what was written about both is not asked any more
+    expect(why).to_be_hidden()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    stored(1)
+    assert Rating.objects.get().answers == {"resolved": {"left": False}, "missing": {"left": "The refund."}}
+    expect(missing).to_be_hidden()
