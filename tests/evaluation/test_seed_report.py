@@ -1,4 +1,4 @@
-"""The first seed's report made by the machine: one held-out case, trained, answered and compared for real.
+"""A single-prompt report with the figures of a hand-made one, from recorded responses; nothing here is generated.
 
 The page, the API and the Markdown are made of the same document, so whatever one says the others say.
 """
@@ -11,42 +11,36 @@ import pytest
 from django.urls import reverse
 
 from evaluation.comparison import present
-from evaluation.models import GenerationRun
-from evaluation.services import generation, prompts
-from ftplatform import queues
-from tests import factories
-from tests.worker.ml.conftest import BASE
-from training.config import DecodingConfig
-from training.services import datasets, models
-from worker.tasks import run_next
+from tests.evaluation.test_pair_imports import pair, store
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-WHY = "Cases of one generator resemble each other."
-PROMPTS = 3
+pytestmark = pytest.mark.django_db
+PROMPTS = 1
+EXPECTED = {
+    "decision": "Eligible",
+    "reason": "Order not yet processed. Modification can be made immediately.",
+    "customer_response": "I can help you with this request. Let me process this for you right away.",
+    "next_action": "Proceed with resolution per policy",
+    "escalation_required": False,
+}
+UNTUNED = EXPECTED | {
+    "decision": "Available",
+    "customer_response": "Hello! Thank you for reaching out. We can proceed with making the requested size change.",
+    "next_action": "Modify the order to reflect the new size.",
+}
 
 
 @pytest.fixture
-def compared(trained, cases):
-    """A comparison of the toy base and an adapter of four steps, on rows that the adapter has not seen."""
-    owner = factories.user()
-    split = ["train"] * 32 + ["validation"] * (len(cases) - 32)
-    rows = [case | {"split": own} for case, own in zip(cases, split, strict=True)]
-    data = datasets.create(user=owner, name="cases", file=factories.jsonl(*rows), source_name="cases.jsonl")
-    base = models.register_base(user=owner, name="tiny", path=str(BASE), is_demo=True)
-    run = generation.launch(
-        user=owner,
-        name="single prompt",
-        prompt_set=prompts.from_dataset(
-            user=owner, name="held out", dataset=data, limit=PROMPTS, leakage_reason=WHY
-        ),
-        candidates=[factories.adapter(owner, base=base, path=str(trained[0]), is_demo=True)],
-        decoding=DecodingConfig(max_new_tokens=160, batch_size=6, latency_prompts=1),
-        leakage_reason=WHY,
+def compared():
+    row = pair(
+        prompt="Follow the policy and return only JSON.",
+        input={"order_id": "A1", "issue_type": "order_modification", "customer_tier": "gold"},
+        expected=EXPECTED,
+        baseline=json.dumps(UNTUNED),
+        candidate=json.dumps(EXPECTED),
+        baseline_input_tokens=974,
+        candidate_input_tokens=974,
     )
-    run_next(queues.GPU)
-    done = GenerationRun.objects.get(pk=run.pk)
-    assert done.status == done.Status.SUCCEEDED, done.error_message
-    return done
+    return store(row)
 
 
 def visible(page):
@@ -86,7 +80,7 @@ def test_one_held_out_case_reads_alike_on_the_page_in_the_api_and_in_markdown(co
         assert row["field"] in page
         words = markdown.count(f"**{row['field']}:** free text, likeness")
         assert words == sum(row[side]["status"] == "similar" for side in ("baseline", "candidate"))
-    assert "Toy model" in markdown and "production-ready" not in markdown
+    assert "Imported" in markdown and "production-ready" not in markdown
 
 
 def test_the_overview_of_all_prompts_agrees_too(compared, client):
