@@ -397,6 +397,15 @@ def take_every_late_rating(monkeypatch):
         cursor.execute("DROP INDEX assignment_slot_held_once")
 
 
+def choose_the_side_at_the_lease(monkeypatch):
+    lease = assignment._lease
+
+    def other_side(*given, candidate_left, **named):
+        return lease(*given, candidate_left=not candidate_left, **named)
+
+    monkeypatch.setattr(assignment, "_lease", other_side)
+
+
 def swap_what_is_shown(monkeypatch):
     shown = quality.shown_texts
     monkeypatch.setattr(quality, "shown_texts", lambda one: shown(one)[::-1])
@@ -407,6 +416,7 @@ def swap_what_is_shown(monkeypatch):
     [
         (ignore_the_close, "R4"),
         (take_every_late_rating, "R3"),
+        (choose_the_side_at_the_lease, "R5"),
         (swap_what_is_shown, "R6"),
     ],
 )
