@@ -85,6 +85,7 @@ class Reviewer(models.Model):
     pay = models.CharField(max_length=10, choices=Pay, default=Pay.OPEN)
     pay_note = models.CharField(max_length=200, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True)
+    done: int | None = None  # real pairs rated, where somebody has just counted them
 
     class Meta:
         ordering = ["number"]

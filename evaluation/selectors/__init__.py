@@ -23,6 +23,7 @@ from evaluation.models import (
 )
 from evaluation.stats import OUTCOMES, Ratings
 from evaluation.stats.ratings import FloatArray, Slicing, slicing
+from ftplatform import prepared
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
@@ -151,15 +152,22 @@ def campaign_of_assignment(token: UUID) -> UUID | None:
     return Assignment.objects.filter(token=token).values_list("item__campaign_id", flat=True).first()
 
 
+_REVIEWER = prepared.Select(
+    lambda digest: Reviewer.objects.select_related("campaign").filter(digest=digest).order_by(), "digest"
+)
+
+
 def reviewer_by_token(token: str) -> Reviewer | None:
-    return Reviewer.objects.select_related("campaign").filter(digest=Reviewer.digest_of(token)).first()
+    return _REVIEWER.first(Reviewer.digest_of(token))
 
 
 def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:
     """How many pairs this reviewer has rated, of how many they may rate."""
     campaign = reviewer.campaign
     planned = min(campaign.pairs_planned, campaign.max_per_reviewer or campaign.pairs_planned)
-    done = Rating.objects.filter(assignment__reviewer=reviewer, kind="real").count()
+    done = reviewer.done
+    if done is None:
+        done = Rating.objects.filter(assignment__reviewer=reviewer, kind="real").count()
     return {"done": done, "planned": planned}
 
 

@@ -8,6 +8,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404
 
 from evaluation.models import Assignment, Campaign, Pair, Rating, Remark, Reviewer, ReviewItem
+from ftplatform import prepared
 from ftplatform.accounts.models import AuditEntry
 
 ENOUGH = 10  # comparisons below which a share says little
@@ -15,10 +16,19 @@ SHORT = 90  # characters of a prompt that tell it from others
 Kind = ReviewItem.Kind
 
 
+_SHOWN = ("prompt__instruction", "prompt__input", "baseline__text", "candidate__text")
+_TEXTS = prepared.Select(
+    lambda pk: (
+        Pair.objects.filter(pk=pk).select_related("prompt", "baseline", "candidate").only(*_SHOWN).order_by()
+    ),
+    987_654_321,
+)
+
+
 def texts_of(item: ReviewItem) -> Pair:
     """The item's pair with what is shown of it and nothing else, in one query."""
-    shown = ("prompt__instruction", "prompt__input", "baseline__text", "candidate__text")
-    return Pair.objects.select_related("prompt", "baseline", "candidate").only(*shown).get(pk=item.pair_id)
+    (pair,) = _TEXTS.all(item.pair_id)
+    return pair
 
 
 def own_ratings(reviewer: Reviewer) -> QuerySet[Rating]:

@@ -8,15 +8,18 @@ concurrent reviewers from bumping into those constraints. Quality items take no 
 
 import math
 import secrets
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Aggregate, Exists, F, OuterRef, QuerySet, Subquery, TextField
 from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
 from evaluation.services import practice, quality
+from ftplatform import prepared
 from ftplatform.errors import DomainError
 
 _WINDOW = (
@@ -39,31 +42,61 @@ def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | N
     ever holds beside two others, and which is not given when it would take the last open pair away from others.
     Raises DomainError `campaign_paused`, `campaign_closed`, `practice_first`, `hourly_cap`.
     """
-    release_expired(reviewer.campaign_id)
+    released = False
     while True:
         try:
             with transaction.atomic():
-                return _next(reviewer, after)
-        except IntegrityError:
-            continue  # somebody took that very slot first; look again
+                return _next(reviewer, after, released)
+        except _LeasesRanOut:
+            release_expired(reviewer.campaign_id)
+            released = True  # but those which somebody is just rating
+        except (IntegrityError, _TakenMeanwhile):
+            continue  # somebody was first; look again
 
 
-def _next(reviewer: Reviewer, after: UUID | None) -> Assignment | None:
+class _LeasesRanOut(Exception):
+    """Slots are to be given back first, in a transaction that holds no lock on a reviewer."""
+
+
+def _expired(campaign: Any, now: datetime) -> QuerySet[Assignment]:
+    leased = Assignment.objects.filter(item__campaign=campaign, status=Assignment.Status.LEASED)
+    return leased.filter(lease_expires_at__lte=now)
+
+
+_FRESH = prepared.Select(
+    lambda reviewer, now: (
+        Reviewer.objects.select_for_update(of=("self",))
+        .filter(pk=reviewer)
+        .annotate(ran_out=Exists(_expired(OuterRef("campaign"), now)))
+        .values_list("status", "practice", "campaign__status", "ran_out")
+        .order_by()
+    ),
+    987_654_321,
+    datetime(2000, 1, 1, tzinfo=UTC),
+)
+_BEHIND = prepared.Select(
+    lambda reviewer: (
+        Assignment.objects.filter(reviewer=reviewer)
+        .order_by("pk")
+        .values_list("item__kind", "status", "candidate_left", "token", "lease_expires_at")
+    ),
+    987_654_321,
+)
+
+
+def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment | None:
+    now = timezone.now()
     # One reviewer in two tabs gets the same pair twice, not two leases. Only what may have changed is read again.
-    locked = Reviewer.objects.select_for_update(of=("self",)).filter(pk=reviewer.pk)
-    fresh = locked.values_list("status", "practice", "campaign__status").get()
-    reviewer.status, reviewer.practice, reviewer.campaign.status = fresh
+    ((reviewer.status, reviewer.practice, reviewer.campaign.status, ran_out),) = _FRESH.all(reviewer.pk, now)
+    if ran_out and not released:
+        raise _LeasesRanOut
     require_open(reviewer.campaign)
     if reviewer.status not in (Reviewer.Status.ACTIVE, Reviewer.Status.COMPLETED):
         return None
     if practice.pending(reviewer):
         raise DomainError("practice_first", "A few practice pairs come first.")
-    now = timezone.now()
-    behind = list(
-        reviewer.assignments.order_by("pk").values_list(
-            "item__kind", "status", "candidate_left", "token", "lease_expires_at"
-        )
-    )
+    behind = _BEHIND.all(reviewer.pk)
+    reviewer.done = sum(row[0] == REAL and row[1] == Assignment.Status.RATED for row in behind)
     live = [row[3] for row in behind if row[1] == Assignment.Status.LEASED and row[4] > now]
     waiting = [token for token in live if token != after]
     if waiting:
@@ -109,12 +142,10 @@ def _new_lease(reviewer: Reviewer, behind: list[tuple[str, str, bool]], live: in
     met = [kind for kind, _, _ in behind if kind != REAL]
     if quality.due(reviewer, rated=taken, met=len(met)) and (item := quality.next_item(reviewer, met)):
         return _lease(reviewer, item[0], slot=reviewer.number, candidate_left=item[1], live=live)
-    chosen = _lock_item(reviewer, _side_needed(behind), spare=live)
+    chosen = _take_item(reviewer, _side_needed(behind), spare=live)
     if chosen is None:
         return None if live else _revive(reviewer)
     found, slot = chosen
-    # Not `found.open_slots - 1`: the row may have changed between reading and locking on another connection.
-    ReviewItem.objects.filter(pk=found.pk).update(open_slots=F("open_slots") - 1)
     return _lease(reviewer, found, slot=slot, candidate_left=found.sides[slot] == "L", live=live)
 
 
@@ -147,42 +178,93 @@ def _hourly_room(reviewer: Reviewer, live: int) -> bool:
 def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: bool, live: int) -> Assignment:
     # A pair fetched ahead waits while the one before it is rated.
     minutes = reviewer.campaign.lease_minutes * (1 + live)
-    return Assignment.objects.create(
+    lease = Assignment(
         item=item,
         reviewer=reviewer,
         slot=slot,
         candidate_left=candidate_left,
         lease_expires_at=timezone.now() + timedelta(minutes=minutes),
     )
+    prepared.insert(lease)
+    return lease
 
 
-def _lock_item(reviewer: Reviewer, wanted: str, *, spare: int) -> tuple[ReviewItem, int] | None:
-    """Lock the item to rate next and choose its slot: least-rated first, at random among equals, and preferably one
-    that can show this reviewer the candidate on the side where they have seen it less. None unless more than `spare`
-    are open to them."""
-    while window := _window(reviewer, spare):
-        free = _free_slots(window)
-        secrets.SystemRandom().shuffle(window)
-        window.sort(key=lambda item: (-item.open_slots, not _on_side(item, free[item.pk], wanted)))
-        for item in window:
-            if _lock(item, skip_locked=True):
-                return _take(item, wanted)
-        # Everything was locked by others at this moment: wait for the first rather than say that nothing is left.
-        if _lock(window[0], skip_locked=False):
-            return _take(window[0], wanted)
-    return None
+def _take_item(reviewer: Reviewer, wanted: str, *, spare: int) -> tuple[ReviewItem, int] | None:
+    """Take a slot of the item to rate next: least-rated first, at random among equals, and preferably one that can
+    show this reviewer the candidate on the side where they have seen it less. None unless more than `spare` are open
+    to them."""
+    window = _window(reviewer, spare)
+    if not window:
+        return None
+    free = {item.pk: _free(item, held) for item, held in window}
+    items = [item for item, _ in window]
+    secrets.SystemRandom().shuffle(items)
+    item = min(items, key=lambda item: (-item.open_slots, not _on_side(item, free[item.pk], wanted)))
+    # A slot given back and another taken since the reading look unchanged here; then the constraint says no.
+    if prepared.execute(_TAKE, item.pk, item.open_slots) != 1:
+        raise _TakenMeanwhile
+    return item, secrets.choice(_on_side(item, free[item.pk], wanted) or free[item.pk])
 
 
-def _window(reviewer: Reviewer, spare: int) -> list[ReviewItem]:
-    """Some of the least-rated items, from a random place in the campaign's order on: every reviewer goes a way of
-    their own, and a crowd does not wait for the same few rows."""
-    unseen = _unseen(reviewer)
-    first = list(unseen[: spare + 1])
-    if len(first) <= spare:
-        return []
+class _TakenMeanwhile(Exception):
+    """The item is not as it was read. Begin anew, because a row that was waited for in vain stays locked, and whoever
+    then waits for another may wait for ever."""
+
+
+_TAKE = "UPDATE evaluation_reviewitem SET open_slots = open_slots - 1 WHERE id = %s AND open_slots = %s"
+
+
+def _window(reviewer: Reviewer, spare: int) -> list[tuple[ReviewItem, set[int]]]:
+    """Some of the least-rated items, from a random place in the campaign's order on, with their slots that are held:
+    every reviewer goes a way of their own, and a crowd does not wait for the same few rows."""
     start = secrets.randbelow(reviewer.campaign.pairs_planned)
-    least = unseen.filter(open_slots=first[0].open_slots)
-    return list(least.filter(rank__gte=start)[:_WINDOW]) or list(least[:_WINDOW]) or first
+    found = _LEAST_FROM.all(reviewer.campaign_id, reviewer.pk, start)
+    if len(found) <= spare:
+        found = _LEAST_RATED.all(reviewer.campaign_id, reviewer.pk)
+        if len(found) <= spare:
+            return []
+    items = [item for item in found if item.open_slots == found[0].open_slots]
+    return [(item, {int(slot) for slot in (item.held or "").split(",") if slot}) for item in items]  # type: ignore[attr-defined]
+
+
+class _Listed(Aggregate):
+    """Numbers with commas between them."""
+
+    function = "GROUP_CONCAT"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "STRING_AGG((%(expressions)s)::text, ',')"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def _unseen(campaign: UUID, reviewer: int) -> QuerySet[ReviewItem]:
+    seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
+    # Only real pairs have open slots.
+    items = ReviewItem.objects.filter(campaign=campaign, open_slots__gt=0)
+    return items.filter(~Exists(seen)).order_by("-open_slots", "rank")
+
+
+def _with_held(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
+    holding = Assignment.objects.filter(item=OuterRef("pk"), status__in=Assignment.HOLDING).order_by()
+    return items.annotate(held=Subquery(holding.values("item").annotate(all=_Listed("slot")).values("all")))
+
+
+_LEAST_RATED = prepared.Select(
+    lambda campaign, reviewer: _with_held(_unseen(campaign, reviewer))[:_WINDOW],
+    UUID(int=1),
+    987_654_321,
+)
+_LEAST_FROM = prepared.Select(
+    lambda campaign, reviewer, rank: _with_held(
+        _unseen(campaign, reviewer).filter(
+            open_slots=Subquery(_unseen(campaign, reviewer).values("open_slots")[:1]), rank__gte=rank
+        )
+    )[:_WINDOW],
+    UUID(int=1),
+    987_654_321,
+    1_987_654_321,
+)
 
 
 def _revive(reviewer: Reviewer) -> Assignment | None:
@@ -210,7 +292,8 @@ def take_again(assignment: Assignment) -> bool:
         return True
     item = ReviewItem.objects.select_for_update().get(pk=assignment.item_id)
     side = "L" if assignment.candidate_left else "R"
-    free = _on_side(item, _free_slots([item])[item.pk], side)
+    held = item.assignments.filter(status__in=Assignment.HOLDING).values_list("slot", flat=True)
+    free = _on_side(item, _free(item, held), side)
     if not free:
         return False
     assignment.slot = assignment.slot if assignment.slot in free else free[0]
@@ -225,44 +308,17 @@ def _side_needed(behind: list[tuple[str, str, bool]]) -> str:
     return "R" if lead > 0 else "L" if lead < 0 else ""
 
 
-def _unseen(reviewer: Reviewer) -> QuerySet[ReviewItem]:
-    seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
-    # Only real pairs have open slots.
-    items = ReviewItem.objects.filter(campaign=reviewer.campaign_id, open_slots__gt=0)
-    return items.filter(~Exists(seen)).order_by("-open_slots", "rank")
-
-
-def _free_slots(items: list[ReviewItem]) -> dict[int, list[int]]:
-    held = {
-        *Assignment.objects.filter(item__in=items, status__in=Assignment.HOLDING).values_list(
-            "item_id", "slot"
-        ),
-    }
-    return {
-        item.pk: [slot for slot in range(len(item.sides)) if (item.pk, slot) not in held] for item in items
-    }
+def _free(item: ReviewItem, held: Collection[int]) -> list[int]:
+    return [slot for slot in range(len(item.sides)) if slot not in held]
 
 
 def _on_side(item: ReviewItem, slots: list[int], side: str) -> list[int]:
     return [slot for slot in slots if side in ("", item.sides[slot])]
 
 
-def _lock(item: ReviewItem, *, skip_locked: bool) -> bool:
-    still_open = ReviewItem.objects.filter(pk=item.pk, open_slots__gt=0)
-    return still_open.select_for_update(skip_locked=skip_locked).first() is not None
-
-
-def _take(item: ReviewItem, wanted: str) -> tuple[ReviewItem, int]:
-    """A free slot of the item, which is locked now, so that what is read here stays true."""
-    free = _free_slots([item])[item.pk]
-    return item, secrets.choice(_on_side(item, free, wanted) or free)
-
-
 def release_expired(campaign_id: UUID) -> int:
     """Give the slots of leases that ran out back to their items; returns how many."""
-    expired = Assignment.objects.filter(
-        item__campaign=campaign_id, status=Assignment.Status.LEASED, lease_expires_at__lte=timezone.now()
-    )
+    expired = _expired(campaign_id, timezone.now())
     # Nearly always there is none, and then one look without a transaction is all.
     if not expired.exists():
         return 0

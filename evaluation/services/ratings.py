@@ -5,16 +5,47 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Subquery
 from django.utils import timezone
 
 from evaluation import rubrics
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
 from evaluation.services.assignment import take_again
+from ftplatform import prepared
 from ftplatform.errors import DomainError
 
 MAX_COMMENT = 5000
 MAX_MS = 24 * 3600 * 1000
 ANSWERS = ("preference", "scores", "answers", "comment")
+_KEEP = "UPDATE evaluation_assignment SET status = %s, slot = %s WHERE id = %s"
+_OWN = prepared.Select(
+    lambda token, reviewer: (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("item")
+        .filter(token=token, reviewer=reviewer)
+        .order_by()
+    ),
+    UUID(int=1),
+    987_654_321,
+)
+
+
+def _count_of(reviewer: int) -> Subquery:
+    """How many real pairs a reviewer has rated, NULL for none."""
+    rated = Rating.objects.filter(assignment__reviewer=reviewer, kind="real").order_by()
+    return Subquery(rated.values("kind").annotate(count=Count("pk")).values("count"))
+
+
+_AFTERWARDS = prepared.Select(
+    lambda campaign, reviewer: (
+        Campaign.objects.filter(pk=campaign)
+        .annotate(done=_count_of(reviewer))
+        .values_list("status", "done")
+        .order_by()
+    ),
+    UUID(int=1),
+    987_654_321,
+)
 
 
 def submit(
@@ -74,22 +105,20 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     if assignment.status == Assignment.Status.EXPIRED:
         _retake(assignment)
     assignment.status = Assignment.Status.RATED
-    Assignment.objects.filter(pk=assignment.pk).update(status=assignment.status, slot=assignment.slot)
+    prepared.execute(_KEEP, assignment.status, assignment.slot, assignment.pk)
     item = assignment.item
-    rating = Rating.objects.create(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
+    rating = Rating(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
+    prepared.insert(rating)
     # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
-    require_accepting(Campaign.objects.values_list("status", flat=True).get(pk=assignment.item.campaign_id))
+    ((status, done),) = _AFTERWARDS.all(item.campaign_id, reviewer.pk)
+    require_accepting(status)
+    reviewer.done = done or 0
     return rating
 
 
 def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
     """This reviewer's assignment, locked, with its item and campaign. Raises DomainError `unknown_assignment`."""
-    assignment = (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("item")
-        .filter(token=token, reviewer=reviewer)
-        .first()
-    )
+    assignment = _OWN.first(token, reviewer.pk)
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
     # The campaign came with the reviewer; whether it still takes ratings is asked again where that matters.

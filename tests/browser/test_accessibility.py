@@ -1,8 +1,9 @@
 """axe-core on every page that a reviewer meets, in both schemes and at both widths; and a control that would tell."""
 
 from pathlib import Path
+from typing import Literal
 
-import axe_playwright_python
+import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -41,7 +42,7 @@ def complaints(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]]
 
 
-def opened(browser: Browser, address: str, width: int, scheme: str) -> Page:
+def opened(browser: Browser, address: str, width: int, scheme: Literal["light", "dark"]) -> Page:
     context = browser.new_context(
         base_url=address,
         viewport={"width": width, "height": 900},

@@ -1,0 +1,151 @@
+"""Statements that run many times a second: their SQL is made once per database, and PostgreSQL plans them once.
+
+A queryset says what is read, so there is one language for reads; only making its SQL anew each time, which costs
+more than running it, is saved.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Model, QuerySet
+from django.db.models.query import get_related_populators
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _Made:
+    sql: str
+    params: list[Any]
+    places: list[tuple[int, int]]  # of a parameter, and of the value that goes there
+    converters: list[tuple[int, list[Any], Any]]
+    instances: Callable[[list[Any]], Any]
+
+
+class Select(Generic[R]):
+    """The queryset that `build(*values)` makes, of models or of a `values_list`.
+
+    `samples` are values that stand for those of a call when the SQL is made: of the right types, within the columns'
+    ranges, and unlike each other and every constant in the query.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Any, R]], *samples: Any) -> None:
+        self._build = build
+        self._samples = samples
+        self._made: dict[str, _Made] = {}
+
+    def all(self, *values: Any) -> list[R]:
+        made = self._made.get(connection.vendor) or self._make()
+        params = made.params.copy()
+        for place, index in made.places:
+            params[place] = _adapted(values[index])
+        with _ran(made.sql, params) as cursor:
+            rows = cursor.fetchall()
+        return [made.instances(self._converted(made, row)) for row in rows]
+
+    def first(self, *values: Any) -> R | None:
+        found = self.all(*values)
+        return found[0] if found else None
+
+    def _make(self) -> _Made:
+        queryset = self._build(*self._samples)
+        compiler: Any = queryset.query.get_compiler(connection.alias)
+        sql, params = compiler.as_sql()
+        samples = [_adapted(sample) for sample in self._samples]
+        places = [(place, samples.index(value)) for place, value in enumerate(params) if value in samples]
+        if {index for _, index in places} != set(range(len(samples))):
+            raise ValueError(f"not every sample is in the parameters {params}")
+        found = compiler.get_converters([column for column, *_ in compiler.select])
+        converters = [(place, *how) for place, how in found.items()]
+        instances = tuple if queryset._fields is not None else _instances(compiler)  # type: ignore[attr-defined]
+        made = _Made(sql, list(params), places, converters, instances)
+        self._made[connection.vendor] = made
+        return made
+
+    @staticmethod
+    def _converted(made: _Made, row: Sequence[Any]) -> list[Any]:
+        values = list(row)
+        for place, converters, expression in made.converters:
+            for convert in converters:
+                values[place] = convert(values[place], expression, connection)
+        return values
+
+
+def _instances(compiler: Any) -> Callable[[list[Any]], Any]:
+    """From a row to an instance, as Django's `ModelIterable` does it."""
+    info, select, alias = compiler.klass_info, compiler.select, connection.alias
+    model = info["model"]
+    first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+    names = [column[0].target.attname for column in select[first:last]]
+    related = get_related_populators(info, select, alias)  # type: ignore[call-arg]
+    annotated = list(compiler.annotation_col_map.items())
+
+    def instance(row: list[Any]) -> Any:
+        made = model.from_db(alias, names, row[first:last])
+        for populator in related:
+            populator.populate(row, made)
+        for name, place in annotated:
+            setattr(made, name, row[place])
+        return made
+
+    return instance
+
+
+def insert(row: Model) -> None:
+    """Store a new row and give it its key, as `save(force_insert=True)` does for a model without parents."""
+    sql, fields = _insert_into(type(row), connection.vendor)
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    with _ran(sql, values) as cursor:
+        row.pk = cursor.fetchone()[0]
+    row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _insert_into(model: type[Model], vendor: str) -> tuple[str, list[Any]]:
+    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    marks = ", ".join("%s" for _ in fields)
+    assert model._meta.pk  # noqa: S101 (every model has one)
+    table, key = quote(model._meta.db_table), quote(str(model._meta.pk.column))
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING {key}", fields  # noqa: S608 (names only)
+
+
+def execute(sql: str, *values: Any) -> int:
+    """Run a statement that both databases understand; returns how many rows it changed."""
+    with _ran(sql, [_adapted(value) for value in values]) as cursor:
+        return int(cursor.rowcount)
+
+
+def _adapted(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value if connection.features.has_native_uuid_field else value.hex
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value
+
+
+@contextmanager
+def _ran(sql: str, params: list[Any]) -> Iterator[Any]:
+    """The cursor of a statement that has run."""
+    here: Any = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` costs at each of its attributes
+    if here.vendor != "postgresql" or here.queries_logged:
+        with here.cursor() as cursor:
+            cursor.execute(sql, params)
+            yield cursor
+        return
+    from psycopg import Cursor
+
+    here.close_if_health_check_failed()
+    here.ensure_connection()
+    here.validate_no_broken_transaction()
+    # Django's own cursor binds on this side, so that PostgreSQL would plan the statement every time.
+    with here.wrap_database_errors, Cursor(here.connection) as planned:
+        planned.execute(sql, params, prepare=True)
+        yield planned
