@@ -65,9 +65,9 @@ class TrainingConfig(BaseModel):
     batch_size: int = Field(8, ge=1, le=1024, description="Rows processed together on one device.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Batches summed before each update.")
     batching: Literal["grouped", "padded", "padding_free"] = Field(
-        "grouped",
-        description="Grouped puts rows of similar length together; padded mixes them; padding-free lays them end to "
-        "end.",
+        "padded",
+        description="Padded mixes rows at random and learns most from each; grouped puts rows of similar length "
+        "together, which computes less and learns a little worse; padding-free lays them end to end.",
     )
     max_length: int = Field(
         2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."

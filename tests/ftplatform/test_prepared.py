@@ -28,14 +28,19 @@ def test_a_select_gives_what_its_queryset_gives_for_other_values_too(reviewer):
         found, queried = select.first(wanted.pk), with_campaign(wanted.pk).get()
         for field in (*Reviewer._meta.concrete_fields,):
             assert getattr(found, field.attname) == getattr(queried, field.attname)
-        assert found.campaign == queried.campaign and found.campaign.rubric == queried.campaign.rubric
+        assert (
+            found is not None
+            and found.campaign == queried.campaign
+            and found.campaign.rubric == queried.campaign.rubric
+        )
     assert select.first(0) is None
 
 
 def test_a_related_row_comes_with_it_and_costs_no_query(reviewer, django_assert_num_queries):
     select = prepared.Select(with_campaign, 987_654_321)
     with django_assert_num_queries(1):
-        assert select.first(reviewer.pk).campaign.title == "Replies"
+        found = select.first(reviewer.pk)
+        assert found is not None and found.campaign.title == "Replies"
 
 
 def test_values_come_converted(reviewer):

@@ -1,5 +1,7 @@
 """Many rows in one statement: the same rows that objects would have made, in order, held to the same constraints."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -19,7 +21,9 @@ def insert(prompt_set, rows):
 def test_rows_are_those_that_objects_would_have_made_and_keys_come_in_their_order(monkeypatch):
     monkeypatch.setattr(bulk_rows, "_MOST_PARAMETERS", 20)
     prompt_set = factories.prompt_set(factories.user())
-    rows = [(f"k{n}", "Say “é”.", {"n": [n, None, True]}, {"a": 1} if n % 2 else None, {}) for n in range(11)]
+    rows: list[tuple[Any, ...]] = [
+        (f"k{n}", "Say “é”.", {"n": [n, None, True]}, {"a": 1} if n % 2 else None, {}) for n in range(11)
+    ]
     keys = insert(prompt_set, rows)
     stored = [Prompt.objects.get(pk=key) for key in keys]
     assert [(p.key, p.instruction, p.input, p.expected, p.tags) for p in stored] == rows

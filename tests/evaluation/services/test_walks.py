@@ -324,7 +324,7 @@ class Review(RuleBasedStateMachine):
 
     @staticmethod
     def _meant(one: Seen) -> str:
-        preference = one.answer["preference"]
+        preference: str = one.answer["preference"]
         if preference in ("tie", "both_bad"):
             return preference
         return "win" if (preference == "left") is (one.side == "L") else "loss"
