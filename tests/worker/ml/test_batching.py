@@ -13,7 +13,8 @@ def order(lengths, *, epoch=0, kind="grouped", rows_per_step=8, seed=20):
     return list(made)
 
 
-LENGTHS = [random.Random(3).randint(5, 500) for _ in range(1003)]
+DRAW = random.Random(3)
+LENGTHS = [DRAW.randint(5, 500) for _ in range(1003)]
 
 
 @pytest.mark.parametrize("kind", ["grouped", "shuffled"])
