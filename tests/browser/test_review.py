@@ -8,6 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
 from evaluation.models import Assignment, Campaign, Rating
+from evaluation.services import campaigns
 from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -172,6 +173,15 @@ def test_a_rating_that_was_waiting_when_the_page_was_left_is_sent_on_return(page
     page.reload()
     expect(page.locator("#prompt-title")).to_have_text("Pair 2")
     stored(1)
+
+
+def test_a_rating_after_the_close_is_refused_kindly_and_its_draft_kept(page, campaign):
+    rate(page)
+    campaigns.close(campaign=campaign, user=campaign.created_by, reason="done")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("main")).to_contain_text("this review has ended")
+    assert not Rating.objects.exists()
+    assert page.evaluate("Object.keys(localStorage).filter((key) => /draft|outbox/.test(key))") != []
 
 
 def test_a_double_submit_stores_one_rating(page):
