@@ -84,7 +84,7 @@ def upload_and_register(admin: Visitor, folder: Path) -> None:
     admin.page.goto("/training/models/new/")
     admin.page.fill("[name=name]", "tiny")
     admin.page.fill("[name=path]", str(BASE_FOLDER))
-    admin.submit()
+    admin.page.get_by_role("button", name="Check and register").click()
     expect(admin.page.get_by_role("heading", level=1)).to_contain_text("tiny")
 
 
@@ -115,7 +115,7 @@ def compare(admin: Visitor) -> None:
     admin.page.goto("/comparisons/new/")
     admin.page.fill("[name=name]", "base against tuned")
     admin.choose("prompt_set", "held out")
-    admin.page.select_option("[name=candidate]", index=1)
+    admin.page.locator("[name=candidates]").first.check()
     admin.page.fill("[name=max_new_tokens]", "48")
     admin.submit()
     expect(admin.page.locator("main")).to_contain_text("decision", timeout=LONG)
@@ -190,7 +190,7 @@ def test_from_a_file_to_a_verdict(site, browser, tmp_path):
     expect(manager.page.locator(".verdict .sentence")).to_contain_text(re.compile("reviewers", re.I))
     assert "simulated" not in manager.page.locator(".verdict").inner_text().lower()
     with manager.page.expect_download() as download:
-        manager.page.get_by_role("link", name="JSON").click()
+        manager.page.get_by_role("link", name="JSON", exact=True).click()
     report = json.loads(Path(download.value.path()).read_text())
     assert report["primary"]["n_ratings"] == 4 and report["primary"]["n_reviewers"] == 2
     sentence = manager.page.locator(".verdict .sentence").inner_text()

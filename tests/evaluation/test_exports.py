@@ -316,3 +316,13 @@ def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owne
         reports.take_look(campaign=campaign, user=owner)
     page = manager.get(reverse("evaluation:report", args=[campaign.pk])).content.decode()
     assert "may be watched at any time" in page
+
+
+@pytest.mark.parametrize(("watched", "label"), [(False, "Take the planned look"), (True, "Look now")])
+def test_the_look_is_taken_from_the_campaign_s_page(manager, watched, label):
+    campaign = rated(pairs=2, reviewers=3, watched=watched)
+    campaign.ratings.last().delete() if watched else None
+    page = manager.get(reverse("evaluation:campaign", args=[campaign.pk])).content.decode()
+    address = reverse("evaluation:take_look", args=[campaign.pk])
+    assert f'action="{address}"' in page and label in page
+    assert manager.post(address).status_code == 302 and campaign.reports.count() == 1
