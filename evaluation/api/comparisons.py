@@ -65,7 +65,11 @@ class ComparisonActions(StaffViewSet):
         user, run, candidate = self._compared(pk)
         return Response(compared.open_comparison(user=user, run=run, candidate=candidate))
 
-    @extend_schema(parameters=_QUERY, responses={200: OpenApiResponse(description="A page of pairs")})
+    @extend_schema(
+        operation_id="generation_runs_pairs_list",
+        parameters=_QUERY,
+        responses={200: OpenApiResponse(description="A page of pairs")},
+    )
     @action(detail=True, methods=["get"])
     def pairs(self, request: Request, pk: UUID) -> Response:
         self._require_known((*_FILTERS, "page", "page_size"))
