@@ -44,6 +44,8 @@ class Deployment:
             "DATABASE_URL": database,
             "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:{redis_port}/0",
             "VAR_DIR": str(folder / "data"),
+            # What the volume puts in its place where nobody gives a file.
+            "GENERATION_ENDPOINTS_FILE": "/dev/null",
         }
 
     def _start_redis(self) -> int:
