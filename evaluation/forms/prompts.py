@@ -133,10 +133,10 @@ class PairsForm(_UploadForm):
     field_order = ("name", "file", "baseline", "candidate")
     name = forms.CharField(max_length=100, help_text="What people will call the comparison.")
     baseline = forms.CharField(
-        max_length=100, label="Baseline system", help_text="Whose responses the column `baseline` holds."
+        max_length=100, label="Baseline system", help_text="Whose responses the column ‘baseline’ holds."
     )
     candidate = forms.CharField(
-        max_length=100, label="Candidate system", help_text="Whose responses the column `candidate` holds."
+        max_length=100, label="Candidate system", help_text="Whose responses the column ‘candidate’ holds."
     )
 
 
