@@ -4,6 +4,7 @@ The page gets inline SVG whose colours are the stylesheet's custom properties, s
 reader; the export gets the colours as they are.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,8 @@ def _on_paper(spec: Spec) -> Spec:
 
 def page_svg(spec: Spec) -> SafeString:
     """The chart as inline SVG in the page's colours. Vega escapes every text that it draws."""
-    svg: str = vl_convert.vegalite_to_svg(spec)
+    # The figure around it is the image and has the text; Vega's own roles would name nameless images inside it.
+    svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
     for colour, name in _PROPERTIES.items():
         svg = svg.replace(f'"{colour}"', f'"{name}"')
     return mark_safe(svg)  # noqa: S308
