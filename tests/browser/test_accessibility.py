@@ -5,7 +5,7 @@ from typing import Literal
 
 import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from evaluation.models import Campaign, Reviewer
 from evaluation.services import campaigns
@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 PRACTICE = [
     {
         "prompt": {"instruction": "Answer politely.", "input": {"question": "Where is it?"}},
@@ -25,15 +24,6 @@ PRACTICE = [
         "explanation": "The right one is rude.",
     }
 ]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium, django_db_setup):
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 def complaints(page: Page) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests import services
 from tests.embedded.site import Site
@@ -15,8 +15,6 @@ from worker.ml.demo import cases
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 ROWS, HELD_OUT_PERCENT = 160, 2.5
 LONG = 240_000
 
@@ -27,14 +25,6 @@ def site(tmp_path_factory):
     running.wait_until_served()
     yield running
     running.clean_up()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 class Visitor:

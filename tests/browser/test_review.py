@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from evaluation.models import Assignment, Campaign, Rating
 from evaluation.services import campaigns
@@ -13,20 +13,8 @@ from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 PAIRS = 3
 SCALES = ("empathy", "helpfulness", "professionalism")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium, django_db_setup):
-    """Playwright keeps an event loop running in this thread, where Django would refuse to touch the database."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

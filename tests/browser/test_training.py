@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import services
-from tests.browser.test_loop import LONG, Visitor, browser, upload_and_register  # noqa: F401 (fixture)
+from tests.browser.test_loop import LONG, Visitor, upload_and_register
 from tests.embedded.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -48,7 +48,7 @@ def press(admin: Visitor, button: str) -> None:
     admin.page.get_by_role("button", name=button, exact=True).click()
 
 
-def test_an_admin_trains_without_reading_code(site, browser, tmp_path):  # noqa: F811
+def test_an_admin_trains_without_reading_code(site, browser, tmp_path):
     admin = Visitor(browser, site)
     found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
     assert found, site.said()

@@ -15,25 +15,11 @@ from training.config import TrainingConfig
 from training.forms import GROUPS, LaunchForm
 from training.models import Measurement, TrainingRun
 from training.presets import BY_KEY, PRESETS
-from training.services import estimates, models, runs
+from training.services import estimates, runs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("any_base")]
 SIZE = {"parameters": 2_000_000, "layers": 4, "hidden_size": 192, "vocabulary": 2048}
 NEW = "/training/runs/new/"
-
-
-@pytest.fixture(autouse=True)
-def _any_base(monkeypatch, settings, tmp_path):
-    """The factories' base models are only rows; what their folders must be is tested elsewhere."""
-    monkeypatch.setattr(models, "check_unchanged", lambda model: None)
-    settings.ARTEFACT_DIR = tmp_path
-
-
-@pytest.fixture
-def admin(client):
-    owner = factories.user()
-    client.force_login(owner)
-    return owner
 
 
 @pytest.fixture

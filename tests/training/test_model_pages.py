@@ -25,19 +25,7 @@ from training.forms import LaunchForm
 from training.models import ModelVersion
 from training.services import merges, model_card, models, runs
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _artefacts(settings, tmp_path):
-    settings.ARTEFACT_DIR = tmp_path
-
-
-@pytest.fixture
-def admin(client):
-    owner = factories.user()
-    client.force_login(owner)
-    return owner
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("artefact_dir")]
 
 
 @pytest.fixture

@@ -14,23 +14,9 @@ from tests.training.test_checkpoints import save
 from training import selectors
 from training.config import TrainingConfig
 from training.models import TrainingRun
-from training.services import models, run_markdown, runs
+from training.services import run_markdown, runs
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _any_base(monkeypatch, settings, tmp_path):
-    """The factories' base models are only rows; what their folders must be is tested elsewhere."""
-    monkeypatch.setattr(models, "check_unchanged", lambda model: None)
-    settings.ARTEFACT_DIR = tmp_path
-
-
-@pytest.fixture
-def admin(client):
-    owner = factories.user()
-    client.force_login(owner)
-    return owner
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("any_base")]
 
 
 def metric(split, step, loss, accuracy, **more):

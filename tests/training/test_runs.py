@@ -10,16 +10,9 @@ from tests.training.test_checkpoints import save
 from training import selectors
 from training.config import TrainingConfig
 from training.models import TrainingRun
-from training.services import models, runs
+from training.services import runs
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _any_base(monkeypatch, settings, tmp_path):
-    """The factories' base models are only rows; what their folders must be is tested elsewhere."""
-    monkeypatch.setattr(models, "check_unchanged", lambda model: None)
-    settings.ARTEFACT_DIR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("any_base")]
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ ROWS = [f"Where is my card number {n}?,card_arrival" for n in range(30)]
 CSV = "\n".join(["text,category", *ROWS]).encode() + b"\n"
 
 
-@pytest.fixture
-def admin(client):
-    user = factories.user()
-    client.force_login(user)
-    return user
-
-
 def stage(user, content=CSV, name="a.csv"):
     return uploads.stage(user=user, name="bank", file=io.BytesIO(content), source_name=name)
 
