@@ -5,7 +5,7 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404
 
 from evaluation.models import (
@@ -129,13 +129,6 @@ def campaign_progress(campaign: Campaign) -> dict[str, Any]:
         "reviewers": reviewers["all"],
         "simulated": reviewers["simulated"],
     }
-
-
-def reviewer_table(campaign: Campaign) -> QuerySet[Reviewer]:
-    """Reviewers with the number of their ratings and their active time in milliseconds."""
-    return campaign.reviewers.annotate(
-        rated=Count("assignments__rating"), active_ms=Sum("assignments__rating__active_ms")
-    ).order_by("number")
 
 
 def invite(code: str) -> Invite:

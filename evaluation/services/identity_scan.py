@@ -6,7 +6,6 @@ either has one is held back as a whole until a manager quarantines it (no review
 
 import re
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -182,7 +181,3 @@ def decide(
         pairs=changed,
     )
     return len(changed)
-
-
-def of_campaign(pk: UUID) -> list[IdentityHit]:
-    return list(IdentityHit.objects.filter(campaign=pk).select_related("decided_by"))
