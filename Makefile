@@ -71,8 +71,8 @@ test-sqlite: $(VENV)/dev.stamp
 	@$(RUN) -m pytest $(PYTEST)
 
 test-postgresql: $(VENV)/dev.stamp
-	@echo "Testing on PostgreSQL, everything but the browser and what takes long."
-	@$(RUN) -m pytest --database=postgresql -m "not browser and not slow" $(PYTEST)
+	@echo "Testing on PostgreSQL, everything that uses the database but the browser and what takes long."
+	@$(RUN) -m pytest --database=postgresql -m "django_db and not browser and not slow" $(PYTEST)
 
 # `make -k check` goes on after the first failure; each part can be run alone.
 check: $(CHECKS)

@@ -141,7 +141,8 @@ def test_a_path_that_does_not_exist_is_a_problem_document(client, path):
     assert answer.json()["code"] == "not_found"
 
 
-def test_a_page_that_does_not_exist_stays_a_page(client, db):
+@pytest.mark.django_db
+def test_a_page_that_does_not_exist_stays_a_page(client):
     answer = client.get("/nothing/")
     assert answer.status_code == 404 and answer["Content-Type"].startswith("text/html")
 
