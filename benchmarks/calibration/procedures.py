@@ -20,6 +20,7 @@ from benchmarks.calibration.scenarios import (
 )
 from evaluation.stats.anytime import sequence_level
 from evaluation.stats.clustered import clustered_mean
+from evaluation.stats.clusters import Clusters
 from evaluation.stats.criteria import criterion_difference
 from evaluation.stats.effects import prompt_means
 from evaluation.stats.equivalence import is_equivalent, is_not_worse
@@ -113,7 +114,7 @@ def _answer(p: float | None, p_truth: float | None = None, *, level: float = ALP
 def _means(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
     rows, truth = found.ratings, true_win_score(found.effect)
     values, prompt, reviewer = rows.win_score, rows.prompt, rows.reviewer
-    plain = clustered_mean(values, prompt, reviewer, weights=prompt_weights(prompt), method="plain")
+    plain = clustered_mean(values, Clusters(prompt, reviewer, prompt_weights(prompt)), method="plain")
     mixed = score.headline.mixed
     parts: dict[str, Inference] = {
         "headline": score.headline,

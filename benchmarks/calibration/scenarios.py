@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from evaluation.stats.ratings import LOSS, TIE, WIN, FloatArray, IntArray, Ratings, Slicing
+from evaluation.stats.arrays import FloatArray, IntArray
+from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings, Slicing
 
 PROMPTS, OVERLAP = 100, 3
 # A latent preference within this of zero is a tie: about 30 % of an even contest.

@@ -15,9 +15,9 @@ from evaluation.comparison.metrics import (
     right,
     values,
 )
+from evaluation.stats.arrays import FloatArray
 from evaluation.stats.multiplicity import benjamini_hochberg
 from evaluation.stats.paired import Paired
-from evaluation.stats.ratings import FloatArray
 
 SCHEMA_VERSION = 1
 MOST_VALUES = 50

@@ -22,7 +22,8 @@ from evaluation.models import (
     Timing,
 )
 from evaluation.stats import OUTCOMES, Ratings
-from evaluation.stats.ratings import FloatArray, Slicing, slicing
+from evaluation.stats.arrays import FloatArray
+from evaluation.stats.ratings import Slicing, slicing
 from ftplatform import prepared
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role

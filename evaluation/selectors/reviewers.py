@@ -11,6 +11,7 @@ from django.http import Http404
 
 from evaluation import selectors
 from evaluation.models import Assignment, Campaign, Pair, Rating, Reviewer, ReviewItem
+from evaluation.stats.clusters import Clusters
 from evaluation.stats.mixed import mixed_mean
 from evaluation.stats.reviewers import (
     BOTH_BAD,
@@ -22,6 +23,7 @@ from evaluation.stats.reviewers import (
     ReviewerWork,
     reviewer_quality,
 )
+from evaluation.stats.weights import rating_weights
 
 _PREFERENCE = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": BOTH_BAD}
 _MANY = 10_000
@@ -173,7 +175,7 @@ def calibration(campaign: Campaign) -> Calibration:
     fitted = None
     if len(ratings):
         scores = ratings.win_score
-        fitted = mixed_mean(scores, ratings.prompt, ratings.reviewer, np.full(len(scores), 1 / len(scores)))
+        fitted = mixed_mean(scores, Clusters(ratings.prompt, ratings.reviewer, rating_weights(len(scores))))
     return Calibration(
         ratings=len(ratings),
         sd=fitted.sd if fitted else None,

@@ -13,7 +13,7 @@ from evaluation.selectors import reviewers as reviewer_reads
 from evaluation.services import campaigns as campaign_services
 from evaluation.services import protocol as campaign_protocol
 from evaluation.stats import Look, Plan, analyse
-from evaluation.stats.ratings import BoolArray
+from evaluation.stats.arrays import BoolArray
 from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged, reviewer_quality
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from evaluation.stats.arrays import FloatArray
+from evaluation.stats.clusters import Clusters, Factor
 from evaluation.stats.estimate import Estimate
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes, group_sums
-from evaluation.stats.weights import prompt_weights
 
 Method = Literal["plain", "jackknife"]
 # Below this share of the weighted second moment the variance is rounding error of identical values.
@@ -29,151 +29,105 @@ class TwoWayVariance:
     df: float
 
 
-def clustered_mean(
-    values: FloatArray,
-    prompt: IntArray,
-    reviewer: IntArray,
-    *,
-    weights: FloatArray | None = None,
-    method: Method = "jackknife",
-) -> Estimate:
+def clustered_mean(values: FloatArray, clusters: Clusters, *, method: Method = "jackknife") -> Estimate:
     """Weighted mean of `values` (n,) over crossed samples of prompts and reviewers.
 
-    `weights` (n,) sum to 1; by default every prompt weighs equally. `method="plain"` is Cameron, Gelbach
-    & Miller with their small-sample factors and df = min(prompts, reviewers) − 1; `method="jackknife"`
-    replaces each clustered sum by its delete-one-cluster form and uses effective degrees of freedom,
-    which holds its level with few reviewers and uneven workloads.
+    `method="plain"` is Cameron, Gelbach & Miller with their small-sample factors and df = min(prompts,
+    reviewers) − 1; `method="jackknife"` replaces each clustered sum by its delete-one-cluster form and uses
+    effective degrees of freedom, which holds its level with few reviewers and uneven workloads.
 
     Raises ValueError when the arrays differ in length or a value is not finite.
     """
-    _check(values, prompt, reviewer)
-    weights = prompt_weights(prompt) if weights is None else weights
+    _check(values, clusters)
+    weights = clusters.weights
     value = float(weights @ values) if len(values) else None
     influence = weights * (values - value) if value is not None else values
     scale = float(weights @ (values * values)) if value is not None else 0.0
-    return _estimate(value, influence, weights, prompt, reviewer, method, scale)
+    return _estimate(value, influence, clusters, method, scale)
 
 
-def clustered_ratio(
-    numerator: FloatArray,
-    denominator: FloatArray,
-    prompt: IntArray,
-    reviewer: IntArray,
-    *,
-    weights: FloatArray | None = None,
-    method: Method = "jackknife",
-) -> Estimate:
+def clustered_ratio(numerator: FloatArray, denominator: FloatArray, clusters: Clusters) -> Estimate:
     """Ratio of the two weighted means, by linearisation (delta method): influence (y − ρx)/x̄.
 
-    Arguments as in `clustered_mean`. A denominator whose mean is not positive has no ratio: the result then
-    carries a problem instead. Raises ValueError as `clustered_mean` does.
+    A denominator whose mean is not positive has no ratio: the result then carries a problem instead. Raises
+    ValueError as `clustered_mean` does.
     """
-    _check(numerator, prompt, reviewer)
-    _check(denominator, prompt, reviewer)
-    weights = prompt_weights(prompt) if weights is None else weights
+    _check(numerator, clusters)
+    _check(denominator, clusters)
+    weights = clusters.weights
     base = float(weights @ denominator) if len(denominator) else 0.0
     if base <= 0:
-        return Estimate(None, None, None, *_sizes(prompt, reviewer), "the baseline's mean is not positive")
+        return Estimate(None, None, None, *clusters.sizes, "the baseline's mean is not positive")
     ratio = float(weights @ numerator) / base
     influence = weights * (numerator - ratio * denominator) / base
     scale = float(weights @ (numerator * numerator)) / base**2
-    return _estimate(ratio, influence, weights, prompt, reviewer, method, scale)
+    return _estimate(ratio, influence, clusters, "jackknife", scale)
 
 
-def clustered_intercept(
-    values: FloatArray, covariate: FloatArray, prompt: IntArray, reviewer: IntArray, *, weights: FloatArray
-) -> Estimate:
+def clustered_intercept(values: FloatArray, covariate: FloatArray, clusters: Clusters) -> Estimate:
     """Weighted least-squares mean of `values` (n,) where `covariate` (n,) is zero.
 
     A constant covariate cannot be adjusted for; the result is then the weighted mean itself. Raises
     ValueError as `clustered_mean` does.
     """
-    _check(values, prompt, reviewer)
-    _check(covariate, prompt, reviewer)
+    _check(values, clusters)
+    _check(covariate, clusters)
+    weights = clusters.weights
     center = float(weights @ covariate) if len(values) else 0.0
     deviation = covariate - center
     spread = float(weights @ (deviation * deviation)) if len(values) else 0.0
     if spread <= _ROUNDING:
-        return clustered_mean(values, prompt, reviewer, weights=weights)
+        return clustered_mean(values, clusters)
     slope = float(weights @ (deviation * values)) / spread
     intercept = float(weights @ values) - slope * center
     residual = values - intercept - slope * covariate
     influence = weights * residual * (1 - center * deviation / spread)
     scale = float(weights @ (values * values))
-    return _estimate(intercept, influence, weights, prompt, reviewer, "jackknife", scale)
+    return _estimate(intercept, influence, clusters, "jackknife", scale)
 
 
-def two_way_variance(
-    influence: FloatArray, weights: FloatArray, prompt: IntArray, reviewer: IntArray, method: Method
-) -> TwoWayVariance:
+def two_way_variance(influence: FloatArray, clusters: Clusters, method: Method) -> TwoWayVariance:
     """Variance of a statistic whose influence values (n,) sum to zero, over ≥ 2 prompts and reviewers."""
-    prompt, reviewer = dense_codes(prompt), dense_codes(reviewer)
-    cell = dense_codes(prompt * (int(reviewer.max()) + 1) + reviewer)
-    by_prompt, by_reviewer, by_cell = (
-        _plain(group_sums(influence, g))
-        if method == "plain"
-        else _jackknife(group_sums(influence, g), group_sums(weights, g))
-        for g in (prompt, reviewer, cell)
-    )
-    variance = by_prompt.variance + by_reviewer.variance - by_cell.variance
-    least_df = min(by_prompt.df, by_reviewer.df)
+    factors = clusters.by_prompt, clusters.by_reviewer, clusters.by_cell
+    variance_of = _plain if method == "plain" else _jackknife
+    by_prompt, by_reviewer, by_cell = (variance_of(factor, influence) for factor in factors)
+    df = [factor.levels - 1.0 if method == "plain" else factor.effective_df for factor in factors[:2]]
+    variance = by_prompt + by_reviewer - by_cell
+    least_df = min(df)
     if variance <= 0:
         # The subtraction can overshoot in small samples; the largest term is the conservative replacement of
         # MacKinnon, Nielsen & Webb.
-        return TwoWayVariance(max(by_prompt.variance, by_reviewer.variance, by_cell.variance), least_df)
+        return TwoWayVariance(max(by_prompt, by_reviewer, by_cell), least_df)
     if method == "plain":
         return TwoWayVariance(variance, least_df)
     # Satterthwaite: each one-way variance brings its own uncertainty. Where little is left after the
     # subtraction this understates the df, which is never below the scarcer factor's own.
-    spread = by_prompt.variance**2 / by_prompt.df + by_reviewer.variance**2 / by_reviewer.df
+    spread = by_prompt**2 / df[0] + by_reviewer**2 / df[1]
     return TwoWayVariance(variance, max(variance**2 / spread, least_df))
 
 
-def _plain(sums: FloatArray) -> TwoWayVariance:
+def _plain(factor: Factor, influence: FloatArray) -> float:
     """CR1 for a mean: G/(G−1)·(n−1)/(n−1) times the sum of squared cluster totals (G,)."""
-    count = len(sums)
-    return TwoWayVariance(count / (count - 1) * float(sums @ sums), count - 1)
+    sums = factor.sums(influence)
+    return factor.levels / (factor.levels - 1) * float(sums @ sums)
 
 
-def _jackknife(sums: FloatArray, shares: FloatArray) -> TwoWayVariance:
+def _jackknife(factor: Factor, influence: FloatArray) -> float:
     """CV3 for a mean: leaving out cluster g, with total s_g and weight W_g, moves it by −s_g/(1−W_g)."""
-    count = len(sums)
-    moves = sums / (1 - shares)
-    return TwoWayVariance((count - 1) / count * float(moves @ moves), _effective_df(shares))
-
-
-def _effective_df(shares: FloatArray) -> float:
-    """Satterthwaite df of Σ k_g (b_g − Σ W_h b_h)², k_g = (W_g/(1−W_g))², for iid cluster effects b.
-
-    2·E²/Var of a quadratic form b'Ab is tr(A)²/tr(A²) with A = (I−W1')'K(I−1W'); both traces reduce to
-    sums. Equal shares give G − 1.
-    """
-    k = (shares / (1 - shares)) ** 2
-    q = float(shares @ shares)
-    trace = float(k @ (1 + q - 2 * shares))
-    total, first, second = float(k.sum()), float(k @ shares), float(k @ (shares * shares))
-    square = q * q * total**2 + 2 * second * total - 4 * q * first * total + 2 * first**2
-    square += float((k * k) @ (1 + 2 * (q - 2 * shares)))
-    return trace * trace / square
+    moves = factor.sums(influence) / (1 - factor.shares)
+    return (factor.levels - 1) / factor.levels * float(moves @ moves)
 
 
 def _estimate(
-    value: float | None,
-    influence: FloatArray,
-    weights: FloatArray,
-    prompt: IntArray,
-    reviewer: IntArray,
-    method: Method,
-    scale: float,
+    value: float | None, influence: FloatArray, clusters: Clusters, method: Method, scale: float
 ) -> Estimate:
-    n, prompts, reviewers = sizes = _sizes(prompt, reviewer)
-    problem = _problem(n, prompts, reviewers)
-    if problem is None and float(influence @ influence) * n <= _ROUNDING * max(scale, 1e-300):
+    problem = _problem(*clusters.sizes)
+    if problem is None and float(influence @ influence) * len(influence) <= _ROUNDING * max(scale, 1e-300):
         problem = "all values are the same"
     if problem is not None:
-        return Estimate(value, None, None, *sizes, problem)
-    found = two_way_variance(influence, weights, prompt, reviewer, method)
-    return Estimate(value, float(np.sqrt(found.variance)), found.df, *sizes)
+        return Estimate(value, None, None, *clusters.sizes, problem)
+    found = two_way_variance(influence, clusters, method)
+    return Estimate(value, float(np.sqrt(found.variance)), found.df, *clusters.sizes)
 
 
 def _problem(n: int, prompts: int, reviewers: int) -> str | None:
@@ -186,12 +140,8 @@ def _problem(n: int, prompts: int, reviewers: int) -> str | None:
     return None
 
 
-def _sizes(prompt: IntArray, reviewer: IntArray) -> tuple[int, int, int]:
-    return len(prompt), len(np.unique(prompt)), len(np.unique(reviewer))
-
-
-def _check(values: FloatArray, prompt: IntArray, reviewer: IntArray) -> None:
-    if not values.shape == prompt.shape == reviewer.shape or values.ndim != 1:
-        raise ValueError("values, prompt and reviewer must be one-dimensional and of the same length")
+def _check(values: FloatArray, clusters: Clusters) -> None:
+    if values.shape != clusters.weights.shape:
+        raise ValueError("values and clusters must be one-dimensional and of the same length")
     if not np.isfinite(values).all():
         raise ValueError("values must be finite")

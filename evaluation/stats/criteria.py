@@ -8,7 +8,6 @@ from evaluation.stats.clustered import clustered_ratio
 from evaluation.stats.estimate import Estimate, Interval
 from evaluation.stats.headline import Headline, headline_mean
 from evaluation.stats.ratings import Ratings
-from evaluation.stats.weights import choose_weights
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,13 @@ def criterion_difference(ratings: Ratings, name: str) -> CriterionResult:
     """Inference for criterion `name`. Raises KeyError when the ratings do not have it."""
     baseline, candidate = ratings.criteria[name]
     scored = np.isfinite(baseline) & np.isfinite(candidate)
-    prompt, reviewer = ratings.prompt[scored], ratings.reviewer[scored]
+    clusters = ratings.clusters_where(scored)
     before, after = baseline[scored], candidate[scored]
-    weights = choose_weights(prompt, reviewer).values
     return CriterionResult(
         name=name,
-        difference=headline_mean(after - before, prompt, reviewer, weights),
-        ratio=clustered_ratio(after, before, prompt, reviewer, weights=weights),
-        baseline_mean=float(weights @ before) if len(before) else None,
-        candidate_mean=float(weights @ after) if len(after) else None,
+        difference=headline_mean(after - before, clusters),
+        ratio=clustered_ratio(after, before, clusters),
+        baseline_mean=float(clusters.weights @ before) if len(before) else None,
+        candidate_mean=float(clusters.weights @ after) if len(after) else None,
         n_missing=int(len(ratings) - scored.sum()),
     )

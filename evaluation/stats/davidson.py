@@ -13,8 +13,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from evaluation.stats.arrays import BoolArray, FloatArray, IntArray, dense_codes
 from evaluation.stats.estimate import Interval
-from evaluation.stats.ratings import BoolArray, FloatArray, IntArray, dense_codes
 
 _NEWTON_STEPS = 60
 _LARGEST_STEP = 2.0

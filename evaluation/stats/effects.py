@@ -6,16 +6,30 @@ are over single ratings: a mean over a prompt's ratings would get noisier by res
 interval.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
+from evaluation.stats.arrays import FloatArray, IntArray, dense_codes, group_sums
 from evaluation.stats.estimate import Interval
-from evaluation.stats.ratings import BoolArray, FloatArray, IntArray, dense_codes, group_sums
 
-# A statistic of how often each rating (n,) counts; None where it does not exist.
+# A statistic of how often each value (k,) that it was made from counts; None where it does not exist.
 Statistic = Callable[[FloatArray], float | None]
+# Resamples that are counted together, and how many numbers a table of them may hold.
+_TOGETHER = 25
+_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Ratings that statistics cannot tell apart, counted together: `code` (n,) is the group of each rating, 0 … `size`
+    − 1, or −1 for a rating that does not count; each of `statistics` is made from one value for each group (size,)."""
+
+    code: IntArray
+    size: int
+    statistics: tuple[Statistic, ...]
 
 
 @dataclass(frozen=True)
@@ -33,11 +47,6 @@ def prompt_means(values: FloatArray, prompt: IntArray) -> FloatArray:
         return np.zeros(0)
     means: FloatArray = group_sums(values, codes) / np.bincount(codes)
     return means
-
-
-def among(rows: BoolArray, statistic: Statistic) -> Statistic:
-    """A statistic of the ratings where `rows` (n,) is true, as one of all ratings."""
-    return lambda times: statistic(times[rows])
 
 
 def standardised_mean(differences: FloatArray) -> Statistic:
@@ -100,23 +109,23 @@ def cliffs_delta(candidate: FloatArray, baseline: FloatArray) -> Statistic:
 
 
 def effect_sizes(
-    statistics: Sequence[Statistic], prompt: IntArray, reviewer: IntArray, *, seed: int, replicates: int = 400
+    alike: Sequence[Alike], prompt: IntArray, reviewer: IntArray, *, seed: int, replicates: int = 400
 ) -> list[EffectSize]:
-    """Each of `statistics` of ratings (n,) with its 95 % pigeonhole percentile interval, from the same resamples.
+    """Every statistic of `alike` with its 95 % pigeonhole percentile interval, all from the same resamples.
 
     An interval needs two prompts, two reviewers, and a statistic that exists in most resamples.
     """
     n = len(prompt)
-    points = [statistic(np.ones(n)) if n else None for statistic in statistics]
+    made = [(place, statistic) for place, one in enumerate(alike) for statistic in one.statistics]
+    once = [np.bincount(one.code[one.code >= 0], minlength=one.size).astype(np.float64) for one in alike]
+    points = [statistic(once[place]) if n else None for place, statistic in made]
     prompt, reviewer = dense_codes(prompt), dense_codes(reviewer)
     if not n or min(prompt.max(), reviewer.max()) < 1:
         return [EffectSize(point, None) for point in points]
-    rng = np.random.default_rng(seed)
-    found: list[list[float]] = [[] for _ in statistics]
-    for _ in range(replicates):
-        times = _resampled(rng, prompt) * _resampled(rng, reviewer)
-        for values, statistic in zip(found, statistics, strict=True):
-            value = statistic(times)
+    found: list[list[float]] = [[] for _ in made]
+    for counts in _resamples(alike, prompt, reviewer, np.random.default_rng(seed), replicates):
+        for values, (place, statistic) in zip(found, made, strict=True):
+            value = statistic(counts[place])
             if value is not None:
                 values.append(value)
     return [
@@ -134,8 +143,31 @@ def _percentiles(values: list[float]) -> Interval | None:
     return Interval(float(low), float(high))
 
 
-def _resampled(rng: np.random.Generator, codes: IntArray) -> FloatArray:
-    """How often each rating (n,) counts when the levels of one factor are drawn with replacement."""
-    levels = int(codes.max()) + 1
-    drawn: FloatArray = np.bincount(rng.integers(levels, size=levels), minlength=levels).astype(np.float64)
-    return drawn[codes]
+def _resamples(
+    alike: Sequence[Alike], prompt: IntArray, reviewer: IntArray, rng: np.random.Generator, replicates: int
+) -> Iterator[list[FloatArray]]:
+    """For every resample, how often each group of each of `alike` counts."""
+    levels = int(prompt.max()) + 1, int(reviewer.max()) + 1
+    together = int(np.clip(_NUMBERS // max(*levels, *(one.size for one in alike)), 1, _TOGETHER))
+    for first in range(0, replicates, together):
+        drawn = [[_drawn(rng, size) for size in levels] for _ in range(min(together, replicates - first))]
+        of_prompt, of_reviewer = (np.column_stack(side) for side in zip(*drawn, strict=True))
+        tables = [np.zeros((one.size + 1, len(drawn))) for one in alike]
+        step = _NUMBERS // together
+        for start in range(0, len(prompt), step):
+            rows = slice(start, start + step)
+            times = of_prompt[prompt[rows]] * of_reviewer[reviewer[rows]]
+            for one, table in zip(alike, tables, strict=True):
+                table += _membership(one.code[rows], one.size) @ times
+        yield from map(list, zip(*(np.ascontiguousarray(table[:-1].T) for table in tables), strict=True))
+
+
+def _membership(code: IntArray, size: int) -> sparse.csc_array:
+    """1 where a rating (column) belongs to a group (row); the last row takes those that do not count."""
+    rows = np.where(code < 0, size, code)
+    return sparse.csc_array((np.ones(len(code)), rows, np.arange(len(code) + 1)), shape=(size + 1, len(code)))
+
+
+def _drawn(rng: np.random.Generator, levels: int) -> FloatArray:
+    """How often each of `levels` is drawn when as many are drawn with replacement."""
+    return np.bincount(rng.integers(levels, size=levels), minlength=levels).astype(np.float64)

@@ -6,10 +6,11 @@ that nobody has to trust the choice.
 
 from dataclasses import dataclass
 
+from evaluation.stats.arrays import BoolArray
 from evaluation.stats.equivalence import Evidence, Verdict, decide
 from evaluation.stats.estimate import Interval
 from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
-from evaluation.stats.ratings import BoolArray, Ratings
+from evaluation.stats.ratings import Ratings
 
 
 @dataclass(frozen=True)

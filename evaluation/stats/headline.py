@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from scipy import optimize
 
+from evaluation.stats.arrays import FloatArray
 from evaluation.stats.clustered import clustered_mean
+from evaluation.stats.clusters import Clusters
 from evaluation.stats.estimate import Estimate, Interval
 from evaluation.stats.mixed import MixedMean, mixed_mean
-from evaluation.stats.ratings import FloatArray, IntArray
 
 # The mixed model factors a matrix of the smaller factor's size about a dozen times. With more levels than this in both
 # factors the clustered form has all the clusters that its large-sample theory needs, and stands alone; only the
@@ -91,19 +92,14 @@ def _blend(model: float, clustered: float) -> float:
 
 
 def headline_mean(
-    values: FloatArray,
-    prompt: IntArray,
-    reviewer: IntArray,
-    weights: FloatArray,
-    *,
-    model_levels: int = MIXED_MODEL_LEVELS,
+    values: FloatArray, clusters: Clusters, *, model_levels: int = MIXED_MODEL_LEVELS
 ) -> Headline:
-    """Mean of `values` (n,) with `weights` (n,) summing to 1. Raises ValueError as `clustered_mean` does.
+    """Weighted mean of `values` (n,). Raises ValueError as `clustered_mean` does.
 
     The mixed model is fitted where the scarcer factor has at most `model_levels` levels.
     """
-    clustered = clustered_mean(values, prompt, reviewer, weights=weights)
+    clustered = clustered_mean(values, clusters)
     smaller = min(clustered.n_prompts, clustered.n_reviewers)
     if clustered.se is None or smaller > model_levels:
         return Headline(clustered, None)
-    return Headline(clustered, mixed_mean(values, prompt, reviewer, weights))
+    return Headline(clustered, mixed_mean(values, clusters))

@@ -6,10 +6,10 @@ The regression on tanh of the standardised length difference follows Dubois, Gal
 
 import numpy as np
 
+from evaluation.stats.arrays import FloatArray
 from evaluation.stats.clustered import clustered_intercept
 from evaluation.stats.estimate import Estimate
-from evaluation.stats.ratings import FloatArray, Ratings
-from evaluation.stats.weights import choose_weights
+from evaluation.stats.ratings import Ratings
 
 
 def length_adjusted_win_score(
@@ -25,7 +25,4 @@ def length_adjusted_win_score(
         raise ValueError("lengths must be finite and one per rating")
     spread = float(difference.std()) if len(difference) else 0.0
     covariate = np.tanh(difference / spread) if spread > 0 else np.zeros(len(difference))
-    weights = choose_weights(ratings.prompt, ratings.reviewer).values
-    return clustered_intercept(
-        ratings.win_score, covariate, ratings.prompt, ratings.reviewer, weights=weights
-    )
+    return clustered_intercept(ratings.win_score, covariate, ratings.clusters)

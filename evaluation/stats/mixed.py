@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize, sparse
 
+from evaluation.stats.arrays import FloatArray, IntArray, group_sums
+from evaluation.stats.clusters import Clusters
 from evaluation.stats.estimate import Estimate
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes, group_sums
 
 _DENSE_CELLS = 200_000
 # A variance component below this share of the residual variance is on its boundary.
@@ -48,6 +49,10 @@ class MixedMean:
     @property
     def reviewer_share(self) -> float:
         return self.reviewer_variance / self._total
+
+    @property
+    def residual_share(self) -> float:
+        return self.residual_variance / self._total
 
     @property
     def sd(self) -> float:
@@ -93,22 +98,20 @@ class _Terms:
     rss_d: FloatArray
 
 
-def mixed_mean(
-    values: FloatArray, prompt: IntArray, reviewer: IntArray, weights: FloatArray
-) -> MixedMean | None:
-    """Fit the model to `values` (n,); `weights` (n,) sum to 1.
+def mixed_mean(values: FloatArray, clusters: Clusters) -> MixedMean | None:
+    """Fit the model to `values` (n,).
 
     None where it cannot be fitted: fewer than two prompts or reviewers, fewer than four ratings, no
     variation, a residual that cannot be told from the factors, or a design too large and uneven to factor quickly.
     """
-    prompt, reviewer = dense_codes(prompt), dense_codes(reviewer)
-    n = len(values)
-    if n < 4 or prompt.max() < 1 or reviewer.max() < 1 or np.ptp(values) == 0:
+    n, prompts, reviewers = clusters.sizes
+    if n < 4 or prompts < 2 or reviewers < 2 or np.ptp(values) == 0:
         return None
-    swapped = bool(reviewer.max() > prompt.max())
-    big, small = (reviewer, prompt) if swapped else (prompt, reviewer)
+    swapped = reviewers > prompts
+    factors = clusters.by_prompt, clusters.by_reviewer
+    big, small = factors[::-1] if swapped else factors
     center, scale = float(values.mean()), float(values.std())
-    design = _design((values - center) / scale, big, small)
+    design = _design((values - center) / scale, big.codes, small.codes)
     if design.grams is None and len(design.small_n) > _LEVELS_WITHOUT_GRAMS:
         return None
     ratios = _fit(design)
@@ -119,18 +122,18 @@ def mixed_mean(
     if not sigma2 > 1e-12:
         return None
     free = np.flatnonzero(ratios > _BOUNDARY)
-    covariance = _covariance(design, ratios, sigma2, free)
-    squares = np.array([weights @ weights, _square_sum(big, weights), _square_sum(small, weights)])
+    covariance = _covariance(design, ratios, found, free)
+    weights = clusters.weights
+    squares = np.array([part @ part for part in (weights, big.shares, small.shares)])
     own = float(squares[0] + ratios @ squares[1:])
     # Each variance is σ² times a function of the ratios: its value, and its gradient by (σ², free ratios).
     of_model = 1 / found.ones, -found.ones_d[free] / found.ones**2
     of_weights = own, squares[1:][free]
-    sizes = (n, int(prompt.max()) + 1, int(reviewer.max()) + 1)
     of_big, of_small = sigma2 * ratios * scale**2
 
     def estimate(value: float, form: tuple[float, FloatArray]) -> Estimate:
         se, df = _satterthwaite(sigma2, *form, covariance, n - 1)
-        return Estimate(value, scale * se, df, *sizes)
+        return Estimate(value, scale * se, df, *clusters.sizes)
 
     return MixedMean(
         estimate(center + scale * found.mean, of_model),
@@ -179,9 +182,11 @@ def _dense(matrix: sparse.csr_array | FloatArray) -> FloatArray:
 def _gram(design: _Design, k: FloatArray, of_number: FloatArray) -> FloatArray:
     """C'·diag(k)·C for `k` (big levels,) that depends only on the level's number of ratings."""
     if design.grams is not None:
-        parts = [weight * gram for weight, (_, gram) in zip(of_number, design.grams, strict=True)]
-        total: FloatArray = np.sum(parts, axis=0)
-        return total
+        (_, first), *rest = design.grams
+        total = of_number[0] * first
+        for weight, (_, gram) in zip(of_number[1:], rest, strict=True):
+            total += weight * gram
+        return np.asarray(total)
     cells = design.cells
     if isinstance(cells, np.ndarray):
         return np.asarray((cells.T * k) @ cells)
@@ -193,31 +198,30 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
     shrink = 1 / (1 + a * design.big_n)
     numbers = np.array([number for number, _ in design.grams or ()])
     few = 1 / (1 + a * numbers)
-    inner = -_gram(design, a * shrink, a * few)
+    inner = _gram(design, -a * shrink, -a * few)
     size = len(inner)
     inner.flat[:: size + 1] += design.small_n
     m = b * inner
     m.flat[:: size + 1] += 1
-    root, failed = linalg.lapack.dpotrf(m, lower=True)
+    # M is symmetric, so that its transpose is the same matrix in the order that LAPACK works in, in place.
+    root, failed = linalg.lapack.dpotrf(m.T, lower=True, overwrite_a=True)
     if failed:
         raise np.linalg.LinAlgError("the covariance is not positive definite")
-    lower, _ = linalg.lapack.dpotri(root, lower=True)
-    inverse = lower + lower.T
-    inverse.flat[:: size + 1] /= 2
+    logdet = float(np.log1p(a * design.big_n).sum() + 2 * np.log(np.diag(root)).sum())
     # Columns: of 1 and of y. `solved` is Zr'V⁻¹[1 y], `left` is Zp'V⁻¹[1 y].
     pairs = np.column_stack([design.big_n, design.big_y])
     cross = np.column_stack([design.small_n, design.small_y])
     cross -= design.cells.T @ ((a * shrink)[:, None] * pairs)
-    solved = inverse @ cross
+    solved, _ = linalg.lapack.dpotrs(root, cross, lower=True)
     left = shrink[:, None] * (pairs - b * (design.cells @ solved))
     total = design.big_y.sum()
     form = np.array([[design.n, total], [total, design.yy]])
     form = form - pairs.T @ ((a * shrink)[:, None] * pairs) - b * cross.T @ solved
     ones = float(form[0, 0])
     mean = float(form[0, 1]) / ones
-    logdet = float(np.log1p(a * design.big_n).sum() + 2 * np.log(np.diag(root)).sum())
-    by_big = float(shrink @ design.big_n) - b * float((inverse * _gram(design, shrink**2, few**2)).sum())
-    traces = np.array([by_big, float((inverse * inner).sum())])
+    inverse, _ = linalg.lapack.dpotri(root, lower=True, overwrite_c=True)
+    by_big = float(shrink @ design.big_n) - b * _gram_trace(inverse, design, shrink**2, few**2)
+    traces = np.array([by_big, _trace(inverse, inner)])
     ones_d = -np.array([float(side[:, 0] @ side[:, 0]) for side in (left, solved)])
     residuals = [side[:, 1] - mean * side[:, 0] for side in (left, solved)]
     return _Terms(
@@ -229,6 +233,20 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
         logs_d=traces + ones_d / ones,
         rss_d=-np.array([float(r @ r) for r in residuals]),
     )
+
+
+def _gram_trace(lower: FloatArray, design: _Design, k: FloatArray, of_number: FloatArray) -> float:
+    """The trace of a symmetric matrix, given by its lower triangle, times C'·diag(k)·C."""
+    if design.grams is None:
+        return _trace(lower, _gram(design, k, of_number))
+    return sum(
+        float(weight) * _trace(lower, gram) for weight, (_, gram) in zip(of_number, design.grams, strict=True)
+    )
+
+
+def _trace(lower: FloatArray, symmetric: FloatArray) -> float:
+    """The trace of the product of two symmetric matrices, the first given by its lower triangle in columns."""
+    return 2 * float(np.vdot(lower.T, symmetric)) - float(np.diag(lower) @ np.diag(symmetric))
 
 
 def _fit(design: _Design) -> FloatArray | None:
@@ -254,12 +272,12 @@ def _fit(design: _Design) -> FloatArray | None:
     return ratios if ratios.max() < _LARGEST_RATIO / 10 else None
 
 
-def _covariance(design: _Design, ratios: FloatArray, sigma2: float, free: IntArray) -> FloatArray:
+def _covariance(design: _Design, ratios: FloatArray, at: _Terms, free: IntArray) -> FloatArray:
     """Covariance of the estimates of σ² and of the `free` ratios (k,): twice the inverse of the deviance's Hessian.
 
-    Second derivatives by the ratios are central differences of the first.
+    `at` are the terms at the ratios. Second derivatives by the ratios are central differences of the first.
     """
-    at = _terms(design, *ratios)
+    sigma2 = at.rss / (design.n - 1)
     hessian = np.zeros((len(free) + 1, len(free) + 1))
     hessian[0, 0] = -(design.n - 1) / sigma2**2 + 2 * at.rss / sigma2**3
     hessian[0, 1:] = hessian[1:, 0] = -at.rss_d[free] / sigma2**2
@@ -282,8 +300,3 @@ def _satterthwaite(
     spread = float(slope @ covariance @ slope)
     df = 2 * value * value / spread if spread > 0 else 1.0
     return float(np.sqrt(value)), float(np.clip(df, 1.0, most))
-
-
-def _square_sum(group: IntArray, weights: FloatArray) -> float:
-    shares = group_sums(weights, group)
-    return float(shares @ shares)

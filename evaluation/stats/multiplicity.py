@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.stats.ratings import FloatArray
+from evaluation.stats.arrays import FloatArray
 
 
 def holm(p_values: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from evaluation.stats.ratings import FloatArray
+from evaluation.stats.arrays import FloatArray
 
 LEVEL = 0.95
 Method = Literal["paired_t", "mcnemar_exact", "none"]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from evaluation.stats.ratings import FloatArray
+from evaluation.stats.arrays import FloatArray
 
 _EXACT_PROMPTS = 16
 _DRAWS = 20_000

@@ -7,7 +7,6 @@ import numpy as np
 from evaluation.stats.clustered import clustered_intercept, clustered_mean
 from evaluation.stats.estimate import Estimate
 from evaluation.stats.ratings import Ratings
-from evaluation.stats.weights import choose_weights
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,10 @@ class PositionResult:
 
 def position_effect(ratings: Ratings) -> PositionResult:
     """Test the left share by the two-way clustered t, and adjust the win score for it."""
-    prompt, reviewer = ratings.prompt, ratings.reviewer
-    weights = choose_weights(prompt, reviewer).values
     score = ratings.win_score
     side = np.where(ratings.candidate_left, 0.5, -0.5)
     return PositionResult(
-        left_score=clustered_mean(np.where(side > 0, score, 1 - score), prompt, reviewer, weights=weights),
+        left_score=clustered_mean(np.where(side > 0, score, 1 - score), ratings.clusters),
         candidate_left_share=float(ratings.candidate_left.mean()) if len(ratings) else None,
-        adjusted=clustered_intercept(score, side, prompt, reviewer, weights=weights),
+        adjusted=clustered_intercept(score, side, ratings.clusters),
     )

@@ -6,7 +6,6 @@ from evaluation.stats.estimate import Interval
 from evaluation.stats.exact import constant_interval, constant_p_value
 from evaluation.stats.headline import PRIMARY_MODEL_LEVELS, Headline, headline_mean
 from evaluation.stats.ratings import OutcomeName, Ratings
-from evaluation.stats.weights import choose_weights
 
 NO_PREFERENCE = 0.5
 
@@ -58,21 +57,14 @@ class WinScore:
 
 def win_score(ratings: Ratings) -> WinScore:
     """The win score of `ratings` (any number of them, none included)."""
-    weights = choose_weights(ratings.prompt, ratings.reviewer)
     scores = ratings.win_score
     return WinScore(
-        headline=headline_mean(
-            scores,
-            ratings.prompt,
-            ratings.reviewer,
-            weights.values,
-            model_levels=PRIMARY_MODEL_LEVELS,
-        ),
+        headline=headline_mean(scores, ratings.clusters, model_levels=PRIMARY_MODEL_LEVELS),
         counts=ratings.counts(),
         n_ratings=len(ratings),
         n_prompts=ratings.n_prompts,
         n_reviewers=ratings.n_reviewers,
-        balanced_weights=weights.balanced,
-        effective_reviewers=weights.effective_reviewers,
+        balanced_weights=ratings.weights.balanced,
+        effective_reviewers=ratings.weights.effective_reviewers,
         constant_value=float(scores[0]) if len(scores) and bool((scores == scores[0]).all()) else None,
     )

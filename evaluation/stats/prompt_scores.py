@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from evaluation.stats.arrays import FloatArray, IntArray
 from evaluation.stats.effects import prompt_means
 from evaluation.stats.primary import NO_PREFERENCE
-from evaluation.stats.ratings import FloatArray, IntArray, Ratings
+from evaluation.stats.ratings import Ratings
 from evaluation.stats.summaries import Bin, PromptScore, PromptsSummary
 
 BINS = 10

@@ -16,7 +16,6 @@ from evaluation.stats.estimate import Estimate, Interval
 from evaluation.stats.exact import constant_interval
 from evaluation.stats.headline import Headline, headline_mean
 from evaluation.stats.ratings import Ratings
-from evaluation.stats.weights import choose_weights
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,17 @@ def proportion_difference(ratings: Ratings, name: str) -> ProportionResult:
     """Inference for the yes/no outcome `name`. Raises KeyError when the ratings do not have it."""
     baseline, candidate = ratings.yes_no[name]
     answered = np.isfinite(baseline) & np.isfinite(candidate)
-    prompt, reviewer = ratings.prompt[answered], ratings.reviewer[answered]
+    clusters = ratings.clusters_where(answered)
     before, after = baseline[answered], candidate[answered]
-    weights = choose_weights(prompt, reviewer).values
     difference = after - before
     constant = bool(len(difference)) and bool((difference == difference[0]).all())
-    found = headline_mean(difference, prompt, reviewer, weights)
+    found = headline_mean(difference, clusters)
     return ProportionResult(
         name=name,
         difference=found,
-        ratio=clustered_ratio(after, before, prompt, reviewer, weights=weights),
-        baseline=clustered_mean(before, prompt, reviewer, weights=weights),
-        candidate=clustered_mean(after, prompt, reviewer, weights=weights),
+        ratio=clustered_ratio(after, before, clusters),
+        baseline=clustered_mean(before, clusters),
+        candidate=clustered_mean(after, clusters),
         constant=constant,
         n_missing=int(len(ratings) - answered.sum()),
     )

@@ -7,8 +7,8 @@ tie is what is left; θ ≥ 1 is the threshold below which a difference is not n
 import numpy as np
 from scipy import optimize
 
+from evaluation.stats.arrays import FloatArray
 from evaluation.stats.davidson import Comparisons
-from evaluation.stats.ratings import FloatArray
 
 # The logarithm of the threshold; at zero ties are impossible.
 _LEAST = 1e-9

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from evaluation.stats.arrays import BoolArray, FloatArray, IntArray, dense_codes
+from evaluation.stats.clusters import Clusters
+from evaluation.stats.weights import Weights, choose_weights
 
 OutcomeName = Literal["win", "tie", "both_bad", "loss"]
 OUTCOMES: tuple[OutcomeName, ...] = get_args(OutcomeName)
@@ -83,6 +84,23 @@ class Ratings:
         """Per rating: 1 for a win, ½ for a tie or both bad, 0 for a loss."""
         return SCORE_OF_OUTCOME[self.outcome]
 
+    @cached_property
+    def weights(self) -> Weights:
+        """How much each rating counts."""
+        return choose_weights(self.prompt, self.reviewer)
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """Who rated what, with those weights; every mean over all ratings shares it."""
+        return Clusters(self.prompt, self.reviewer, self.weights.values)
+
+    def clusters_where(self, keep: BoolArray) -> Clusters:
+        """The clusters of the ratings where `keep` (n,) is true, with weights of their own."""
+        if keep.all():
+            return self.clusters
+        prompt, reviewer = self.prompt[keep], self.reviewer[keep]
+        return Clusters(prompt, reviewer, choose_weights(prompt, reviewer).values)
+
     def counts(self) -> dict[OutcomeName, int]:
         """How many ratings had each outcome."""
         numbers = np.bincount(self.outcome, minlength=len(OUTCOMES))
@@ -123,24 +141,6 @@ def slicing(labels: Sequence[str | None]) -> Slicing:
 
 def _is_yes_no(answers: FloatArray) -> bool:
     return bool(((answers == 0) | (answers == 1) | np.isnan(answers)).all())
-
-
-def dense_codes(labels: npt.NDArray[np.generic]) -> IntArray:
-    """Codes 0 … k−1 for the k distinct labels (n,), in their order."""
-    if len(labels) and labels.dtype.kind == "i":
-        low, high = int(labels.min()), int(labels.max())
-        if low >= 0 and high <= 4 * len(labels):
-            # Small numbers need no sorting.
-            present = np.bincount(labels, minlength=high + 1) > 0
-            return np.asarray((np.cumsum(present) - 1)[labels], dtype=np.int64)
-    codes: IntArray = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    return codes
-
-
-def group_sums(values: FloatArray, codes: IntArray) -> FloatArray:
-    """Sum of `values` (n,) per code (n,)."""
-    sums: FloatArray = np.bincount(codes, weights=values).astype(np.float64)
-    return sums
 
 
 def outcome_codes(names: Sequence[OutcomeName]) -> IntArray:

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.stats.ratings import OUTCOMES, FloatArray, IntArray, Ratings, Slicing
+from evaluation.stats.arrays import FloatArray, IntArray
+from evaluation.stats.ratings import OUTCOMES, Ratings, Slicing
 
 KEY_COLUMNS = ("prompt_id", "reviewer_id", "preference", "candidate_side")
 SIMULATED = "simulated"

@@ -11,12 +11,14 @@ from typing import Literal
 
 import numpy as np
 
+from evaluation.stats.arrays import FloatArray, IntArray, dense_codes, distinct
 from evaluation.stats.estimate import Interval
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes
 
 FixedLevel = Literal["nominal", "interval"]
 Level = FixedLevel | Literal["ordinal", "ratio"]
 GwetWeights = Literal["identity", "linear", "quadratic"]
+# How many numbers the resamples that are summed together may hold.
+_NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ def rating_table(unit: IntArray, value: FloatArray) -> Table:
     if not len(unit):
         return Table(np.zeros((0, 0)), np.zeros(0))
     codes = dense_codes(unit)
-    values, category = np.unique(value, return_inverse=True)
+    values, category = distinct(value)
     shape = (int(codes.max()) + 1, len(values))
     flat = np.bincount(codes * shape[1] + category, minlength=shape[0] * shape[1])
     return Table(flat.reshape(shape).astype(np.float64), values.astype(np.float64))
@@ -65,11 +67,15 @@ class _Sums:
             return None
         rng = np.random.default_rng(seed)
         found = []
-        for _ in range(replicates):
-            times = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
-            value = self.value(times @ self.columns)
-            if value is not None:
-                found.append(value)
+        together = max(1, _NUMBERS // units)
+        for first in range(0, replicates, together):
+            rows = range(min(together, replicates - first))
+            times = np.array(
+                [np.bincount(rng.integers(units, size=units), minlength=units) for _ in rows],
+                dtype=np.float64,
+            )
+            values = (self.value(sums) for sums in times @ self.columns)
+            found += [value for value in values if value is not None]
         if len(found) < replicates / 2:
             return None
         low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
+from evaluation.stats.arrays import BoolArray
 from evaluation.stats.cautions import (
     check_cautions,
     criterion_cautions,
@@ -23,7 +24,7 @@ from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
 from evaluation.stats.prompt_scores import prompts_summary
-from evaluation.stats.ratings import BoolArray, Ratings
+from evaluation.stats.ratings import Ratings
 from evaluation.stats.reviewers import ReviewerQuality
 from evaluation.stats.secondary import (
     exclusions_summary,
@@ -34,6 +35,7 @@ from evaluation.stats.secondary import (
 )
 from evaluation.stats.sections import (
     agreement_summary,
+    criteria_results,
     effect_summaries,
     panel_summary,
     position_summary,
@@ -131,10 +133,9 @@ def analyse(
     levels = levels_of(plan, look, score.headline.se)
     primary = primary_summary(ratings, score, plan, levels)
     verdict = _verdict(score, plan, levels)
-    criteria, yes_no = outcome_summaries(ratings, plan, levels, primary.p_value)
+    scored = criteria_results(ratings, plan)
+    criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, primary.p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
-    agreement = agreement_summary(ratings, present, plan.seed)
-    position = position_summary(ratings, levels)
     length = length_summary(ratings, levels)
     slices = slices_summary(ratings, levels)
     exclusions = exclusions_summary(everything, excluded, plan, levels)
@@ -149,13 +150,13 @@ def analyse(
         primary=primary,
         criteria=criteria,
         yes_no=yes_no,
-        agreement=agreement,
-        position=position,
+        agreement=agreement_summary(ratings, present, plan.seed),
+        position=position_summary(ratings, levels),
         length=length,
         slices=slices,
         exclusions=exclusions,
         quality=quality_summary(quality),
-        variation=variation_summary(score),
+        variation=variation_summary(score, scored),
         look=look_summary(plan, look),
         watch=watch_summary(plan, levels),
         reviewers=reviewers_summary(ratings, score.effective_reviewers),

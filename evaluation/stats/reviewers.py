@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from evaluation.stats.arrays import BoolArray, FloatArray, IntArray, dense_codes, group_sums
 from evaluation.stats.multiplicity import holm
-from evaluation.stats.ratings import BoolArray, FloatArray, IntArray, dense_codes, group_sums
 
 FlagCode = Literal[
     "too_fast", "straight_lining", "side_sticking", "low_agreement", "failed_checks", "inconsistent"

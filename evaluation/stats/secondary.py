@@ -1,7 +1,10 @@
 """The parts of the report beside the headline: yes/no outcomes, length, slices, exclusions, reviewers' work."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from evaluation.stats.arrays import BoolArray, FloatArray
 from evaluation.stats.criteria import CriterionResult
 from evaluation.stats.estimate import Estimate
 from evaluation.stats.exclusions import Exclusions, Side, with_and_without
@@ -11,9 +14,9 @@ from evaluation.stats.multiplicity import gatekept
 from evaluation.stats.plan import Plan
 from evaluation.stats.primary import NO_PREFERENCE
 from evaluation.stats.proportions import ProportionResult, proportion_difference, share_interval
-from evaluation.stats.ratings import BoolArray, FloatArray, Ratings
+from evaluation.stats.ratings import Ratings
 from evaluation.stats.reviewers import ReviewerQuality
-from evaluation.stats.sections import criteria_results, criterion_summary, ends, unit
+from evaluation.stats.sections import criterion_summary, ends, unit
 from evaluation.stats.slices import slice_scores
 from evaluation.stats.summaries import (
     CriterionSummary,
@@ -28,10 +31,13 @@ from evaluation.stats.summaries import (
 
 
 def outcome_summaries(
-    ratings: Ratings, plan: Plan, levels: Levels, primary_p: float | None
+    ratings: Ratings,
+    criteria: Mapping[str, CriterionResult | None],
+    plan: Plan,
+    levels: Levels,
+    primary_p: float | None,
 ) -> tuple[tuple[CriterionSummary, ...], tuple[YesNoSummary, ...]]:
     """Planned criteria and yes/no outcomes in order: one Holm family behind the gate of the primary test."""
-    criteria = criteria_results(ratings, plan)
     names = tuple(ratings.yes_no) if plan.yes_no is None else plan.yes_no
     yes_no = {
         name: proportion_difference(ratings, name) if name in ratings.yes_no else None for name in names

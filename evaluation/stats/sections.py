@@ -1,14 +1,14 @@
 """Each part of the report from the ratings and the levels of this analysis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from evaluation.stats.arrays import FloatArray, IntArray, distinct, group_sums
 from evaluation.stats.criteria import CriterionResult, criterion_difference
 from evaluation.stats.effects import (
+    Alike,
     EffectSize,
-    Statistic,
-    among,
     cliffs_delta,
     effect_sizes,
     matched_rank_biserial,
@@ -16,12 +16,13 @@ from evaluation.stats.effects import (
     standardised_mean,
 )
 from evaluation.stats.estimate import Estimate, Interval
+from evaluation.stats.headline import Headline
 from evaluation.stats.levels import Levels
 from evaluation.stats.panel import majorities, sign_flip, signed_rank
 from evaluation.stats.plan import Plan
 from evaluation.stats.position import position_effect
 from evaluation.stats.primary import NO_PREFERENCE, WinScore
-from evaluation.stats.ratings import FloatArray, IntArray, Ratings, group_sums
+from evaluation.stats.ratings import SCORE_OF_OUTCOME, Ratings
 from evaluation.stats.reliability import (
     FixedLevel,
     GwetWeights,
@@ -36,6 +37,7 @@ from evaluation.stats.summaries import (
     AgreementItem,
     AgreementSummary,
     CriterionSummary,
+    CriterionVariation,
     EffectSummary,
     PanelSummary,
     PositionSummary,
@@ -209,39 +211,69 @@ def effect_summaries(
 
 
 def _resampled_effects(ratings: Ratings, names: tuple[str, ...], seed: int) -> Iterator[EffectSummary]:
-    measures = list(_measures(ratings, names))
+    measures = [_preference_effect(ratings), *(_criterion_effects(ratings, name) for name in names)]
     sizes = effect_sizes(
-        [statistic for _, _, statistic in measures],
+        [alike for _, alike in measures],
         ratings.prompt,
         ratings.reviewer,
         seed=seed,
         replicates=_replicates(len(ratings)),
     )
-    for (name, kind, _), size in zip(measures, sizes, strict=True):
+    labels = [label for labels, _ in measures for label in labels]
+    for (name, kind), size in zip(labels, sizes, strict=True):
         yield _effect(name, kind, size)
 
 
-def _measures(ratings: Ratings, names: tuple[str, ...]) -> Iterator[tuple[str, str, Statistic]]:
-    sd = "standard deviation of single ratings"
-    yield "preference_dz", f"mean over the {sd}", standardised_mean(ratings.win_score - NO_PREFERENCE)
-    for name in names:
-        before, after = ratings.criteria[name]
-        scored = np.isfinite(before) & np.isfinite(after)
-        difference = (after - before)[scored]
-        for suffix, kind, statistic in (
-            ("dz", f"mean difference over the {sd}", standardised_mean(difference)),
-            ("rank_biserial", "matched rank-biserial", matched_rank_biserial(difference)),
-            ("cliffs_delta", "Cliff's δ, all scores", cliffs_delta(after[scored], before[scored])),
-        ):
-            yield f"{name}_{suffix}", kind, statistic if scored.all() else among(scored, statistic)
+_SINGLE = "standard deviation of single ratings"
+_Labels = list[tuple[str, str]]
 
 
-def variation_summary(score: WinScore) -> VariationSummary:
-    mixed = score.headline.mixed
+def _preference_effect(ratings: Ratings) -> tuple[_Labels, Alike]:
+    outcomes, code = distinct(ratings.outcome)
+    statistic = standardised_mean(SCORE_OF_OUTCOME[outcomes] - NO_PREFERENCE)
+    return [("preference_dz", f"mean over the {_SINGLE}")], Alike(code, len(outcomes), (statistic,))
+
+
+def _criterion_effects(ratings: Ratings, name: str) -> tuple[_Labels, Alike]:
+    """Ratings with the same score on both sides are alike; one without both does not count."""
+    before, after = ratings.criteria[name]
+    scored = np.isfinite(before) & np.isfinite(after)
+    (low, of_before), (high, of_after) = distinct(before[scored]), distinct(after[scored])
+    pairs, group = distinct(of_before * np.int64(max(len(high), 1)) + of_after)
+    code = np.full(len(ratings), -1, dtype=np.int64)
+    code[scored] = group
+    baseline, candidate = low[pairs // max(len(high), 1)], high[pairs % max(len(high), 1)]
+    difference = candidate - baseline
+    labels = [
+        (f"{name}_dz", f"mean difference over the {_SINGLE}"),
+        (f"{name}_rank_biserial", "matched rank-biserial"),
+        (f"{name}_cliffs_delta", "Cliff's δ, all scores"),
+    ]
+    statistics = (
+        standardised_mean(difference),
+        matched_rank_biserial(difference),
+        cliffs_delta(candidate, baseline),
+    )
+    return labels, Alike(code, len(pairs), statistics)
+
+
+def variation_summary(score: WinScore, criteria: Mapping[str, CriterionResult | None]) -> VariationSummary:
+    """Where the variation lies, as the mixed models behind the headline and the criteria estimate it."""
+    return VariationSummary(
+        *_variation(score.headline),
+        criteria=tuple(
+            CriterionVariation(name, *_variation(result.difference))
+            for name, result in criteria.items()
+            if result is not None
+        ),
+    )
+
+
+def _variation(found: Headline) -> tuple[float | None, float | None, float | None, float | None]:
+    mixed = found.mixed
     if mixed is None:
-        return VariationSummary(None, None, None, None)
-    rest = 1 - mixed.prompt_share - mixed.reviewer_share
-    return VariationSummary(mixed.prompt_share, mixed.reviewer_share, rest, mixed.sd)
+        return None, None, None, None
+    return mixed.prompt_share, mixed.reviewer_share, mixed.residual_share, mixed.sd
 
 
 def _replicates(n: int) -> int:

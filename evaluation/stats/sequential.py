@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, stats
 
-from evaluation.stats.ratings import FloatArray
+from evaluation.stats.arrays import FloatArray
 
 Shape = Literal["obrien_fleming", "pocock"]
 # Beyond this a normal tail is under 1e-15: a look that early cannot stop.

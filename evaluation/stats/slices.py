@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.stats.arrays import BoolArray
 from evaluation.stats.clustered import clustered_mean
 from evaluation.stats.estimate import Estimate
 from evaluation.stats.multiplicity import benjamini_hochberg
-from evaluation.stats.ratings import BoolArray, Ratings, Slicing
-from evaluation.stats.weights import choose_weights
+from evaluation.stats.ratings import Ratings, Slicing
 
 # A page of slices that nobody can read helps nobody; the largest are shown and the rest counted.
 MOST_SLICES = 20
@@ -68,6 +68,4 @@ def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
 
 
 def _score(ratings: Ratings, rows: BoolArray) -> Estimate:
-    prompt, reviewer = ratings.prompt[rows], ratings.reviewer[rows]
-    weights = choose_weights(prompt, reviewer).values
-    return clustered_mean(ratings.win_score[rows], prompt, reviewer, weights=weights)
+    return clustered_mean(ratings.win_score[rows], ratings.clusters_where(rows))

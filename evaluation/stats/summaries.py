@@ -182,13 +182,28 @@ class EffectSummary:
 
 
 @dataclass(frozen=True)
+class CriterionVariation:
+    """Shares of the variance of one rating's difference on a criterion, and its standard deviation in points."""
+
+    name: str
+    prompt_share: float | None
+    reviewer_share: float | None
+    residual_share: float | None
+    sd: float | None
+
+
+@dataclass(frozen=True)
 class VariationSummary:
-    """Shares of the variance of one rating's win score; None where the mixed model was not fitted."""
+    """Shares of the variance of one rating's win score, then of each criterion's difference.
+
+    None where the mixed model was not fitted: too few ratings, or hundreds of prompts and of reviewers.
+    """
 
     prompt_share: float | None
     reviewer_share: float | None
     residual_share: float | None
     sd: float | None
+    criteria: tuple[CriterionVariation, ...]
 
 
 @dataclass(frozen=True)

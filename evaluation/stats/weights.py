@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.stats.ratings import FloatArray, IntArray, dense_codes, group_sums
+from evaluation.stats.arrays import FloatArray, IntArray, dense_codes, group_sums
 
 # Below this ratio of effective to actual reviewers the workloads count as uneven. Random assignment of 3
 # of 20 reviewers to each of 100 prompts gives about .95, a 1/rank workload about .5.

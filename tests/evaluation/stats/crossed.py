@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.stats.ratings import LOSS, TIE, WIN, FloatArray, IntArray, Ratings
+from evaluation.stats.arrays import FloatArray, IntArray
+from evaluation.stats.clusters import Clusters
+from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings
+from evaluation.stats.weights import prompt_weights
 
 
 def design(
@@ -60,6 +63,19 @@ def from_outcomes(rows: list[tuple[int, int, int]]) -> Ratings:
     """Ratings from (prompt, reviewer, outcome code) rows, candidate on the left in every other one."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     return Ratings(table[:, 0], table[:, 1], table[:, 2], np.arange(len(rows)) % 2 == 0)
+
+
+def of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of values and clusters as one of values, prompts, reviewers and weights, equal per prompt unless
+    given; with an untyped result as `unchecked` makes it."""
+
+    def called(*arguments: Any, weights: FloatArray | None = None, **options: Any) -> Any:
+        *values, prompt, reviewer = arguments
+        if weights is None:
+            weights = prompt_weights(prompt)
+        return function(*values, Clusters(prompt, reviewer, weights), **options)
+
+    return called
 
 
 def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:

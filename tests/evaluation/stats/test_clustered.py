@@ -5,15 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.stats import clustered
-from evaluation.stats.clustered import (
-    _effective_df,
-)
+from evaluation.stats.clusters import Factor
 from evaluation.stats.weights import choose_weights, prompt_weights, rating_weights
-from tests.evaluation.stats.crossed import crossed_values, design, unchecked
+from tests.evaluation.stats.crossed import crossed_values, design, of_arrays
 
-clustered_mean = unchecked(clustered.clustered_mean)
-clustered_ratio = unchecked(clustered.clustered_ratio)
-clustered_intercept = unchecked(clustered.clustered_intercept)
+clustered_mean = of_arrays(clustered.clustered_mean)
+clustered_ratio = of_arrays(clustered.clustered_ratio)
+clustered_intercept = of_arrays(clustered.clustered_intercept)
 
 
 def _data(seed, prompts=30, overlap=3, reviewers=9, skewed=False):
@@ -68,7 +66,7 @@ def test_jackknife_equals_leaving_clusters_out_one_by_one():
 
 
 def test_effective_df_is_g_minus_one_when_clusters_are_equal():
-    assert _effective_df(np.full(8, 1 / 8)) == pytest.approx(7)
+    assert Factor(np.arange(8), np.full(8, 1 / 8)).effective_df == pytest.approx(7)
 
 
 def test_effective_df_equals_its_matrix_definition():
@@ -76,7 +74,7 @@ def test_effective_df_equals_its_matrix_definition():
     center = np.eye(5) - np.outer(np.ones(5), shares)
     form = center.T @ np.diag((shares / (1 - shares)) ** 2) @ center
     expected = np.trace(form) ** 2 / np.trace(form @ form)
-    assert _effective_df(shares) == pytest.approx(expected)
+    assert Factor(np.arange(5), shares).effective_df == pytest.approx(expected)
     assert expected < 4
 
 

@@ -5,10 +5,10 @@ import statsmodels.formula.api as smf
 
 from evaluation.stats import headline, mixed
 from evaluation.stats.weights import prompt_weights, rating_weights
-from tests.evaluation.stats.crossed import crossed_values, design, unchecked
+from tests.evaluation.stats.crossed import crossed_values, design, of_arrays
 
-mixed_mean = unchecked(mixed.mixed_mean)
-headline_mean = unchecked(headline.headline_mean)
+mixed_mean = of_arrays(mixed.mixed_mean)
+headline_mean = of_arrays(headline.headline_mean)
 
 
 def _data(seed=0, prompts=25, overlap=3, reviewers=10, shares=(0.4, 0.2)):
@@ -36,7 +36,7 @@ def _deviance(values, prompt, reviewer, components):
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_definition_and_is_its_minimum(seed):
     values, prompt, reviewer = _data(seed)
-    fit = mixed_mean(values, prompt, reviewer, rating_weights(len(values)))
+    fit = mixed_mean(values, prompt, reviewer, weights=rating_weights(len(values)))
     at = np.array([fit.residual_variance, fit.prompt_variance, fit.reviewer_variance])
     least, mean, variance = _deviance(values, prompt, reviewer, at)
     assert fit.mean.value == pytest.approx(mean)
@@ -55,7 +55,7 @@ def test_equals_statsmodels_crossed_form():
         reference = smf.mixedlm(
             "d ~ 1", frame, groups="all", vc_formula={"p": "0 + C(p)", "r": "0 + C(r)"}
         ).fit(reml=True)
-    fit = mixed_mean(values, prompt, reviewer, rating_weights(len(values)))
+    fit = mixed_mean(values, prompt, reviewer, weights=rating_weights(len(values)))
     assert fit.mean.value == pytest.approx(reference.params["Intercept"], abs=1e-3)
     assert fit.mean.se == pytest.approx(reference.bse["Intercept"], rel=0.01)
     assert fit.prompt_variance == pytest.approx(reference.vcomp[0], rel=0.05)
@@ -73,7 +73,7 @@ def test_a_complete_balanced_design_has_the_anova_solution():
     ms_reviewer = 20 * np.square(columns - mean).sum() / 5
     rest = table - rows[:, None] - columns + mean
     ms_rest = np.square(rest).sum() / 95
-    fit = mixed_mean(values, prompt, reviewer, prompt_weights(prompt))
+    fit = mixed_mean(values, prompt, reviewer, weights=prompt_weights(prompt))
     assert fit.residual_variance == pytest.approx(ms_rest, rel=1e-3)
     assert fit.prompt_variance == pytest.approx((ms_prompt - ms_rest) / 6, rel=1e-3)
     assert fit.reviewer_variance == pytest.approx((ms_reviewer - ms_rest) / 20, rel=1e-3)
@@ -88,8 +88,8 @@ def test_a_complete_balanced_design_has_the_anova_solution():
 def test_more_reviewers_than_prompts_is_the_same_model():
     values, prompt, reviewer = _data(2)
     weights = rating_weights(len(values))
-    one = mixed_mean(values, prompt, reviewer, weights)
-    other = mixed_mean(values, reviewer, prompt, weights)
+    one = mixed_mean(values, prompt, reviewer, weights=weights)
+    other = mixed_mean(values, reviewer, prompt, weights=weights)
     assert one.mean.se == pytest.approx(other.mean.se, rel=1e-3)
     assert one.prompt_variance == pytest.approx(other.reviewer_variance, rel=1e-2)
 
@@ -97,8 +97,8 @@ def test_more_reviewers_than_prompts_is_the_same_model():
 def test_values_may_have_any_scale_and_origin():
     values, prompt, reviewer = _data(3)
     weights = prompt_weights(prompt)
-    plain = mixed_mean(values, prompt, reviewer, weights)
-    moved = mixed_mean(1e4 + 50 * values, prompt, reviewer, weights)
+    plain = mixed_mean(values, prompt, reviewer, weights=weights)
+    moved = mixed_mean(1e4 + 50 * values, prompt, reviewer, weights=weights)
     assert moved.mean.value == pytest.approx(1e4 + 50 * plain.mean.value)
     assert moved.mean.se == pytest.approx(50 * plain.mean.se, rel=1e-4)
     assert moved.prompt_share == pytest.approx(plain.prompt_share, abs=1e-3)
@@ -109,7 +109,7 @@ def test_without_clustering_the_error_is_the_ordinary_one():
     prompt, reviewer = design(rng, 60, 3, 12)
     values = rng.standard_normal(180)
     values -= sum(np.bincount(g, values)[g] / np.bincount(g)[g] for g in (prompt, reviewer))
-    fit = mixed_mean(values, prompt, reviewer, rating_weights(180))
+    fit = mixed_mean(values, prompt, reviewer, weights=rating_weights(180))
     assert fit.prompt_share == pytest.approx(0, abs=1e-6)
     assert fit.reviewer_share == pytest.approx(0, abs=1e-6)
     assert fit.weighted.se == pytest.approx(values.std(ddof=1) / np.sqrt(180))
@@ -127,13 +127,13 @@ def test_without_clustering_the_error_is_the_ordinary_one():
 )
 def test_what_cannot_be_fitted_is_none(values, prompt, reviewer):
     weights = rating_weights(len(values))
-    assert mixed_mean(np.array(values), np.array(prompt), np.array(reviewer), weights) is None
+    assert mixed_mean(np.array(values), np.array(prompt), np.array(reviewer), weights=weights) is None
 
 
 def test_a_single_rating_per_prompt_and_reviewer_still_answers():
     values = np.random.default_rng(0).standard_normal(12)
     codes = np.arange(12)
-    found = headline_mean(values, codes, codes, rating_weights(12))
+    found = headline_mean(values, codes, codes, weights=rating_weights(12))
     ordinary = values.std(ddof=1) / np.sqrt(12)
     assert found.clustered.se == pytest.approx(ordinary, rel=1e-6)
     assert found.interval().high - found.interval().low >= 2 * 1.96 * ordinary
@@ -143,7 +143,7 @@ def test_the_headline_is_never_narrower_than_the_model_and_moves_toward_a_wider_
     seen = set()
     for seed in range(12):
         values, prompt, reviewer = _data(seed)
-        found = headline_mean(values, prompt, reviewer, prompt_weights(prompt))
+        found = headline_mean(values, prompt, reviewer, weights=prompt_weights(prompt))
         model, clustered, headline = (
             (e.interval().high - e.interval().low) / 2 for e in (found.mixed.weighted, found.clustered, found)
         )
@@ -155,7 +155,7 @@ def test_the_headline_is_never_narrower_than_the_model_and_moves_toward_a_wider_
 def test_p_value_and_interval_of_the_headline_say_the_same():
     for seed in range(12):
         values, prompt, reviewer = _data(seed)
-        found = headline_mean(values, prompt, reviewer, prompt_weights(prompt))
+        found = headline_mean(values, prompt, reviewer, weights=prompt_weights(prompt))
         both = found.clustered.p_value(), found.mixed.weighted.p_value()
         assert min(both) - 1e-12 <= found.p_value() <= max(both) + 1e-12
         for level in (0.5, 0.9, 0.95, 0.999):

@@ -8,11 +8,11 @@ import pytest
 
 from evaluation.stats import davidson as ranking
 from evaluation.stats.anytime import confidence_sequence
+from evaluation.stats.arrays import dense_codes
 from evaluation.stats.davidson import Comparisons, connected_groups, undefeated_groups
 from evaluation.stats.length import length_adjusted_win_score
 from evaluation.stats.primary import win_score
 from evaluation.stats.rao_kupper import rao_kupper
-from evaluation.stats.ratings import dense_codes
 from tests.evaluation.stats.crossed import make_ratings, unchecked
 from tests.evaluation.stats.test_mtbench import VOTES
 

@@ -9,14 +9,15 @@ import statsmodels.api as sm
 from scipy import stats
 
 from evaluation.stats import clustered, report
+from evaluation.stats.arrays import dense_codes
 from evaluation.stats.plan import Plan
-from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings, dense_codes
+from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings
 from evaluation.stats.reliability import rating_table
 from evaluation.stats.weights import rating_weights
-from tests.evaluation.stats.crossed import unchecked
+from tests.evaluation.stats.crossed import of_arrays, unchecked
 
 analyse = unchecked(report.analyse)
-clustered_mean = unchecked(clustered.clustered_mean)
+clustered_mean = of_arrays(clustered.clustered_mean)
 
 VOTES = Path(__file__).parents[4] / "shared/data/mtbench/human.jsonl"
 pytestmark = pytest.mark.skipif(

@@ -6,6 +6,7 @@ from scipy import stats
 
 from evaluation.stats import effects
 from evaluation.stats.effects import (
+    Alike,
     cliffs_delta,
     matched_rank_biserial,
     prompt_means,
@@ -23,7 +24,8 @@ SLEEP = np.array([-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4])
 
 
 def effect_size(statistic, prompt, reviewer, *, seed):
-    return effect_sizes([statistic], prompt, reviewer, seed=seed)[0]
+    each = Alike(np.arange(len(prompt)), len(prompt), (statistic,))
+    return effect_sizes([each], prompt, reviewer, seed=seed)[0]
 
 
 def _value(statistic, n):
@@ -111,6 +113,30 @@ def test_pigeonhole_interval_is_wider_than_resampling_ratings():
     both = effect_size(standardised_mean(values), prompt, reviewer, seed=0).interval
     alone = effect_size(standardised_mean(values), each, each, seed=0).interval
     assert both.high - both.low > 1.3 * (alone.high - alone.low)
+
+
+def test_counting_like_ratings_together_changes_no_digit():
+    rng = np.random.default_rng(4)
+    prompt, reviewer = design(rng, 40, 3, 10)
+    score = rng.integers(1, 6, len(prompt)).astype(float)
+    given = rng.random(len(prompt)) < 0.8
+    values, code = np.unique(score[given], return_inverse=True)
+    together = np.full(len(score), -1)
+    together[given] = code
+    apart = np.full(len(score), -1)
+    apart[given] = np.arange(given.sum())
+    found = effect_sizes(
+        [
+            Alike(together, len(values), (standardised_mean(values),)),
+            Alike(apart, int(given.sum()), (standardised_mean(score[given]),)),
+        ],
+        prompt,
+        reviewer,
+        seed=0,
+        replicates=60,
+    )
+    assert found[0] == found[1]
+    assert found[0].interval is not None
 
 
 def test_effects_without_data_or_variation_do_not_exist():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.stats import report
+from evaluation.stats.criteria import criterion_difference
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.ratings import BOTH_BAD, LOSS, TIE, WIN, Ratings, outcome_codes
 from tests.evaluation.stats.crossed import from_outcomes, make_ratings, unchecked
@@ -148,6 +149,19 @@ def test_criteria_wait_behind_the_gate():
     assert tone.p_value < 0.001
     assert tone.p_adjusted == found.primary.p_value
     assert not tone.significant
+
+
+def test_each_criterion_says_where_its_variation_lies():
+    ratings = make_ratings(prompts=120, reviewers=20, shares=(0.5, 0.05), criteria=("tone",))
+    found = analyse(ratings, Plan()).variation
+    (tone,) = found.criteria
+    fitted = criterion_difference(ratings, "tone").difference.mixed
+    assert fitted is not None and tone.sd == fitted.sd
+    assert (tone.prompt_share, tone.reviewer_share) == (fitted.prompt_share, fitted.reviewer_share)
+    assert 0.05 < fitted.prompt_share < (found.prompt_share or 0)
+    assert sum((tone.prompt_share or 0, tone.reviewer_share or 0, tone.residual_share or 0)) == pytest.approx(
+        1
+    )
 
 
 def test_relative_change_belongs_to_the_means(better):

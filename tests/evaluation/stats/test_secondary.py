@@ -9,6 +9,7 @@ from scipy import stats
 
 from evaluation.stats import report
 from evaluation.stats.clustered import clustered_mean
+from evaluation.stats.clusters import Clusters
 from evaluation.stats.exact import wilson
 from evaluation.stats.exclusions import with_and_without
 from evaluation.stats.plan import Plan
@@ -16,6 +17,7 @@ from evaluation.stats.primary import win_score
 from evaluation.stats.proportions import proportion_difference, share_interval
 from evaluation.stats.ratings import LOSS, WIN, slicing
 from evaluation.stats.slices import MOST_SLICES, slice_scores
+from evaluation.stats.weights import rating_weights
 from tests.evaluation.stats.crossed import from_outcomes, make_ratings, unchecked
 
 analyse = unchecked(report.analyse)
@@ -48,7 +50,7 @@ def test_a_difference_of_proportions_is_the_clustered_mean_difference():
 def test_the_share_of_independent_answers_has_nearly_wilsons_interval():
     yes = np.repeat([1.0, 0.0], [81, 182])
     each = np.arange(263)
-    found = unchecked(share_interval)(clustered_mean(yes, each, each))
+    found = unchecked(share_interval)(clustered_mean(yes, Clusters(each, each, rating_weights(263))))
     plain = wilson(81, 263)
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=2e-3)
 
