@@ -1,6 +1,6 @@
 """Automatic figures of a baseline and a candidate on the same prompts: pure functions, no web framework."""
 
-from evaluation.comparison.judge import Judge
+from evaluation.comparison.judge import Judge, Judged
 from evaluation.comparison.metrics import METRICS, Metric, PairRow, SideRow
 from evaluation.comparison.summary import SCHEMA_VERSION, Summary, field_changes, score_change
 
@@ -8,6 +8,7 @@ __all__ = [
     "METRICS",
     "SCHEMA_VERSION",
     "Judge",
+    "Judged",
     "Metric",
     "PairRow",
     "SideRow",

@@ -1,16 +1,19 @@
 """What a program can say about one response: how it matches, and its text in numbers. This is what is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from evaluation.matching import Comparison, Match, find_object, match
+from evaluation.matching import Comparison, Match, Wanted, find_object, match
 from evaluation.matching.comparison import Json
 from evaluation.matching.declared import parse
 from evaluation.measures import measure
 from evaluation.measures.checks import CHECKS, passes
+
+# (match or None, measures): no texts, for those are beside them.
+Judged = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
 class Judge:
@@ -29,15 +32,19 @@ class Judge:
         return match(expected, text, self._comparisons)
 
     def judge(
-        self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, text: str
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """(match or None, measures) as they are stored: no texts, for those are beside them."""
-        found = None if expected is None else self.match(expected, text)
-        measures = self._measures(found, text)
-        if self._check is not None:
-            asked = "\n".join([instruction, *_texts(content)])
-            measures["passed"] = passes(self._check, prompt=asked, tags=tags, response=text)
-        return (None if found is None else self._stored(found, text)), measures
+        self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, texts: Sequence[str]
+    ) -> list[Judged]:
+        """What is stored of each response to one prompt."""
+        wanted = None if expected is None else Wanted(expected, self._comparisons)
+        judged = []
+        for text in texts:
+            found = wanted.match(text) if wanted else None
+            measures = self._measures(found, text)
+            if self._check is not None:
+                asked = "\n".join([instruction, *_texts(content)])
+                measures["passed"] = passes(self._check, prompt=asked, tags=tags, response=text)
+            judged.append((None if found is None else self._stored(found, text), measures))
+        return judged
 
     def _stored(self, found: Match, text: str) -> dict[str, Any]:
         return {

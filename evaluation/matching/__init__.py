@@ -2,7 +2,7 @@
 
 from evaluation.matching.comparison import Comparison, Kind
 from evaluation.matching.declared import Declared, Inference
-from evaluation.matching.match import FieldMatch, Match, match
+from evaluation.matching.match import FieldMatch, Match, Wanted, match
 from evaluation.matching.response import find_object, printable
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Inference",
     "Kind",
     "Match",
+    "Wanted",
     "find_object",
     "match",
     "printable",

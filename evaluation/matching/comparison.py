@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Kind = Literal["exact", "text", "number", "set", "one_of", "similar", "ignored"]
@@ -22,6 +22,7 @@ _LABEL_WORDS = 8
 _REMEMBERED_CHARACTERS = 20_000
 # Scripts written without spaces count by character.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
+_LATIN_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Comparison:
         return frozenset(normalised(option) for option in self.options)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`similarity` from 0 to 1 where the comparison measures one."""
 
     status: Status
@@ -101,7 +101,12 @@ def normalised(text: str) -> str:
 
 
 def _normalised(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(_folded(text).split())
+
+
+def _folded(text: str) -> str:
+    # Of ASCII alone, NFKC changes nothing and case folding is lower case.
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 # Labels come again and again.
@@ -120,12 +125,13 @@ def similarity(left: str, right: str) -> float:
     total = first.total() + second.total()
     if total == 0:
         return float(normalised(left) == normalised(right))
-    shared = sum(min(times, second[gram]) for gram, times in first.items() if gram in second)
-    return 2 * shared / total
+    both = first.keys() & second.keys()
+    return 2 * sum(min(first[gram], second[gram]) for gram in both) / total
 
 
 def _grams(text: str) -> Counter[str | tuple[str, str]]:
-    words = _WORD.findall(normalised(text))
+    folded = _folded(text)
+    words = (_LATIN_WORD if folded.isascii() else _WORD).findall(folded)
     grams: Counter[str | tuple[str, str]] = Counter(words)
     grams.update(pairwise(words))
     return grams

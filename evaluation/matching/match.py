@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from evaluation.matching.comparison import Comparison, Json, Kind, Status, compare, infer, normalised
 from evaluation.matching.response import JsonStatus, find_object, printable
@@ -12,8 +13,7 @@ WHOLE_RESPONSE = "response"
 _MAX_DEPTH = 12
 
 
-@dataclass(frozen=True)
-class FieldMatch:
+class FieldMatch(NamedTuple):
     """One expected field; nested objects are fields named by their path, joined by dots."""
 
     field: str
@@ -52,20 +52,35 @@ def match(
     expected value (see `infer`). Text that is not a JSON object is compared whole, as the field
     `response`. No response raises an error.
     """
-    declared = comparisons or {}
-    wanted = _expected_object(expected) if isinstance(expected, str) else dict(expected)
-    text = printable(response_text)
-    if wanted is None:
-        field = _field(WHOLE_RESPONSE, str(expected), {WHOLE_RESPONSE: text}, declared)
-        return _summary("not_json_expected", (field,), (), ())
-    found = find_object(text)
-    wanted_fields = dict(leaves(wanted, wanted, declared))
-    got_fields = dict(leaves(found.value or {}, wanted, declared))
-    objects = {path[:end] for path in wanted_fields for end, sign in enumerate(path) if sign == "."}
-    fields = tuple(_field(path, value, got_fields, declared) for path, value in wanted_fields.items())
-    extra = tuple(path for path in got_fields if path not in wanted_fields and path not in objects)
-    outside = tuple(_outside(field, declared) for field in fields if field.status == "mismatch")
-    return _summary(found.status, fields, extra, found.problems + tuple(filter(None, outside)))
+    return Wanted(expected, comparisons or {}).match(response_text)
+
+
+class Wanted:
+    """An expected output made ready to be held against several responses, see `match`."""
+
+    def __init__(self, expected: Mapping[str, Json] | str, declared: Mapping[str, Comparison]) -> None:
+        shape = _expected_object(expected) if isinstance(expected, str) else dict(expected)
+        found = {WHOLE_RESPONSE: str(expected)} if shape is None else dict(leaves(shape, shape, declared))
+        self._shape, self._declared = shape, declared
+        self._fields = {path: (value, declared.get(path) or infer(value)) for path, value in found.items()}
+        self._objects = {
+            path[:end] for path in found if "." in path for end, sign in enumerate(path) if sign == "."
+        }
+
+    def match(self, response_text: str) -> Match:
+        """How one response matches."""
+        text = printable(response_text)
+        if self._shape is None:
+            return _summary("not_json_expected", self._held_against({WHOLE_RESPONSE: text}), (), ())
+        found = find_object(text)
+        got = dict(leaves(found.value or {}, self._shape, self._declared))
+        fields = self._held_against(got)
+        extra = tuple(path for path in got if path not in self._fields and path not in self._objects)
+        outside = tuple(_outside(field, self._declared) for field in fields if field.status == "mismatch")
+        return _summary(found.status, fields, extra, found.problems + tuple(filter(None, outside)))
+
+    def _held_against(self, got: Mapping[str, Json]) -> tuple[FieldMatch, ...]:
+        return tuple(_field(path, *wanted, got) for path, wanted in self._fields.items())
 
 
 def _expected_object(text: str) -> dict[str, Json] | None:
@@ -92,10 +107,7 @@ def leaves(
             yield path, item
 
 
-def _field(
-    path: str, expected: Json, got: Mapping[str, Json], declared: Mapping[str, Comparison]
-) -> FieldMatch:
-    comparison = declared.get(path) or infer(expected)
+def _field(path: str, expected: Json, comparison: Comparison, got: Mapping[str, Json]) -> FieldMatch:
     if path not in got:
         status: Status = "ignored" if comparison.kind == "ignored" else "missing"
         return FieldMatch(path, status, expected, None, comparison.kind, None)

@@ -35,6 +35,9 @@ def find_object(text: str) -> Found:
     Of repeated names the last counts, as most readers do, and a problem says so. NaN, Infinity, numbers
     beyond double precision's range and nesting too deep to read make a text invalid.
     """
+    quick = _quickly(text)
+    if quick is not None:
+        return Found("strict", quick, ())
     body = text.removeprefix("\ufeff").strip()
     problems = ["the response starts with a byte order mark"] if text.startswith("\ufeff") else []
     reader = _Reader()
@@ -46,6 +49,18 @@ def find_object(text: str) -> Found:
     if value is not None:
         return Found("trailing_text", value, tuple(problems + reader.problems))
     return Found("invalid", None, (*problems, reader.reason or "the response holds no JSON object"))
+
+
+def _quickly(text: str) -> dict[str, Json] | None:
+    """The object of a text that is nothing but one, without a fault; None when a closer look is needed."""
+    body = text.strip()
+    if not body.startswith("{") or "\\u" in body or printable(body) != body:
+        return None
+    try:
+        value, end = _PLAIN.raw_decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return cast(dict[str, Json], value) if end == len(body) else None
 
 
 def _fenced(body: str) -> str | None:
@@ -139,3 +154,14 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise _NotJsonError("a number is too large")
     return number
+
+
+def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotJsonError("repeated names")
+    return found
+
+
+# Most responses are plain objects: one decoder serves them all, for making one takes longer than reading them.
+_PLAIN = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_refuse_constant, parse_float=_finite)

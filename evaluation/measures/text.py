@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from evaluation.measures.tone import empathy, politeness
+from evaluation.measures.tone import tone
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
@@ -31,11 +31,12 @@ def measure(text: str) -> TextMeasures:
     """Measure the first 20,000 characters of a text."""
     head = text[:LONGEST]
     words = _WORD.findall(head)
+    politeness, empathy = tone(head)
     return TextMeasures(
         words=len(head.split()),
         reading_ease=_reading_ease(words, head),
-        politeness=len(politeness(head)),
-        empathy=len(empathy(head)),
+        politeness=len(politeness),
+        empathy=len(empathy),
     )
 
 

@@ -49,6 +49,26 @@ EMPATHY: dict[str, tuple[str, ...]] = {
         r"is there anything(?: else)?",
     ),
 }
+# Of each kind, words of which one stands in every text that shows it: a text without them need not be searched.
+SIGNS: dict[str, frozenset[str]] = {
+    kind: frozenset(words.split())
+    for kind, words in {
+        "gratitude": "thank thanks grateful appreciate appreciated appreciates",
+        "apology": "sorry apology apologies apologise apologised apologises apologize apologized apologizes excuse "
+        "forgive regret",
+        "please": "please kindly",
+        "greeting": "hello hi dear good welcome",
+        "deference": "question point course gladly pleasure",
+        "indirect request": "could would like may",
+        "hedge": "perhaps maybe might possibly seems appears think believe",
+        "shared identity": "we our together let",
+        "emotional reaction": "sorry glad happy relieved sad delighted hard difficult frustrating upsetting stressful "
+        "disappointing annoying worrying inconvenient",
+        "interpretation": "see imagine understand appreciate understandable understandably right feel felt been",
+        "exploration": "tell share explain describe let feel happened help do anything",
+    }.items()
+}
+_WORD = re.compile(r"\w+")
 
 
 def _compiled(lexicon: dict[str, tuple[str, ...]]) -> dict[str, re.Pattern[str]]:
@@ -59,17 +79,13 @@ _POLITENESS = _compiled(POLITENESS)
 _EMPATHY = _compiled(EMPATHY)
 
 
-def politeness(text: str) -> list[str]:
-    """The kinds of politeness strategy that the text shows."""
-    return _found(_POLITENESS, text)
-
-
-def empathy(text: str) -> list[str]:
-    """The kinds of empathy mechanism that the text shows."""
-    return _found(_EMPATHY, text)
-
-
-def _found(lexicon: dict[str, re.Pattern[str]], text: str) -> list[str]:
+def tone(text: str) -> tuple[list[str], list[str]]:
+    """The kinds of politeness strategy that the text shows, and those of empathy mechanism."""
     # A text in small letters is searched about twice as fast as letters of either case are.
     lower = text.lower()
-    return [name for name, cues in lexicon.items() if cues.search(lower)]
+    words = set(_WORD.findall(lower))
+    politeness, empathy = (
+        [kind for kind, cues in lexicon.items() if not SIGNS[kind].isdisjoint(words) and cues.search(lower)]
+        for lexicon in (_POLITENESS, _EMPATHY)
+    )
+    return politeness, empathy

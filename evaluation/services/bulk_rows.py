@@ -32,7 +32,8 @@ def insert(
             for row in chunk:
                 cells = list(row)
                 for place in encoded:
-                    cells[place] = fields[place].get_db_prep_save(cells[place], connection)
+                    if cells[place] is not None:
+                        cells[place] = connection.ops.adapt_json_value(cells[place], None)
                 values += fixed
                 values += cells
             cursor.execute(_statement(model, names, len(chunk)), values)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from evaluation.comparison import Judge, PairRow, SideRow, Summary, field_changes, score_change
+from evaluation.comparison import Judge, Judged, PairRow, SideRow, Summary, field_changes, score_change
 from evaluation.matching.declared import parse
 from evaluation.models import Comparison, FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response
 from evaluation.services import name_swaps
@@ -27,15 +27,16 @@ def judge_of(prompt_set: PromptSet) -> Judge:
     return Judge(prompt_set.comparisons, prompt_set.schema, prompt_set.check_name)
 
 
-def judged(judge: Judge, prompt: Prompt, text: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def judged(judge: Judge, prompt: Prompt, text: str) -> Judged:
     """(match, measures) of a response to `prompt`, as they are stored with it."""
-    return judge.judge(
+    (found,) = judge.judge(
         instruction=prompt.instruction,
         content=prompt.input,
         tags=prompt.tags,
         expected=prompt.expected,
-        text=text,
+        texts=[text],
     )
+    return found
 
 
 def summarise(run: GenerationRun) -> None:

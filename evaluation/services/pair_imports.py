@@ -1,5 +1,7 @@
 """Pairs made elsewhere: a finished comparison of any two systems, labelled as imported wherever its figures show."""
 
+import pickle
+import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import IO, Any
@@ -35,19 +37,28 @@ def create(
     """Store the pairs of a file (see `evaluation.services.uploaded`) as a comparison called `name`.
 
     `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
-    read twice: checked whole, then stored in batches, so that memory stays flat and reviewers can rate meanwhile.
+    checked whole, its rows kept on disk, then stored in batches: memory stays flat and reviewers can rate meanwhile.
     Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`; then nothing is stored.
     """
     if baseline.strip() == candidate.strip():
         raise DomainError("same_model", "Give the two systems different names.", status=400)
-    checked = _check(file, source_name)
-    file.seek(0)
-    run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
+    with tempfile.TemporaryFile() as kept:
+        checked = _check(file, source_name, kept)
+        run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
+        pairs = _store_all(run, checked)
+    GenerationRun.objects.filter(pk=run.pk).update(
+        status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
+    )
+    audit.record(actor=user, action="pairs.import", target=run, pairs=pairs)
+    run.refresh_from_db()
+    return run
+
+
+def _store_all(run: GenerationRun, checked: "_Checked") -> int:
     try:
         summary, comparison = Summary(), comparisons.start(run, run.candidate)
         judge = comparisons.judge_of(run.prompt_set)
-        rows = (found.row for found in uploaded.pairs(file, source_name) if found.row)
-        for batch in _batches(rows):
+        for batch in _batches(checked.rows()):
             with transaction.atomic():
                 GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
                 summary.add(_store(run, comparison, judge, checked.tag_fields, batch))
@@ -55,12 +66,7 @@ def create(
     except BaseException:
         _forget(run)
         raise
-    GenerationRun.objects.filter(pk=run.pk).update(
-        status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
-    )
-    audit.record(actor=user, action="pairs.import", target=run, pairs=summary.pairs)
-    run.refresh_from_db()
-    return run
+    return summary.pairs
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -77,25 +83,32 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 class _Checked:
-    """What the first reading found out about a file without a fault."""
+    """A file without a fault: its rows, kept in a file of ours, and what they have in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: IO[bytes]) -> None:
         self.size = 0
+        self._kept = kept
         self.inference, self._suggestion = Inference(), tags.Suggestion()
 
     def add(self, row: dict[str, Any]) -> None:
         self.size += 1
+        pickle.dump(row, self._kept, pickle.HIGHEST_PROTOCOL)
         self._suggestion.add(row["input"])
         if row["expected"] is not None:
             self.inference.add(row["expected"])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        self._kept.seek(0)
+        for _ in range(self.size):
+            yield pickle.load(self._kept)  # noqa: S301 (our own rows, out of a file that has no name)
 
     @property
     def tag_fields(self) -> list[str]:
         return self._suggestion.fields()
 
 
-def _check(file: IO[bytes], source_name: str) -> _Checked:
-    checked = _Checked()
+def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
+    checked = _Checked(kept)
     problems: list[dict[str, Any]] = []
     bad = 0
     for found in uploaded.pairs(file, source_name):
@@ -198,7 +211,7 @@ def _store(
     )
     tags.store(run.prompt_set, zip(prompts, tagged, strict=True))
     rows = [
-        PairRow(prompt, own, *(_judged(judge, row, own, side) for side in _SIDES))
+        PairRow(prompt, own, *_judged(judge, row, own))
         for prompt, row, own in zip(prompts, batch, tagged, strict=True)
     ]
     first = _responses(run, run.baseline, batch, "baseline", [(row.prompt, row.baseline) for row in rows])
@@ -225,16 +238,20 @@ def _store(
     return rows
 
 
-def _judged(judge: Judge, row: dict[str, Any], own: tags.Tags, side: str) -> SideRow:
-    made = row[side]
-    match, measures = judge.judge(
+def _judged(judge: Judge, row: dict[str, Any], own: tags.Tags) -> list[SideRow]:
+    """Both sides of a row."""
+    made = [row[side] for side in _SIDES]
+    judged = judge.judge(
         instruction=row["instruction"],
         content=row["input"],
         tags=own,
         expected=row["expected"],
-        text=made["text"],
+        texts=[each["text"] for each in made],
     )
-    return SideRow(match, measures, made["output_tokens"], made["latency_ms"], made["finish_reason"])
+    return [
+        SideRow(*found, each["output_tokens"], each["latency_ms"], each["finish_reason"])
+        for found, each in zip(judged, made, strict=True)
+    ]
 
 
 def _responses(

@@ -20,6 +20,7 @@ from training.services.rows import read as read_examples
 MOST_PROBLEMS = 1000
 MOST_TAGS = 20
 _ALIASES = {"instruction": "prompt", "output": "expected"}
+_OBJECTS = {"tag": "tags", "input": "input", "output": "expected", "expected": "expected"}
 _PROMPT = {"id", "prompt", "input", "expected", "tags", "split", "group"}
 _SIDES = ("baseline", "candidate")
 _FIGURES = ("input_tokens", "output_tokens", "latency_ms", "finish_reason")
@@ -131,8 +132,8 @@ def _gathered(cells: Cells) -> Cells:
     made: Cells = {}
     for name, value in cells.items():
         head, dot, key = name.partition(".")
-        target = {"tag": "tags", "input": "input", "output": "expected", "expected": "expected"}.get(head)
-        if dot and target:
+        target = _OBJECTS.get(head) if dot else None
+        if target:
             if value not in (None, ""):
                 made.setdefault(target, {})
                 if not isinstance(made[target], dict):

@@ -221,7 +221,7 @@ def test_a_check_passes_and_fails(check, prompt, tags, good, bad):
     judge = Judge({}, check=check)
 
     def passed(text):
-        _, measures = judge.judge(instruction=prompt, content="", tags=tags, expected=None, text=text)
+        ((_, measures),) = judge.judge(instruction=prompt, content="", tags=tags, expected=None, texts=[text])
         return measures["passed"]
 
     assert passed(good) is True and passed(bad) is False

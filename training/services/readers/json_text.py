@@ -13,7 +13,7 @@ TOO_DEEP = f"The JSON is nested too deeply; {MAX_DEPTH} levels are the most."
 def parse(text: str, field: str = "") -> Any:
     """The JSON value of `text`; raises RowError."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_decimal)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise RowError(f"Not JSON: {error.msg} at column {error.colno}.", field) from None
     except RecursionError:
@@ -35,3 +35,6 @@ def _decimal(digits: str) -> float:
     if math.isinf(value := float(digits)):
         raise RowError(f"{shown([digits])} is too large for a number; write it as a text.")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_whole, parse_float=_decimal)
