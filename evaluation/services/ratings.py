@@ -66,13 +66,29 @@ def submit(
     the pair meanwhile.
     """
     values = _values(preference, scores, answers, comment, active_ms, hidden_ms)
-    try:
-        with transaction.atomic():
-            return _submit(reviewer, token, values)
-    except IntegrityError:
-        # Two tabs or a retry stored it at the same moment, or another reviewer took the freed slot.
-        with transaction.atomic():
-            return _submit(reviewer, token, values)
+    late = False
+    while True:
+        try:
+            with transaction.atomic():
+                if late:
+                    _alone(reviewer)
+                return _submit(reviewer, token, values, late)
+        except _CameLate:
+            late = True
+        except IntegrityError:
+            # Two tabs or a retry stored it at the same moment, or another reviewer took the freed slot.
+            with transaction.atomic():
+                _alone(reviewer)
+                return _submit(reviewer, token, values, late=True)
+
+
+class _CameLate(Exception):
+    """The lease ran out, so the rating needs a slot anew: their own caps are to be counted under a lock."""
+
+
+def _alone(reviewer: Reviewer) -> None:
+    """Lock the reviewer before anything else, as `next` does, which may be handing them another pair just now."""
+    Reviewer.objects.select_for_update(no_key=True).only("pk").get(pk=reviewer.pk)
 
 
 def _values(
@@ -93,7 +109,7 @@ def _values(
     }
 
 
-def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
+def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any], late: bool) -> Rating:
     assignment = lock_own(reviewer, token)
     if assignment.status == Assignment.Status.RATED:
         stored = Rating.objects.get(assignment=assignment)
@@ -103,6 +119,8 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any]) -> Rating:
     if assignment.status == Assignment.Status.SKIPPED:
         raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
     if assignment.status == Assignment.Status.EXPIRED:
+        if not late:
+            raise _CameLate
         _retake(assignment)
     assignment.status = Assignment.Status.RATED
     prepared.execute(_KEEP, assignment.status, assignment.slot, assignment.pk)

@@ -1,6 +1,7 @@
 """Many reviewers at the same moment, on real connections; each guard has its negative control."""
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from django.db import close_old_connections, connection, connections, transaction
 from django.utils import timezone
 
-from evaluation.models import Assignment, Campaign, Rating, ReviewItem
+from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
 from evaluation.services import assignment, campaigns, ratings
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -124,6 +125,49 @@ def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
     assert set(Counter(item for item, _ in shown).values()) == {2}
     assert set(Counter(item for item, left in shown if left).values()) == {1}
     assert not ReviewItem.objects.exclude(open_slots=0).exists()
+
+
+def late_beside_next(monkeypatch):
+    """A rating comes late while `next` is between counting what its reviewer holds and giving them another pair.
+
+    Answers with how many real pairs they then hold, of one that they may.
+    """
+    campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=2, max_per_reviewer=1)
+    reviewer = factories.reviewer(campaign)
+    late = factories.lease(reviewer)
+    Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assignment.release_expired(campaign.pk)
+    counted, taking = threading.Event(), assignment._take_item
+
+    def slowly(*args, **options):
+        counted.set()
+        time.sleep(0.5)  # long enough for a rating that does not wait
+        return taking(*args, **options)
+
+    def act(work):
+        if work == "next":
+            return assignment.next_for(reviewer=reviewer)
+        counted.wait(timeout=30)
+        try:
+            mine = Reviewer.objects.select_related("campaign").get(pk=reviewer.pk)
+            return ratings.submit(reviewer=mine, token=late.token, **factories.answers(campaign))
+        except DomainError as error:
+            assert error.code == "cap_reached"
+            return None
+
+    monkeypatch.setattr(assignment, "_take_item", slowly)
+    at_once(act, ["next", "late"])
+    return reviewer.assignments.filter(status__in=Assignment.HOLDING).count()
+
+
+def test_a_late_rating_beside_next_stays_within_the_cap(monkeypatch):
+    assert late_beside_next(monkeypatch) == 1
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time, locks or not")
+def test_without_the_lock_on_the_reviewer_a_late_rating_passes_the_cap(monkeypatch):
+    monkeypatch.setattr(ratings, "_alone", lambda reviewer: None)
+    assert late_beside_next(monkeypatch) == 2
 
 
 def test_one_reviewer_in_many_tabs_holds_one_lease():
