@@ -9,6 +9,7 @@ measured, R1 to R6 are checked by SQL afterwards, and a broken one fails the run
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -83,32 +84,59 @@ def measure(database: str, *, quick: bool, only: str | None = None) -> dict[str,
 
 
 def _levels(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
+    """As the review screen does it, and as a program that asks for each pair: no pause between two requests."""
     from benchmarks.reviewing import campaigns
 
     user = campaigns.owner()
     pairs = 600 if quick else 4000
     run = campaigns.run(user, pairs)
     rows = []
-    for reviewers in (1, 8, 32, 100):
+    for page, reviewers in itertools.product((True, False), (1, 8, 32, 100)):
         campaign = campaigns.opened(user, run, pairs=pairs, overlap=OVERLAP)
         tokens = campaigns.reviewers(campaign, reviewers)
-        begun, cpu = time.perf_counter(), site.cpu_seconds()
-        log = load.crowd(site.port, str(campaign.pk), tokens, seconds=3 if quick else 15)
-        rows.append(_figures(log, time.perf_counter() - begun, site.cpu_seconds() - cpu))
-        rows[-1] |= {"reviewers": reviewers, "label_studio_cycles": LABEL_STUDIO[database][reviewers]}
-        _judge(campaign, log, broken)
+        row = _loaded(
+            site, campaign, tokens, broken, seconds=3 if quick else 12, habits=load.Habits(page=page)
+        )
+        rows.append(
+            row
+            | {
+                "path": "page" if page else "api",
+                "label_studio_cycles": LABEL_STUDIO[database][reviewers],
+            }
+        )
         _print_level(rows[-1])
     return rows
 
 
-def _figures(log: load.Log, seconds: float, cpu: float) -> dict[str, Any]:
+def _loaded(
+    site: Site,
+    campaign: Any,
+    tokens: list[str],
+    broken: dict[str, int],
+    *,
+    seconds: float,
+    habits: load.Habits,
+) -> dict[str, Any]:
+    """One crowd, its figures, and the rules afterwards."""
+    begun, web, database = time.perf_counter(), site.cpu_seconds(), site.database_cpu_seconds()
+    log = load.crowd(site.port, str(campaign.pk), tokens, seconds=seconds, habits=habits)
+    took = time.perf_counter() - begun
+    cpu = {
+        "web": site.cpu_seconds() - web,
+        "database": site.database_cpu_seconds() - database,
+        "clients": log.own_cpu_seconds,
+    }
+    _judge(campaign, log, broken)
     cycles = len(log.cycles_at)
     return {
+        "reviewers": len(tokens),
         "cycles": cycles,
-        "cycles_per_second": round(cycles / seconds, 1),
+        "cycles_per_second": round(cycles / took, 1),
         "next_ms": _percentiles(log.next_seconds),
         "submit_ms": _percentiles(log.submit_seconds),
-        "web_cpu_ms_per_cycle": round(1000 * cpu / cycles, 2) if cycles else None,
+        "cpu_ms_per_cycle": {
+            who: round(1000 * used / cycles, 2) if cycles else None for who, used in cpu.items()
+        },
         "refused": log.refused,
     }
 
@@ -132,30 +160,32 @@ def _judge(campaign: Any, log: load.Log, broken: dict[str, int]) -> None:
 
 
 def _print_level(row: dict[str, Any]) -> None:
+    cpu = row["cpu_ms_per_cycle"]
     print(
-        f"  {row['reviewers']:>4} reviewers {row['cycles_per_second']:>7.1f} cycles/s"
+        f"  {row.get('path', ''):4} {row['reviewers']:>4} reviewers {row['cycles_per_second']:>7.1f} cycles/s"
         f"  next p50/95/99 {row['next_ms']['p50']:.0f}/{row['next_ms']['p95']:.0f}/{row['next_ms']['p99']:.0f} ms"
         f"  submit {row['submit_ms']['p50']:.0f}/{row['submit_ms']['p95']:.0f}/{row['submit_ms']['p99']:.0f} ms"
-        f"  web CPU {row['web_cpu_ms_per_cycle']} ms/cycle"
+        f"  CPU a cycle: web {cpu['web']}, database {cpu['database']}, clients {cpu['clients']} ms"
         f"  (Label Studio: {row.get('label_studio_cycles', '–')} cycles/s)  {row['refused'] or ''}",
         flush=True,
     )
 
 
-def _thinkers(site: Site, database: str, quick: bool, broken: dict[str, int]) -> dict[str, Any]:
-    """Many people who read before they answer (a compressed 4 to 16 seconds), each on connections that time out."""
+def _thinkers(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
+    """Many people who read before they answer, in seconds instead of minutes; a thousand of them on connections that
+    time out."""
     from benchmarks.reviewing import campaigns
 
-    people = 100 if quick else 1000
-    user = campaigns.owner()
-    campaign = campaigns.opened(user, campaigns.run(user, 2000), pairs=2000, overlap=OVERLAP)
-    tokens = campaigns.reviewers(campaign, people)
-    begun, cpu = time.perf_counter(), site.cpu_seconds()
-    log = load.crowd(site.port, str(campaign.pk), tokens, seconds=8 if quick else 40, think=(4, 16))
-    row = _figures(log, time.perf_counter() - begun, site.cpu_seconds() - cpu) | {"reviewers": people}
-    _judge(campaign, log, broken)
-    _print_level(row)
-    return row
+    rows = []
+    for people, think in ((100, (0.5, 1.5)), (100 if quick else 1000, (4, 16))):
+        user = campaigns.owner()
+        campaign = campaigns.opened(user, campaigns.run(user, 2000), pairs=2000, overlap=OVERLAP)
+        tokens = campaigns.reviewers(campaign, people)
+        habits = load.Habits(page=True, think=think)
+        row = _loaded(site, campaign, tokens, broken, seconds=8 if quick else 30, habits=habits)
+        rows.append(row | {"path": "page", "think_seconds": think})
+        _print_level(rows[-1])
+    return rows
 
 
 def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
@@ -172,7 +202,7 @@ def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> l
         for who, tokens in {"new": campaigns.reviewers(campaign, 150), "old": old[:150]}.items():
             log = load.Log()
             for token in tokens:
-                one = load.crowd(site.port, str(campaign.pk), [token], seconds=5, most=1)
+                one = load.crowd(site.port, str(campaign.pk), [token], seconds=5, habits=load.Habits(most=1))
                 log.next_seconds += one.next_seconds
                 log.submit_seconds += one.submit_seconds
             row |= {

@@ -131,7 +131,7 @@ def database(name: str, sqlite_file: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must begin with postgres://, not {parts.scheme}://.")
     query = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "ftplatform.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -4,8 +4,7 @@ A queryset says what is read, so there is one language for reads; only making it
 more than running it, is saved.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,7 +24,7 @@ class _Made:
     params: list[Any]
     places: list[tuple[int, int]]  # of a parameter, and of the value that goes there
     converters: list[tuple[int, list[Any], Any]]
-    instances: Callable[[list[Any]], Any]
+    instances: Callable[[Sequence[Any]], Any]
 
 
 class Select(Generic[R]):
@@ -41,52 +40,54 @@ class Select(Generic[R]):
         self._made: dict[str, _Made] = {}
 
     def all(self, *values: Any) -> list[R]:
-        made = self._made.get(connection.vendor) or self._make()
+        here = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` costs at each of its attributes
+        made = self._made.get(here.vendor) or self._make(here)
         params = made.params.copy()
         for place, index in made.places:
-            params[place] = _adapted(values[index])
-        with _ran(made.sql, params) as cursor:
-            rows = cursor.fetchall()
-        return [made.instances(self._converted(made, row)) for row in rows]
+            params[place] = _adapted(here, values[index])
+        rows, _ = _ran(here, made.sql, params)
+        return [made.instances(self._converted(here, made, row)) for row in rows]
 
     def first(self, *values: Any) -> R | None:
         found = self.all(*values)
         return found[0] if found else None
 
-    def _make(self) -> _Made:
+    def _make(self, here: Any) -> _Made:
         queryset = self._build(*self._samples)
-        compiler: Any = queryset.query.get_compiler(connection.alias)
+        compiler: Any = queryset.query.get_compiler(here.alias)
         sql, params = compiler.as_sql()
-        samples = [_adapted(sample) for sample in self._samples]
+        samples = [_adapted(here, sample) for sample in self._samples]
         places = [(place, samples.index(value)) for place, value in enumerate(params) if value in samples]
         if {index for _, index in places} != set(range(len(samples))):
             raise ValueError(f"not every sample is in the parameters {params}")
         found = compiler.get_converters([column for column, *_ in compiler.select])
         converters = [(place, *how) for place, how in found.items()]
-        instances = tuple if queryset._fields is not None else _instances(compiler)  # type: ignore[attr-defined]
+        instances = tuple if queryset._fields is not None else _instances(compiler, here.alias)  # type: ignore[attr-defined]
         made = _Made(sql, list(params), places, converters, instances)
-        self._made[connection.vendor] = made
+        self._made[here.vendor] = made
         return made
 
     @staticmethod
-    def _converted(made: _Made, row: Sequence[Any]) -> list[Any]:
+    def _converted(here: Any, made: _Made, row: Sequence[Any]) -> Sequence[Any]:
+        if not made.converters:
+            return row
         values = list(row)
         for place, converters, expression in made.converters:
             for convert in converters:
-                values[place] = convert(values[place], expression, connection)
+                values[place] = convert(values[place], expression, here)
         return values
 
 
-def _instances(compiler: Any) -> Callable[[list[Any]], Any]:
+def _instances(compiler: Any, alias: str) -> Callable[[Sequence[Any]], Any]:
     """From a row to an instance, as Django's `ModelIterable` does it."""
-    info, select, alias = compiler.klass_info, compiler.select, connection.alias
+    info, select = compiler.klass_info, compiler.select
     model = info["model"]
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column[0].target.attname for column in select[first:last]]
     related = get_related_populators(info, select, alias)  # type: ignore[call-arg]
     annotated = list(compiler.annotation_col_map.items())
 
-    def instance(row: list[Any]) -> Any:
+    def instance(row: Sequence[Any]) -> Any:
         made = model.from_db(alias, names, row[first:last])
         for populator in related:
             populator.populate(row, made)
@@ -99,11 +100,12 @@ def _instances(compiler: Any) -> Callable[[list[Any]], Any]:
 
 def insert(row: Model) -> None:
     """Store a new row and give it its key, as `save(force_insert=True)` does for a model without parents."""
-    sql, fields = _insert_into(type(row), connection.vendor)
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
-    with _ran(sql, values) as cursor:
-        row.pk = cursor.fetchone()[0]
-    row._state.adding, row._state.db = False, connection.alias
+    here = connections[DEFAULT_DB_ALIAS]
+    sql, fields = _insert_into(type(row), here.vendor)
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), here) for field in fields]
+    rows, _ = _ran(here, sql, values)
+    row.pk = rows[0][0]
+    row._state.adding, row._state.db = False, here.alias
 
 
 @cache
@@ -119,27 +121,25 @@ def _insert_into(model: type[Model], vendor: str) -> tuple[str, list[Any]]:
 
 def execute(sql: str, *values: Any) -> int:
     """Run a statement that both databases understand; returns how many rows it changed."""
-    with _ran(sql, [_adapted(value) for value in values]) as cursor:
-        return int(cursor.rowcount)
+    here = connections[DEFAULT_DB_ALIAS]
+    _, changed = _ran(here, sql, [_adapted(here, value) for value in values], fetch=False)
+    return changed
 
 
-def _adapted(value: Any) -> Any:
+def _adapted(here: Any, value: Any) -> Any:
     if isinstance(value, UUID):
-        return value if connection.features.has_native_uuid_field else value.hex
+        return value if here.features.has_native_uuid_field else value.hex
     if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
+        return here.ops.adapt_datetimefield_value(value)
     return value
 
 
-@contextmanager
-def _ran(sql: str, params: list[Any]) -> Iterator[Any]:
-    """The cursor of a statement that has run."""
-    here: Any = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` costs at each of its attributes
+def _ran(here: Any, sql: str, params: list[Any], *, fetch: bool = True) -> tuple[list[Any], int]:
+    """The rows of a statement, none unless they are to `fetch`, and how many it read or changed."""
     if here.vendor != "postgresql" or here.queries_logged:
         with here.cursor() as cursor:
             cursor.execute(sql, params)
-            yield cursor
-        return
+            return (cursor.fetchall() if fetch else []), cursor.rowcount
     from psycopg import Cursor
 
     here.close_if_health_check_failed()
@@ -148,4 +148,4 @@ def _ran(sql: str, params: list[Any]) -> Iterator[Any]:
     # Django's own cursor binds on this side, so that PostgreSQL would plan the statement every time.
     with here.wrap_database_errors, Cursor(here.connection) as planned:
         planned.execute(sql, params, prepare=True)
-        yield planned
+        return (planned.fetchall() if fetch else []), planned.rowcount

@@ -25,6 +25,7 @@ class Log:
         default_factory=dict
     )  # token → candidate left?, preference
     refused: dict[str, int] = field(default_factory=dict)
+    own_cpu_seconds: float = 0.0  # what the clients themselves took of the machine
 
     def refuse(self, status: int, body: dict[str, Any]) -> None:
         name = f"{status} {body.get('code', '')}".strip()
@@ -77,68 +78,77 @@ class Client:
         self._reader = self._writer = None
 
 
-async def review(
-    client: Client,
-    campaign: str,
-    log: Log,
-    *,
-    until: float,
-    think: tuple[float, float] = (0, 0),
-    most: int = 10**9,
-) -> None:
-    """One reviewer until the clock, the pairs or `most` ratings run out."""
-    if think[1]:
-        await asyncio.sleep(random.uniform(0, think[1]))
-    rated = 0
-    while time.perf_counter() < until and rated < most:
-        begun = time.perf_counter()
-        status, pair = await client.request("POST", f"/api/v1/campaigns/{campaign}/assignments/next", {})
-        log.next_seconds.append(time.perf_counter() - begun)
-        if status == 204:
-            break
-        if status != 200:
-            log.refuse(status, pair)
-            if pair.get("code") == "campaign_closed":
+@dataclass(frozen=True)
+class Habits:
+    """How clients go about it. `page`: as the review screen does, where a submit brings the pair after the one that is
+    here already, one request per pair; else as a program would, `next` and then submit."""
+
+    page: bool = False
+    think: tuple[float, float] = (0, 0)
+    most: int = 10**9
+
+
+async def review(client: Client, campaign: str, log: Log, *, until: float, habits: Habits) -> None:
+    """One reviewer until the clock, the pairs or `habits.most` ratings run out."""
+    if habits.think[1]:
+        await asyncio.sleep(random.uniform(0, habits.think[1]))
+    rated, pair, ahead = 0, None, None
+    while time.perf_counter() < until and rated < habits.most:
+        if pair is None:
+            pair = await _next(client, campaign, log)
+            if pair is None:
                 break
-            continue
-        if think[1]:
-            await asyncio.sleep(random.uniform(*think))
-        await _submit(client, pair, log)
+            if habits.page:
+                ahead = await _next(client, campaign, log, after=pair["token"])
+        if habits.think[1]:
+            await asyncio.sleep(random.uniform(*habits.think))
+        query = "?next=1" + (f"&after={ahead['token']}" if ahead else "") if habits.page else ""
+        following = await _submit(client, pair, log, query)
+        pair, ahead = (ahead, following) if ahead else (following, None)
         rated += 1
     client.close()
 
 
-async def _submit(client: Client, pair: dict[str, Any], log: Log) -> None:
+async def _next(client: Client, campaign: str, log: Log, after: str = "") -> dict[str, Any] | None:
+    query = f"?after={after}" if after else ""
+    begun = time.perf_counter()
+    status, pair = await client.request("POST", f"/api/v1/campaigns/{campaign}/assignments/next{query}", {})
+    log.next_seconds.append(time.perf_counter() - begun)
+    if status == 200:
+        return pair
+    if status != 204:
+        log.refuse(status, pair)
+    return None
+
+
+async def _submit(client: Client, pair: dict[str, Any], log: Log, query: str) -> dict[str, Any] | None:
+    """Rate a pair; the one that came along with the answer."""
     preference = random.choice(PREFERENCES)
     rating = {"preference": preference, "scores": SCORES, "answers": {}, "comment": "", "active_ms": 20_000}
     begun = time.perf_counter()
-    status, body = await client.request("PUT", f"/api/v1/assignments/{pair['token']}/rating", rating)
+    status, body = await client.request("PUT", f"/api/v1/assignments/{pair['token']}/rating{query}", rating)
     log.submit_seconds.append(time.perf_counter() - begun)
     if status != 200:
         log.refuse(status, body)
-        return
+        return None
     log.cycles_at.append(time.perf_counter())
     log.acknowledged[pair["token"]] = pair["left"]["text"].startswith(CANDIDATE), preference
+    following: dict[str, Any] | None = body.get("next")
+    return following
 
 
 def crowd(
-    port: int,
-    campaign: str,
-    tokens: list[str],
-    *,
-    seconds: float,
-    think: tuple[float, float] = (0, 0),
-    most: int = 10**9,
+    port: int, campaign: str, tokens: list[str], *, seconds: float, habits: Habits | None = None
 ) -> Log:
     """Everybody at once for so many seconds."""
-    log = Log()
+    log, how = Log(), habits or Habits()
 
     async def everybody() -> None:
         until = time.perf_counter() + seconds
         clients = [Client(port, token) for token in tokens]
-        await asyncio.gather(
-            *(review(client, campaign, log, until=until, think=think, most=most) for client in clients)
-        )
+        await asyncio.gather(*(review(one, campaign, log, until=until, habits=how) for one in clients))
 
+    begun = time.process_time()
     asyncio.run(everybody())
+    log.own_cpu_seconds = time.process_time() - begun
     return log

@@ -66,6 +66,8 @@ AFTER = OpenApiParameter("after", UUID, description="A pair in hand: the answer 
 
 
 def _after(request: Request) -> UUID | None:
+    if "after" not in request.query_params:
+        return None
     query = AfterSerializer(data=request.query_params)
     query.is_valid(raise_exception=True)
     found: UUID | None = query.validated_data["after"]

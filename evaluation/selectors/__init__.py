@@ -147,7 +147,13 @@ def campaign_of_assignment(token: UUID) -> UUID | None:
 
 
 _REVIEWER = prepared.Select(
-    lambda digest: Reviewer.objects.select_related("campaign").filter(digest=digest).order_by(), "digest"
+    lambda digest: (
+        Reviewer.objects.select_related("campaign")
+        .defer("campaign__plan", "campaign__rubric_text")
+        .filter(digest=digest)
+        .order_by()
+    ),
+    "digest",
 )
 
 

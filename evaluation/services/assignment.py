@@ -8,13 +8,26 @@ concurrent reviewers from bumping into those constraints. Quality items take no 
 
 import math
 import secrets
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Aggregate, Exists, F, OuterRef, QuerySet, Subquery, TextField
+from django.db.models import (
+    Aggregate,
+    Case,
+    Count,
+    Exists,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    When,
+)
 from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
@@ -65,7 +78,7 @@ def _expired(campaign: Any, now: datetime) -> QuerySet[Assignment]:
 
 _FRESH = prepared.Select(
     lambda reviewer, now: (
-        Reviewer.objects.select_for_update(of=("self",))
+        Reviewer.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk=reviewer)
         .annotate(ran_out=Exists(_expired(OuterRef("campaign"), now)))
         .values_list("status", "practice", "campaign__status", "ran_out")
@@ -74,14 +87,29 @@ _FRESH = prepared.Select(
     987_654_321,
     datetime(2000, 1, 1, tzinfo=UTC),
 )
+_LIVE = Q(status=Assignment.Status.LEASED)
 _BEHIND = prepared.Select(
     lambda reviewer: (
         Assignment.objects.filter(reviewer=reviewer)
-        .order_by("pk")
-        .values_list("item__kind", "status", "candidate_left", "token", "lease_expires_at")
+        .annotate(held=Case(When(_LIVE, then="token")), until=Case(When(_LIVE, then="lease_expires_at")))
+        .values("item__kind", "status", "candidate_left", "held", "until")
+        .annotate(number=Count("pk"), first=Min("pk"))
+        .order_by("first")
+        .values_list("item__kind", "status", "candidate_left", "held", "until", "number")
     ),
     987_654_321,
 )
+
+
+class _Behind(NamedTuple):
+    """So many assignments of one reviewer that are alike; each lease stands alone, with its token and its end."""
+
+    kind: str
+    status: str
+    candidate_left: bool
+    token: UUID | None
+    until: datetime | None
+    number: int
 
 
 def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment | None:
@@ -95,16 +123,18 @@ def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment 
         return None
     if practice.pending(reviewer):
         raise DomainError("practice_first", "A few practice pairs come first.")
-    behind = _BEHIND.all(reviewer.pk)
-    reviewer.done = sum(row[0] == REAL and row[1] == Assignment.Status.RATED for row in behind)
-    live = [row[3] for row in behind if row[1] == Assignment.Status.LEASED and row[4] > now]
+    behind = [_Behind(*row) for row in _BEHIND.all(reviewer.pk)]
+    reviewer.done = sum(
+        row.number for row in behind if row.kind == REAL and row.status == Assignment.Status.RATED
+    )
+    live = [row.token for row in behind if row.token and row.until and row.until > now]
     waiting = [token for token in live if token != after]
     if waiting:
         current = Assignment.objects.select_related("item").get(token=waiting[0])
         current.reviewer = reviewer
         return current
     ending = _ending(reviewer)
-    found = None if ending else _new_lease(reviewer, [row[:3] for row in behind], len(live))
+    found = None if ending else _new_lease(reviewer, behind, len(live))
     if found is None and not live:
         _end(reviewer, ending)
     return found
@@ -130,16 +160,15 @@ def _end(reviewer: Reviewer, status: Reviewer.Status | None) -> None:
         reviewer.save(update_fields=["status", "ended_at"])
 
 
-def _new_lease(reviewer: Reviewer, behind: list[tuple[str, str, bool]], live: int) -> Assignment | None:
-    """A lease on what comes next for a reviewer who holds `live` others: a quality item, a pair, or nothing. `behind`
-    them lie assignments of this kind, status, and with the candidate on the left or not."""
+def _new_lease(reviewer: Reviewer, behind: list[_Behind], live: int) -> Assignment | None:
+    """A lease on what comes next for a reviewer who holds `live` others: a quality item, a pair, or nothing."""
     campaign = reviewer.campaign
-    taken = sum(kind == REAL and status in Assignment.HOLDING for kind, status, _ in behind)
+    taken = sum(row.number for row in behind if row.kind == REAL and row.status in Assignment.HOLDING)
     if campaign.max_per_reviewer is not None and taken >= campaign.max_per_reviewer:
         return None
     if not _hourly_room(reviewer, live):
         return None
-    met = [kind for kind, _, _ in behind if kind != REAL]
+    met = [row.kind for row in behind if row.kind != REAL for _ in range(row.number)]
     if quality.due(reviewer, rated=taken, met=len(met)) and (item := quality.next_item(reviewer, met)):
         return _lease(reviewer, item[0], slot=reviewer.number, candidate_left=item[1], live=live)
     chosen = _take_item(reviewer, _side_needed(behind), spare=live)
@@ -196,14 +225,36 @@ def _take_item(reviewer: Reviewer, wanted: str, *, spare: int) -> tuple[ReviewIt
     window = _window(reviewer, spare)
     if not window:
         return None
-    free = {item.pk: _free(item, held) for item, held in window}
-    items = [item for item, _ in window]
-    secrets.SystemRandom().shuffle(items)
-    item = min(items, key=lambda item: (-item.open_slots, not _on_side(item, free[item.pk], wanted)))
+    fitting = [row for row in window if row.free(wanted)]
+    chosen = secrets.choice(fitting or window)
     # A slot given back and another taken since the reading look unchanged here; then the constraint says no.
-    if prepared.execute(_TAKE, item.pk, item.open_slots) != 1:
+    if prepared.execute(_TAKE, chosen.pk, chosen.open_slots) != 1:
         raise _TakenMeanwhile
-    return item, secrets.choice(_on_side(item, free[item.pk], wanted) or free[item.pk])
+    item = ReviewItem(
+        pk=chosen.pk,
+        campaign=reviewer.campaign,
+        pair_id=chosen.pair,
+        rank=chosen.rank,
+        sides=chosen.sides,
+        open_slots=chosen.open_slots - 1,
+    )
+    return item, secrets.choice(chosen.free(wanted) or chosen.free(""))
+
+
+class _Open(NamedTuple):
+    """A real item with open slots; `held` lists the numbers of the others, None for none."""
+
+    pk: int
+    pair: int
+    rank: int
+    sides: str
+    open_slots: int
+    held: str | None
+
+    def free(self, side: str) -> list[int]:
+        """The open slots, only those that show the candidate on this side if one is given."""
+        held = {int(slot) for slot in (self.held or "").split(",") if slot}
+        return _on_side(self.sides, (slot for slot in range(len(self.sides)) if slot not in held), side)
 
 
 class _TakenMeanwhile(Exception):
@@ -214,17 +265,17 @@ class _TakenMeanwhile(Exception):
 _TAKE = "UPDATE evaluation_reviewitem SET open_slots = open_slots - 1 WHERE id = %s AND open_slots = %s"
 
 
-def _window(reviewer: Reviewer, spare: int) -> list[tuple[ReviewItem, set[int]]]:
-    """Some of the least-rated items, from a random place in the campaign's order on, with their slots that are held:
-    every reviewer goes a way of their own, and a crowd does not wait for the same few rows."""
+def _window(reviewer: Reviewer, spare: int) -> list[_Open]:
+    """Some of the least-rated items, from a random place in the campaign's order on: every reviewer goes a way of
+    their own, and a crowd does not wait for the same few rows."""
     start = secrets.randbelow(reviewer.campaign.pairs_planned)
     found = _LEAST_FROM.all(reviewer.campaign_id, reviewer.pk, start)
     if len(found) <= spare:
         found = _LEAST_RATED.all(reviewer.campaign_id, reviewer.pk)
         if len(found) <= spare:
             return []
-    items = [item for item in found if item.open_slots == found[0].open_slots]
-    return [(item, {int(slot) for slot in (item.held or "").split(",") if slot}) for item in items]  # type: ignore[attr-defined]
+    least = _Open(*found[0]).open_slots
+    return [row for row in (_Open(*one) for one in found) if row.open_slots == least]
 
 
 class _Listed(Aggregate):
@@ -245,9 +296,10 @@ def _unseen(campaign: UUID, reviewer: int) -> QuerySet[ReviewItem]:
     return items.filter(~Exists(seen)).order_by("-open_slots", "rank")
 
 
-def _with_held(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
+def _with_held(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem, tuple[Any, ...]]:
     holding = Assignment.objects.filter(item=OuterRef("pk"), status__in=Assignment.HOLDING).order_by()
-    return items.annotate(held=Subquery(holding.values("item").annotate(all=_Listed("slot")).values("all")))
+    held = Subquery(holding.values("item").annotate(all=_Listed("slot")).values("all"))
+    return items.annotate(held=held).values_list("pk", "pair", "rank", "sides", "open_slots", "held")
 
 
 _LEAST_RATED = prepared.Select(
@@ -293,7 +345,7 @@ def take_again(assignment: Assignment) -> bool:
     item = ReviewItem.objects.select_for_update().get(pk=assignment.item_id)
     side = "L" if assignment.candidate_left else "R"
     held = item.assignments.filter(status__in=Assignment.HOLDING).values_list("slot", flat=True)
-    free = _on_side(item, _free(item, held), side)
+    free = _on_side(item.sides, (slot for slot in range(len(item.sides)) if slot not in held), side)
     if not free:
         return False
     assignment.slot = assignment.slot if assignment.slot in free else free[0]
@@ -301,19 +353,15 @@ def take_again(assignment: Assignment) -> bool:
     return True
 
 
-def _side_needed(behind: list[tuple[str, str, bool]]) -> str:
+def _side_needed(behind: list[_Behind]) -> str:
     """The side on which this reviewer has seen the candidate less often, or "" when even."""
-    shown = [left for kind, status, left in behind if kind == REAL and status in Assignment.HOLDING]
-    lead = sum(1 if left else -1 for left in shown)
+    shown = [row for row in behind if row.kind == REAL and row.status in Assignment.HOLDING]
+    lead = sum(row.number if row.candidate_left else -row.number for row in shown)
     return "R" if lead > 0 else "L" if lead < 0 else ""
 
 
-def _free(item: ReviewItem, held: Collection[int]) -> list[int]:
-    return [slot for slot in range(len(item.sides)) if slot not in held]
-
-
-def _on_side(item: ReviewItem, slots: list[int], side: str) -> list[int]:
-    return [slot for slot in slots if side in ("", item.sides[slot])]
+def _on_side(sides: str, slots: Iterable[int], side: str) -> list[int]:
+    return [slot for slot in slots if side in ("", sides[slot])]
 
 
 def release_expired(campaign_id: UUID) -> int:
