@@ -3,7 +3,7 @@
 import math
 import re
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,9 @@ _FLAGS: dict[str, bool] = {"true": True, "false": False, "": False}
 _YES_NO = {"yes": 1.0, "no": 0.0}
 # Responses longer than this, or hours on one pair, are a mistake in the file.
 _LARGEST = 1e9
+# Prompt and reviewer in one number; nobody has a billion reviewers.
+_CODE_BITS = 32
+_MOST_JUDGED = 10_000
 Kind = Literal["score", "yes_no"]
 
 
@@ -76,7 +79,9 @@ class Rows:
         self.kinds: dict[str, Kind] = {}
         self.labels: dict[str, dict[str, int]] = {}
         self.slices: dict[str, array[int]] = {}
-        self.seen: dict[tuple[int, int], int] = {}
+        self.seen: dict[int, int] = {}
+        # Scores repeat: the number that a text stands for in a column, once it has been judged there.
+        self.judged: dict[str, dict[object, float]] = {}
         self.problems: list[Problem] = []
         self.n_problems = 0
         self.n_rows = 0
@@ -92,6 +97,7 @@ class Rows:
     def declare_number(self, column: str) -> None:
         """Make room for a column of numbers; rows read before it had none."""
         self.numbers.setdefault(column, array("d", [math.nan]) * len(self.prompt))
+        self.judged.setdefault(column, {"": math.nan})
 
     def declare_slice(self, column: str) -> None:
         """Make room for a slicing; rows read before it belong to no part."""
@@ -103,14 +109,16 @@ class Rows:
         try:
             outcome = _choice(row, "preference", _OUTCOME_CODE)
             left = _choice(row, "candidate_side", {"left": 1, "right": 0})
-            prompt_label, reviewer_label = _label(row, "prompt_id"), _label(row, "reviewer_id")
+            prompt_label = _label(row, "prompt_id", self.prompts)
+            reviewer_label = _label(row, "reviewer_id", self.reviewers)
             kinds: dict[str, Kind] = {}
             numbers = {column: self._number(row, column, kinds) for column in self.numbers}
             parts = {column: _part(row, column) for column in self.slices}
             simulated = _flag(row, SIMULATED)
-            prompt, reviewer = self.prompts.get(prompt_label), self.reviewers.get(reviewer_label)
-            if prompt is not None and reviewer is not None and (prompt, reviewer) in self.seen:
-                earlier = self.seen[prompt, reviewer]
+            prompt = self.prompts.get(prompt_label, len(self.prompts))
+            reviewer = self.reviewers.get(reviewer_label, len(self.reviewers))
+            earlier = self.seen.get(prompt << _CODE_BITS | reviewer)
+            if earlier is not None:
                 raise BadRowError(
                     f"reviewer {reviewer_label!r} already rated prompt {prompt_label!r} on line {earlier}"
                 )
@@ -118,9 +126,9 @@ class Rows:
             self.problem(line, str(error))
             return
         self.kinds.update(kinds)
-        prompt = self.prompts.setdefault(prompt_label, len(self.prompts))
-        reviewer = self.reviewers.setdefault(reviewer_label, len(self.reviewers))
-        self.seen[prompt, reviewer] = line
+        self.prompts[prompt_label] = prompt
+        self.reviewers[reviewer_label] = reviewer
+        self.seen[prompt << _CODE_BITS | reviewer] = line
         self.prompt.append(prompt)
         self.reviewer.append(reviewer)
         self.outcome.append(outcome)
@@ -171,7 +179,17 @@ class Rows:
     def _number(self, row: Mapping[str, object], column: str, kinds: dict[str, Kind]) -> float:
         """The number in a column; a first answer of yes or no makes both its columns a yes/no outcome."""
         value = row.get(column)
-        if value is None or value == "":
+        judged = self.judged[column]
+        if isinstance(value, str) and value in judged:
+            return judged[value]
+        number = self._judge(value, column, kinds)
+        # A column whose kind this very row decides may still be told otherwise, if the row turns out to be bad.
+        if isinstance(value, str) and not kinds.keys() - self.kinds.keys() and len(judged) < _MOST_JUDGED:
+            judged[value] = number
+        return number
+
+    def _judge(self, value: object, column: str, kinds: dict[str, Kind]) -> float:
+        if value is None:
             return math.nan
         if column == ACTIVE_MS or column in LENGTHS:
             return _between(column, value, 0.0, _LARGEST)
@@ -228,8 +246,10 @@ def _part(row: Mapping[str, object], column: str) -> str:
     return "" if value is None or value == "" else _label(row, column)
 
 
-def _label(row: Mapping[str, object], column: str) -> str:
+def _label(row: Mapping[str, object], column: str, known: Container[object] = ()) -> str:
     value = row.get(column)
+    if isinstance(value, str) and value in known:
+        return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
