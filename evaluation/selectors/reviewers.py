@@ -27,6 +27,7 @@ from evaluation.stats.weights import rating_weights
 
 _PREFERENCE = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": BOTH_BAD}
 _MANY = 10_000
+_AT_ONCE = 2000  # items whose texts are in memory together
 _SWAPPED = {"left": "right", "right": "left"}
 
 
@@ -79,7 +80,7 @@ def work(campaign: Campaign) -> ReviewerWork:
             "scores",
         )
     )
-    words = _words(campaign)
+    words = _words(campaign, {row[1] for row in rows})
     checks, repeats = _checks(campaign), _repeats(campaign)
     return ReviewerWork(
         reviewer=np.array([row[0] for row in rows], dtype=np.int64),
@@ -107,15 +108,20 @@ def _point(scores: dict[str, Any], name: str, side: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _words(campaign: Campaign) -> dict[int, int]:
-    """Words of prompt and both responses, item by item."""
-    items = campaign.items.filter(kind=ReviewItem.Kind.REAL)
+def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
+    """Words of prompt and both responses of these items. Texts never change, so each is read once an hour where there
+    are many."""
+    key = f"item-words:{campaign.pk}"
+    words: dict[int, int] = cache.get(key, {})
+    missing = sorted(items - words.keys())
     columns = ("pk", "pair__prompt__instruction", "pair__prompt__input")
-    texts = items.values_list(*columns, "pair__baseline__text", "pair__candidate__text")
-    return {
-        pk: sum(len(str(text).split()) for text in (instruction, given, baseline, candidate))
-        for pk, instruction, given, baseline, candidate in texts.iterator(chunk_size=2000)
-    }
+    texts = campaign.items.values_list(*columns, "pair__baseline__text", "pair__candidate__text").order_by()
+    for start in range(0, len(missing), _AT_ONCE):
+        for pk, *row in texts.filter(pk__in=missing[start : start + _AT_ONCE]):
+            words[pk] = sum(len(str(text).split()) for text in row)
+    if missing and len(words) > _MANY:
+        cache.set(key, words, timeout=3600)
+    return words
 
 
 def passed(content: Any, *, first_left: bool, preference: str) -> bool:

@@ -6,7 +6,7 @@ import secrets
 from django.db.models import Max, QuerySet
 
 from evaluation.models import Campaign, GenerationRun, IdentityHit, Pair, ReviewItem
-from evaluation.services import quality
+from evaluation.services import bulk_rows, quality
 from training.models import ModelVersion
 
 
@@ -39,19 +39,14 @@ def add(campaign: Campaign, pairs: list[int]) -> None:
     rng = secrets.SystemRandom()
     last = campaign.items.aggregate(last=Max("rank"))["last"]
     start = 0 if last is None else last + 1
-    ReviewItem.objects.bulk_create(
-        [
-            ReviewItem(
-                campaign=campaign,
-                pair_id=pair,
-                rank=rank,
-                sides=sides(campaign.overlap, rng),
-                open_slots=campaign.overlap,
-            )
-            for rank, pair in enumerate(pairs, start)
-        ],
-        batch_size=1000,
-    )
+    alike = {
+        "campaign_id": campaign.pk,
+        "kind": ReviewItem.Kind.REAL,
+        "open_slots": campaign.overlap,
+        "content": None,
+    }
+    drawn = [(pair, rank, sides(campaign.overlap, rng)) for rank, pair in enumerate(pairs, start)]
+    bulk_rows.insert(ReviewItem, alike, ("pair_id", "rank", "sides"), drawn)
 
 
 def sides(overlap: int, rng: random.Random, begun: str = "") -> str:

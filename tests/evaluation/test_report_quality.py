@@ -1,7 +1,10 @@
 """The report names whose work was flagged by pseudonym, and leaves them out where the plan says so."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from evaluation.selectors import reviewers
 from evaluation.services import assignment, campaigns, ratings, reports
 from tests import factories
 
@@ -27,3 +30,18 @@ def test_a_hasty_reviewer_is_flagged_under_the_own_pseudonym(exclude):
     assert "too_fast" not in flagged.get(f"r{careful.number}", [])
     raters = [one["reviewer"] for one in found["reviewers"]["each"]]
     assert raters == ([f"r{careful.number}"] if exclude else [f"r{careful.number}", f"r{hasty.number}"])
+
+
+def test_flags_read_the_texts_of_rated_pairs_only():
+    made = factories.campaign(factories.user("manager"), pairs=3, overlap=1)
+    reviewer = factories.reviewer(made)
+
+    def readings() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            reviewers.quality(made)
+        return sum("baseline" in one["sql"] and '"text"' in one["sql"] for one in seen)
+
+    assert readings() == 0
+    held = factories.lease(reviewer)
+    ratings.submit(token=held.token, reviewer=reviewer, **factories.answers(made))
+    assert readings() == 1
