@@ -26,13 +26,17 @@ _SAME_NAME = (
 
 @dataclass(frozen=True)
 class Plan:
-    """When things happen, in updates of the weights; 0 for `patience` and `max_seconds` means never."""
+    """When things happen, in updates of the weights; 0 for `patience` and `max_seconds` means never.
+
+    `learns_from` is the first step that changes the adapter: with warm-up, the learning rate of the very first is 0.
+    """
 
     total_steps: int
     evaluate_every: int
     checkpoint_every: int
     patience: int
     max_seconds: float
+    learns_from: int
 
     def is_evaluated(self, step: int) -> bool:
         return step in (0, self.total_steps) or step % self.evaluate_every == 0
@@ -93,7 +97,7 @@ class Recorder(TrainerCallback):
         step = state.global_step
         last = step >= self._plan.total_steps
         asked, over_time = 2, 1
-        time_is_up = 0 < self._plan.max_seconds <= self._seconds()
+        time_is_up = 0 < self._plan.max_seconds <= self._seconds() and step >= self._plan.learns_from
         decision = self._agree(asked if self._reporter.stop_requested else over_time if time_is_up else 0)
         control.should_evaluate = self._plan.is_evaluated(step)
         control.should_save = self._plan.is_saved(step)
@@ -155,8 +159,9 @@ class Recorder(TrainerCallback):
         self._agree(0)  # every process has written its part
         if not self._is_first:
             return
-        evaluated = (
-            self._evaluations[-1] if self._evaluations and self._evaluations[-1]["step"] == step else {}
+        # What has learnt nothing yet can never be the best.
+        evaluated = next(
+            (each for each in self._evaluations[-1:] if each["step"] == step >= self._plan.learns_from), {}
         )
         facts = {
             **self._identity,
@@ -206,8 +211,8 @@ class Recorder(TrainerCallback):
             self._steps.append(figures)
 
     def _validations_without_progress(self) -> int:
-        """Evaluations since the best one; the one before the first step is the base's and does not count."""
-        losses = [each["loss"] for each in self._evaluations if each["step"] > 0]
+        """Evaluations since the best one; those before anything was learnt are the base's and do not count."""
+        losses = [each["loss"] for each in self._evaluations if each["step"] >= self._plan.learns_from]
         return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
     def _seconds(self) -> float:

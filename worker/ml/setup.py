@@ -1,6 +1,5 @@
 """From checked inputs to a trainer that is ready to start."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from worker.ml.protocol import Reporter
 from worker.ml.recorder import Plan, Recorder, alone_agrees
 from worker.ml.samples import Answers
 from worker.ml.saving import staging
-from worker.ml.train_job import Inputs, TrainJob, identity, plan_steps
+from worker.ml.train_job import Inputs, TrainJob, identity, plan_steps, warmup_steps
 from worker.ml.trainer import AdapterTrainer
 
 
@@ -40,6 +39,7 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         config.checkpoint_every or evaluate_every,
         config.patience,
         3600 * config.max_hours,
+        learns_from=2 if warmup_steps(config, total) else 1,
     )
     recorder = Recorder(
         reporter,
@@ -127,7 +127,7 @@ def _arguments(job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] 
         gradient_accumulation_steps=config.gradient_accumulation,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.schedule,
-        warmup_steps=math.ceil(config.warmup_fraction * plan.total_steps),
+        warmup_steps=warmup_steps(config, plan.total_steps),
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         optim="adamw_torch" if config.optimizer == "adamw" else config.optimizer,

@@ -99,3 +99,9 @@ def plan_steps(rows: int, config: TrainingConfig) -> tuple[int, int]:
     batches = math.ceil(math.ceil(rows / config.batch_size) / config.devices)
     per_epoch = math.ceil(batches / config.gradient_accumulation)
     return per_epoch, math.ceil(config.epochs * per_epoch)
+
+
+def warmup_steps(config: TrainingConfig, total: int) -> int:
+    """Steps of warm-up, of which the first has a learning rate of 0; a run of one step has none, or it would learn
+    nothing."""
+    return min(math.ceil(config.warmup_fraction * total), total - 1)

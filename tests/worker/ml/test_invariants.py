@@ -138,12 +138,31 @@ def test_without_progress_the_run_stops_and_keeps_the_best_adapter(files, tmp_pa
     assert all(torch.equal(kept[name], saved[name]) for name in kept)
 
 
-def test_a_run_that_has_used_its_hours_ends_with_what_it_has_learnt(job):
-    """Hours that the first step uses up, on the fastest machine too; its learning rate must not be zero."""
-    job["config"] |= QUICK | {"epochs": 100.0, "max_hours": 1e-9, "warmup_fraction": 0.0}
-    metrics = run(train.main, job)[-1]["facts"]["metrics"]
-    assert (metrics["ended_by"], metrics["steps"], metrics["planned_steps"]) == ("time", 1, 400)
-    assert metrics["validation"]["end"]["step"] == 1
+@pytest.mark.parametrize(("warmup", "steps"), [(0.0, 1), (0.1, 2)])
+def test_a_run_that_has_used_its_hours_ends_with_what_it_has_learnt(job, warmup, steps):
+    """Hours that the first step uses up, on the fastest machine too; with warm-up it has learnt nothing yet."""
+    job["config"] |= QUICK | {"epochs": 100.0, "max_hours": 1e-9, "warmup_fraction": warmup}
+    done = run(train.main, job)[-1]["facts"]
+    metrics = done["metrics"]
+    assert (metrics["ended_by"], metrics["steps"], metrics["planned_steps"]) == ("time", steps, 400)
+    assert metrics["validation"]["end"]["step"] == steps
+    assert done["adapter"]["lora_b_max"] > 0
+
+
+def test_a_run_of_a_single_step_learns_in_spite_of_warm_up(job):
+    job["config"] |= QUICK | {"epochs": 0.01, "warmup_fraction": 0.5}
+    done = run(train.main, job)[-1]["facts"]
+    assert done["metrics"]["steps"] == 1 and done["adapter"]["lora_b_max"] > 0
+
+
+def test_what_has_learnt_nothing_yet_is_never_the_best(job):
+    """After the first step of warm-up the model is the base itself; here every later step makes it worse."""
+    worse = {"learning_rate": 0.1, "lora_alpha": 256, "warmup_fraction": 0.001, "epochs": 5.0}
+    job["config"] |= QUICK | worse | {"patience": 3, "evaluate_every": 1, "keep_checkpoints": 1}
+    events = run(train.main, job)
+    untrained, after_warm_up, *trained = (event["loss"] for event in events if event["event"] == "evaluation")
+    assert untrained == after_warm_up < min(trained)
+    assert events[-1]["facts"]["metrics"]["kept_step"] >= 2
 
 
 def test_samples_are_the_same_prompts_at_every_evaluation(trained, files):
