@@ -42,7 +42,7 @@ class Site:
             assert self.process.poll() is None, self.said()
             return "Open http" in self.said()
 
-        services.wait_until(served, seconds=150, what="the site")
+        services.wait_until(served, seconds=600, what="the site")
 
     def said(self) -> str:
         return self.output.read_text()

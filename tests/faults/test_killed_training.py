@@ -18,11 +18,13 @@ from training.models import ModelVersion, StepMetric, TrainingRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-# FAULT_KILLS=50 takes longer and is for a release. Every fourth kill takes the worker along.
+# `python -m benchmarks.kills` repeats it with other seeds. Every fourth kill takes the worker along.
 KILLS = int(os.environ.get("FAULT_KILLS", "20"))
+SEED = int(os.environ.get("FAULT_SEED", "7"))
 
 
-def finished(run, seconds=120):
+def finished(run, seconds=900):
+    """Long on purpose: a machine that is busy with other work is slow, not wrong."""
     services.wait_until(
         lambda: Job.objects.get(pk=run.pk).is_finished, seconds=seconds, what=f"the end of {run.pk}"
     )
@@ -63,8 +65,8 @@ def is_another(run, pid):
     return training_pid(run) != pid
 
 
-def test_kills_at_random_change_nothing(launch, start_worker, settings):
-    generator = random.Random(7)
+def test_kills_at_random_change_nothing(launch, start_worker, record_property):
+    generator = random.Random(SEED)
     epochs = 0.6 * KILLS
     whole, killed = launch(epochs=epochs), launch(epochs=epochs)
     worker = start_worker()
@@ -74,17 +76,19 @@ def test_kills_at_random_change_nothing(launch, start_worker, settings):
         # Some attempts die before they have saved anything, and some after one or two checkpoints.
         saved = [each.step for each in TrainingRun.objects.get(pk=killed.pk).checkpoints]
         target = max(saved, default=0) + generator.randint(1, 6)
-        services.wait_until(partial(has_trained_to, killed, target), seconds=60, what=f"step {target}")
+        services.wait_until(partial(has_trained_to, killed, target), seconds=300, what=f"step {target}")
         pid = training_pid(killed)
         if pid is None:
             continue
         if kills % 4 == 0:
             worker.signal(signal.SIGKILL)
-            services.wait_until(lambda: training_pid(killed) is None, what="the end of the orphan")
+            services.wait_until(
+                lambda: training_pid(killed) is None, seconds=300, what="the end of the orphan"
+            )
             worker = start_worker("restart")
         else:
             os.kill(pid, signal.SIGKILL)
-            services.wait_until(partial(is_another, killed, pid), what="the end of the killed")
+            services.wait_until(partial(is_another, killed, pid), seconds=300, what="the end of the killed")
         kills += 1
         # Losses in a row without progress are bounded, rightly; here they are the test's own.
         Job.objects.filter(pk=killed.pk).update(losses=0)
@@ -94,8 +98,16 @@ def test_kills_at_random_change_nothing(launch, start_worker, settings):
     assert curve(killed) == curve(whole) and len(curve(whole)) == steps + math.ceil(steps / 12) + 1
     assert answers(killed) == answers(whole)
     assert weights(killed) == weights(whole)
-    assert JobEvent.objects.filter(job=killed, message__contains="Going on from the checkpoint").count() >= 5
+    resumed = [
+        int(event.message.removesuffix(".").rpartition(" ")[2])
+        for event in JobEvent.objects.filter(job=killed, message__startswith="Going on from the checkpoint")
+    ]
+    assert len(resumed) >= KILLS // 4
     assert killed.checkpoints == []
+    record_property("kills", kills)
+    record_property("attempts", killed.attempt)
+    record_property("steps", steps)
+    record_property("resumed_from", " ".join(map(str, resumed)))
 
 
 def test_pausing_and_resuming_changes_nothing(launch, start_worker):
@@ -104,9 +116,11 @@ def test_pausing_and_resuming_changes_nothing(launch, start_worker):
     start_worker()
     finished(whole)
     for target in (5, 17):
-        services.wait_until(partial(has_reached, paused, target), what=f"step {target}")
+        services.wait_until(partial(has_reached, paused, target), seconds=300, what=f"step {target}")
         jobs.pause(job=paused, user=owner)
-        services.wait_until(lambda: Job.objects.get(pk=paused.pk).status == "paused", what="the pause")
+        services.wait_until(
+            lambda: Job.objects.get(pk=paused.pk).status == "paused", seconds=300, what="the pause"
+        )
         saved = TrainingRun.objects.get(pk=paused.pk).checkpoints[-1].step
         assert saved == step(paused) and training_pid(paused) is None
         jobs.resume(job=Job.objects.get(pk=paused.pk), user=owner)
@@ -119,13 +133,13 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
     run = launch(epochs=30.0, checkpoint_every=10)
     lease = {"JOB_LEASE_SECONDS": "5", "JOB_HEARTBEAT_SECONDS": "1"}
     frozen = start_worker(**lease)
-    services.wait_until(lambda: step(run) >= 12, what="some steps")
+    services.wait_until(lambda: step(run) >= 12, seconds=300, what="some steps")
     old = training_pid(run)
     assert old is not None
     frozen.signal(signal.SIGSTOP)
     os.kill(old, signal.SIGSTOP)
     start_worker(**lease)
-    done = finished(run, seconds=120)
+    done = finished(run)
     before = (
         curve(done),
         weights(done),
@@ -135,7 +149,9 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
     assert done.attempt == 2
     os.kill(old, signal.SIGCONT)
     frozen.signal(signal.SIGCONT)
-    services.wait_until(lambda: "no longer the current one" in frozen.log.read_text(), what="the refusal")
+    services.wait_until(
+        lambda: "no longer the current one" in frozen.log.read_text(), seconds=300, what="the refusal"
+    )
     done.refresh_from_db()
     after = (
         curve(done),
@@ -150,13 +166,14 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
 def test_cancelling_while_a_checkpoint_is_written_leaves_it_whole_and_the_run_cancelled(launch, start_worker):
     run = launch(epochs=100.0, checkpoint_every=1)
     start_worker()
-    services.wait_until(lambda: step(run) >= 3, what="some steps")
+    services.wait_until(lambda: step(run) >= 3, seconds=300, what="some steps")
     services.wait_until(
         lambda: list(run.folder.glob("attempt-1/checkpoints/.step-*")) != [],
+        seconds=300,
         what="a checkpoint being written",
     )
     jobs.cancel(job=Job.objects.get(pk=run.pk), user=run.created_by)
-    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, what="the end")
+    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, seconds=300, what="the end")
     assert Job.objects.get(pk=run.pk).status == Job.Status.CANCELLED
     assert training_pid(run) is None and not ModelVersion.objects.filter(run=run).exists()
     assert not list(run.folder.glob("attempt-1/checkpoints/.step-*"))
