@@ -8,4 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ftplatform.settings")
 
 app = Celery("ftplatform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["ftplatform.jobs", "evaluation", "worker"])
+app.autodiscover_tasks(["ftplatform.jobs", "training", "evaluation", "worker"])

@@ -18,6 +18,7 @@ CPU = "cpu"
 RUN_NEXT = "worker.run_next"
 RECOVER = "jobs.recover"
 SEND_INVITATIONS = "evaluation.send_invitations"
+SWEEP_UPLOADS = "training.sweep_uploads"
 
 log = logging.getLogger(__name__)
 

@@ -119,7 +119,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "jobs.recover",
         "schedule": float(JOB_RECOVERY_SECONDS),
         "options": {"queue": "cpu", "expires": JOB_RECOVERY_SECONDS},
-    }
+    },
+    "sweep-uploads": {
+        "task": "training.sweep_uploads",
+        "schedule": 600.0,
+        "options": {"queue": "cpu", "expires": 600},
+    },
 }
 
 # --- Generation -------------------------------------------------------------------------------------------
@@ -137,6 +142,8 @@ HUB_DOWNLOADS = env.flag("HUB_DOWNLOADS", False)
 # Files pass through on flat memory, so these guard the disk and people's patience.
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 4 * 2**30, minimum=1024)
 UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 10_000_000, minimum=1)
+# A larger file is checked by a worker while its page tells how far that is; a smaller one before the page answers.
+UPLOAD_WAIT_BYTES = env.integer("UPLOAD_WAIT_BYTES", 16 * 2**20, minimum=0)
 UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 24, minimum=1)
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

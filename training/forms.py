@@ -12,6 +12,7 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training import selectors
 from training.config import TrainingConfig
+from training.hyperparameters import CHOICES, label
 from training.models import ModelVersion
 
 PRIORITIES = [(-10, "Low"), (0, "Normal"), (10, "High")]
@@ -82,7 +83,7 @@ def config_field(name: str, info: FieldInfo) -> forms.Field:
     common: dict[str, Any] = {
         "initial": info.default,
         "help_text": info.description or "",
-        "label": LABELS.get(name) or name.replace("_", " ").capitalize(),
+        "label": label(name),
     }
     choices = getattr(info.annotation, "__args__", None)
     if choices:
@@ -102,42 +103,6 @@ def config_field(name: str, info: FieldInfo) -> forms.Field:
     if info.annotation is int:
         return forms.IntegerField(**common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
-
-
-LABELS = {
-    "lora_r": "Rank",
-    "lora_alpha": "Alpha",
-    "lora_dropout": "Dropout",
-    "targets": "Layers with an adapter",
-    "rslora": "rsLoRA",
-    "dora": "DoRA",
-    "max_length": "Longest row",
-    "max_hours": "Longest training, in hours",
-    "max_grad_norm": "Gradient limit",
-    "warmup_fraction": "Warm-up",
-    "evaluate_every": "Validate every",
-    "checkpoint_every": "Checkpoint every",
-    "sample_prompts": "Sample answers",
-}
-CHOICES = {
-    "qlora": "QLoRA (4-bit base)",
-    "lora": "LoRA (16-bit base)",
-    "default": "Default",
-    "pissa": "PiSSA",
-    "cosine": "Cosine",
-    "linear": "Linear",
-    "constant": "Constant",
-    "adamw": "AdamW",
-    "adamw_8bit": "AdamW, 8-bit",
-    "paged_adamw_8bit": "AdamW, 8-bit, paged",
-    "refuse": "Refuse the run",
-    "drop": "Leave them out",
-    "grouped": "Grouped by length",
-    "padded": "Padded",
-    "padding_free": "Padding-free",
-    "nf4": "4 bit (NF4)",
-    "none": "16 bit",
-}
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,23 @@ class Upload(models.Model):
         return self.folder / "problems.csv"
 
 
+class DatasetImport(Job):
+    """The check of an upload that is too large for a page to wait for, and the dataset that comes of it."""
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="imports")
+    wishes = models.JSONField(
+        help_text="Name, mapping of columns, shares, schema, and whether bad rows are left out."
+    )
+    problems = models.JSONField(default=list, help_text="The first rows that cannot be used.")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    @property
+    def part_done(self) -> float:
+        return self.step / self.total_steps if self.total_steps else 0.0
+
+
 class Measurement(Job):
     """What a base model's own tokenizer makes of a dataset: the length of every row, and how some of them look to it
     with the trained tokens marked."""

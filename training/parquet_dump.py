@@ -37,7 +37,8 @@ def main() -> int:
         file = pyarrow.parquet.ParquetFile(sys.stdin.buffer, pre_buffer=False, buffer_size=2**16)
         for field in file.schema_arrow:
             _require_plain(pyarrow, field.type, field.name)
-        out.write("C" + json.dumps(file.schema_arrow.names) + "\n")
+        said = {"columns": file.schema_arrow.names, "rows": file.metadata.num_rows}
+        out.write("C" + json.dumps(said) + "\n")
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
             for row in batch.to_pylist():
                 out.write(_line(row) + "\n")

@@ -15,7 +15,17 @@ from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
-from training.models import Dataset, Measurement, ModelJob, ModelVersion, StepMetric, TrainingRun, Upload
+from training.hyperparameters import label, told
+from training.models import (
+    Dataset,
+    DatasetImport,
+    Measurement,
+    ModelJob,
+    ModelVersion,
+    StepMetric,
+    TrainingRun,
+    Upload,
+)
 
 M = TypeVar("M", bound=Model)
 MAX_COMPARED = 8
@@ -47,6 +57,16 @@ def upload(*, user: User, pk: UUID) -> Upload:
     """An upload of one's own; another's, or one that has expired, is not there."""
     mine = Upload.objects.filter(created_by=user, expires_at__gt=timezone.now()).select_related("dataset")
     return _one(_visible(mine, user), pk)
+
+
+def unfinished_imports(*, user: User) -> QuerySet[DatasetImport]:
+    """The checks of one's own uploads that wait or work; the first 20."""
+    mine = _visible(DatasetImport.objects.filter(created_by=user).select_related("upload"), user)
+    return mine.exclude(status__in=Job.TERMINAL)[:20]
+
+
+def newest_import(upload: Upload) -> DatasetImport | None:
+    return upload.imports.select_related("upload").first()
 
 
 def measurements(*, user: User) -> QuerySet[Measurement]:
@@ -319,7 +339,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
-    """Every setting with its value in each run, the differing ones first."""
+    """Every setting with its value in each run, the differing ones first; `label` and `told` are for people."""
     rows: list[tuple[str, list[Any]]] = [
         ("dataset", [str(run.dataset) for run in compared]),
         ("base_model", [run.base_model.name for run in compared]),
@@ -327,7 +347,13 @@ def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
     names = dict.fromkeys(name for run in compared for name in run.config)
     rows += [(name, [run.config.get(name) for run in compared]) for name in names]
     found = [
-        {"name": name, "values": values, "differs": values != values[:1] * len(values)}
+        {
+            "name": name,
+            "label": label(name),
+            "values": values,
+            "told": [told(name, value) for value in values],
+            "differs": values != values[:1] * len(values),
+        }
         for name, values in rows
     ]
     return sorted(found, key=lambda row: not row["differs"])

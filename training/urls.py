@@ -7,6 +7,7 @@ urlpatterns = [
     path("datasets/", datasets.datasets, name="datasets"),
     path("datasets/new/", uploads.dataset_new, name="dataset_new"),
     path("datasets/uploads/<uuid:pk>/", uploads.upload, name="upload"),
+    path("datasets/uploads/<uuid:pk>/cancel/", uploads.upload_cancel, name="upload_cancel"),
     path("datasets/uploads/<uuid:pk>/problems.csv", uploads.upload_problems, name="upload_problems"),
     path("datasets/<uuid:pk>/", datasets.dataset, name="dataset"),
     path("datasets/<uuid:pk>/measure/", measurements.measure, name="measure"),

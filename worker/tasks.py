@@ -8,7 +8,7 @@ from celery import shared_task
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from worker import measuring, model_jobs, runners
+from worker import importing, measuring, model_jobs, runners
 
 RUNNERS = {
     Job.Kind.TRAINING: runners.train,
@@ -16,6 +16,7 @@ RUNNERS = {
     Job.Kind.DOWNLOAD: model_jobs.download,
     Job.Kind.VERIFICATION: model_jobs.verify,
     Job.Kind.MEASUREMENT: measuring.measure,
+    Job.Kind.IMPORT: importing.import_file,
     Job.Kind.MERGE: runners.merge,
 }
 

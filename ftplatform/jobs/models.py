@@ -31,6 +31,7 @@ class Job(models.Model):
         DOWNLOAD = "download", "Download"
         VERIFICATION = "verification", "Verification"
         MEASUREMENT = "measurement", "Measurement"
+        IMPORT = "import", "Import"
 
     TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 

@@ -181,8 +181,24 @@ def test_runs_of_one_name_are_told_apart(admin):
 
 @pytest.mark.parametrize("query", ["", "run=x", "run=00000000-0000-0000-0000-000000000000&run=y"])
 def test_comparing_fewer_than_two_says_so(client, admin, query):
-    answer = client.get(f"{reverse('training:runs_compared')}?{query}")
-    assert answer.status_code == 400 and "2 to 8" in answer.content.decode()
+    answer = client.get(f"{reverse('training:runs_compared')}?{query}", follow=True)
+    assert answer.redirect_chain == [(reverse("training:runs"), 302)] and "2 to 8" in answer.content.decode()
+
+
+def test_settings_are_told_in_words(client, admin):
+    run, claim = measured(admin, dora=True)
+    end(claim)
+    settings = dict(page(client, run).context["settings"])
+    assert settings["Rank"] == 16 and settings["DoRA"] is True and settings["Method"] == "QLoRA (4-bit base)"
+    assert (settings["Patience"], settings["Longest training, in hours"]) == ("off", "no limit")
+    assert "| Checkpoint every | after each validation |" in run_markdown.markdown(run, [])
+
+
+def test_a_run_whose_hours_were_over_says_so(client, admin):
+    run, claim = measured(admin)
+    end(claim)
+    TrainingRun.objects.update(facts={"metrics": {"ended_by": "time"}})
+    assert "Ended when its hours were over" in page(client, run).content.decode()
 
 
 def test_a_manager_follows_provenance_but_changes_nothing(client, admin):

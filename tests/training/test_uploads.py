@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from training import selectors
 from training.models import Dataset, Upload
 from training.services import mappings, uploads
 from training.services.rows import ColumnMapping
+from training.tasks import sweep_uploads
 
 pytestmark = pytest.mark.django_db
 ROWS = [f"Where is my card number {n}?,card_arrival" for n in range(30)]
@@ -143,9 +146,21 @@ def test_an_upload_is_its_owners_and_expires(client, admin):
     assert client.get(url).status_code == 404
     folder = upload.folder
     assert folder.is_dir()
-    stage(admin)
-    assert not folder.exists()
-    assert Upload.objects.count() == 1
+    sweep_uploads()
+    assert not folder.exists() and not Upload.objects.exists()
+
+
+def test_what_a_killed_import_left_on_the_disk_goes_when_it_is_old(admin):
+    root = Path(django_settings.ARTEFACT_DIR) / "datasets"
+    old, new = root / ".incoming-old", root / ".incoming-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "rows.jsonl").write_text("{}")
+    for path in (old / "rows.jsonl", old):
+        os.utime(path, (0, 0))
+    sweep_uploads()
+    assert not old.exists() and new.is_dir()
+    shutil.rmtree(new)
 
 
 def test_nothing_stays_of_a_file_that_is_refused(admin, settings):

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from training.models import Dataset, Upload
+from training import selectors
+from training.models import Dataset, DatasetImport, Upload
 from training.services.readers import Format
 
 
@@ -69,10 +71,47 @@ class NewUploadSerializer(serializers.Serializer[Upload]):
     file = serializers.FileField()
 
 
+class CheckSerializer(serializers.ModelSerializer[DatasetImport]):
+    """How far a worker is with a large file; `step` of `total_steps` are thousandths of the work."""
+
+    class Meta:
+        model = DatasetImport
+        fields = [
+            "id",
+            "status",
+            "stage",
+            "step",
+            "total_steps",
+            "seconds_left",
+            "error_code",
+            "error_message",
+            "problems",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     format = serializers.ChoiceField(choices=Format.choices)
+    check = serializers.SerializerMethodField(method_name="newest_check")
 
     class Meta:
         model = Upload
-        fields = ["id", "name", "source_name", "format", "size_bytes", "dataset", "created_at", "expires_at"]
+        fields = [
+            "id",
+            "name",
+            "source_name",
+            "format",
+            "size_bytes",
+            "dataset",
+            "check",
+            "created_at",
+            "expires_at",
+        ]
         read_only_fields = fields
+
+    @extend_schema_field(CheckSerializer(allow_null=True))
+    def newest_check(self, upload: Upload) -> Any:
+        last = selectors.newest_import(upload)
+        return CheckSerializer(last).data if last else None

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from ftplatform.api.endpoints import StaffViewSet, parse, signed_in
 from ftplatform.api.parsers import TextJSONParser
 from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
 from training import selectors
 from training.api.dataset_serializers import (
     DatasetSerializer,
@@ -27,8 +28,9 @@ from training.api.dataset_serializers import (
     UploadWishesSerializer,
 )
 from training.dataset_forms import column_pairs
-from training.models import Dataset, Upload
-from training.services import mappings, schemas, uploads
+from training.models import Dataset, DatasetImport, Upload
+from training.services import imports, mappings, schemas, uploads
+from training.services.checking import Wishes
 from training.services.rows import ColumnMapping
 
 
@@ -41,7 +43,7 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     def get_queryset(self) -> QuerySet[Dataset]:
         return selectors.datasets(user=signed_in(self.request))
 
-    @extend_schema(request=DatasetUploadSerializer, responses={201: DatasetSerializer})
+    @extend_schema(request=DatasetUploadSerializer, responses={201: DatasetSerializer, 202: UploadSerializer})
     def create(self, request: Request) -> Response:
         """Upload and check in one request. Where rows are refused, the answer's `upload` need not be sent again."""
         values = parse(DatasetUploadSerializer, request)
@@ -50,8 +52,16 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         values["mapping"] = (
             mappings.from_json(values["mapping"]) if values["mapping"] else _short_mapping(values)
         )
-        made = uploads.make_dataset(user=user, upload=upload, **_wishes(values))
+        return _answer(
+            imports.start(user=user, upload=upload, name=values["name"], wishes=_wishes(values)), upload
+        )
+
+
+def _answer(made: Dataset | DatasetImport, upload: Upload) -> Response:
+    """The dataset; of a large file the upload, whose `check` says how far a worker is."""
+    if isinstance(made, Dataset):
         return Response(DatasetSerializer(made).data, status=status.HTTP_201_CREATED)
+    return Response(UploadSerializer(upload).data, status=status.HTTP_202_ACCEPTED)
 
 
 def _short_mapping(values: dict[str, Any]) -> ColumnMapping | None:
@@ -63,15 +73,14 @@ def _short_mapping(values: dict[str, Any]) -> ColumnMapping | None:
     return ColumnMapping(values["instruction"], inputs, outputs)
 
 
-def _wishes(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": values["name"],
-        "mapping": values["mapping"],
-        "validation_share": values["validation_percent"] / 100,
-        "test_share": values["test_percent"] / 100,
-        "schema": schemas.check(values["schema"]) if values["schema"] is not None else None,
-        "skip_bad_rows": values["skip_bad_rows"],
-    }
+def _wishes(values: dict[str, Any]) -> Wishes:
+    return Wishes(
+        mapping=values["mapping"],
+        validation_share=values["validation_percent"] / 100,
+        test_share=values["test_percent"] / 100,
+        schema=schemas.check(values["schema"]) if values["schema"] is not None else None,
+        skip_bad_rows=values["skip_bad_rows"],
+    )
 
 
 class UploadViewSet(StaffViewSet):
@@ -95,17 +104,29 @@ class UploadViewSet(StaffViewSet):
         seen = asdict(uploads.look(found)) if found.dataset is None else {}
         return Response({**UploadSerializer(found).data, **seen})
 
-    @extend_schema(request=UploadWishesSerializer, responses={201: DatasetSerializer})
+    @extend_schema(request=UploadWishesSerializer, responses={201: DatasetSerializer, 202: UploadSerializer})
     @action(detail=True, methods=["post"])
     def dataset(self, request: Request, pk: UUID) -> Response:
-        """Check every row and store the dataset; asked again, the one that was made."""
+        """Check every row and store the dataset; asked again, the one that was made. A large file is checked by a
+        worker: the answer is then 202 with the upload, to be asked for until its `check` has ended."""
         values = parse(UploadWishesSerializer, request)
         user = signed_in(request)
         found = selectors.upload(user=user, pk=pk)
         values["name"] = values["name"] or found.name
         values["mapping"] = mappings.from_json(values["mapping"]) if values["mapping"] else None
-        made = uploads.make_dataset(user=user, upload=found, **_wishes(values))
-        return Response(DatasetSerializer(made).data, status=status.HTTP_201_CREATED)
+        return _answer(
+            imports.start(user=user, upload=found, name=values["name"], wishes=_wishes(values)), found
+        )
+
+    @extend_schema(request=None, responses={200: UploadSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Stop the check of a large file; nothing of it is stored, the file is kept."""
+        user = signed_in(request)
+        found = selectors.upload(user=user, pk=pk)
+        if (last := selectors.newest_import(found)) and not last.is_finished:
+            jobs.cancel(job=last, user=user)
+        return Response(UploadSerializer(found).data)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from ftplatform.errors import DomainError
 from training.services import near_duplicates
 from training.services.dealing import Index
 from training.services.problems import ProblemLog
-from training.services.rows import SPLITS, ColumnMapping, read
+from training.services.rows import SPLITS, ColumnMapping, ReadRow, read
 from training.services.schemas import Checker, Inference, Schema
 
 
@@ -49,12 +49,37 @@ class Checked:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def check(file: IO[bytes], source_name: str, wishes: Wishes, folder: Path, problems: ProblemLog) -> Checked:
+# What hears how far a check is: the stage, and the part of the whole that is done, from 0 to 1.
+Tell = Callable[[str, float], None]
+# Where reading and dealing end, by what they took of two gigabytes.
+_READ, _DEALT = 0.75, 0.9
+
+
+def silent(stage: str, part: float) -> None:
+    """For a check that somebody waits for."""
+
+
+def check(
+    file: IO[bytes],
+    source_name: str,
+    wishes: Wishes,
+    folder: Path,
+    problems: ProblemLog,
+    tell: Tell = silent,
+) -> Checked:
     """Read `file` once into a scratch file, then deal it into `folder`. Raises DomainError: `invalid_rows` listing the
     bad ones, `empty_dataset`, `empty_split`, and whatever is wrong with the whole file."""
     rows = folder / "rows.jsonl"
     with closing(Index(folder / "index.sqlite3")) as index:
-        schema = _read(file, source_name, wishes, rows, index, problems)
+        reading = read(
+            file,
+            source_name,
+            wishes.mapping,
+            index,
+            lambda part: tell("Checking every row", _READ * min(part, 1)),
+        )
+        schema = _read(reading, wishes, rows, index, problems)
+        tell("Dealing rows into splits", _READ)
         index.link()
         _refuse_contradictions(index, problems)
         checked = Checked(folder, schema, good_rows=index.size - len(problems.dropped))
@@ -62,23 +87,27 @@ def check(file: IO[bytes], source_name: str, wishes: Wishes, folder: Path, probl
             raise _invalid(problems, checked.good_rows)
         index.drop(problems.dropped)
         index.deal(wishes.validation_share, wishes.test_share)
-        _write(checked, rows, index.splits())
+        _write(checked, rows, index.splits(), tell)
         checked.facts |= index.facts()
     rows.unlink()
     (folder / "index.sqlite3").unlink()
     _require_splits(checked)
-    checked.facts["near_duplicates"] = near_duplicates.find(folder, checked.counts)
+    checked.facts["near_duplicates"] = near_duplicates.find(
+        folder,
+        checked.counts,
+        lambda part: tell("Looking for near-duplicates", _DEALT + (1 - _DEALT) * part),
+    )
     return checked
 
 
 def _read(
-    file: IO[bytes], source_name: str, wishes: Wishes, rows: Path, index: Index, problems: ProblemLog
+    reading: Iterator[ReadRow], wishes: Wishes, rows: Path, index: Index, problems: ProblemLog
 ) -> Schema:
     """Write the good rows down, note the others; returns the schema that was asked for or inferred."""
     checker = Checker(wishes.schema) if wishes.schema is not None else None
     inferred = Inference()
     with rows.open("wb") as out:
-        for row in read(file, source_name, wishes.mapping, index):
+        for row in reading:
             if row.example is None:
                 problems.refuse(row.line, (row.field, row.problem))
                 continue
@@ -115,7 +144,7 @@ def _invalid(problems: ProblemLog, good: int) -> DomainError:
     )
 
 
-def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]]) -> None:
+def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]], tell: Tell) -> None:
     digest = hashlib.sha256()
     with (
         rows.open("rb") as lines,
@@ -126,6 +155,10 @@ def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]]) -> N
         out = {"train": train, "validation": validation, "test": test}
         numbered = enumerate(lines)
         for wanted, split in splits:
+            if wanted % 1000 == 0:
+                tell(
+                    "Dealing rows into splits", _READ + (_DEALT - _READ) * wanted / max(checked.good_rows, 1)
+                )
             line = next(line for number, line in numbered if number == wanted)
             out[split].write(line)
             digest.update(split.encode() + b" " + line)

@@ -1,9 +1,10 @@
 """Making datasets: every row is checked and named when wrong; a version is stored whole or not at all."""
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,7 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.models import Dataset
-from training.services.checking import Checked, Wishes, check
+from training.services.checking import Checked, Tell, Wishes, check, silent
 from training.services.problems import ProblemLog
 from training.services.rows import SPLITS, ColumnMapping
 from training.services.schemas import Schema
@@ -36,21 +37,33 @@ def create(
     skip_bad_rows: bool = False,
     description: str = "",
     report: Path | None = None,
+    tell: Tell = silent,
 ) -> Dataset:
     """Check `file` (JSON lines, CSV or Parquet) and store it as the next version of `name`.
 
     Without `schema` the one that all outputs share is inferred and stored. The same content under the same name
     answers with the version that is already there. Raises DomainError `invalid_rows` listing bad rows with line,
-    field and reason, unless they are skipped; `report` then has all of them as CSV, and nothing is stored.
+    field and reason, unless they are skipped; `report` then has all of them as CSV, and nothing is stored. `tell`
+    hears how far it is, and ends it by raising.
     """
     wishes = Wishes(mapping, validation_share, test_share, schema, skip_bad_rows)
     wishes.require_valid()
     with incoming() as scratch, ProblemLog(report) as problems:
-        checked = check(file, source_name, wishes, scratch, problems)
+        checked = check(file, source_name, wishes, scratch, problems, tell)
+        tell("Storing", 1)
         _keep(checked)
     checked.facts["mapping"] = mapping.to_json() if mapping else None
     checked.facts["skipped"] = {"rows": problems.rows, "problems": problems.shown[:_KEPT_PROBLEMS]}
     return _store(user=user, name=name, source_name=source_name, description=description, checked=checked)
+
+
+def sweep_scratch(*, before: float) -> None:
+    """Remove the scratch folders that killed processes left behind: nothing in them was written since `before`, in
+    seconds since 1970."""
+    for folder in (Path(settings.ARTEFACT_DIR) / "datasets").glob(".incoming-*"):
+        with suppress(OSError):
+            if max(path.stat().st_mtime for path in [folder, *folder.iterdir()]) < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

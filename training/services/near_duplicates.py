@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ def similarity(one: Hashes, other: Hashes) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-def find(folder: Path, counts: dict[str, int]) -> dict[str, Any]:
+def find(
+    folder: Path, counts: dict[str, int], tell: Callable[[float], None] = lambda part: None
+) -> dict[str, Any]:
     """Compare the held-out rows in `folder` with its training rows.
 
     Returns rows (held-out rows with a near-duplicate that is trained on), checked and against (how many rows of
@@ -73,6 +75,7 @@ def find(folder: Path, counts: dict[str, int]) -> dict[str, Any]:
     rows = islice(_rows(folder / "train.jsonl"), 0, None, stride)
     while held.waiting and (batch := list(islice(rows, _BATCH))):
         against += len(batch)
+        tell(min(1.0, against * stride / max(counts["train"], 1)))
         held.compare(batch)
     return {
         "rows": held.found,

@@ -1,7 +1,7 @@
 """Rows of an uploaded file, one at a time: each is an Example, or a line number with what is wrong with it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, Protocol
 
@@ -12,6 +12,7 @@ from training.services.readers.lines import Cells, RowError, is_text, shown
 SPLITS = ("train", "validation", "test")
 EXAMPLE_FIELDS = ("id", "instruction", "input", "output", "split", "group")
 _MAX_NAME = 200
+_TOLD_EVERY = 500
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -91,10 +92,14 @@ class ReadRow:
 
 
 def read(
-    file: IO[bytes], source_name: str, mapping: ColumnMapping | None, seen: Seen | None = None
+    file: IO[bytes],
+    source_name: str,
+    mapping: ColumnMapping | None,
+    seen: Seen | None = None,
+    tell: Callable[[float], None] = lambda part: None,
 ) -> Iterator[ReadRow]:
     """Stream the examples of JSON lines, a CSV or Parquet; ids must differ. Memory stays flat when `seen` keeps the
-    ids elsewhere.
+    ids elsewhere. `tell` hears now and then how much has been read, from 0 to 1.
 
     Raises DomainError for what is wrong with the whole file: a mapping that is missing or incomplete, a header
     that cannot be read or lacks a mapped column, a size beyond the limit.
@@ -104,7 +109,9 @@ def read(
     source = open_source(file, source_name)
     _require_columns(source.columns, mapping)
     known: Seen = {} if seen is None else seen
-    for line, parse in source.rows:
+    for number, (line, parse) in enumerate(source.rows):
+        if number % _TOLD_EVERY == 0:
+            tell(source.part_read())
         try:
             cells = parse() if mapping is None else _mapped(parse(), mapping)
             example = example_of(cells, line)

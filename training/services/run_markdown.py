@@ -11,6 +11,7 @@ from ftplatform.accounts.templatetags.figures import (
     points,
     signed_percent,
 )
+from training.hyperparameters import described
 from training.models import TrainingRun
 
 
@@ -21,7 +22,7 @@ def markdown(run: TrainingRun, summary: list[dict[str, Any]]) -> str:
         *([TOY_NOTE] if run.base_model.is_demo else []),
         bullets(facts(run, summary)),
         "## Configuration",
-        table(["Setting", "Value"], [[name, plain(value)] for name, value in run.config.items()]),
+        table(["Setting", "Value"], [[name, plain(value)] for name, value in described(run.config)]),
     ]
     return "\n\n".join(parts) + "\n"
 

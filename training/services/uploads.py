@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
-from training.models import Dataset, Upload
+from training.models import Dataset, DatasetImport, Upload
 from training.services import datasets, mappings
+from training.services.checking import Tell, Wishes, silent
 from training.services.readers import detect, open_source
 from training.services.readers.lines import Cells, RowError, too_large
 from training.services.rows import ColumnMapping, ReadRow, read
@@ -53,7 +54,6 @@ class Preview:
 def stage(*, user: User, name: str, file: IO[bytes], source_name: str) -> Upload:
     """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and what `detect` says of a
     file that is none of the formats."""
-    sweep()
     kind = detect(file, source_name)
     now = timezone.now()
     upload = Upload(
@@ -90,8 +90,12 @@ def _copy(file: IO[bytes], upload: Upload) -> int:
 
 
 def sweep() -> int:
-    """Remove what has expired, files first; returns how many uploads that were."""
-    expired = list(Upload.objects.filter(expires_at__lte=timezone.now())[:100])
+    """Remove what has expired, files first, and what killed processes left; returns how many uploads that were. An
+    upload that is being checked stays."""
+    now = timezone.now()
+    datasets.sweep_scratch(before=(now - timedelta(hours=settings.UPLOAD_KEEP_HOURS)).timestamp())
+    busy = DatasetImport.objects.exclude(status__in=DatasetImport.TERMINAL)
+    expired = list(Upload.objects.filter(expires_at__lte=now).exclude(pk__in=busy.values("upload"))[:100])
     for upload in expired:
         shutil.rmtree(upload.folder, ignore_errors=True)
         upload.delete()
@@ -151,18 +155,7 @@ def _opened(upload: Upload) -> IO[bytes]:
         ) from None
 
 
-def make_dataset(
-    *,
-    user: User,
-    upload: Upload,
-    name: str,
-    mapping: ColumnMapping | None,
-    validation_share: float,
-    test_share: float,
-    schema: Schema | None,
-    skip_bad_rows: bool,
-    description: str = "",
-) -> Dataset:
+def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell: Tell = silent) -> Dataset:
     """The dataset of an upload, as `datasets.create` makes it. Asked again, the one that was made. All problems are
     kept beside the file for download."""
     if upload.dataset is not None:
@@ -174,17 +167,17 @@ def make_dataset(
                 name=name,
                 file=file,
                 source_name=upload.source_name,
-                mapping=mapping,
-                validation_share=validation_share,
-                test_share=test_share,
-                schema=schema,
-                skip_bad_rows=skip_bad_rows,
-                description=description,
+                mapping=wishes.mapping,
+                validation_share=wishes.validation_share,
+                test_share=wishes.test_share,
+                schema=wishes.schema,
+                skip_bad_rows=wishes.skip_bad_rows,
                 report=upload.report,
+                tell=tell,
             )
     except DomainError as error:
         if error.code == "invalid_rows":
-            error.extra = {"upload": str(upload.pk), "more": max(0, _lines(upload) - len(error.problems))}
+            error.extra = report_facts(upload, listed=len(error.problems))
         raise
     with transaction.atomic():
         Upload.objects.filter(pk=upload.pk).update(dataset=made)
@@ -192,10 +185,10 @@ def make_dataset(
     return made
 
 
-def _lines(upload: Upload) -> int:
-    """How many problems the report has; quoted line breaks do not occur in it, for reasons are one line."""
+def report_facts(upload: Upload, *, listed: int) -> dict[str, Any]:
+    """Whose report it is, and how many problems it has beyond those that are listed; a reason is one line."""
     with upload.report.open("rb") as report:
-        return sum(1 for _ in report) - 1
+        return {"upload": str(upload.pk), "more": max(0, sum(1 for _ in report) - 1 - listed)}
 
 
 def report_of(upload: Upload) -> Path:

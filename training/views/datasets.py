@@ -17,7 +17,8 @@ PAGE = 50
 @require_GET
 def datasets(request: StaffRequest) -> HttpResponse:
     page = Paginator(selectors.datasets(user=request.user), PAGE).get_page(request.GET.get("page"))
-    return render(request, "training/datasets.html", {"page_obj": page})
+    context = {"page_obj": page, "imports": selectors.unfinished_imports(user=request.user)}
+    return render(request, "training/datasets.html", context)
 
 
 @roles(*Staff)

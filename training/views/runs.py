@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ftplatform.accounts.permissions import AdminOnly, Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
-from training import charts, selectors
+from training import charts, hyperparameters, selectors
 from training.forms import PriorityForm, RetryForm
 from training.models import TrainingRun
 from training.services import run_markdown
@@ -75,6 +75,7 @@ def _measured(run: TrainingRun) -> dict[str, Any]:
 def _aftermath(run: TrainingRun) -> dict[str, Any]:
     return {
         "log": "\n".join(selectors.log_tail(run)),
+        "settings": hyperparameters.described(run.config),
         "checkpoints": run.checkpoints,
         "retries": run.retries.count(),
         "error": selectors.estimate_error(run),
@@ -97,7 +98,11 @@ def run_facts(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_GET
 def compare(request: StaffRequest) -> HttpResponse:
-    chosen = selectors.comparable_runs(user=request.user, ids=request.GET.getlist("run"))
+    try:
+        chosen = selectors.comparable_runs(user=request.user, ids=request.GET.getlist("run"))
+    except DomainError as error:
+        messages.warning(request, error.detail)
+        return redirect("training:runs")
     names = selectors.told_apart(chosen)
     context = {
         "runs": list(zip(names, chosen, strict=True)),

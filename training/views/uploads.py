@@ -2,19 +2,24 @@
 
 import json
 import uuid
+from dataclasses import replace
+from typing import Any
 
 from django.contrib import messages
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from ftplatform.accounts.permissions import AdminOnly, StaffRequest, roles
 from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
 from training import selectors
 from training.dataset_forms import MappingForm, UploadForm
-from training.models import Upload
-from training.services import uploads
+from training.models import Dataset, DatasetImport, Upload
+from training.services import imports, uploads
+from training.services.checking import Wishes
 from training.services.rows import ColumnMapping
 
 
@@ -38,13 +43,22 @@ def dataset_new(request: StaffRequest) -> HttpResponse:
 @roles(*AdminOnly)
 @require_http_methods(["GET", "POST"])
 def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """What the columns mean. A POST shows how that looks, or with `store` makes the dataset."""
+    """What the columns mean. A POST shows how that looks, or with `store` makes the dataset; while a worker checks a
+    large file, how far it is."""
     found = selectors.upload(user=request.user, pk=pk)
-    if found.dataset is not None:
-        return redirect("training:dataset", pk=found.dataset.pk)
-    form = MappingForm(request.POST or None, look=uploads.look(found), initial={"name": found.name})
+    last = selectors.newest_import(found)
+    if found.dataset is not None and (last is None or last.is_finished):
+        return _leave(request, redirect("training:dataset", pk=found.dataset.pk))
+    if last is not None and not last.is_finished:
+        return _being_checked(request, last)
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRefresh()
+    look = uploads.look(found)
     if request.method == "GET":
-        return _upload_page(request, found, form, mapping=form.look.proposal)
+        form = MappingForm(look=_as_asked(look, last), initial={"name": found.name, **_asked(last)})
+        error = imports.refusal(last) if last else None
+        return _upload_page(request, found, form, mapping=form.look.proposal, error=error)
+    form = MappingForm(request.POST, look=look)
     if not form.is_valid():
         return render(request, "training/upload.html", {"upload": found, "form": form}, status=400)
     if "store" in request.POST:
@@ -55,22 +69,67 @@ def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def _store(request: StaffRequest, found: Upload, form: MappingForm) -> HttpResponse:
     values = form.cleaned_data
     try:
-        dataset = uploads.make_dataset(
-            user=request.user,
-            upload=found,
-            name=values["name"],
+        wishes = Wishes(
             mapping=values["mapping"],
             validation_share=values["validation_percent"] / 100,
             test_share=values["test_percent"] / 100,
             schema=values["wanted_schema"],
             skip_bad_rows=values["skip_bad_rows"] or request.POST["store"] == "good",
         )
+        made = imports.start(user=request.user, upload=found, name=values["name"], wishes=wishes)
     except DomainError as error:
         return _upload_page(request, found, form, mapping=values["mapping"], error=error)
-    skipped = dataset.facts["skipped"]["rows"]
+    if not isinstance(made, Dataset):
+        return redirect("training:upload", pk=found.pk)
+    skipped = made.facts["skipped"]["rows"]
     left_out = f" {skipped:,} bad rows were left out." if skipped else ""
-    messages.success(request, f"{dataset} is stored: {dataset.rows:,} rows.{left_out}")
-    return redirect("training:dataset", pk=dataset.pk)
+    messages.success(request, f"{made} is stored: {made.rows:,} rows.{left_out}")
+    return redirect("training:dataset", pk=made.pk)
+
+
+def _leave(request: StaffRequest, elsewhere: HttpResponse) -> HttpResponse:
+    """To another page, also from a part of this one that asks again for itself."""
+    return HttpResponseClientRedirect(elsewhere.url) if request.htmx else elsewhere  # type: ignore[attr-defined]
+
+
+def _being_checked(request: StaffRequest, job: DatasetImport) -> HttpResponse:
+    position = jobs.queue_position(job) if job.status == job.Status.QUEUED else None
+    part = "training/upload_checked_live.html" if request.htmx else "training/upload_checked.html"  # type: ignore[attr-defined]
+    return render(request, part, {"job": job, "upload": job.upload, "queue_position": position})
+
+
+def _as_asked(look: uploads.Look, last: DatasetImport | None) -> uploads.Look:
+    """The mapping that was chosen before, in place of the one that the names suggest."""
+    return replace(look, proposal=imports.wishes_of(last).mapping) if last else look
+
+
+def _asked(last: DatasetImport | None) -> dict[str, Any]:
+    """What the form of a check that came to nothing said."""
+    if last is None:
+        return {}
+    wishes = imports.wishes_of(last)
+    values: dict[str, Any] = {
+        "name": last.wishes["name"],
+        "validation_percent": 100 * wishes.validation_share,
+        "test_percent": 100 * wishes.test_share,
+        "skip_bad_rows": wishes.skip_bad_rows,
+    }
+    if wishes.mapping is not None:
+        values |= {"instruction": wishes.mapping.instruction, "json_cells": wishes.mapping.json_cells}
+    if wishes.schema is not None:
+        values["schema"] = json.dumps(wishes.schema, ensure_ascii=False, indent=2)
+    return values
+
+
+@roles(*AdminOnly)
+@require_POST
+def upload_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    found = selectors.upload(user=request.user, pk=pk)
+    last = selectors.newest_import(found)
+    if last is not None and not last.is_finished:
+        jobs.cancel(job=last, user=request.user)
+        messages.success(request, "The check stops; nothing of it is stored.")
+    return redirect("training:upload", pk=pk)
 
 
 def _upload_page(
@@ -96,7 +155,7 @@ def _upload_page(
 def _show_schema(form: MappingForm, inferred: str) -> None:
     """Show the schema that the rows have, unless somebody has edited it: that one stays."""
     if not form.is_bound:
-        form.initial = {**form.initial, "schema": inferred, "inferred": inferred}
+        form.initial = {"schema": inferred, **form.initial, "inferred": inferred}
     elif form.cleaned_data.get("wanted_schema") is None:
         form.data = {**form.data.dict(), "schema": inferred, "inferred": inferred}  # type: ignore[attr-defined]
 

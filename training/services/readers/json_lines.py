@@ -4,11 +4,19 @@ from collections.abc import Iterator
 from typing import IO
 
 from training.services.readers import json_text
-from training.services.readers.lines import Cells, RawRow, RowError, Source, bounded_lines, require_short
+from training.services.readers.lines import (
+    Cells,
+    RawRow,
+    RowError,
+    Source,
+    bounded_lines,
+    part_read,
+    require_short,
+)
 
 
 def read(file: IO[bytes]) -> Source:
-    return Source(None, _rows(file))
+    return Source(None, _rows(file), part_read(file))
 
 
 def _rows(file: IO[bytes]) -> Iterator[RawRow]:

@@ -1,5 +1,6 @@
 """What every reader shares: physical lines of bounded size, and never more bytes than an upload may have."""
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -24,10 +25,20 @@ RawRow = tuple[int, Callable[[], Cells]]
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of a file as they are in it. `columns` is None where every row brings its own names (JSON lines)."""
+    """The rows of a file as they are in it. `columns` is None where every row brings its own names (JSON lines);
+    `part_read` says how much of it has been read, from 0 to 1."""
 
     columns: list[str] | None
     rows: Iterator[RawRow]
+    part_read: Callable[[], float]
+
+
+def part_read(file: IO[bytes]) -> Callable[[], float]:
+    """How far a file has been read, by its bytes."""
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return lambda: file.tell() / max(size, 1)
 
 
 def bounded_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:

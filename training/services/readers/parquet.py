@@ -32,12 +32,27 @@ def read(file: IO[bytes]) -> Source:
     if not first.startswith(b"C"):
         raise _invalid("It ends before its columns.")
     require_short(first)
-    columns = [str(name) for name in json_text.parse(first[1:].decode())]
+    said = json_text.parse(first[1:].decode())
+    columns = [str(name) for name in said["columns"]]
     require_columns(columns, "The schema")
-    return Source(columns, _rows(lines))
+    passed = _Passed(lines)
+    return Source(columns, _rows(passed), lambda: passed.count / max(int(said["rows"]), 1))
 
 
-def _rows(lines: Iterator[tuple[int, bytes]]) -> Iterator[RawRow]:
+class _Passed:
+    """Lines, counted as they pass: another process reads the file, so its position says nothing."""
+
+    def __init__(self, lines: Iterator[tuple[int, bytes]]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        for line in self._lines:
+            self.count += 1
+            yield line
+
+
+def _rows(lines: _Passed) -> Iterator[RawRow]:
     for number, raw in lines:
         if raw.startswith(b"E"):
             yield number - 1, failing(raw[1:].decode().strip())

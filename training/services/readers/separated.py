@@ -17,6 +17,7 @@ from training.services.readers.lines import (
     bounded_lines,
     failing,
     is_text,
+    part_read,
     require_columns,
     require_short,
 )
@@ -25,13 +26,14 @@ from training.services.readers.lines import (
 def read(file: IO[bytes]) -> Source:
     """Rows by the line on which each begins. Raises DomainError `invalid_header`."""
     csv.field_size_limit(settings.UPLOAD_MAX_ROW_BYTES)
+    told = part_read(file)
     lines = _lines(file)
     try:
         first = next(lines, "")
     except RowError as error:
         raise _bad_header(str(error)) from None
     reader = csv.reader(chain([first], lines), strict=True, delimiter=_delimiter(first))
-    return Source(header := _header(reader), _rows(reader, header))
+    return Source(header := _header(reader), _rows(reader, header), told)
 
 
 def _lines(file: IO[bytes]) -> Iterator[str]:

@@ -1,0 +1,11 @@
+"""Housekeeping that nobody has to ask for."""
+
+from celery import shared_task
+
+from ftplatform import queues
+from training.services import uploads
+
+
+@shared_task(name=queues.SWEEP_UPLOADS)  # type: ignore[untyped-decorator]
+def sweep_uploads() -> None:
+    uploads.sweep()
