@@ -64,10 +64,11 @@ class TrainingConfig(BaseModel):
     epochs: float = Field(1.0, gt=0, le=100, description="Passes over the training split.")
     batch_size: int = Field(8, ge=1, le=1024, description="Rows processed together on one device.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Batches summed before each update.")
-    batching: Literal["grouped", "padded", "padding_free"] = Field(
-        "padded",
-        description="Padded mixes rows at random and learns most from each; grouped puts rows of similar length "
-        "together, which computes less and learns a little worse; padding-free lays them end to end.",
+    batching: Literal["parted", "padded", "grouped", "padding_free"] = Field(
+        "parted",
+        description="How the rows of a step, drawn at random, are computed: parted takes those of similar length "
+        "together where that is quicker; padded takes them in batches as they come; padding-free lays them end to end. "
+        "Grouped draws rows of similar length into a step, which computes least and learns a little worse.",
     )
     max_length: int = Field(
         2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."

@@ -128,6 +128,16 @@ def test_an_incomplete_mapping_is_marked_where_it_is_wrong(client, admin, change
     assert not Dataset.objects.exists()
 
 
+def test_json_in_cells_is_proposed_and_a_forgotten_input_is_pointed_out(client, admin):
+    rows = b"".join(b'Decide.,what,x,"{""a"": %d}"\n' % n for n in range(9))
+    url, page = open_upload(client, b"instruction,case_text,note,answer\n" + rows)
+    assert "given no input" in page.content.decode() and page.context["unused"] == ["case_text", "note"]
+    assert page.context["form"]["json_cells"].value() is True
+    values = {**fields(page), "role_1": "input", "json_cells": "", "preview": "1"}
+    text = client.post(url, values).content.decode()
+    assert "Not used: note." in text and "given no input" not in text
+
+
 def test_a_second_click_finds_the_dataset_of_the_first(client, admin):
     url, page = open_upload(client)
     values = {**fields(page), "instruction": "x", "store": "1"}
@@ -221,6 +231,16 @@ def test_names_of_columns_are_shown_and_never_run(client, admin):
             },
         ),
         (["x", "y"], {"x": "1", "y": "2"}, {}),
+        (
+            ["case_text", "instruction", "answer"],
+            {"case_text": '{"a": 1}', "instruction": "Decide.", "answer": '{"b": 2}'},
+            {
+                "instruction_column": "instruction",
+                "input_column": "case_text",
+                "output_column": "answer",
+                "json_cells": True,
+            },
+        ),
     ],
 )
 def test_the_names_of_columns_suggest_a_mapping(columns, row, expected):

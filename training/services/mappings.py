@@ -91,6 +91,8 @@ def propose(columns: Sequence[str], rows: Sequence[Cells]) -> ColumnMapping:
         outputs: dict[str, str] = {}
     else:
         outputs = {"intent" if known.get("category") == label else label: label}
+    if not found["input_column"] and (found["output_column"] or outputs):
+        found["input_column"] = _only_other(columns, {*found.values(), *outputs.values()})
     whole = [column for column in (found["input_column"], found["output_column"]) if column]
     inputs = _as_keys(found, rows, columns)
     return ColumnMapping(
@@ -99,6 +101,12 @@ def propose(columns: Sequence[str], rows: Sequence[Cells]) -> ColumnMapping:
         json_cells=bool(whole) and all(_holds_json(column, rows) for column in whole),
         **{part: column for part, column in found.items() if not (part == "input_column" and inputs)},
     )
+
+
+def _only_other(columns: Sequence[str], used: set[str]) -> str:
+    """The one column whose name says nothing, where everything else is known: then it is what the model is given."""
+    others = [column for column in columns if column not in used]
+    return others[0] if len(others) == 1 and len(columns) > 1 else ""
 
 
 def _as_keys(found: dict[str, str], rows: Sequence[Cells], columns: Sequence[str]) -> dict[str, str]:

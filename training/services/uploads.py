@@ -50,6 +50,11 @@ class Preview:
     schema: Schema = field(default_factory=dict)
     whole: bool = False
 
+    @property
+    def without_input(self) -> bool:
+        """Whether the model is given nothing but the instruction."""
+        return bool(self.examples) and not any(example["input"] for example in self.examples)
+
 
 def stage(*, user: User, name: str, file: IO[bytes], source_name: str) -> Upload:
     """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and what `detect` says of a

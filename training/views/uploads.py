@@ -55,7 +55,7 @@ def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return HttpResponseClientRefresh()
     look = uploads.look(found)
     if request.method == "GET":
-        form = MappingForm(look=_as_asked(look, last), initial={"name": found.name, **_asked(last)})
+        form = MappingForm(look=_as_asked(look, last), initial=_initial(found, look, last))
         error = imports.refusal(last) if last else None
         return _upload_page(request, found, form, mapping=form.look.proposal, error=error)
     form = MappingForm(request.POST, look=look)
@@ -103,10 +103,10 @@ def _as_asked(look: uploads.Look, last: DatasetImport | None) -> uploads.Look:
     return replace(look, proposal=imports.wishes_of(last).mapping) if last else look
 
 
-def _asked(last: DatasetImport | None) -> dict[str, Any]:
-    """What the form of a check that came to nothing said."""
+def _initial(found: Upload, look: uploads.Look, last: DatasetImport | None) -> dict[str, Any]:
+    """What the form begins with: what the one of a check that came to nothing said, or what the file suggests."""
     if last is None:
-        return {}
+        return {"name": found.name, "json_cells": look.proposal is not None and look.proposal.json_cells}
     wishes = imports.wishes_of(last)
     values: dict[str, Any] = {
         "name": last.wishes["name"],
@@ -148,7 +148,15 @@ def _upload_page(
         hint = " ".join(problem["message"] for problem in incomplete.problems) or incomplete.detail
     if preview is not None:
         _show_schema(form, json.dumps(preview.schema, ensure_ascii=False, indent=2))
-    context = {"upload": found, "form": form, "preview": preview, "hint": hint, "error": error}
+    unused = [column for column in form.look.columns if mapping and column not in mapping.columns]
+    context = {
+        "upload": found,
+        "form": form,
+        "preview": preview,
+        "hint": hint,
+        "error": error,
+        "unused": unused,
+    }
     return render(request, "training/upload.html", context, status=error.status if error else 200)
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from transformers import PrinterCallback
 
 from training.checkpoints import saved
 from worker.ml.adapters import adapter_config, load_adapter_weights, principal_start
-from worker.ml.batching import TrainingOrder
+from worker.ml.batching import PART_TOKENS, TrainingOrder, parts_of_a_batch
 from worker.ml.data import TokenisedRow
 from worker.ml.processes import all_agree, is_first_process
 from worker.ml.protocol import Reporter
@@ -17,6 +17,13 @@ from worker.ml.samples import Answers
 from worker.ml.saving import staging
 from worker.ml.train_job import Inputs, TrainJob, identity, plan_steps, warmup_steps
 from worker.ml.trainer import AdapterTrainer
+
+_ORDERS: dict[str, Literal["grouped", "shuffled", "parted"]] = {
+    "parted": "parted",
+    "padded": "shuffled",
+    "padding_free": "shuffled",
+    "grouped": "grouped",
+}
 
 
 @dataclass(frozen=True)
@@ -52,19 +59,25 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         agree=all_agree if config.devices > 1 else alone_agrees,
         is_first=is_first_process(),
     )
+    lengths = [len(row.input_ids) for row in inputs.splits["train"]]
     order = TrainingOrder(
-        [len(row.input_ids) for row in inputs.splits["train"]],
-        rows_per_step=config.rows_per_step,
-        kind="grouped" if config.batching == "grouped" else "shuffled",
-        seed=config.seed,
+        lengths, rows_per_step=config.rows_per_step, kind=_ORDERS[config.batching], seed=config.seed
     )
+    parts = 1
+    if config.batching == "parted":
+        parts = parts_of_a_batch(
+            lengths,
+            batch_size=config.batch_size,
+            rows_per_step=config.rows_per_step,
+            part_tokens=PART_TOKENS[device.partition(":")[0]],
+        )
     # Longest first: an evaluation that would run out of memory does so before the first step.
     validation = sorted(inputs.splits["validation"], key=lambda row: len(row.input_ids), reverse=True)
     trainer = AdapterTrainer(
         order=order,
         attempt_folder=job.attempt_folder,
         model=model,
-        args=_arguments(job, plan, device, inputs.state),
+        args=_arguments(job, plan, device, inputs.state, parts),
         train_dataset=_dataset(inputs.splits["train"]),
         eval_dataset=_dataset(validation),
         processing_class=inputs.tokenizer,
@@ -115,16 +128,16 @@ def keep_best(job: TrainJob, setup: Setup) -> int:
     return best.step
 
 
-def _arguments(job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] | None) -> Any:
+def _arguments(job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] | None, parts: int) -> Any:
     from trl import SFTConfig
 
     config = job.config
     return SFTConfig(
         output_dir=str(staging(job.attempt_folder)),
         max_steps=plan.total_steps,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=config.batch_size // parts,
         per_device_eval_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
+        gradient_accumulation_steps=config.gradient_accumulation * parts,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.schedule,
         warmup_steps=warmup_steps(config, plan.total_steps),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from worker.ml.batching import TrainingOrder
+from worker.ml.batching import TrainingOrder, parts_of_a_batch
 
 
 def order(lengths, *, epoch=0, kind="grouped", rows_per_step=8, seed=20):
@@ -17,7 +17,7 @@ DRAW = random.Random(3)
 LENGTHS = [DRAW.randint(5, 500) for _ in range(1003)]
 
 
-@pytest.mark.parametrize("kind", ["grouped", "shuffled"])
+@pytest.mark.parametrize("kind", ["grouped", "shuffled", "parted"])
 def test_every_row_is_read_once_an_epoch_in_an_order_of_its_own(kind):
     first, second = order(LENGTHS, kind=kind), order(LENGTHS, kind=kind, epoch=1)
     assert sorted(first) == sorted(second) == list(range(len(LENGTHS)))
@@ -34,6 +34,22 @@ def padding(rows, size):
 def test_grouped_rows_need_little_padding():
     assert padding(order(LENGTHS, kind="shuffled"), 8) > 1.5
     assert padding(order(LENGTHS), 8) < 1.06
+
+
+def test_parting_leaves_every_step_its_rows_and_saves_padding():
+    mixed, sorted_within = order(LENGTHS, kind="shuffled"), order(LENGTHS, kind="parted")
+    assert mixed != sorted_within
+    for start in range(0, len(LENGTHS), 8):
+        assert set(mixed[start : start + 8]) == set(sorted_within[start : start + 8])
+    assert padding(sorted_within, 2) < 1.15 < 1.5 < padding(mixed, 8)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "part_tokens", "parts"),
+    [(LENGTHS, 64, 4), ([100] * 1000, 64, 1), (LENGTHS, 4096, 1), (LENGTHS, 0, 8), ([7], 64, 1)],
+)
+def test_a_batch_is_cut_only_where_that_computes_less(lengths, part_tokens, parts):
+    assert parts_of_a_batch(lengths, batch_size=8, rows_per_step=8, part_tokens=part_tokens) == parts
 
 
 def test_the_longest_row_comes_in_the_first_step_and_the_incomplete_step_last():

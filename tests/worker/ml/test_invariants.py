@@ -8,7 +8,7 @@ import torch
 
 from tests.worker.ml.conftest import BASE, run, training_job
 from training.artefacts import verify
-from worker.ml import train
+from worker.ml import batching, train
 from worker.ml.errors import MlError
 from worker.ml.models import load_base
 from worker.ml.protocol import Cancelled, Reporter
@@ -31,9 +31,18 @@ def plain(files, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "same", [{"batch_size": 1, "gradient_accumulation": 8}, {"batching": "padding_free", "max_length": 512}]
+    "same",
+    [
+        {"batch_size": 1, "gradient_accumulation": 8},
+        {"batching": "padding_free", "max_length": 512},
+        {"batching": "parted"},
+    ],
 )
-def test_accumulated_and_padding_free_batches_give_the_losses_of_plain_ones(plain, files, tmp_path, same):
+def test_accumulated_parted_and_padding_free_batches_give_the_losses_of_plain_ones(
+    plain, files, tmp_path, same, monkeypatch
+):
+    # These rows are nearly of one length; now every row is a part.
+    monkeypatch.setitem(batching.PART_TOKENS, "cpu", 0)
     if same.get("batching"):
         # The same rows in a step: both orders are shuffled, not grouped.
         steps, _ = trained_with(files, tmp_path / "padded", batching="padded")
