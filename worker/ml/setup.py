@@ -7,6 +7,7 @@ from typing import Any, Literal
 from transformers import PrinterCallback
 
 from training.checkpoints import saved
+from training.config import TrainingConfig
 from worker.ml.adapters import adapter_config, load_adapter_weights, principal_start
 from worker.ml.batching import PART_TOKENS, TrainingOrder, parts_of_a_batch
 from worker.ml.data import TokenisedRow
@@ -17,13 +18,6 @@ from worker.ml.samples import Answers
 from worker.ml.saving import staging
 from worker.ml.train_job import Inputs, TrainJob, identity, plan_steps, warmup_steps
 from worker.ml.trainer import AdapterTrainer
-
-_ORDERS: dict[str, Literal["grouped", "shuffled", "parted"]] = {
-    "parted": "parted",
-    "padded": "shuffled",
-    "padding_free": "shuffled",
-    "grouped": "grouped",
-}
 
 
 @dataclass(frozen=True)
@@ -60,17 +54,13 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         is_first=is_first_process(),
     )
     lengths = [len(row.input_ids) for row in inputs.splits["train"]]
+    parts = _parts(config, lengths, device)
     order = TrainingOrder(
-        lengths, rows_per_step=config.rows_per_step, kind=_ORDERS[config.batching], seed=config.seed
+        lengths,
+        rows_per_step=config.rows_per_step,
+        kind=_order(config, parts),
+        seed=config.seed,
     )
-    parts = 1
-    if config.batching == "parted":
-        parts = parts_of_a_batch(
-            lengths,
-            batch_size=config.batch_size,
-            rows_per_step=config.rows_per_step,
-            part_tokens=PART_TOKENS[device.partition(":")[0]],
-        )
     # Longest first: an evaluation that would run out of memory does so before the first step.
     validation = sorted(inputs.splits["validation"], key=lambda row: len(row.input_ids), reverse=True)
     trainer = AdapterTrainer(
@@ -95,6 +85,26 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         trainer.count_tokens_from(_tokens_so_far(inputs.state))
     pissa = config.initialisation == "pissa"
     return Setup(trainer, recorder, principal_start(trainer.model) if pissa else None)
+
+
+def _parts(config: TrainingConfig, lengths: list[int], device: str) -> int:
+    """Into how many parts each batch is cut."""
+    if config.batching != "parted":
+        return 1
+    return parts_of_a_batch(
+        lengths,
+        batch_size=config.batch_size,
+        rows_per_step=config.rows_per_step,
+        part_tokens=PART_TOKENS[device.partition(":")[0]],
+    )
+
+
+def _order(config: TrainingConfig, parts: int) -> Literal["grouped", "shuffled", "parted"]:
+    """Where a step is one batch in one part, sorting its rows would change nothing but roundings."""
+    if config.batching == "grouped":
+        return "grouped"
+    sorts = config.batching == "parted" and parts * config.gradient_accumulation > 1
+    return "parted" if sorts else "shuffled"
 
 
 def _tokens_so_far(state: Mapping[str, Any]) -> int:
