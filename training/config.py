@@ -66,9 +66,8 @@ class TrainingConfig(BaseModel):
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Batches summed before each update.")
     batching: Literal["parted", "padded", "grouped", "padding_free"] = Field(
         "parted",
-        description="How the rows of a step, drawn at random, are computed: parted takes those of similar length "
-        "together where that is quicker; padded takes them in batches as they come; padding-free lays them end to end. "
-        "Grouped draws rows of similar length into a step, which computes least and learns a little worse.",
+        description="Parted computes the rows of a step that are of similar length together; padded takes them as they "
+        "come; padding-free lays them end to end. Grouped makes steps of one length and learns a little worse.",
     )
     max_length: int = Field(
         2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."
