@@ -17,7 +17,7 @@ from ftplatform.accounts.permissions import AdminOnly, Staff, StaffRequest, role
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.zip_stream import attachment
-from training import selectors
+from training import hyperparameters, selectors
 from training.forms import BaseModelForm, DownloadForm, ExternalModelForm, LicenceForm, StageForm
 from training.models import ModelVersion
 from training.services import exports, merges, model_jobs
@@ -100,8 +100,12 @@ def model(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         ended = HttpResponseClientRefresh()
         return render(request, "training/model_work.html", {"model": found} | work) if work["busy"] else ended
+    told_elsewhere = ("parameters", "size_bytes", "weights_hash")
     context: dict[str, Any] = {
         "model": found,
+        "details": hyperparameters.described(
+            {name: value for name, value in found.details.items() if name not in told_elsewhere}
+        ),
         "lineage": selectors.lineage(found),
         "merged_difference": cards.merged_difference(found),
         "stage_form": StageForm(),
