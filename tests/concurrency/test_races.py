@@ -1,7 +1,6 @@
 """Many reviewers at the same moment, on real connections; each guard has its negative control."""
 
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -127,8 +126,9 @@ def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
     assert not ReviewItem.objects.exclude(open_slots=0).exists()
 
 
-def late_beside_next(monkeypatch):
-    """A rating comes late while `next` is between counting what its reviewer holds and giving them another pair.
+def late_beside_next(monkeypatch, patience):
+    """A rating comes late while `next` is between counting what its reviewer holds and giving them another pair; it
+    goes on when the rating is through, or after so many seconds.
 
     Answers with how many real pairs they then hold, of one that they may.
     """
@@ -137,11 +137,11 @@ def late_beside_next(monkeypatch):
     late = factories.lease(reviewer)
     Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assignment.release_expired(campaign.pk)
-    counted, taking = threading.Event(), assignment._take_item
+    counted, rated, taking = threading.Event(), threading.Event(), assignment._take_item
 
     def slowly(*args, **options):
         counted.set()
-        time.sleep(0.5)  # long enough for a rating that does not wait
+        rated.wait(patience)
         return taking(*args, **options)
 
     def act(work):
@@ -154,6 +154,8 @@ def late_beside_next(monkeypatch):
         except DomainError as error:
             assert error.code == "cap_reached"
             return None
+        finally:
+            rated.set()
 
     monkeypatch.setattr(assignment, "_take_item", slowly)
     at_once(act, ["next", "late"])
@@ -161,13 +163,13 @@ def late_beside_next(monkeypatch):
 
 
 def test_a_late_rating_beside_next_stays_within_the_cap(monkeypatch):
-    assert late_beside_next(monkeypatch) == 1
+    assert late_beside_next(monkeypatch, patience=0.5) == 1
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time, locks or not")
 def test_without_the_lock_on_the_reviewer_a_late_rating_passes_the_cap(monkeypatch):
     monkeypatch.setattr(ratings, "_alone", lambda reviewer: None)
-    assert late_beside_next(monkeypatch) == 2
+    assert late_beside_next(monkeypatch, patience=30) == 2
 
 
 def test_one_reviewer_in_many_tabs_holds_one_lease():
