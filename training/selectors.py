@@ -59,10 +59,15 @@ def upload(*, user: User, pk: UUID) -> Upload:
     return _one(_visible(mine, user), pk)
 
 
-def unfinished_imports(*, user: User) -> QuerySet[DatasetImport]:
-    """The checks of one's own uploads that wait or work; the first 20."""
-    mine = _visible(DatasetImport.objects.filter(created_by=user).select_related("upload"), user)
-    return mine.exclude(status__in=Job.TERMINAL)[:20]
+def open_imports(*, user: User) -> list[DatasetImport]:
+    """The newest check of each of one's own uploads that waits, works or was refused; at most 20."""
+    mine = DatasetImport.objects.filter(
+        created_by=user, upload__dataset__isnull=True, upload__expires_at__gt=timezone.now()
+    )
+    newest: dict[UUID, DatasetImport] = {}
+    for each in _visible(mine.select_related("upload"), user)[:60]:
+        newest.setdefault(each.upload_id, each)
+    return [each for each in newest.values() if each.status != Job.Status.CANCELLED][:20]
 
 
 def newest_import(upload: Upload) -> DatasetImport | None:

@@ -77,6 +77,7 @@ def test_bad_rows_are_listed_beside_the_form_as_it_was_sent(client, admin):
     url = send(client, CSV + b"only one cell\n" * 3, validation_percent="20")
     tasks.run_next(queues.CPU)
     assert client.get(url, headers=HTMX)["HX-Refresh"] == "true"
+    assert f'href="{url}"' in client.get(reverse("training:datasets")).content.decode()
     page = client.get(url)
     text = page.content.decode()
     assert "3 of 33 rows" in text and "Line 32" in text
@@ -88,6 +89,7 @@ def test_bad_rows_are_listed_beside_the_form_as_it_was_sent(client, admin):
     client.post(url, {**send_again, "store": "good"})
     tasks.run_next(queues.CPU)
     assert Dataset.objects.get().rows == 30
+    assert f'href="{url}"' not in client.get(reverse("training:datasets")).content.decode()
 
 
 def test_a_second_click_waits_for_the_first(admin):

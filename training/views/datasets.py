@@ -17,7 +17,7 @@ PAGE = 50
 @require_GET
 def datasets(request: StaffRequest) -> HttpResponse:
     page = Paginator(selectors.datasets(user=request.user), PAGE).get_page(request.GET.get("page"))
-    context = {"page_obj": page, "imports": selectors.unfinished_imports(user=request.user)}
+    context = {"page_obj": page, "imports": selectors.open_imports(user=request.user)}
     return render(request, "training/datasets.html", context)
 
 
