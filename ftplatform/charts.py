@@ -4,9 +4,13 @@ The page gets inline SVG whose colours are the stylesheet's custom properties, s
 reader; the export gets the colours as they are.
 """
 
+import json
 import re
+import textwrap
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import vl_convert
@@ -22,6 +26,9 @@ INK = "#1d2024"
 MUTED = "#5b616a"
 LINE = "#e2e3df"
 PAPER = "#ffffff"
+# A drawing no wider than this fits a phone as it is.
+_PHONE = 300
+_LINE = 24
 
 # The page's names for the same colours; see static/css/tokens.css.
 _PROPERTIES = {
@@ -70,6 +77,12 @@ _CONFIG: Spec = {
     "legend": {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "orient": "top", "title": None},
 }
 
+_PHONE_CONFIG: Spec = {
+    **_CONFIG,
+    "axis": {**_CONFIG["axis"], "labelSeparation": 12},
+    "legend": {**_CONFIG["legend"], "columns": 2},
+}
+
 
 def chart(values: list[Spec], **parts: Any) -> Spec:
     """A specification over rows of data, in the site's look."""
@@ -98,9 +111,38 @@ def _on_paper(spec: Spec) -> Spec:
 
 
 def page_svg(spec: Spec) -> SafeString:
-    """The chart as inline SVG in the page's colours. Vega escapes every text that it draws."""
+    """The chart as inline SVG in the page's colours, drawn twice: for a wide screen, and for a phone, where the letters
+    of the wide one would be too small. The stylesheet shows one of them. Vega escapes every text that it draws."""
+    phone = _narrow(spec) | {"config": _PHONE_CONFIG}
+    both = (_drawn("wide", json.dumps(spec)), _drawn("narrow", json.dumps(phone)))
+    return mark_safe("".join(both))  # noqa: S308
+
+
+def _narrow(part: Any) -> Any:
+    """The same chart for a phone: less wide, with shorter labels, fewer ticks, and long titles on several lines."""
+    if isinstance(part, list):
+        return [_narrow(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: value if key == "data" else _narrow(value) for key, value in part.items()}
+    if isinstance(width := made.get("width"), int | float) and width > _PHONE:
+        made["width"] = max(width - 270, 170)
+    if "labelLimit" in made:
+        made["labelLimit"] = 110
+    if "tickCount" in made:
+        made["tickCount"] = 3
+    if isinstance(title := made.get("title"), str):
+        made["title"] = textwrap.wrap(title, _LINE)
+    return made
+
+
+@lru_cache(maxsize=256)
+def _drawn(name: str, spec: str) -> str:
     # The figure around it is the image and has the text; Vega's own roles would name nameless images inside it.
     svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
+    # Both drawings stand in one page, and an id must not occur twice in it.
+    svg = re.sub(r'(id="|url\(#)', rf"\g<1>{name}-{zlib.crc32(spec.encode())}-", svg)
+    svg = svg.replace("<svg ", f'<svg class="{name}" ', 1).replace('class="marks"', "", 1)
     for colour, name in _PROPERTIES.items():
         svg = svg.replace(f'"{colour}"', f'"{name}"')
-    return mark_safe(svg)  # noqa: S308
+    return svg

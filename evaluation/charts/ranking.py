@@ -30,7 +30,7 @@ def ranking_chart(group: dict[str, Any]) -> dict[str, Any] | None:
                 "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}, "y": y},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE},
+                "mark": {"type": "point", "filled": True, "size": 110, "color": CANDIDATE, "opacity": 1},
                 "encoding": {"x": {"field": "strength", **x}, "y": y},
             },
         ],

@@ -258,7 +258,12 @@ def _forest(
     """One line per row {name, middle, low, high}; None without any."""
     if not rows:
         return None
-    x = {"type": "quantitative", "title": x_title, "axis": {"tickCount": 6}, "scale": {"zero": False}}
+    x = {
+        "type": "quantitative",
+        "title": x_title,
+        "axis": {"tickCount": 6},
+        "scale": {"zero": False, "padding": 8},
+    }
     y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 260}}
     layers = [
         {**_ZERO, "encoding": {"x": {"datum": null, **x}}},

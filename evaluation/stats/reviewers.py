@@ -335,4 +335,4 @@ def _number(value: float) -> float | None:
 
 
 def _p(p: float) -> str:
-    return "below .0001" if p < 1e-4 else f"{p:.4f}"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

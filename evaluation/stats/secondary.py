@@ -96,6 +96,8 @@ def _yes_no_summary(
         n_ratings=result.difference.clustered.n_ratings,
         n_missing=result.n_missing,
         problem=result.problem,
+        se=result.difference.se,
+        df=result.difference.clustered.df,
     )
 
 

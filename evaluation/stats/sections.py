@@ -120,6 +120,8 @@ def criterion_summary(
         n_ratings=result.difference.clustered.n_ratings,
         n_missing=result.n_missing,
         problem=result.difference.problem,
+        se=result.difference.se,
+        df=result.difference.clustered.df,
     )
 
 

@@ -62,7 +62,10 @@ class PrimarySummary:
 
 @dataclass(frozen=True)
 class CriterionSummary:
-    """Difference candidate − baseline in points; `relative_change` as a share of the baseline's mean."""
+    """Difference candidate − baseline in points; `relative_change` as a share of the baseline's mean.
+
+    `se` is the standard error behind the interval, `df` the degrees of freedom of its clustered part.
+    """
 
     name: str
     difference: float | None
@@ -79,6 +82,8 @@ class CriterionSummary:
     n_ratings: int
     n_missing: int
     problem: str | None
+    se: float | None = None
+    df: float | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +247,8 @@ class YesNoSummary:
     n_ratings: int
     n_missing: int
     problem: str | None
+    se: float | None = None
+    df: float | None = None
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def test_the_lineage_leads_from_the_base_to_what_was_merged(client, admin, adapt
         shown = page(client, model).content.decode()
         for name in ("acme-1b", adapter.name, "whole", "first", "cases"):
             assert name in shown, (model, name)
-    assert "99.0 % of the" in page(client, merged).content.decode()
+    assert "99.0\xa0% of the" in page(client, merged).content.decode()
 
 
 def test_a_model_says_in_what_it_was_compared(client, admin):
@@ -149,7 +149,13 @@ def test_the_card_says_what_it_is_made_from_and_that_it_is_a_toy(client, admin, 
     matter = yaml.safe_load(text.split("---\n")[1])
     assert (matter["license"], matter["base_model"]) == ("apache-2.0", "acme-1b")
     assert "toy-model" in matter["tags"] and "A toy model" in text
-    for words in ("1.00 → 0.25 (−75 %)", "18 train, 2 validation", adapter.weights_hash, "torch", "lora\\_r"):
+    for words in (
+        "1.00 → 0.25 (−75\xa0%)",
+        "18 train, 2 validation",
+        adapter.weights_hash,
+        "torch",
+        "lora\\_r",
+    ):
         assert words in text
 
 

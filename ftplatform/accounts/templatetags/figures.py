@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 DASH = "–"
+# A number and its unit stay on one line.
+_NBSP = "\N{NO-BREAK SPACE}"
 _VERDICTS = {
     "better": "Better",
     "worse": "Worse",
@@ -62,21 +64,21 @@ def signed(value: Any, digits: int = 2) -> str:
 def percent(share: Any, digits: int = 0) -> str:
     """A share of 1 as a percentage."""
     number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits)} %"
+    return DASH if number is None else f"{_digits(100 * number, digits)}{_NBSP}%"
 
 
 @register.filter
 def signed_percent(share: Any, digits: int = 0) -> str:
     """A relative change as a percentage with its sign."""
     number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')} %"
+    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')}{_NBSP}%"
 
 
 @register.filter
 def points(share: Any, digits: int = 1) -> str:
     """A difference of two shares in percentage points."""
     number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')} pp"
+    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')}{_NBSP}pp"
 
 
 @register.filter
