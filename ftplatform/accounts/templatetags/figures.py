@@ -221,6 +221,12 @@ def when(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def unbroken(text: Any) -> str:
+    """A sentence whose numbers keep their percent signs on one line."""
+    return str(text).replace(" %", f"{_NBSP}%")
+
+
+@register.filter
 def words(name: Any) -> str:
     """A stored key as words."""
     return str(name).replace("_", " ").replace("lora", "LoRA")
