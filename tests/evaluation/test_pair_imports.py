@@ -71,7 +71,7 @@ def test_the_figures_of_an_import_are_those_of_summarising_it_again():
 
 def test_the_seed_s_trap_is_said():
     found = figures(store(pair(0), pair(1)))
-    assert found["latency_trap"].startswith("A response takes 47\xa0% less time because it is shorter.")
+    assert found["latency_trap"].startswith("A response takes 47 % less time because it is shorter.")
     assert "1.78 times as slow" in found["latency_trap"]
 
 
