@@ -74,6 +74,7 @@ def provenance(run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:
         "engine": run.engine,
         "facts": run.facts,
         "leakage": leakage(run),
+        "left_out": run.facts.get("left_out"),
         "training": _training(candidate.run) if candidate.run_id else None,
     }
 
@@ -98,14 +99,14 @@ def leakage(run: GenerationRun) -> list[dict[str, Any]]:
 
 
 def latency_basis(run: GenerationRun, measured: bool) -> dict[str, str]:
-    """What the times mean: their kind, and a sentence."""
+    """What the times mean: of what kind the best are, and a sentence about those stored with the responses."""
     if is_imported(run):
         return {
             "kind": "imported",
             "note": "as the imported file says; how it was measured is not known here",
         }
     size = run.decoding.get("batch_size")
-    note = f"within batches of {size}: good for comparing the two sides, no promise to a user"
+    note = f"inside batches of {size}, beside other prompts: throughput, nothing that a user waits for"
     return {"kind": "single_stream" if measured else "batched", "note": note}
 
 
@@ -192,6 +193,8 @@ def pair_document(*, run: GenerationRun, pair: Pair) -> dict[str, Any]:
         figure["name"]: {"baseline": figure["baseline"], "candidate": figure["candidate"]} for figure in timed
     }
     document["latency"] = latency_basis(run, bool(timed))
+    document["times"] = present.times(document)
+    document["latency_trap"] = present.single_latency_trap(document)
     cleaned: dict[str, Any] = _printable(document)
     return cleaned
 

@@ -36,7 +36,8 @@ def run_attempt(claim: jobs.Claim) -> Outcome:
         }
         outcome = Attempt(claim, module, job, folder, lambda events: _store(claim, events)).run()
     if outcome.status == Job.Status.SUCCEEDED:
-        already = responses.expected(run) - sum(len(prompt["wanted"]) for prompt in prompts)
+        wanted = sum(len(prompt["wanted"]) for prompt in prompts)
+        already = run.responses.count() if run.without_missing else responses.expected(run) - wanted
         responses.complete(claim, outcome.done["facts"] | {"responses_of_earlier_attempts": already})
         shutil.rmtree(folder, ignore_errors=True)
     return outcome

@@ -162,6 +162,13 @@ class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
         generation.try_again(user=signed_in(request), run=self._run(pk))
         return Response(GenerationRunSerializer(self._run(pk)).data)
 
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"], url_path="leave-out-missing")
+    def leave_out_missing(self, request: Request, pk: UUID) -> Response:
+        """Compare only the prompts that every model answered; the comparison names what was left out."""
+        generation.leave_out_missing(user=signed_in(request), run=self._run(pk))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
     @extend_schema(responses={200: TimingSerializer(many=True)}, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
     def timings(self, request: Request, pk: UUID) -> Response:

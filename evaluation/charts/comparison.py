@@ -15,6 +15,7 @@ def shown(document: dict[str, Any]) -> dict[str, Any]:
         "groups": present.rows(document),
         "fields": present.field_rows(document),
         "slices": slices,
+        "left_out": present.left_out(document),
         "safety": [
             present.row(each) | {"check": each["check"].replace("_", " "), "run": each["run"]}
             for each in document["safety"]

@@ -52,6 +52,7 @@ def single(document: dict[str, Any]) -> str:
         *(part for side, title in _SIDES for part in _side(document, side, title)),
         "## Summary",
         _summary(document),
+        *([f"**Shorter is not faster.** {document['latency_trap']}"] if document["latency_trap"] else []),
         "## How to read this",
         "One prompt proves nothing by itself: the comparison over all prompts says more, and people's blind "
         "preference says most. A shorter answer is not a faster model; the time per token tells the speed. Free text "
@@ -74,6 +75,8 @@ def _head(document: dict[str, Any]) -> list[str]:
         said.append("> **Imported:** the responses were made elsewhere; their figures are as the file says.")
     if document["candidate_model"]["toy"]:
         said.append("> **Toy model:** nothing here says anything about a real one.")
+    if missing := present.left_out(document):
+        said.append(f"> **Prompts left out:** {_inline(missing)}")
     said += [
         f"> **Leakage, overridden:** {found['exact']:,} prompts are rows of {found['dataset']}'s training split and "
         f"{found['near']:,} nearly so. Reason given: {_inline(found['reason'])}"
@@ -160,16 +163,8 @@ def _safety(document: dict[str, Any]) -> list[str]:
 def _side(document: dict[str, Any], side: str, title: str) -> list[str]:
     found, model = document[side], document[f"{side}_model"]
     match = found["match"]
-    lines = [
-        f"- Time per response: **{present.shown(found['latency_ms'], 'ms')}** ({document['latency']['note']})",
-        f"- Time per output token: **{present.shown(found['ms_per_token'], 'ms')}**",
-        f"- Tokens: {_count(found['input_tokens'])} input → {_count(found['output_tokens'])} output",
-    ]
-    for name, label in (("first_token_ms", "first token"), ("token_ms", "each further token")):
-        if name in document["stream"]:
-            lines.append(
-                f"- One request at a time, {label}: {present.shown(document['stream'][name][side], 'ms')}"
-            )
+    lines = [*_time_lines(document, side)]
+    lines.append(f"- Tokens: {_count(found['input_tokens'])} input → {_count(found['output_tokens'])} output")
     if match:
         lines += [_field_line(row["field"], row["expected"], row[side]) for row in document["fields"]]
         lines += [f"- Not expected: `{_inline(name)}`" for name in match["extra_fields"]]
@@ -179,6 +174,23 @@ def _side(document: dict[str, Any], side: str, title: str) -> list[str]:
         f"**Response:**\n\n{_fenced(found['text'])}" if found["text"].strip() else "**Response:** empty",
         "\n".join(lines),
     ]
+
+
+def _time_lines(document: dict[str, Any], side: str) -> list[str]:
+    """Single-stream times first; what is stored with a response made in a batch is called what it is."""
+    found, stream = document[side], document["stream"]
+    whole, each = (present.shown(found[name], "ms") for name in ("latency_ms", "ms_per_token"))
+    if document["latency"]["kind"] == "imported":
+        return [f"- Time per response: **{whole}** ({document['latency']['note']})",
+                f"- Time per output token: **{each}**"]  # fmt: skip
+    labels = {"total_ms": "Time per response", "first_token_ms": "Time to the first token",
+              "token_ms": "Time per token after the first"}  # fmt: skip
+    alone = [
+        f"- {label}: **{present.shown(stream[name][side], 'ms')}** (one request at a time)"
+        for name, label in labels.items()
+        if name in stream
+    ]
+    return [*alone, f"- Inside its batch: {whole}, {each} per output token ({document['latency']['note']})"]
 
 
 def _field_line(name: str, expected: Any, found: dict[str, Any]) -> str:
@@ -192,16 +204,18 @@ def _field_line(name: str, expected: Any, found: dict[str, Any]) -> str:
 
 def _summary(document: dict[str, Any]) -> str:
     first, second = document["baseline"], document["candidate"]
+    times = document["times"]
     rows = [
         ("Judged fields right", _right(first["match"]), _right(second["match"]), ""),
         ("Form of the answer", _form(first["match"]), _form(second["match"]), ""),
     ]
-    for label, name, unit in (
-        ("Time per response", "latency_ms", "ms"),
-        ("Time per output token", "ms_per_token", "ms"),
-        ("Output tokens", "output_tokens", "tokens"),
+    tokens = {"baseline": first["output_tokens"], "candidate": second["output_tokens"]}
+    for label, values, unit in (
+        (times["label"], times["response"], "ms"),
+        (times["token_label"], times["token"], "ms"),
+        ("Output tokens", tokens, "tokens"),
     ):
-        before, after = first[name], second[name]
+        before, after = values["baseline"], values["candidate"]
         change = after / before - 1 if before and after is not None else None
         rows.append(
             (label, present.shown(before, unit), present.shown(after, unit), present.shown_change(change))

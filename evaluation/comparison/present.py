@@ -18,6 +18,11 @@ GROUPS = (
         "English word lists and formulas; never part of a rating, never a verdict",
     ),
 )
+# What the times stored with responses are called where a worker made these in batches.
+_IN_BATCH = {
+    "latency_ms": {"label": "Time inside its batch", "note": ""},
+    "ms_per_token": {"label": "The same per output token", "note": ""},
+}
 _METHODS = {
     "paired_t": "paired t over prompts",
     "mcnemar_exact": "exact McNemar; interval by Newcombe",
@@ -66,6 +71,8 @@ def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
         found = [row(figure) for figure in document["metrics"] if figure["group"] == group]
         if group == "cost":
             note = document["latency"]["note"]
+            if document["latency"]["kind"] != "imported":
+                found = [each | _IN_BATCH.get(each["name"], {}) for each in found]
         if found:
             made.append({"title": title, "note": note, "rows": found})
     return made
@@ -147,14 +154,63 @@ def headline(document: dict[str, Any]) -> str:
     return f"{said}; better on {told['improved']:,} of {told['n']:,} prompts, worse on {told['worse']:,}."
 
 
+def left_out(document: dict[str, Any]) -> str:
+    """Which prompts are missing from the comparison and how many responses each model owes; empty where none is."""
+    found = document.get("left_out")
+    if not found:
+        return ""
+    named = ", ".join(found["first"][:10]) + (" and more" if found["prompts"] > 10 else "")
+    owed = ", ".join(f"{name} {count:,}" for name, count in found["unanswered"].items())
+    return (
+        f"{found['prompts']:,} of {found['of']:,} prompts are not compared, because not every model answered them: "
+        f"{named}. Responses that could not be made: {owed}. What is hard to answer may differ from the rest, so the "
+        "figures hold for the answered prompts only."
+    )
+
+
 def latency_trap(document: dict[str, Any]) -> str:
     """The sentence to read before anybody says "faster": time per response against time per token; empty where the
     two point the same way."""
     by_name = {figure["name"]: figure for figure in document["metrics"]}
-    for whole, each in (("total_ms", "token_ms"), ("latency_ms", "ms_per_token")):
+    alone, stored = ("total_ms", "token_ms"), ("latency_ms", "ms_per_token")
+    # A time inside a batch depends on the neighbours, so that it speaks for neither side.
+    for whole, each in (alone,) if document.get("latency", {}).get("kind") == "batched" else (alone, stored):
         if whole in by_name and each in by_name:
             return _trap(by_name[whole]["relative_change"], by_name[each]["relative_change"])
     return ""
+
+
+def times(document: dict[str, Any]) -> dict[str, Any]:
+    """The times of one prompt that tell most, by side: one request at a time where that was measured, else what is
+    stored with the responses; each with its label."""
+    stream, nothing = document["stream"], dict.fromkeys(("baseline", "candidate"))
+    if "total_ms" in stream:
+        return {
+            "label": "Time per response",
+            "token_label": "Time per token after the first",
+            "note": "one request at a time",
+            "response": stream["total_ms"],
+            "token": stream.get("token_ms", nothing),
+        }
+    batched = document["latency"]["kind"] == "batched"
+    return {
+        "label": "Time inside its batch" if batched else "Time per response",
+        "token_label": "The same per output token" if batched else "Time per output token",
+        "note": "throughput; not measured alone" if batched else "",
+        "response": {side: document[side]["latency_ms"] for side in nothing},
+        "token": {side: document[side]["ms_per_token"] for side in nothing},
+    }
+
+
+def single_latency_trap(document: dict[str, Any]) -> str:
+    """The same of one prompt; nothing is said of times inside a batch, where neighbours decide."""
+    if document["latency"]["kind"] == "batched":
+        return ""
+    changes = []
+    for name in ("response", "token"):
+        before, after = (document["times"][name][side] for side in ("baseline", "candidate"))
+        changes.append(after / before - 1 if before and after is not None else None)
+    return _trap(*changes)
 
 
 def _trap(response: float | None, token: float | None) -> str:

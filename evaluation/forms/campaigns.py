@@ -188,7 +188,11 @@ class CampaignForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.campaign = campaign
         finished = selectors.generation_runs(user=user).filter(status="succeeded")
-        self.fields["run"] = forms.ModelChoiceField(finished, label="Comparison")
+        self.fields["run"] = forms.ModelChoiceField(
+            finished,
+            label="Comparison",
+            help_text="Where models gave several responses to a prompt, people review the first of each.",
+        )
         self.fields["candidate"] = forms.ModelChoiceField(
             training.models(user=user).filter(compared_in__isnull=False).distinct(),
             required=False,

@@ -59,6 +59,7 @@ class HeldOutForm(PromptSetForm):
         self.fields["dataset"] = forms.ModelChoiceField(
             training.datasets(user=user), help_text="Its held-out rows become the prompts."
         )
+        self.order_fields(self.field_order)
 
 
 class _UploadForm(forms.Form):
@@ -90,6 +91,7 @@ class PromptFileForm(PromptSetForm, _UploadForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["against"] = _against(user)
+        self.order_fields(self.field_order)
 
     @property
     def mapping(self) -> ColumnMapping | None:
@@ -109,6 +111,7 @@ class TypedForm(PromptSetForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["against"] = _against(user)
+        self.order_fields(self.field_order)
 
 
 class TypedRow(forms.Form):

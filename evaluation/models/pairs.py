@@ -27,6 +27,9 @@ class GenerationRun(Job):
     facts = models.JSONField(
         default=dict, help_text="Device, quantisation, merge state, as the worker reported."
     )
+    without_missing = models.BooleanField(
+        default=False, help_text="Somebody decided to compare only the prompts that every model answered."
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from evaluation import endpoints
 from evaluation.models import GenerationRun, PromptSet, RunCandidate
 from evaluation.services import leakage
+from evaluation.services.responses import INCOMPLETE
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -154,3 +155,18 @@ def _template_hash(model: ModelVersion) -> str | None:
 def try_again(*, user: User, run: GenerationRun) -> None:
     """Queue a failed run again; what it has stored stays, so that only what is missing is made."""
     jobs.try_again(job=run, user=user)
+
+
+def leave_out_missing(*, user: User, run: GenerationRun) -> None:
+    """Queue a run whose answers are incomplete again, to compare only the prompts that every model answered.
+
+    Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
+    """
+    if run.error_code != INCOMPLETE:
+        raise DomainError(
+            "not_incomplete", "Only a run that failed because responses are missing can go on without them."
+        )
+    with transaction.atomic():
+        jobs.try_again(job=run, user=user)
+        GenerationRun.objects.filter(pk=run.pk).update(without_missing=True)
+        audit.record(actor=user, action="generation_run.leave_out_missing", target=run)

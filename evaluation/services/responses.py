@@ -1,7 +1,8 @@
 """What one attempt of a generation run is asked to do, and what it stores."""
 
 import random
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,10 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 
 MAX_TEXT = 4_000_000
+INCOMPLETE = "incomplete"
 _BATCH = 1000
+# Prompts that the record of what was left out names; it counts all of them.
+_NAMED = 100
 
 
 @transaction.atomic
@@ -32,8 +36,11 @@ def expected(run: GenerationRun) -> int:
 def remaining(run: GenerationRun) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the run still lacks: prompts with their open responses as [model id, sample], and open measurements.
 
-    A prompt that is only measured is in the list as well, with nothing wanted.
+    A prompt that is only measured is in the list as well, with nothing wanted. Nothing is lacking where somebody
+    decided to go on without what is missing.
     """
+    if run.without_missing:
+        return [], []
     measurements = _open_measurements(run)
     measured = {each["prompt_id"] for each in measurements}
     every = [(str(model.pk), sample) for model in run.model_versions for sample in range(run.samples)]
@@ -186,7 +193,9 @@ def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
 def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     """Make the pairs of every candidate once each model has answered everything; returns their number.
 
-    Raises DomainError `incomplete` with the first named failure while responses are missing.
+    Raises DomainError `incomplete` with the first named failure while responses are missing. Where somebody decided to
+    go on without them, pairs are made of the prompts that every model answered in full, `left_out` of the facts says
+    which were not, and `nothing_answered` is raised when none was.
     """
     jobs.check_current(claim)
     run = GenerationRun.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
@@ -197,9 +206,16 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
         )
     }
     missing = expected(run) - len(made)
-    if missing:
-        raise DomainError("incomplete", _incomplete(run, missing))
-    baseline = [key for key in made if key[1] == run.baseline_id]
+    if missing and not run.without_missing:
+        raise DomainError(INCOMPLETE, _incomplete(run, missing))
+    answers = Counter(prompt_id for prompt_id, _, _ in made)
+    whole = {prompt for prompt, count in answers.items() if count == len(run.model_versions) * run.samples}
+    if not whole:
+        raise DomainError(
+            "nothing_answered", "No prompt was answered by every model; try the missing ones again."
+        )
+    facts = facts | {"left_out": _left_out(run, whole, made) if missing else None}
+    baseline = [key for key in made if key[1] == run.baseline_id and key[0] in whole]
     pairs = [
         Pair(
             run=run,
@@ -216,6 +232,25 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     GenerationRun.objects.filter(pk=run.pk).update(facts=run.facts | facts)
     comparisons.summarise(run)
     return len(pairs)
+
+
+def _left_out(
+    run: GenerationRun, whole: set[int], made: Mapping[tuple[int, Any, int], int]
+) -> dict[str, Any]:
+    """Which prompts are not compared, and how many responses each model still owes."""
+    keys = [
+        key
+        for prompt, key in run.prompt_set.prompts.values_list("pk", "key").iterator()
+        if prompt not in whole
+    ]
+    answered = Counter(model for _, model, _ in made)
+    owed = run.prompt_set.size * run.samples
+    return {
+        "prompts": len(keys),
+        "of": run.prompt_set.size,
+        "first": keys[:_NAMED],
+        "unanswered": {model.name: owed - answered[model.pk] for model in run.model_versions},
+    }
 
 
 def _incomplete(run: GenerationRun, missing: int) -> str:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from evaluation import compared, selectors
 from evaluation.charts import comparison as charts
-from evaluation.comparison import markdown, present
+from evaluation.comparison import markdown
 from evaluation.models import GenerationRun, Pair
 from evaluation.services.exports.document import standalone
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
@@ -115,17 +115,7 @@ def _pair_context(run: GenerationRun, found: Pair) -> dict[str, Any]:
         "document": document,
         "sides": sides,
         "candidate": found.candidate_model,
-        "trap": present.latency_trap({"metrics": _single_changes(document)}),
     }
-
-
-def _single_changes(document: dict[str, Any]) -> list[dict[str, Any]]:
-    changes = []
-    for name in ("latency_ms", "ms_per_token"):
-        before, after = (document[side][name] for side in compared.SIDES)
-        if before and after is not None:
-            changes.append({"name": name, "relative_change": after / before - 1})
-    return changes
 
 
 def _text_or_json(document: dict[str, Any], kind: str, name: str, text: Any) -> HttpResponse:

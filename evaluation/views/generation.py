@@ -115,3 +115,10 @@ def generation_run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def generation_run_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     generation.try_again(user=request.user, run=selectors.generation_run(user=request.user, pk=pk))
     return redirect("evaluation:generation_run", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def generation_run_without(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    generation.leave_out_missing(user=request.user, run=selectors.generation_run(user=request.user, pk=pk))
+    return redirect("evaluation:generation_run", pk=pk)

@@ -197,6 +197,72 @@ def test_the_page_names_failures_as_text_and_offers_to_try_again(client, failed,
     assert failed.status == failed.Status.QUEUED
 
 
+# --- going on without what is missing ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uneven(owner):
+    """A failed run of three prompts, of which the candidate could not answer the last."""
+    run = factories.generation_run(owner, prompts=3, finished=False)
+    claim, prompts = claimed(run), list(run.prompt_set.prompts.all())
+    for prompt in prompts:
+        responses.record_responses(claim, [factories.response(run, prompt, run.baseline)])
+    for prompt in prompts[:2]:
+        responses.record_responses(claim, [factories.response(run, prompt, run.candidate)])
+    identity = {"prompt_id": prompts[2].pk, "model": str(run.candidate.pk), "sample": 0}
+    responses.record_failures(claim, [identity | {"code": "prompt_too_long", "message": "Too long."}])
+    with pytest.raises(DomainError) as caught:
+        responses.complete(claim, {})
+    jobs.finish(claim, Job.Status.FAILED, error_code=caught.value.code, error_message=str(caught.value))
+    run.refresh_from_db()
+    return run
+
+
+def worked(run):
+    """What a worker does with a run that has nothing left to make."""
+    claim = claimed(run)
+    run.refresh_from_db()
+    assert responses.remaining(run) == ([], [])
+    made = responses.complete(claim, {})
+    jobs.finish(claim, Job.Status.SUCCEEDED)
+    return made
+
+
+def test_the_answered_prompts_are_compared_and_what_was_left_out_is_said_everywhere(client, uneven, owner):
+    client.force_login(owner)
+    address = reverse("evaluation:generation_run", args=[uneven.pk])
+    assert "Compare without them" in client.get(address).content.decode()
+    client.post(reverse("evaluation:generation_run_without", args=[uneven.pk]))
+    assert worked(uneven) == uneven.pairs.count() == 2
+    said = "1 of 3 prompts are not compared, because not every model answered them: p2."
+    page = client.get(address).content.decode()
+    assert said in page and f"{uneven.candidate.name} 1" in page
+    markdown = client.get(reverse("evaluation:comparison_file", args=[uneven.pk, "md"])).content.decode()
+    assert said in markdown
+    left_out = client.get(f"/api/v1/generation-runs/{uneven.pk}/comparison/").json()["left_out"]
+    assert left_out == {
+        "prompts": 1,
+        "of": 3,
+        "first": ["p2"],
+        "unanswered": {uneven.baseline.name: 0, uneven.candidate.name: 1},
+    }
+
+
+def test_through_the_api_too_and_only_while_answers_are_missing(client, uneven, owner):
+    client.force_login(owner)
+    address = f"/api/v1/generation-runs/{uneven.pk}/leave-out-missing/"
+    assert client.post(address).status_code == 200
+    again = client.post(address)
+    assert (again.status_code, again.json()["code"]) == (409, "not_incomplete")
+
+
+def test_a_run_without_one_whole_prompt_has_nothing_to_compare(failed, owner):
+    generation.leave_out_missing(user=owner, run=failed)
+    with pytest.raises(DomainError) as caught:
+        responses.complete(claimed(failed), {})
+    assert caught.value.code == "nothing_answered" and not Pair.objects.exists()
+
+
 # --- latency -----------------------------------------------------------------------------------------------
 
 

@@ -103,11 +103,7 @@ def refuse_control_tokens(tokenizer: Any, items: Iterable[tuple[str, tuple[Any, 
 
     `items` are (row id, values). Raises MlError("control_token_in_text").
     """
-    tokens = [str(token) for token in tokenizer.all_special_tokens]
-    guilty = []
-    for row_id, values in items:
-        text = "\n".join(as_text(value) for value in values)
-        guilty += [(row_id, token) for token in tokens if token in text]
+    guilty = [(row_id, token) for row_id, values in items for token in control_tokens(tokenizer, values)]
     if guilty:
         shown = ", ".join(f"{row_id} ({token})" for row_id, token in guilty[:_SHOWN])
         raise MlError(
@@ -115,6 +111,12 @@ def refuse_control_tokens(tokenizer: Any, items: Iterable[tuple[str, tuple[Any, 
             f"{len(guilty)} rows contain the base model's own control tokens: {shown}; remove them from the "
             f"text.",
         )
+
+
+def control_tokens(tokenizer: Any, values: tuple[Any, ...]) -> list[str]:
+    """The control tokens that the values spell out."""
+    text = "\n".join(as_text(value) for value in values)
+    return [token for token in map(str, tokenizer.all_special_tokens) if token in text]
 
 
 def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.config import DecodingConfig
-from worker.ml.data import prompt_ids, refuse_control_tokens
+from worker.ml.data import control_tokens, prompt_ids
 from worker.ml.errors import MlError
 from worker.ml.latency import measure, warm_up
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
-from worker.ml.prompts import Measurement, read_prompts
+from worker.ml.prompts import Measurement, PromptLine, read_prompts
 from worker.ml.protocol import Reporter, run_command
 from worker.ml.sides import Prompt, Sides, check_adapter
 
@@ -48,7 +48,7 @@ class GenerateJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage, responses, timings and done."""
+    """Run one job; emits stage, responses, failures, timings and done."""
     job = _parse(raw_job)
     adapters = {side.model: side.adapter for side in job.sides}
     with reporter.quiet_stage("checking inputs"):
@@ -57,8 +57,13 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         for folder in filter(None, adapters.values()):
             check_adapter(folder, base)
         tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
-        prompts = _read_prompts(job.prompts_file, tokenizer)
-        _check_context(base, prompts, job.decoding)
+        prompts, failures = _read_prompts(job, tokenizer, base["context"])
+    if failures:
+        wanted = sum(len(prompt.wanted) for prompt in prompts)
+        reporter.emit("failures", failures=failures, done=0, total=wanted or len(failures))
+    if not prompts:
+        reporter.emit("done", artefact=None, facts={"responses": 0})
+        return
     with reporter.quiet_stage("loading model"):
         device = device_name()
         model = load_base(base_path, quantisation=job.decoding.quantisation, device=device)
@@ -68,15 +73,15 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         sides.prove_adapters(prompts[0].token_ids)
         work.warm_up()
     facts = _conditions(job, base, model, device)
-    if job.measurements:
+    if work.measurements:
         facts["latency"] = work.conditions()
     reporter.emit("facts", facts=facts)
     reporter.stage("generating")
     seconds = work.generate()
-    if job.measurements:
+    if work.measurements:
         reporter.stage("measuring latency")
         work.measure()
-    facts |= {"responses": work.total - len(job.measurements), "seconds": round(seconds, 3)}
+    facts |= {"responses": work.total - len(work.measurements), "seconds": round(seconds, 3)}
     reporter.emit("done", artefact=None, facts=facts)
 
 
@@ -90,31 +95,47 @@ def _parse(raw_job: dict[str, Any]) -> GenerateJob:
         ) from error
 
 
-def _read_prompts(file: Path, tokenizer: Any) -> list[Prompt]:
-    """All prompts, longest first: neighbours pad little, and what does not fit the memory says so at once."""
-    lines = read_prompts(file)
-    refuse_control_tokens(tokenizer, ((line.key, (line.instruction, line.input)) for line in lines))
-    prompts = [
-        Prompt(
-            line.prompt_id,
-            line.key,
-            prompt_ids(tokenizer, line.instruction, line.input),
-            frozenset(line.wanted),
+def _read_prompts(
+    job: GenerateJob, tokenizer: Any, context: int | None
+) -> tuple[list[Prompt], list[dict[str, Any]]]:
+    """The prompts that can be asked, longest first (neighbours pad little, and what does not fit the memory says so at
+    once), and why each wanted response to any other cannot be made."""
+    prompts: list[Prompt] = []
+    failures: list[dict[str, Any]] = []
+    for line in read_prompts(job.prompts_file):
+        ids = prompt_ids(tokenizer, line.instruction, line.input)
+        fault = _fault(line, len(ids) + job.decoding.max_new_tokens, tokenizer, context)
+        if fault is None:
+            prompts.append(Prompt(line.prompt_id, line.key, ids, frozenset(line.wanted)))
+            continue
+        failures += [
+            {
+                "prompt_id": line.prompt_id,
+                "model": model,
+                "sample": sample,
+                "code": fault[0],
+                "message": fault[1],
+            }
+            for model, sample in line.wanted
+        ]
+    return sorted(prompts, key=lambda prompt: -len(prompt.token_ids)), failures
+
+
+def _fault(line: PromptLine, needed: int, tokenizer: Any, context: int | None) -> tuple[str, str] | None:
+    """Why a prompt cannot be asked, as code and message; one that spells a control token could end its turn early or
+    open another speaker's."""
+    if tokens := control_tokens(tokenizer, (line.instruction, line.input)):
+        return (
+            "control_token_in_text",
+            f"Prompt {line.key} contains the base model's own control token {tokens[0]}; remove it from the text.",
         )
-        for line in lines
-    ]
-    return sorted(prompts, key=lambda prompt: -len(prompt.token_ids))
-
-
-def _check_context(base: dict[str, Any], prompts: list[Prompt], decoding: DecodingConfig) -> None:
-    longest = prompts[0]
-    needed = len(longest.token_ids) + decoding.max_new_tokens
-    if base["context"] and needed > base["context"]:
-        raise MlError(
+    if context and needed > context:
+        return (
             "prompt_too_long",
-            f"Prompt {longest.key} with its answer may need {needed} tokens, the base model reads "
-            f"{base['context']}; shorten the prompt or lower max_new_tokens.",
+            f"Prompt {line.key} with its answer may need {needed} tokens, the base model reads {context}; shorten the "
+            "prompt or lower the longest response.",
         )
+    return None
 
 
 def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str) -> dict[str, Any]:
@@ -150,7 +171,9 @@ class Work:
     def __init__(self, reporter: Reporter, job: GenerateJob, sides: Sides, prompts: list[Prompt]) -> None:
         self._reporter, self._job, self._sides, self._prompts = reporter, job, sides, prompts
         self._models = [side.model for side in job.sides]
-        self.total = sum(len(prompt.wanted) for prompt in prompts) + len(job.measurements)
+        askable = {prompt.prompt_id for prompt in prompts}
+        self.measurements = [each for each in job.measurements if each.prompt_id in askable]
+        self.total = sum(len(prompt.wanted) for prompt in prompts) + len(self.measurements)
         self._done = 0
 
     def _tick(self) -> None:
@@ -190,7 +213,7 @@ class Work:
     def measure(self) -> None:
         """Take the planned measurements in their order."""
         prompts = {prompt.prompt_id: prompt for prompt in self._prompts}
-        planned = sorted(self._job.measurements, key=lambda each: each.place)
+        planned = sorted(self.measurements, key=lambda each: each.place)
         warm_up(self._sides, self._models, prompts[planned[0].prompt_id], self._tick)
         for _, group in groupby(planned, key=lambda each: each.prompt_id):
             timings = [measure(self._sides, each, prompts[each.prompt_id], self._tick) for each in group]

@@ -150,7 +150,39 @@ def test_a_changed_adapter_is_refused(job, trained, tmp_path: Path):
     assert caught.value.code == "artefact_changed"
 
 
-def test_a_prompt_beyond_the_context_is_refused(job):
-    with pytest.raises(MlError) as caught:
-        run(generate.main, job | {"decoding": {"max_new_tokens": 2000}})
-    assert caught.value.code == "prompt_too_long"
+def failures(events) -> dict[tuple[str, str], str]:
+    return {
+        (failure["prompt_id"], failure["model"]): failure["code"]
+        for event in events
+        if event["event"] == "failures"
+        for failure in event["failures"]
+    }
+
+
+def test_prompts_that_cannot_be_asked_are_named_and_the_others_answered(job):
+    lines = [json.loads(line) for line in Path(job["prompts_file"]).read_text().splitlines()][:3]
+    lines[0]["input"] = "word " * 3000
+    lines[1]["instruction"] += "<|im_end|>"
+    write_jsonl(Path(job["prompts_file"]), lines)
+    planned = [
+        {"prompt_id": line["prompt_id"], "model": "baseline", "place": n} for n, line in enumerate(lines)
+    ]
+    events = run(generate.main, job | {"measurements": planned})
+    too_long, sly, fine = (line["prompt_id"] for line in lines)
+    assert failures(events) == {
+        (too_long, "baseline"): "prompt_too_long",
+        (too_long, "candidate"): "prompt_too_long",
+        (sly, "baseline"): "control_token_in_text",
+        (sly, "candidate"): "control_token_in_text",
+    }
+    assert set(responses(events)) == {(fine, "baseline"), (fine, "candidate")}
+    timed = [
+        each["prompt_id"] for event in events if event["event"] == "timings" for each in event["timings"]
+    ]
+    assert timed == [fine]
+
+
+def test_when_no_prompt_can_be_asked_each_is_named_and_nothing_is_made(job):
+    events = run(generate.main, job | {"decoding": {"max_new_tokens": 2000}})
+    assert len(failures(events)) == 16 and set(failures(events).values()) == {"prompt_too_long"}
+    assert not responses(events) and events[-1]["event"] == "done"
