@@ -4,10 +4,15 @@ from uuid import UUID
 
 from celery import shared_task
 
-from evaluation.services import invitations
+from evaluation.services import comparisons, invitations
 from ftplatform import queues
 
 
 @shared_task(name=queues.SEND_INVITATIONS)  # type: ignore[untyped-decorator]
 def send_invitations(campaign: str, base_url: str) -> None:
     invitations.send(campaign_id=UUID(campaign), base_url=base_url)
+
+
+@shared_task(name=queues.WORK_OUT)  # type: ignore[untyped-decorator]
+def work_out(run: str) -> None:
+    comparisons.work_out(run_id=UUID(run))

@@ -33,6 +33,7 @@ urlpatterns = [
     path("comparisons/<uuid:pk>/pause/", generation.generation_run_pause, name="generation_run_pause"),
     path("comparisons/<uuid:pk>/resume/", generation.generation_run_resume, name="generation_run_resume"),
     path("comparisons/<uuid:pk>/again/", generation.generation_run_again, name="generation_run_again"),
+    path("comparisons/<uuid:pk>/figures/", generation.generation_run_figures, name="generation_run_figures"),
     path("comparisons/<uuid:pk>/without/", generation.generation_run_without, name="generation_run_without"),
     path("analyse/", analysis.analyse, name="analyse"),
     path("comparisons/<uuid:pk>/comparison.<slug:kind>", comparisons.comparison_file, name="comparison_file"),

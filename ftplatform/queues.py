@@ -19,6 +19,7 @@ RUN_NEXT = "worker.run_next"
 RECOVER = "jobs.recover"
 SEND_INVITATIONS = "evaluation.send_invitations"
 SWEEP_UPLOADS = "training.sweep_uploads"
+WORK_OUT = "evaluation.work_out"
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,21 @@ def ring_on_commit(queue: str) -> None:
 
 
 def send_invitations(campaign: str, base_url: str) -> None:
-    """Ask a worker to mail what waits in the database; a lost request is repeated by pressing the button again."""
+    """Ask a worker to mail what waits in the database."""
+    _ask(SEND_INVITATIONS, [campaign, base_url])
+
+
+def work_out(run: str) -> None:
+    """Ask a worker for the figures of a comparison that has none."""
+    _ask(WORK_OUT, [run])
+
+
+def _ask(task: str, args: list[str]) -> None:
+    """Send work that repeats nothing; a lost request is repeated by pressing the button again."""
     try:
-        app.send_task(SEND_INVITATIONS, args=[campaign, base_url], queue=CPU, retry=False, expires=3600)
+        app.send_task(task, args=args, queue=CPU, retry=False, expires=3600)
     except OperationalError as error:
-        log.warning("The broker did not take the request to send invitations (%s).", error)
+        log.warning("The broker did not take the request %s (%s).", task, error)
         raise DomainError(
             "no_worker", "The workers cannot be reached just now; nothing was sent. Please try again."
         ) from error

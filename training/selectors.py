@@ -143,16 +143,24 @@ def adapters(*, user: User) -> QuerySet[ModelVersion]:
     return current.exclude(stage=ModelVersion.Stage.RETIRED)
 
 
-def local_models(*, user: User) -> QuerySet[ModelVersion]:
-    """Base models and adapters that a worker can load today."""
+def tuned_models(*, user: User) -> QuerySet[ModelVersion]:
+    """Adapters, and models into which one was merged, that a worker can load today."""
+    merged = models(user=user).filter(kind=ModelVersion.Kind.MERGED).exclude(stage=ModelVersion.Stage.RETIRED)
     return models(user=user).filter(
-        Q(pk__in=base_models(user=user).values("pk")) | Q(pk__in=adapters(user=user).values("pk"))
+        Q(pk__in=adapters(user=user).values("pk")) | Q(pk__in=merged.values("pk"))
+    )
+
+
+def local_models(*, user: User) -> QuerySet[ModelVersion]:
+    """Base models and tuned ones that a worker can load today."""
+    return models(user=user).filter(
+        Q(pk__in=base_models(user=user).values("pk")) | Q(pk__in=tuned_models(user=user).values("pk"))
     )
 
 
 def served_models(*, user: User) -> QuerySet[ModelVersion]:
-    """Every model that an endpoint may serve: what workers can load, merged models and external systems."""
-    elsewhere = models(user=user).filter(kind__in=[ModelVersion.Kind.MERGED, ModelVersion.Kind.EXTERNAL])
+    """Every model that an endpoint may serve: what workers can load, and external systems."""
+    elsewhere = models(user=user).filter(kind=ModelVersion.Kind.EXTERNAL)
     current = elsewhere.exclude(stage=ModelVersion.Stage.RETIRED)
     return models(user=user).filter(
         Q(pk__in=local_models(user=user).values("pk")) | Q(pk__in=current.values("pk"))

@@ -13,6 +13,7 @@ from evaluation.services import responses
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
+from training.models import ModelVersion
 from worker.supervise import Attempt, Event, Outcome
 
 
@@ -44,8 +45,10 @@ def run_attempt(claim: jobs.Claim) -> Outcome:
 
 
 def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
+    kinds = {"adapter": ModelVersion.Kind.ADAPTER, "merged": ModelVersion.Kind.MERGED}
     sides = [
-        {"model": str(model.pk), "adapter": model.path if model.base_id else None}
+        {"model": str(model.pk)}
+        | {name: model.path if model.kind == kind else None for name, kind in kinds.items()}
         for model in run.model_versions
     ]
     return "worker.ml.generate", {"base_model": (run.baseline.base or run.baseline).path, "sides": sides}

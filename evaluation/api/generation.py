@@ -15,7 +15,7 @@ from evaluation import selectors
 from evaluation.api.comparisons import ComparisonActions
 from evaluation.api.endpoints import EvaluationViewSet
 from evaluation.models import Failure, GenerationRun, Timing
-from evaluation.services import generation
+from evaluation.services import comparisons, generation
 from ftplatform.api.endpoints import idempotency_key, parse, signed_in
 from ftplatform.jobs import services as jobs
 from training import selectors as training
@@ -161,6 +161,14 @@ class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
         """Queue a failed run again; what it has stored stays, and only what is missing is made."""
         generation.try_again(user=signed_in(request), run=self._run(pk))
         return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={202: GenerationRunSerializer})
+    @action(detail=True, methods=["post"], url_path="work-out")
+    def work_out(self, request: Request, pk: UUID) -> Response:
+        """Have a worker make the figures of a comparison from before they were kept."""
+        run = self._run(pk)
+        comparisons.ask_for_figures(user=signed_in(request), run=run)
+        return Response(GenerationRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={200: GenerationRunSerializer})
     @action(detail=True, methods=["post"], url_path="leave-out-missing")

@@ -57,7 +57,7 @@ class ComparisonForm(forms.Form):
             selectors.prompt_sets(user=user), label="Prompt set"
         )
         self.fields["candidates"] = CandidatesField(
-            training.served_models(user=user) if elsewhere else training.adapters(user=user),
+            training.served_models(user=user) if elsewhere else training.tuned_models(user=user),
             label="Candidates",
             help_text="One tuned model or several; each is compared with the same baseline.",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -10,6 +11,7 @@ from evaluation.comparison import Judge, Judged, PairRow, SideRow, Summary, fiel
 from evaluation.matching.declared import parse
 from evaluation.models import Comparison, FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response
 from evaluation.services import name_swaps
+from ftplatform import queues
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -122,6 +124,22 @@ def declare(
         prompt_set.save(update_fields=["comparisons", "schema"])
         audit.record(actor=user, action="prompt_set.declare", target=prompt_set, fields=len(comparisons))
     return match_again(prompt_set)
+
+
+def ask_for_figures(*, user: User, run: GenerationRun) -> None:
+    """Have a worker judge the responses of a comparison from before figures were kept. Raises DomainError
+    `no_pairs`."""
+    if not run.pairs.exists():
+        raise DomainError("no_pairs", "There are no pairs, so there are no figures to work out.")
+    audit.record(actor=user, action="generation_run.work_out", target=run)
+    queues.work_out(str(run.pk))
+
+
+def work_out(*, run_id: UUID) -> None:
+    """Judge and summarise the responses to the run's prompts, unless that was done meanwhile."""
+    run = GenerationRun.objects.select_related("prompt_set").get(pk=run_id)
+    if not run.comparisons.exclude(figures={}).exists():
+        match_again(run.prompt_set)
 
 
 def match_again(prompt_set: PromptSet) -> int:

@@ -35,7 +35,7 @@ def launch(
 
     `engine` is local or the name of a configured endpoint, which then answers for every model.
     Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
-    merged_model, adapter_other_base, template_mismatch, and leakage: prompts that a model was trained on need a
+    adapter_other_base, template_mismatch, and leakage: prompts that a model was trained on need a
     `leakage_reason`.
     """
     baseline = _baseline(baseline, candidates)
@@ -110,19 +110,14 @@ def _check_distinct(models: list[ModelVersion]) -> None:
 
 
 def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
-    """Raise DomainError unless one loaded base can answer for all of them, rendering prompts in one way."""
+    """Raise DomainError unless they share their base, so that all are asked in the same tokens: adapters are switched
+    on that one loaded base, and a merged model is loaded beside it."""
     models = [baseline, *candidates]
     for model in models:
         if model.kind == ModelVersion.Kind.EXTERNAL:
             raise DomainError(
                 "not_local",
                 f"{model} is known by its name alone; no worker can load it. Choose the endpoint that serves it.",
-                status=400,
-            )
-        if model.kind == ModelVersion.Kind.MERGED:
-            raise DomainError(
-                "merged_model",
-                f"{model} is a whole model, and a run switches adapters on one loaded base; compare the adapter.",
                 status=400,
             )
     base = baseline.base or baseline

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +13,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from evaluation import selectors
 from evaluation.forms import ComparisonForm
 from evaluation.models import GenerationRun
+from evaluation.services import comparisons as figures
 from evaluation.services import generation
 from evaluation.views import comparisons
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
@@ -114,6 +116,14 @@ def generation_run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def generation_run_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     generation.try_again(user=request.user, run=selectors.generation_run(user=request.user, pk=pk))
+    return redirect("evaluation:generation_run", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def generation_run_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    figures.ask_for_figures(user=request.user, run=selectors.generation_run(user=request.user, pk=pk))
+    messages.success(request, "A worker is working the figures out; look again in a moment.")
     return redirect("evaluation:generation_run", pk=pk)
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from evaluation import compared
+from evaluation import compared, tasks
 from evaluation.comparison import Judge, present
 from evaluation.matching.difference import differences
 from evaluation.models import Response
 from evaluation.services import checks, comparisons
 from evaluation.stats.paired import Paired, mcnemar, newcombe
+from ftplatform import queues
 from ftplatform.errors import DomainError
 from tests import factories
 from tests.evaluation.test_pair_imports import figures, pair, store
@@ -264,3 +265,20 @@ def test_samples_of_one_prompt_count_as_one_prompt():
     assert result is not None
     score = next(metric for metric in result["metrics"] if metric["name"] == "score")
     assert (score["n"], score["up"], result["pairs"]) == (3, 3, 12)
+
+
+def test_a_comparison_from_before_figures_were_kept_is_worked_out_by_a_worker(mixed, client, monkeypatch):
+    told = figures(mixed)
+    mixed.comparisons.all().delete()
+    mixed.responses.update(match=None, measures=None)
+    client.force_login(factories.user("manager"))
+    address = reverse("evaluation:generation_run", args=[mixed.pk])
+    page = client.get(address).content.decode()
+    assert "Work out the figures" in page and "There are no responses" not in page
+    asked: list[str] = []
+    monkeypatch.setattr(queues, "work_out", asked.append)
+    client.post(reverse("evaluation:generation_run_figures", args=[mixed.pk]))
+    assert asked == [str(mixed.pk)]
+    tasks.work_out(asked[0])
+    assert figures(mixed)["metrics"] == told["metrics"] and figures(mixed)["slices"] == told["slices"]
+    assert "Work out the figures" not in client.get(address).content.decode()

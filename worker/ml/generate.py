@@ -1,6 +1,7 @@
 """Responses of several models to the same prompts, made here: `python -m worker.ml.generate JOB.json`.
 
-One base is loaded; a model is that base with its adapter switched on, or with none. First every model answers
+One base is loaded; a model is that base with its adapter switched on, or with none. A model into which an adapter was
+merged is loaded beside it, so that latencies are still taken in turn. First every model answers
 everything with many rows at once, for throughput; then some prompts are answered again one by one, for latency.
 """
 
@@ -27,12 +28,13 @@ WARM_UP_TOKENS = 4
 
 
 class Side(BaseModel):
-    """A model that answers; an adapter of null is the base itself."""
+    """A model that answers: an adapter on the base, a merged model, or with neither the base itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     adapter: Path | None
+    merged: Path | None = None
 
 
 class GenerateJob(BaseModel):
@@ -51,10 +53,11 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     """Run one job; emits stage, responses, failures, timings and done."""
     job = _parse(raw_job)
     adapters = {side.model: side.adapter for side in job.sides}
+    merged = {side.model: side.merged for side in job.sides if side.merged}
     with reporter.quiet_stage("checking inputs"):
         base_path = resolve_base(job.base_model)
         base = inspect_base(base_path)
-        for folder in filter(None, adapters.values()):
+        for folder in filter(None, [*adapters.values(), *merged.values()]):
             check_adapter(folder, base)
         tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
         prompts, failures = _read_prompts(job, tokenizer, base["context"])
@@ -67,7 +70,11 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     with reporter.quiet_stage("loading model"):
         device = device_name()
         model = load_base(base_path, quantisation=job.decoding.quantisation, device=device)
-        sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding)
+        whole = {
+            name: load_base(folder, quantisation=job.decoding.quantisation, device=device)
+            for name, folder in merged.items()
+        }
+        sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding, whole)
     work = Work(reporter, job, sides, prompts)
     with reporter.quiet_stage("warming up"):
         sides.prove_adapters(prompts[0].token_ids)
@@ -146,13 +153,20 @@ def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str)
         "device_name": _device_label(device),
         "dtype": str(model.dtype).removeprefix("torch."),
         "quantisation": job.decoding.quantisation,
-        "merge_state": "unmerged",
+        "merge_state": _merge_state(job.sides),
         "batching": "continuous",
         "warm_up": True,
         "batch_size": job.decoding.batch_size,
         "base_sha256": base["sha256"],
         "template_hash": base["template_hash"],
     }
+
+
+def _merge_state(sides: list[Side]) -> str:
+    """`unmerged` where adapters are switched on their base, `merged` where none is, `both` where some are."""
+    if not any(side.merged for side in sides):
+        return "unmerged"
+    return "both" if any(side.adapter for side in sides) else "merged"
 
 
 def _device_label(device: str) -> str:
@@ -231,7 +245,11 @@ class Work:
             "order": "the models in random order for every prompt",
             "cache": "keys and values of the response itself; no prompt was in a cache before",
             "adapter": {
-                model: "switched on, not merged" if model in self._sides.adapters else "none"
+                model: "switched on, not merged"
+                if model in self._sides.adapters
+                else "merged into the weights"
+                if model in self._sides.whole
+                else "none"
                 for model in self._models
             },
         }

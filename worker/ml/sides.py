@@ -1,4 +1,5 @@
-"""One loaded base that answers for every model of a comparison: its adapters are switched on and off."""
+"""One loaded base that answers for every model of a comparison: its adapters are switched on and off. What is merged
+stands whole beside it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +26,8 @@ class Prompt:
 
 
 class Sides:
-    """Models by their ids; an adapter of None is the base itself. Exactly the asked one is on while it writes."""
+    """Models by their ids; an adapter of None is the base itself, unless the model stands in `whole`, loaded. Exactly
+    the asked one is on while it writes."""
 
     def __init__(
         self,
@@ -34,11 +36,13 @@ class Sides:
         ends: set[int],
         adapters: dict[str, Path | None],
         decoding: DecodingConfig,
+        whole: dict[str, Any] | None = None,
     ) -> None:
         self._tokenizer, self._ends, self._decoding = tokenizer, frozenset(ends), decoding
         self.adapters = {name: folder for name, folder in adapters.items() if folder}
         self.model = _with_adapters(model, self.adapters)
         self.model.eval()
+        self.whole = {name: loaded.eval() for name, loaded in (whole or {}).items()}
 
     def prove_adapters(self, token_ids: list[int]) -> None:
         """Raise MlError("adapter_not_applied") unless each adapter changes what the base says."""
@@ -64,7 +68,7 @@ class Sides:
         )
         sampler = Sampler(self._decoding.temperature, self._decoding.top_p)
         with self._only(model):
-            yield from Writer(self.model, sampler, limits, tick).write(rows)
+            yield from Writer(self.whole.get(model, self.model), sampler, limits, tick).write(rows)
 
     def row(self, prompt: Prompt, sample: int) -> Row:
         """A response to be written; its uniform numbers depend on the seed, the prompt's key and the sample."""
@@ -99,7 +103,8 @@ class Sides:
 
 
 def check_adapter(folder: Path, base: dict[str, Any]) -> dict[str, Any]:
-    """The facts of an adapter that is whole and belongs to this base; `base` comes from `inspect_base`.
+    """The facts of an adapter, or of a model into which one was merged, that is whole and belongs to this base; `base`
+    comes from `inspect_base`.
 
     Raises ArtefactError, or MlError with code adapter_other_base or template_mismatch.
     """

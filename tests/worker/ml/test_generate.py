@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from evaluation.matching.comparison import similarity
 from tests.worker.ml.conftest import BASE, run, write_jsonl
 from training.artefacts import ArtefactError
-from worker.ml import generate
+from worker.ml import generate, merge
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base
 
@@ -106,6 +107,41 @@ def test_the_facts_say_how_it_was_generated(job):
     assert facts["template_hash"] == inspect_base(BASE)["template_hash"]
 
 
+def test_a_merged_model_answers_beside_the_adapter_it_was_made_of(job, trained, tmp_path: Path):
+    """At 16 bit both are nearly the same model, and the base is another."""
+    merged = tmp_path / "merged"
+    run(
+        merge.main,
+        {"base_model": str(BASE), "adapter": str(trained[0]), "rows_file": None, "output_dir": str(merged)},
+    )
+    both = [*sides(None, trained[0]), {"model": "merged", "adapter": None, "merged": str(merged)}]
+    lines = [json.loads(line) for line in Path(job["prompts_file"]).read_text().splitlines()]
+    for line in lines:
+        line["wanted"].append(["merged", 0])
+    write_jsonl(Path(job["prompts_file"]), lines)
+    decoding = job["decoding"] | {"quantisation": "none"}
+    planned = [
+        {"prompt_id": lines[0]["prompt_id"], "model": side["model"], "place": n}
+        for n, side in enumerate(both)
+    ]
+    events = run(generate.main, job | {"sides": both, "decoding": decoding, "measurements": planned})
+    found = responses(events)
+
+    def likeness(one: str, other: str) -> float:
+        pairs = (
+            (found[line["prompt_id"], one]["text"], found[line["prompt_id"], other]["text"]) for line in lines
+        )
+        return sum(similarity(first, second) for first, second in pairs)
+
+    assert likeness("merged", "candidate") > likeness("merged", "baseline")
+    facts = events[-1]["facts"]
+    assert (
+        facts["merge_state"] == "both" and facts["latency"]["adapter"]["merged"] == "merged into the weights"
+    )
+    timed = [each["model"] for event in events if event["event"] == "timings" for each in event["timings"]]
+    assert timed == ["baseline", "candidate", "merged"]
+
+
 def test_two_adapters_can_be_compared_and_the_same_one_agrees_with_itself(job, trained):
     found = responses(run(generate.main, job | {"sides": sides(trained[0], trained[0])}))
     prompt_ids = {key[0] for key in found}
@@ -162,7 +198,7 @@ def failures(events) -> dict[tuple[str, str], str]:
 def test_prompts_that_cannot_be_asked_are_named_and_the_others_answered(job):
     lines = [json.loads(line) for line in Path(job["prompts_file"]).read_text().splitlines()][:3]
     lines[0]["input"] = "word " * 3000
-    lines[1]["instruction"] += "<|im_end|>"
+    lines[1]["instruction"] += "<|turn|>"
     write_jsonl(Path(job["prompts_file"]), lines)
     planned = [
         {"prompt_id": line["prompt_id"], "model": "baseline", "place": n} for n, line in enumerate(lines)
