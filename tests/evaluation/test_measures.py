@@ -1,7 +1,7 @@
 """Measures of a text: figures that can be counted by hand, and a search that is saved only where it finds nothing."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.measures import measure
@@ -33,6 +33,7 @@ def test_every_way_of_a_cue_is_found(kind):
         assert kind in [*tone(way)[0], *tone(way)[1]], way
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from([*VOCABULARY, "the", "order", "help", "_", "-", ".", "’"])).map(" ".join))
 def test_the_quick_look_never_hides_what_a_search_finds(text):
     searched = [

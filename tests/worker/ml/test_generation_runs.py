@@ -6,12 +6,15 @@ import time
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from django.urls import reverse
 
+from evaluation.comparison import present
 from evaluation.models import GenerationRun, Pair, Response
 from evaluation.services import generation, responses
 from ftplatform import queues
 from ftplatform.jobs.models import Job
 from tests import factories
+from tests.evaluation.test_seed_report import visible
 from tests.worker.ml.conftest import BASE
 from tests.worker.test_supervise import meanwhile
 from training.config import DecodingConfig
@@ -29,7 +32,7 @@ def launch(trained, cases):
     candidates = [factories.adapter(owner, base=base, path=str(trained[0])) for _ in range(2)]
     prompt_set = factories.prompt_set(owner, PROMPTS)
     for prompt, row in zip(prompt_set.prompts.all(), cases[32:], strict=False):
-        prompt.instruction, prompt.input = row["instruction"], row["input"]
+        prompt.instruction, prompt.input, prompt.expected = row["instruction"], row["input"], row["output"]
         prompt.save()
 
     def start(count=1, **decoding):
@@ -111,7 +114,7 @@ def test_the_guards_of_a_resumed_run_are_needed(launch, monkeypatch):
     assert len(after) == len(before) == PROMPTS * 2 and len(after.keys() & before.keys()) == len(before) - 1
 
 
-def test_two_candidates_are_measured_alone_in_turn_and_alike(launch):
+def test_two_candidates_are_measured_alone_in_turn_and_alike(launch, client):
     run = worked(launch(count=2, latency_prompts=4))
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert Pair.objects.filter(run=run).count() == PROMPTS * 2
@@ -139,3 +142,32 @@ def test_two_candidates_are_measured_alone_in_turn_and_alike(launch):
     }
     assert run.facts["latency"]["adapter"][str(run.baseline_id)] == "none"
     assert {"device_name", "dtype", "quantisation", "merge_state", "batch_size", "batching"} <= set(run.facts)
+    assert_one_case_reads_alike(client, run)
+
+
+def assert_one_case_reads_alike(client, run):
+    """The report of one held-out case, from what was really generated: page, API and Markdown say the same."""
+    client.force_login(run.created_by)
+    pair = run.pairs.filter(prompt__in=run.timings.values("prompt"), candidate_model=run.candidate).earliest(
+        "pk"
+    )
+    found = client.get(f"/api/v1/generation-runs/{run.pk}/pairs/{pair.pk}/").json()
+    markdown = client.get(reverse("evaluation:pair_file", args=[run.pk, pair.pk, "md"])).content.decode()
+    page = visible(client.get(reverse("evaluation:pair", args=[run.pk, pair.pk])))
+    assert found["times"]["note"] == "one request at a time" and set(found["stream"]) >= {
+        "total_ms",
+        "token_ms",
+    }
+    for side in ("baseline", "candidate"):
+        made = found[side]
+        assert made["text"] and made["text"] in markdown
+        assert f"{made['input_tokens']:,} → {made['output_tokens']:,}" in page
+        for name in ("total_ms", "token_ms"):
+            said = present.shown(found["stream"][name][side], "ms")
+            assert said in markdown and said in page, name
+    assert {row["field"] for row in found["fields"]} == set(found["prompt"]["expected"])
+    assert (
+        ("Shorter is not faster" in markdown)
+        == ("Shorter is not faster" in page)
+        == bool(found["latency_trap"])
+    )
