@@ -37,7 +37,10 @@ def shown(value: float | None, unit: str) -> str:
     if unit == "share":
         return f"{_number(100 * value, 1)} %"
     if unit == "ms":
-        return f"{_number(value / 1000, 2)} s" if abs(value) >= 1000 else f"{_number(value, 1)} ms"
+        # The same digits as on the page.
+        if abs(value) >= 1000:
+            return f"{_number(value / 1000, 1 if abs(value) >= 100_000 else 2)} s"
+        return f"{_number(value, 1 if abs(value) < 100 else 0)} ms"
     return _number(value, 2 if unit in ("likeness", "kinds") else 1)
 
 
