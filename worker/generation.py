@@ -45,10 +45,13 @@ def run_attempt(claim: jobs.Claim) -> Outcome:
 
 
 def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
-    kinds = {"adapter": ModelVersion.Kind.ADAPTER, "merged": ModelVersion.Kind.MERGED}
+    kind = ModelVersion.Kind
     sides = [
-        {"model": str(model.pk)}
-        | {name: model.path if model.kind == kind else None for name, kind in kinds.items()}
+        {
+            "model": str(model.pk),
+            "adapter": model.path if model.kind == kind.ADAPTER else None,
+            "merged": model.path if model.kind == kind.MERGED else None,
+        }
         for model in run.model_versions
     ]
     return "worker.ml.generate", {"base_model": (run.baseline.base or run.baseline).path, "sides": sides}
