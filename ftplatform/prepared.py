@@ -57,6 +57,8 @@ class Select(Generic[R]):
         compiler: Any = queryset.query.get_compiler(here.alias)
         sql, params = compiler.as_sql()
         samples = [_adapted(here, sample) for sample in self._samples]
+        if here.vendor == "postgresql":
+            sql, params = _with_constants(sql, params, samples)
         places = [(place, samples.index(value)) for place, value in enumerate(params) if value in samples]
         if {index for _, index in places} != set(range(len(samples))):
             raise ValueError(f"not every sample is in the parameters {params}")
@@ -76,6 +78,21 @@ class Select(Generic[R]):
             for convert in converters:
                 values[place] = convert(values[place], expression, here)
         return values
+
+
+def _with_constants(sql: str, params: Sequence[Any], samples: list[Any]) -> tuple[str, list[Any]]:
+    """The query's own constants written into it: a plan made once may then use an index on some of the rows only."""
+    pieces = sql.split("%s")
+    written, kept = pieces[0], []
+    for value, piece in zip(params, pieces[1:], strict=True):
+        if value in samples or not isinstance(value, str | int):
+            written += "%s"
+            kept.append(value)
+        else:
+            plain = str(value).replace("%", "%%").replace("'", "''")
+            written += f"'{plain}'" if isinstance(value, str) else plain
+        written += piece
+    return written, kept
 
 
 def _instances(compiler: Any, alias: str) -> Callable[[Sequence[Any]], Any]:

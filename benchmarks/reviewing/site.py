@@ -49,7 +49,8 @@ class Site:
         """What PostgreSQL's processes have used; SQLite works inside the web processes."""
         children = psutil.Process().children(recursive=True)
         times = [process.cpu_times() for process in children if process.name() == "postgres"]
-        return float(sum(one.user + one.system for one in times))
+        # With what those have used whose connection has ended meanwhile.
+        return float(sum(one.user + one.system + one.children_user + one.children_system for one in times))
 
 
 @contextmanager
