@@ -11,6 +11,7 @@ from evaluation.stats.ratings import LOSS, WIN
 from evaluation.stats.ratings_file import Format, Problem, RatingsFile, read_ratings
 from evaluation.stats.reviewers import LEFT, RIGHT, TIE, ReviewerQuality, ReviewerWork, reviewer_quality
 from evaluation.stats.summaries import Caution
+from evaluation.stats.wording import counted
 from ftplatform.errors import DomainError
 
 SHOWN = 100
@@ -67,9 +68,9 @@ def analyse_file(
 def _skipped(found: RatingsFile) -> Caution:
     return Caution(
         "rows_skipped",
-        f"{found.n_problems:,} problems were found in {found.n_rows:,} rows, and only the {len(found.ratings):,} good "
-        "rows were analysed, as was asked. If they are bad for a reason that has to do with the answer, the result "
-        "is biased.",
+        f"{counted(found.n_problems, 'problem')} in {found.n_rows:,} rows: as was asked, only the "
+        f"{len(found.ratings):,} good rows were analysed. If the others are bad for a reason that has to do with the "
+        "answer, the result is biased.",
     )
 
 
