@@ -216,8 +216,8 @@ def _addresses(run: Any) -> dict[str, str]:
         "overview as Markdown": f"{page}comparison.md",
         "api: comparison": f"{api}comparison/",
         "api: pairs": f"{api}pairs/",
-        "api: pairs, last page": f"{api}pairs/?page={run.prompt_set.size // 50}",
-        "api: worse in a slice, worst first": f"{api}pairs/?change=worse&{slice_}&order=worst&page=40",
+        "api: pairs, last page": f"{api}pairs/?page={last // 2}",
+        "api: worse in a slice, worst first": f"{api}pairs/?change=worse&{slice_}&order=worst&page=2",
         "api: one pair": f"{api}pairs/{pair}/",
     }
 
