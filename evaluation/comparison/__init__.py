@@ -1,6 +1,7 @@
 """Automatic figures of a baseline and a candidate on the same prompts: pure functions, no web framework."""
 
 from evaluation.comparison.judge import Judge, Judged
+from evaluation.comparison.judging import Question, judge_all, judged_ahead
 from evaluation.comparison.metrics import METRICS, Metric, PairRow, SideRow
 from evaluation.comparison.summary import SCHEMA_VERSION, Summary, field_changes, score_change
 
@@ -11,8 +12,11 @@ __all__ = [
     "Judged",
     "Metric",
     "PairRow",
+    "Question",
     "SideRow",
     "Summary",
     "field_changes",
+    "judge_all",
+    "judged_ahead",
     "score_change",
 ]

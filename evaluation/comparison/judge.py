@@ -23,10 +23,14 @@ class Judge:
         self, declared: Mapping[str, Any], schema: Mapping[str, Any] | None = None, check: str = ""
     ) -> None:
         """Raises ValueError for comparisons that cannot be read. An empty schema judges nothing."""
+        self._made_of = (declared, schema, check)
         self._comparisons: Mapping[str, Comparison] = parse(declared)
         # An empty registry: nothing is ever fetched, whatever a schema names.
         self._validator = Draft202012Validator(dict(schema), registry=Registry()) if schema else None
         self._check = next((known for known in CHECKS if known == check), None)
+
+    def __reduce__(self) -> tuple[type["Judge"], tuple[Any, ...]]:
+        return Judge, self._made_of
 
     def match(self, expected: Any, text: str) -> Match:
         return match(expected, text, self._comparisons)

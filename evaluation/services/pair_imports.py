@@ -2,15 +2,27 @@
 
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from datetime import timedelta
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from evaluation.comparison import Judge, PairRow, SideRow, Summary, score_change
+from evaluation.comparison import (
+    Judge,
+    Judged,
+    PairRow,
+    Question,
+    SideRow,
+    Summary,
+    judge_all,
+    judged_ahead,
+    score_change,
+)
 from evaluation.matching import Inference
 from evaluation.matching.declared import to_json
 from evaluation.models import Comparison as ComparisonRow
@@ -26,6 +38,8 @@ MAX_PAIRS = 1_000_000
 _BATCH = 1000
 # Of both responses, so that a batch of very long ones stays small too.
 _BATCH_CHARACTERS = 20_000_000
+# From so many pairs on, processes of their own repay their start.
+_WORTH_PROCESSES = 5_000
 _QUIET = timedelta(minutes=1)
 _INCOMPLETE = "import_incomplete"
 _SIDES = ("baseline", "candidate")
@@ -38,7 +52,8 @@ def create(
 
     `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
     checked whole, its rows kept on disk, then stored in batches: memory stays flat and reviewers can rate meanwhile.
-    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`; then nothing is stored.
+    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`, `import_interrupted`; then nothing is
+    stored.
     """
     if baseline.strip() == candidate.strip():
         raise DomainError("same_model", "Give the two systems different names.", status=400)
@@ -58,15 +73,51 @@ def _store_all(run: GenerationRun, checked: "_Checked") -> int:
     try:
         summary, comparison = Summary(), comparisons.start(run, run.candidate)
         judge = comparisons.judge_of(run.prompt_set)
-        for batch in _batches(checked.rows()):
-            with transaction.atomic():
-                GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
-                summary.add(_store(run, comparison, judge, checked.tag_fields, batch))
+        batches = (_Batch.of(rows, checked.tag_fields) for rows in _batches(checked.rows()))
+        with closing(_judged(judge, batches, checked.size)) as judged:
+            for batch, found in judged:
+                with transaction.atomic():
+                    GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+                    summary.add(_store(run, comparison, batch, found))
         comparisons.keep(comparison, summary)
     except BaseException:
         _forget(run)
         raise
     return summary.pairs
+
+
+class _Batch(NamedTuple):
+    rows: list[dict[str, Any]]
+    tagged: list[tags.Tags]
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], tag_fields: list[str]) -> "_Batch":
+        return cls(rows, [tags.of_row(row, tag_fields) for row in rows])
+
+    def questions(self) -> list[Question]:
+        return [
+            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in _SIDES])
+            for row, own in zip(self.rows, self.tagged, strict=True)
+        ]
+
+
+def _judged(
+    judge: Judge, batches: Iterator[_Batch], size: int
+) -> Generator[tuple[_Batch, list[list[Judged]]]]:
+    """What is stored of both sides of each row. Raises DomainError `import_interrupted` when a process dies."""
+    if size < _WORTH_PROCESSES:
+        yield from ((batch, judge_all(judge, batch.questions())) for batch in batches)
+        return
+    with closing(judged_ahead(judge, batches)) as judged:
+        try:
+            yield from judged
+        except BrokenProcessPool:
+            raise DomainError(
+                "import_interrupted",
+                "A process that matched the pairs was ended, for want of memory perhaps; nothing is stored. "
+                "Import the file again.",
+                status=503,
+            ) from None
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -193,29 +244,28 @@ def _forget(run: GenerationRun) -> None:
 
 
 def _store(
-    run: GenerationRun,
-    comparison: ComparisonRow,
-    judge: Judge,
-    tag_fields: list[str],
-    batch: list[dict[str, Any]],
+    run: GenerationRun, comparison: ComparisonRow, batch: _Batch, judged: list[list[Judged]]
 ) -> list[PairRow]:
-    tagged = [tags.of_row(row, tag_fields) for row in batch]
     prompts = bulk_rows.insert(
         Prompt,
         {"prompt_set_id": run.prompt_set_id},
         ("key", "instruction", "input", "expected", "tags"),
         [
             (row["id"], row["instruction"], row["input"], row["expected"], own)
-            for row, own in zip(batch, tagged, strict=True)
+            for row, own in zip(batch.rows, batch.tagged, strict=True)
         ],
     )
-    tags.store(run.prompt_set, zip(prompts, tagged, strict=True))
+    tags.store(run.prompt_set, zip(prompts, batch.tagged, strict=True))
     rows = [
-        PairRow(prompt, own, *_judged(judge, row, own))
-        for prompt, row, own in zip(prompts, batch, tagged, strict=True)
+        PairRow(prompt, own, *_sides(row, found))
+        for prompt, row, own, found in zip(prompts, batch.rows, batch.tagged, judged, strict=True)
     ]
-    first = _responses(run, run.baseline, batch, "baseline", [(row.prompt, row.baseline) for row in rows])
-    second = _responses(run, run.candidate, batch, "candidate", [(row.prompt, row.candidate) for row in rows])
+    first = _responses(
+        run, run.baseline, batch.rows, "baseline", [(row.prompt, row.baseline) for row in rows]
+    )
+    second = _responses(
+        run, run.candidate, batch.rows, "candidate", [(row.prompt, row.candidate) for row in rows]
+    )
     pairs = bulk_rows.insert(
         Pair,
         {"run_id": run.pk, "candidate_model_id": run.candidate.pk, "sample": 0},
@@ -238,16 +288,8 @@ def _store(
     return rows
 
 
-def _judged(judge: Judge, row: dict[str, Any], own: tags.Tags) -> list[SideRow]:
-    """Both sides of a row."""
+def _sides(row: dict[str, Any], judged: list[Judged]) -> list[SideRow]:
     made = [row[side] for side in _SIDES]
-    judged = judge.judge(
-        instruction=row["instruction"],
-        content=row["input"],
-        tags=own,
-        expected=row["expected"],
-        texts=[each["text"] for each in made],
-    )
     return [
         SideRow(*found, each["output_tokens"], each["latency_ms"], each["finish_reason"])
         for found, each in zip(judged, made, strict=True)

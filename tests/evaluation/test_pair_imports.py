@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import os
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from evaluation import compared
+from evaluation.comparison import Judge, judging
 from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response
 from evaluation.services import pair_imports
 from ftplatform.errors import DomainError
@@ -67,6 +69,43 @@ def test_the_figures_of_an_import_are_those_of_summarising_it_again():
     comparisons.summarise(run)
     assert run.comparisons.get().figures == stored
     assert sorted(run.comparisons.get().changes.values_list("pair", "field", "change")) == changes
+
+
+def everything_stored(run):
+    responses = run.responses.order_by("prompt", "model__name").values_list(
+        "prompt__key", "text", "match", "measures", "prompt__tags"
+    )
+    changes = (
+        run.comparisons.get()
+        .changes.order_by("pair", "field")
+        .values_list("pair__prompt__key", "field", "change")
+    )
+    return list(responses), list(changes), run.comparisons.get().figures
+
+
+def test_a_large_import_judged_in_other_processes_stores_what_a_small_one_stores(monkeypatch):
+    rows = [pair(n, candidate=f'{{"decision": "{"Maybe" if n % 3 else "Yes"}"}}') for n in range(25)]
+    monkeypatch.setattr(pair_imports, "_BATCH", 4)
+    here = everything_stored(store(*rows, name="here"))
+    began = []
+
+    def counted(*given):
+        began.append(given)
+        return judging.judged_ahead(*given)
+
+    monkeypatch.setattr(pair_imports, "judged_ahead", counted)
+    monkeypatch.setattr(pair_imports, "_WORTH_PROCESSES", 1)
+    beside = everything_stored(store(*rows, name="beside"))
+    assert len(began) == 1 and beside == here
+
+
+def test_an_import_whose_judging_process_dies_is_refused_and_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(pair_imports, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(Judge, "__reduce__", lambda judge: (os._exit, (1,)))
+    with pytest.raises(DomainError) as caught:
+        store(*(pair(n) for n in range(3)))
+    assert caught.value.code == "import_interrupted" and caught.value.status == 503
+    assert not GenerationRun.objects.exists() and not PromptSet.objects.exists()
 
 
 def test_the_seed_s_trap_is_said():
