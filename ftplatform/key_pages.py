@@ -13,6 +13,9 @@ class KeyPaginator(Paginator):  # type: ignore[type-arg]
     def page(self, number: int | str) -> "Page[Any]":
         found = super().page(number)
         keys = list(cast(QuerySet[Any], found.object_list).values_list("pk", flat=True))
-        rows = cast(QuerySet[Any], self.object_list).order_by().in_bulk(keys)
+        chosen = cast(QuerySet[Any], self.object_list).order_by()
+        # The keys have passed the filters: a filter that many rows pass would be worked out once more.
+        chosen.query.clear_where()
+        rows = chosen.in_bulk(keys)
         found.object_list = cast(Sequence[Any], [rows[key] for key in keys if key in rows])
         return found
