@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from evaluation.models import Assignment, Rating, Reviewer
 from ftplatform import prepared
@@ -41,6 +41,27 @@ def test_a_related_row_comes_with_it_and_costs_no_query(reviewer, django_assert_
     with django_assert_num_queries(1):
         found = select.first(reviewer.pk)
         assert found is not None and found.campaign.title == "Replies"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps its own cache of statements")
+def test_postgresql_keeps_the_statement_and_plans_it_once(reviewer):
+    def kept():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE %s",
+                [like],
+            )
+            return cursor.fetchall()
+
+    like = '%"evaluation_reviewer"."id" = $1'
+    for _ in range(20):
+        with_campaign(reviewer.pk).get()
+    assert not kept(), "a queryset is planned every time"
+    select = prepared.Select(with_campaign, 987_654_321)
+    for _ in range(20):
+        select.first(reviewer.pk)
+    ((generic, custom),) = kept()
+    assert generic + custom == 20 and generic >= 15
 
 
 def test_values_come_converted(reviewer):
