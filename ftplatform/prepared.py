@@ -32,11 +32,15 @@ class Select(Generic[R]):
 
     `samples` are values that stand for those of a call when the SQL is made: of the right types, within the columns'
     ranges, and unlike each other and every constant in the query.
+
+    With `shared` the rows are locked against whoever holds or wants them FOR UPDATE, and nobody else: FOR KEY SHARE,
+    which a queryset cannot say. SQLite, with one writer, needs no such lock.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, R]], *samples: Any) -> None:
+    def __init__(self, build: Callable[..., QuerySet[Any, R]], *samples: Any, shared: bool = False) -> None:
         self._build = build
         self._samples = samples
+        self._shared = shared
         self._made: dict[str, _Made] = {}
 
     def all(self, *values: Any) -> list[R]:
@@ -59,6 +63,8 @@ class Select(Generic[R]):
         samples = [_adapted(here, sample) for sample in self._samples]
         if here.vendor == "postgresql":
             sql, params = _with_constants(sql, params, samples)
+            if self._shared:
+                sql += f" FOR KEY SHARE OF {here.ops.quote_name(queryset.model._meta.db_table)}"
         places = [(place, samples.index(value)) for place, value in enumerate(params) if value in samples]
         if {index for _, index in places} != set(range(len(samples))):
             raise ValueError(f"not every sample is in the parameters {params}")

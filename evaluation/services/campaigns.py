@@ -255,7 +255,7 @@ def _move(
     allowed: tuple[Campaign.Status, ...],
     reason: str = "",
 ) -> None:
-    # FOR UPDATE conflicts with the key-share lock that every insert of a rating takes on its campaign.
+    # FOR UPDATE conflicts with the key-share lock under which every rating is stored.
     locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if locked.status == to or (to == Campaign.Status.CLOSED and locked.is_over):
         return

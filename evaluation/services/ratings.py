@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.utils import timezone
 
 from evaluation import rubrics
@@ -31,9 +31,15 @@ _OWN = prepared.Select(
 
 
 def _count_of(reviewer: int) -> Subquery:
-    """How many real pairs a reviewer has rated, NULL for none."""
-    rated = Rating.objects.filter(assignment__reviewer=reviewer, kind="real").order_by()
-    return Subquery(rated.values("kind").annotate(count=Count("pk")).values("count"))
+    """How many real pairs a reviewer has rated, NULL for none.
+
+    A rating's kind is looked up by its assignment: a join would be planned once, while there are no ratings yet, as a
+    search through all of them.
+    """
+    kind = Subquery(Rating.objects.filter(assignment=OuterRef("pk")).order_by().values("kind"))
+    rated = Assignment.objects.filter(reviewer=reviewer, status=Assignment.Status.RATED).order_by()
+    real = rated.annotate(kind=kind).filter(kind="real")
+    return Subquery(real.values("reviewer").annotate(count=Count("pk")).values("count"))
 
 
 _AFTERWARDS = prepared.Select(
@@ -45,6 +51,7 @@ _AFTERWARDS = prepared.Select(
     ),
     UUID(int=1),
     987_654_321,
+    shared=True,
 )
 
 
@@ -127,7 +134,7 @@ def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any], late: bool)
     item = assignment.item
     rating = Rating(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
     prepared.insert(rating)
-    # Read after the insert: the insert waits for a closing campaign, so this cannot see it still open.
+    # Waits for a closing campaign, and a close waits for this rating: it counts at the close, or is refused.
     ((status, done),) = _AFTERWARDS.all(item.campaign_id, reviewer.pk)
     require_accepting(status)
     reviewer.done = done or 0

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
 from evaluation.services import assignment, campaigns, ratings
+from ftplatform import prepared
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from tests import factories
@@ -211,6 +212,46 @@ def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after
     assert {word for word, _ in outcomes} <= {"stored", "closed", "campaign_closed"}
     assert set(Rating.objects.values_list("pk", flat=True)) == stored
     assert len(stored) == at_close
+
+
+def counted_by_a_close_during(campaign, reviewer):
+    """How many ratings a close counts that begins while one is stored but not yet committed."""
+    lease = factories.lease(reviewer)
+    stored, counted = threading.Event(), threading.Event()
+
+    def store():
+        with transaction.atomic():
+            ratings.submit(reviewer=reviewer, token=lease.token, **factories.answers(campaign))
+            stored.set()
+            # A close that waits for this rating lets the time pass; one that does not has counted long before.
+            counted.wait(timeout=2)
+
+    def close():
+        assert stored.wait(timeout=30)
+        campaigns.close(campaign=campaign, user=campaign.created_by, reason="race")
+        count = Rating.objects.count()
+        counted.set()
+        return count
+
+    return at_once(lambda work: work(), [store, close])[1]
+
+
+def test_a_close_waits_for_a_rating_that_is_being_stored():
+    campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=1)
+    assert counted_by_a_close_during(campaign, factories.reviewer(campaign)) == 1
+    assert Rating.objects.count() == 1
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="its one writer makes the close wait without any lock"
+)
+def test_without_its_lock_a_rating_is_stored_after_the_close(monkeypatch):
+    """The negative control: the row that a rating refers to is checked no earlier than when it commits."""
+    made = ratings._AFTERWARDS
+    monkeypatch.setattr(ratings, "_AFTERWARDS", prepared.Select(made._build, *made._samples))
+    campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=1)
+    assert counted_by_a_close_during(campaign, factories.reviewer(campaign)) == 0
+    assert Rating.objects.count() == 1
 
 
 def test_a_job_offered_to_many_workers_is_claimed_once():
