@@ -108,16 +108,15 @@ def _judged(
     if size < _WORTH_PROCESSES:
         yield from ((batch, judge_all(judge, batch.questions())) for batch in batches)
         return
-    with closing(judged_ahead(judge, batches)) as judged:
-        try:
-            yield from judged
-        except BrokenProcessPool:
-            raise DomainError(
-                "import_interrupted",
-                "A process that matched the pairs was ended, for want of memory perhaps; nothing is stored. "
-                "Import the file again.",
-                status=503,
-            ) from None
+    try:
+        yield from judged_ahead(judge, batches)
+    except BrokenProcessPool:
+        raise DomainError(
+            "import_interrupted",
+            "A process that matched the pairs was ended, for want of memory perhaps; nothing is stored. "
+            "Import the file again.",
+            status=503,
+        ) from None
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
