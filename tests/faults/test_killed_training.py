@@ -57,10 +57,6 @@ def step(run):
     return last.step if last else 0
 
 
-def has_reached(run, target):
-    return step(run) >= target
-
-
 def is_another(run, pid):
     return training_pid(run) != pid
 
@@ -111,18 +107,21 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
 
 
 def test_pausing_and_resuming_changes_nothing(launch, start_worker):
-    whole, paused = launch(), launch()
+    # Long enough that a pause that takes its time still finds the run at work.
+    whole, paused = launch(epochs=24.0), launch(epochs=24.0)
     owner = whole.created_by
     start_worker()
     finished(whole)
-    for target in (5, 17):
-        services.wait_until(partial(has_reached, paused, target), seconds=300, what=f"step {target}")
-        jobs.pause(job=paused, user=owner)
+    for attempt in (1, 2):
+        target = step(paused) + 5
+        services.wait_until(partial(has_trained_to, paused, target), seconds=300, what=f"step {target}")
+        jobs.pause(job=Job.objects.get(pk=paused.pk), user=owner)
         services.wait_until(
             lambda: Job.objects.get(pk=paused.pk).status == "paused", seconds=300, what="the pause"
         )
-        saved = TrainingRun.objects.get(pk=paused.pk).checkpoints[-1].step
-        assert saved == step(paused) and training_pid(paused) is None
+        stopped = TrainingRun.objects.get(pk=paused.pk)
+        assert stopped.attempt == attempt and stopped.checkpoints[-1].step == step(paused) < 216
+        assert training_pid(paused) is None
         jobs.resume(job=Job.objects.get(pk=paused.pk), user=owner)
     paused = finished(paused)
     assert paused.attempt == 3 and paused.losses == 0
