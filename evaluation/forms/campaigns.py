@@ -114,7 +114,12 @@ class CampaignForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Reviewers must agree to them before they join.",
     )
-    language = forms.ChoiceField(required=False, label="Language of the review pages")
+    language = forms.ChoiceField(
+        required=False,
+        label="Language of the review pages",
+        help_text="Buttons and explanations. The questions appear as the rubric writes them: the library has the shipped "
+        "rubrics in English and German.",
+    )
     shipped_practice = forms.BooleanField(
         required=False,
         label="Begin with three practice pairs from customer support",
@@ -233,13 +238,13 @@ class CampaignForm(forms.Form):
             "looks": (interim / 100, 1.0) if interim else (1.0,),
             "rubric_text": version.text if version else given["rubric_text"].replace("\r\n", "\n"),
             "crowd": _crowd(presets, codes),
-            "practice": self._practice(shipped),
+            "practice": self._practice(shipped, given["language"]),
             "currency": given["currency"].upper(),
         }
 
-    def _practice(self, shipped: bool) -> list[dict[str, Any]]:
+    def _practice(self, shipped: bool, language: str) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = self.campaign.practice if self.campaign else []
-        return kept or (rubrics.practice("customer_support") if shipped else [])
+        return kept or (rubrics.practice("customer_support", language) if shipped else [])
 
     def show(self, error: DomainError) -> None:
         """Put a service's complaint at the fields that it names."""

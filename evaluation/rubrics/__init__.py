@@ -27,8 +27,12 @@ def builtin(name: str) -> str:
     return (Path(__file__).parent / "builtin" / f"{name}.md").read_text(encoding="utf-8")
 
 
-def practice(name: str) -> list[dict[str, Any]]:
-    """The explained practice pairs that ship with a rubric; none where there are none."""
-    file = Path(__file__).parent / "builtin" / f"{name}.practice.json"
-    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return found
+def practice(name: str, language: str = "") -> list[dict[str, Any]]:
+    """The explained practice pairs that ship with a rubric, in English unless they ship in this language as well; none
+    where there are none."""
+    folder = Path(__file__).parent / "builtin"
+    for file in (folder / f"{name}.{language}.practice.json", folder / f"{name}.practice.json"):
+        if file.exists():
+            found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+            return found
+    return []

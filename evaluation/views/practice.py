@@ -26,7 +26,8 @@ def items(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         None if adding_shipped else request.POST or None, initial=_from_pair(request, campaign)
     )
     if request.method == "POST" and (adding_shipped or form.is_valid()):
-        added = rubrics.practice("customer_support") if adding_shipped else [_item(form)]
+        shipped = rubrics.practice("customer_support", campaign.language) if adding_shipped else []
+        added = shipped or [_item(form)]
         try:
             campaigns.update_draft(
                 campaign=campaign, user=request.user, practice=[*campaign.practice, *added]

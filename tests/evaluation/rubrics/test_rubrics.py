@@ -50,10 +50,27 @@ def test_every_shipped_rubric_loads_and_has_a_criterion(name):
     assert any(field.kind == "scale" and field.per == "side" for field in found.fields)
 
 
-def test_shipped_practice_says_why():
-    for item in rubrics.practice("customer_support"):
-        assert item["expected"] and len(item["explanation"]) > 40
-    assert rubrics.practice("nothing_like_it") == []
+@pytest.mark.parametrize("name", ["customer_support", "instruction_following", "safety"])
+def test_a_rubric_asks_the_same_in_german(name):
+    """With the same keys, so that the results of two languages can be laid side by side."""
+
+    def asked(text):
+        return [
+            (f.key, f.kind, f.per, f.minimum, f.maximum, len(f.options), f.when) for f in parse(text).fields
+        ]
+
+    german, english = rubrics.builtin(f"{name}.de"), rubrics.builtin(name)
+    assert asked(german) == asked(english)
+    assert {f.label for f in parse(german).fields}.isdisjoint({f.label for f in parse(english).fields})
+
+
+@pytest.mark.parametrize("language", ["", "de"])
+def test_shipped_practice_says_why(language):
+    shipped = rubrics.practice("customer_support", language)
+    assert [item["expected"] for item in shipped] == [["right"], ["right"], ["tie"]]
+    assert all(len(item["explanation"]) > 40 for item in shipped)
+    assert ("Kunde" in shipped[0]["prompt"]["instruction"]) == (language == "de")
+    assert rubrics.practice("nothing_like_it", language) == []
 
 
 def test_paragraphs_stay_apart_and_questions_leave_no_gaps():
