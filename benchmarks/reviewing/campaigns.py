@@ -21,7 +21,7 @@ from evaluation.models import (
     ReviewItem,
     RunCandidate,
 )
-from evaluation.services import campaigns
+from evaluation.services import bulk_rows, campaigns
 from ftplatform.accounts.models import User
 from ftplatform.jobs.models import Job
 from training.models import ModelVersion
@@ -160,42 +160,35 @@ def grow(campaign: Campaign, *, rated: int) -> None:
 
 
 def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> None:
+    """Rows, not objects: a million of them."""
     pairs = add_pairs(campaign.run, 10_000_000 + rank, count)
-    sides = "LR" * (campaign.overlap // 2)
-    items = ReviewItem.objects.bulk_create(
-        ReviewItem(campaign=campaign, pair=pair, rank=rank + number, sides=sides, open_slots=0)
-        for number, pair in enumerate(pairs)
+    overlap, sides, now = campaign.overlap, "LR" * (campaign.overlap // 2), timezone.now()
+    keys = bulk_rows.insert(
+        ReviewItem,
+        {"campaign_id": campaign.pk, "kind": "real", "sides": sides, "open_slots": 0, "content": None},
+        ("pair_id", "rank"),
+        [(pair.pk, rank + number) for number, pair in enumerate(pairs)],
     )
-    now = timezone.now()
-    leases = Assignment.objects.bulk_create(
-        (
-            Assignment(
-                token=uuid.uuid4(),
-                item=item,
-                reviewer_id=crowd[(item.rank * campaign.overlap + slot) % len(crowd)],
-                slot=slot,
-                candidate_left=sides[slot] == "L",
-                status=Assignment.Status.RATED,
-                lease_expires_at=now + timedelta(minutes=30),
+    leases = bulk_rows.insert(
+        Assignment,
+        {"status": "rated", "leased_at": now, "lease_expires_at": now + timedelta(minutes=30)},
+        ("token", "item_id", "reviewer_id", "slot", "candidate_left"),
+        [
+            (
+                uuid.uuid4().hex,
+                item,
+                crowd[((rank + number) * overlap + slot) % len(crowd)],
+                slot,
+                sides[slot] == "L",
             )
-            for item in items
-            for slot in range(campaign.overlap)
-        ),
-        batch_size=BATCH,
+            for number, item in enumerate(keys)
+            for slot in range(overlap)
+        ],
     )
-    Rating.objects.bulk_create(
-        (
-            Rating(
-                assignment=lease,
-                campaign=campaign,
-                preference="left",
-                scores={"empathy": {"left": 7, "right": 5}},
-                active_ms=20_000,
-            )
-            for lease in leases
-        ),
-        batch_size=BATCH,
-    )
+    alike = {"campaign_id": campaign.pk, "kind": "real", "preference": "left", "answers": {}, "comment": ""}
+    alike |= {"scores": {"empathy": {"left": 7, "right": 5}}, "active_ms": 20_000, "hidden_ms": 0}
+    alike |= {"submitted_at": now, "revised_at": None}
+    bulk_rows.insert(Rating, alike, ("assignment_id",), [(lease,) for lease in leases])
 
 
 def analyze() -> None:
