@@ -15,7 +15,8 @@ export function el(tag, attributes = {}, ...children) {
 
 export function word(name, values = {}) {
   const text = $("words").content.querySelector(`[data-word="${name}"]`).textContent;
-  return text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+  const language = document.documentElement.lang;
+  return text.replace(/\{(\w+)\}/g, (_, key) => values[key]?.toLocaleString(language) ?? "");
 }
 
 export function callout(tone, title, ...children) {
