@@ -53,6 +53,10 @@ def sides(overlap: int, rng: random.Random, begun: str = "") -> str:
     """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin. A string
     that has `begun` is kept and its open block closed first."""
     letters = begun
+    if len(begun) % 2:
+        letters += "R" if begun[-1] == "L" else "L"
+    coins = rng.getrandbits(overlap)  # at once: a hundred thousand pairs are drawn while somebody waits
     while len(letters) < overlap:
-        letters += ("R" if letters[-1] == "L" else "L") if len(letters) % 2 else rng.choice(("LR", "RL"))
+        letters += "LR" if coins & 1 else "RL"
+        coins >>= 1
     return letters[: max(overlap, len(begun))]
