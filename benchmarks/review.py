@@ -1,8 +1,8 @@
 """How fast is the review, and do its rules hold under load?
 
 Reviewers in a closed loop (next → submit) against the real server, on SQLite and on PostgreSQL, both durable; then
-a thousand reviewers who think, `next` on ever larger campaigns, and the weight of the review screen. Whatever is
-measured, R1 to R6 are checked by SQL afterwards, and a broken one fails the run.
+a thousand reviewers who think, `next` on ever larger campaigns, the export of 20,000 rated pairs, and the weight of the
+review screen. Whatever is measured, R1 to R6 are checked by SQL afterwards, and a broken one fails the run.
 
     python -m benchmarks.review --database postgresql
     python -m benchmarks.review --quick
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="seconds instead of minutes, and no more than 10,000 rows"
     )
-    parser.add_argument("--only", choices=["levels", "thinkers", "growth", "weight"])
+    parser.add_argument("--only", choices=["levels", "thinkers", "growth", "export", "weight"])
     parser.add_argument("--out", type=Path, default=Path("var/bench/review.json"))
     given = parser.parse_args()
     if given.database:
@@ -75,7 +75,8 @@ def measure(database: str, *, quick: bool, only: str | None = None) -> dict[str,
                 f"{database}, {os.environ['WEB_CONCURRENCY']} web processes, {os.cpu_count()} cores",
                 flush=True,
             )
-            parts = {"weight": _weight, "levels": _levels, "thinkers": _thinkers, "growth": _growth}
+            parts = {"weight": _weight, "export": _export, "levels": _levels, "thinkers": _thinkers}
+            parts["growth"] = _growth
             result: dict[str, Any] = {"machine": platform.platform(), "cores": os.cpu_count(), "broken": {}}
             for part, work in parts.items():
                 if only in (None, part):
@@ -214,6 +215,29 @@ def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> l
         print(
             f"  {size:>9,} ratings: next p50 {row['new_next_ms']['p50']} ms for newcomers,"
             f" {row['old_next_ms']['p50']} ms for old hands; submit {row['new_submit_ms']['p50']} ms",
+            flush=True,
+        )
+    return rows
+
+
+def _export(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
+    """Every rating as a table over HTTP: seconds, bytes, and by how much the server's memory grew meanwhile."""
+    from benchmarks.reviewing import campaigns, downloads
+
+    user = campaigns.owner()
+    pairs = 1000 if quick else 20_000
+    campaign = campaigns.opened(user, campaigns.run(user, 4), pairs=4, overlap=2)
+    campaigns.grow(campaign, rated=2 * pairs)
+    key = downloads.token(user)
+    rows = []
+    for kind in ("csv", "parquet"):
+        rows.append({"kind": kind, "pairs": pairs, **downloads.export(site, str(campaign.pk), key, kind)})
+        if rows[-1]["rows"] != 2 * pairs:
+            broken["an export lacks ratings"] = broken.get("an export lacks ratings", 0) + 1
+        print(
+            f"  export of {pairs:,} rated pairs ({rows[-1]['rows']:,} ratings) as {kind}: {rows[-1]['seconds']} s,"
+            f" {rows[-1]['bytes'] / 1e6:.1f} MB, memory grew by {rows[-1]['grew_mb']} MB (Label Studio: 45-80 s, up to"
+            " 1,800 MB)",
             flush=True,
         )
     return rows

@@ -44,6 +44,10 @@ class Site:
         times = [process.cpu_times() for process in self._guard.children(recursive=True)]
         return float(sum(one.user + one.system for one in times))
 
+    def memory(self) -> int:
+        """Bytes resident in its processes together."""
+        return sum(process.memory_info().rss for process in self._guard.children(recursive=True))
+
     @staticmethod
     def database_cpu_seconds() -> float:
         """What PostgreSQL's processes have used; SQLite works inside the web processes."""

@@ -117,8 +117,8 @@ class CampaignForm(forms.Form):
     language = forms.ChoiceField(
         required=False,
         label="Language of the review pages",
-        help_text="Buttons and explanations. The questions appear as the rubric writes them: the library has the shipped "
-        "rubrics in English and German.",
+        help_text="Buttons and explanations. The questions appear as the rubric writes them: the library has the "
+        "shipped rubrics in English and German.",
     )
     shipped_practice = forms.BooleanField(
         required=False,
