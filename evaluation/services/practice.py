@@ -64,8 +64,18 @@ def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any
     }
 
 
+def right(reviewer: Reviewer) -> int:
+    """How many of this reviewer's practice answers were right."""
+    return sum(one["right"] for one in reviewer.practice)
+
+
+def missed(reviewer: Reviewer) -> bool:
+    """Whether this reviewer has ended the round below the campaign's threshold."""
+    return not pending(reviewer) and right(reviewer) < reviewer.campaign.practice_pass
+
+
 def _judge(reviewer: Reviewer) -> None:
-    if pending(reviewer) or sum(one["right"] for one in reviewer.practice) >= reviewer.campaign.practice_pass:
+    if not missed(reviewer):
         return
     reviewer.status, reviewer.ended_at = Reviewer.Status.SCREENED_OUT, timezone.now()
     reviewer.save(update_fields=["status", "ended_at"])

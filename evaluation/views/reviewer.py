@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from evaluation import selectors
 from evaluation.models import Campaign, Rating, Reviewer
 from evaluation.selectors import reviewing
-from evaluation.services import crowd, erasure, guesses, quality, ratings
+from evaluation.services import crowd, erasure, guesses, practice, quality, ratings
 from ftplatform.accounts.permissions import open_to_all
 
 PAGE = 20
@@ -76,6 +76,8 @@ def review_done(request: HttpRequest, campaign: UUID) -> HttpResponse:
     ending = crowd.ending(reviewer, done=done)
     context = {
         "done": done,
+        "unqualified": practice.missed(reviewer),
+        "practice_right": practice.right(reviewer),
         "completion_code": ending.code if ending else "",
         "hand_in": ending.url if ending else "",
         "hand_in_at": urlsplit(ending.url).hostname if ending else "",

@@ -1,7 +1,9 @@
 """The practice round and who qualifies by it."""
 
 import pytest
+from django.urls import reverse
 
+from evaluation import selectors
 from evaluation.models import Assignment, Reviewer
 from evaluation.services import assignment, practice
 from ftplatform.errors import DomainError
@@ -56,6 +58,17 @@ def test_who_stays_below_the_threshold_is_screened_out_and_gets_no_pair(reviewer
     assert fresh(reviewer).status == Reviewer.Status.SCREENED_OUT
     assert assignment.next_for(reviewer=fresh(reviewer)) is None
     assert not Assignment.objects.exists()
+
+
+def test_who_did_not_qualify_is_told_why_and_not_sent_back_for_more(client, reviewer):
+    token = Reviewer.new_token()
+    for number, preference in ((0, "right"), (1, "right")):
+        practice.answer(reviewer=reviewer, number=number, preference=preference)
+    Reviewer.objects.filter(pk=reviewer.pk).update(digest=Reviewer.digest_of(token))
+    client.cookies[selectors.reviewer_cookie(reviewer.campaign_id)] = token
+    shown = client.get(reverse("evaluation:review_done", args=[reviewer.campaign_id])).content.decode()
+    assert "at least 1 of its 2 answers must be right, and 0 of yours were" in shown
+    assert "more pairs to rate" not in shown and "No pair rated" not in shown
 
 
 def test_an_answer_given_stays(reviewer):
