@@ -171,7 +171,12 @@ def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> N
     )
     leases = bulk_rows.insert(
         Assignment,
-        {"status": "rated", "leased_at": now, "lease_expires_at": now + timedelta(minutes=30)},
+        {
+            "kind": "real",
+            "status": "rated",
+            "leased_at": now,
+            "lease_expires_at": now + timedelta(minutes=30),
+        },
         ("token", "item_id", "reviewer_id", "slot", "candidate_left"),
         [
             (

@@ -119,7 +119,13 @@ class Assignment(models.Model):
 
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="assignments")
-    reviewer = models.ForeignKey(Reviewer, on_delete=models.CASCADE, related_name="assignments")
+    kind = models.CharField(
+        max_length=10, choices=ReviewItem.Kind, default=ReviewItem.Kind.REAL, help_text="Its item's."
+    )
+    # Two indexes below begin with the reviewer.
+    reviewer = models.ForeignKey(
+        Reviewer, on_delete=models.CASCADE, related_name="assignments", db_index=False
+    )
     slot = models.PositiveIntegerField()
     candidate_left = models.BooleanField()
     status = models.CharField(max_length=10, choices=Status, default=Status.LEASED)
@@ -130,6 +136,8 @@ class Assignment(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["lease_expires_at"], condition=Q(status="leased"), name="assignment_lease"),
+            # Whatever a reviewer's next pair depends on is counted in the index alone, for thousands of ratings too.
+            models.Index(fields=["reviewer", "status", "kind", "candidate_left"], name="assignment_behind"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["reviewer", "item"], name="assignment_once"),

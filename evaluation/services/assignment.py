@@ -10,23 +10,23 @@ import math
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import (
     Aggregate,
-    Case,
     Count,
+    DateTimeField,
     Exists,
     F,
-    Min,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     TextField,
-    When,
+    UUIDField,
+    Value,
 )
 from django.utils import timezone
 
@@ -87,18 +87,23 @@ _FRESH = prepared.Select(
     987_654_321,
     datetime(2000, 1, 1, tzinfo=UTC),
 )
-_LIVE = Q(status=Assignment.Status.LEASED)
-_BEHIND = prepared.Select(
-    lambda reviewer: (
-        Assignment.objects.filter(reviewer=reviewer)
-        .annotate(held=Case(When(_LIVE, then="token")), until=Case(When(_LIVE, then="lease_expires_at")))
-        .values("item__kind", "status", "candidate_left", "held", "until")
-        .annotate(number=Count("pk"), first=Min("pk"))
-        .order_by("first")
-        .values_list("item__kind", "status", "candidate_left", "held", "until", "number")
-    ),
-    987_654_321,
-)
+
+
+def _settled(reviewer: int) -> QuerySet[Assignment, tuple[Any, ...]]:
+    """How many of each sort that are no lease: counted in an index, for a reviewer may have thousands behind them."""
+    over = [status for status in Assignment.Status if status != Assignment.Status.LEASED]
+    rows = Assignment.objects.filter(reviewer=reviewer, status__in=over).order_by()
+    alike = rows.values("kind", "status", "candidate_left").annotate(number=Count("pk"))
+    never = Value(None, output_field=UUIDField()), Value(None, output_field=DateTimeField())
+    return alike.values_list("kind", "status", "candidate_left", "number", Value(0), *never)
+
+
+def _leases(reviewer: int) -> QuerySet[Assignment, tuple[Any, ...]]:
+    rows = Assignment.objects.filter(reviewer=reviewer, status=Assignment.Status.LEASED).order_by()
+    return rows.values_list("kind", "status", "candidate_left", Value(1), "pk", "token", "lease_expires_at")
+
+
+_BEHIND = prepared.Select(lambda reviewer: _settled(reviewer).union(_leases(reviewer), all=True), 987_654_321)
 
 
 class _Behind(NamedTuple):
@@ -107,9 +112,10 @@ class _Behind(NamedTuple):
     kind: str
     status: str
     candidate_left: bool
+    number: int
+    lease: int
     token: UUID | None
     until: datetime | None
-    number: int
 
 
 def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment | None:
@@ -123,7 +129,7 @@ def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment 
         return None
     if practice.pending(reviewer):
         raise DomainError("practice_first", "A few practice pairs come first.")
-    behind = [_Behind(*row) for row in _BEHIND.all(reviewer.pk)]
+    behind = sorted((_Behind(*row) for row in _BEHIND.all(reviewer.pk)), key=attrgetter("lease"))
     reviewer.done = sum(
         row.number for row in behind if row.kind == REAL and row.status == Assignment.Status.RATED
     )
@@ -209,6 +215,7 @@ def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: b
     minutes = reviewer.campaign.lease_minutes * (1 + live)
     lease = Assignment(
         item=item,
+        kind=item.kind,
         reviewer=reviewer,
         slot=slot,
         candidate_left=candidate_left,

@@ -148,6 +148,7 @@ def test_pay_may_be_refused_for_failed_instruction_checks_only(owner):
         item.save()
         wrong = Assignment.objects.create(
             item=item,
+            kind=item.kind,
             reviewer=reviewer,
             slot=1,
             candidate_left=True,
