@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,12 +20,16 @@ NOBODY = 65534
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the ports that the system gives to connections by itself: none of them takes it before it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_until(ready: Callable[[], bool], *, seconds: float = 30, what: str = "the condition") -> None:
+def wait_until(ready: Callable[[], bool], *, seconds: float = 120, what: str = "the condition") -> None:
+    """Long on purpose, here and wherever tests wait: a machine that is busy with other work is slow, not wrong."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
@@ -56,7 +61,7 @@ def guarded(
     finally:
         assert guard.stdin
         guard.stdin.close()
-        guard.wait(20)
+        guard.wait(120)
 
 
 @contextmanager

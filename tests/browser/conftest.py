@@ -14,7 +14,7 @@ def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
     """Playwright keeps an event loop running in this thread, where Django would refuse to touch the database."""
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        expect.set_options(timeout=15_000)  # a machine that is busy otherwise
+        expect.set_options(timeout=60_000)  # a machine that is busy otherwise
         launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
         launched.close()

@@ -40,7 +40,7 @@ def opened(browser: Browser, address: str, width: int, scheme: Literal["light", 
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     return page
 
 

@@ -54,7 +54,7 @@ class Site:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def clean_up(self) -> None:
         """End what a test left running; should that hang, the guards do the rest."""
@@ -64,7 +64,18 @@ class Site:
             self.end(signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(120)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(map(_lives, processes))
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # between the two questions
+        return False
 
 
 def refused(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +87,7 @@ def refused(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -9,6 +9,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests import services
+from tests.embedded.site import gone
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);"
@@ -36,8 +37,7 @@ class Guarded:
         self.family = psutil.Process(self.guard.pid).children(recursive=True)
 
     def is_gone(self) -> bool:
-        alive = [process for process in self.family if process.is_running() and process.status() != "zombie"]
-        return bool(self.family) and not alive
+        return bool(self.family) and gone(self.family)
 
     def let_go(self) -> None:
         assert self.guard.stdin
@@ -64,13 +64,13 @@ def stubborn() -> Iterator[Guarded]:
 def test_end_of_input_ends_the_command_and_its_grandchild(family: Guarded):
     assert len(family.family) == 2
     family.let_go()
-    assert family.guard.wait(10) == 128 + signal.SIGTERM
+    assert family.guard.wait(120) == 128 + signal.SIGTERM
     assert family.is_gone()
 
 
 def test_a_command_that_ignores_the_signal_is_killed_after_the_grace(stubborn: Guarded):
     stubborn.let_go()
-    assert stubborn.guard.wait(10) == 128 + signal.SIGKILL
+    assert stubborn.guard.wait(120) == 128 + signal.SIGKILL
     assert stubborn.is_gone()
 
 
@@ -84,7 +84,7 @@ def test_a_killed_guard_takes_its_command_along(stubborn: Guarded):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
 def test_an_orphan_left_by_a_command_that_ended_is_killed(family: Guarded):
     psutil.Process(int(family.guard.pid)).children()[0].kill()
-    assert family.guard.wait(10) == 128 + signal.SIGKILL
+    assert family.guard.wait(120) == 128 + signal.SIGKILL
     assert family.is_gone()
 
 
@@ -101,4 +101,4 @@ def test_without_a_guard_the_grandchild_survives():
 
 def test_the_exit_status_is_the_commands():
     guarded = Guarded("print('up'); raise SystemExit(7)")
-    assert guarded.guard.wait(10) == 7
+    assert guarded.guard.wait(120) == 7

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -26,10 +25,8 @@ def _one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_port_in_use(tmp_path: Path):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        began = time.monotonic()
         said = _one_sentence(refused(tmp_path / "var", PORT=str(port)))
     assert f"Port {port} is already in use; choose another one, for example PORT={port + 1}." in said
-    assert time.monotonic() - began < 10
     assert not (tmp_path / "var" / "ftplatform.sqlite3").exists(), "nothing was started before the refusal"
 
 
