@@ -3,6 +3,7 @@
 import threading
 import time
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -10,7 +11,7 @@ from evaluation.models import Failure, GenerationRun, Pair, Response
 from evaluation.services import generation
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
-from tests import factories
+from tests import factories, services
 from tests.worker.chat_server import completion, echo, serving
 from tests.worker.test_supervise import meanwhile
 from training.config import DecodingConfig
@@ -36,7 +37,7 @@ def launch(server, settings, monkeypatch):
             "base_url": server.url,
             "key_variable": "TEST_ENGINE_KEY",
             "models": {baseline.name: "base-served", candidate.name: "tuned-served"},
-            "timeout_seconds": 2,
+            "timeout_seconds": 60,
             "attempts": 2,
             "patience_seconds": 0,
             "concurrency": 3,
@@ -128,14 +129,15 @@ def test_what_cannot_be_answered_is_named_and_can_be_tried_again(launch, server)
     assert not Failure.objects.exists() and Pair.objects.count() == 4
 
 
-def test_an_engine_that_times_out_half_way_loses_nothing(launch, server):
+def test_an_engine_that_times_out_half_way_loses_nothing(launch, server, settings):
+    settings.GENERATION_ENDPOINTS["engine"]["timeout_seconds"] = 4
     answered = threading.Semaphore(5)
 
     def hang(handler, request, nth):
         if answered.acquire(blocking=False):
             return echo(handler, request, nth)
         server.down = True
-        time.sleep(4)
+        time.sleep(60)
         return None
 
     server.behave = hang
@@ -185,7 +187,7 @@ def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
         if not request.get("stream"):
             return echo(handler, request, nth)
         starts.append(time.monotonic())
-        return handler.stream("one two three", pause=0.03)
+        return handler.stream("one two three", pause=0.1)
 
     server.behave = behave
     run = worked(launch(latency_prompts=3))
@@ -194,24 +196,25 @@ def test_latency_is_measured_by_streaming_one_at_a_time(launch, server):
     assert len(timings) == 6 and {timing.output_tokens for timing in timings} == {3}
     for timing in timings:
         assert timing.first_token_ms is not None and timing.token_ms is not None
-        assert 25 < timing.first_token_ms < timing.total_ms
-        assert 20 < timing.token_ms <= (timing.total_ms - timing.first_token_ms) / 2 + 0.001
+        assert 99 < timing.first_token_ms < timing.total_ms and timing.total_ms > 299
+        assert timing.token_ms <= (timing.total_ms - timing.first_token_ms) / 2 + 0.001
+    # A reader that is late for one first token sees the others closer together.
+    assert median(timing.token_ms for timing in timings) > 50
     # Each answer takes three pauses, so requests that came closer were asked at once.
-    assert len(starts) == 6 + 2 and all(later - earlier >= 0.085 for earlier, later in pairwise(starts))
+    assert len(starts) == 6 + 2 and all(later - earlier >= 0.299 for earlier, later in pairwise(starts))
     assert run.facts["latency"]["batch_size"] == 1
 
 
 def test_a_paused_run_goes_on_where_it_was(launch, server):
     def slow(handler, request, nth):
-        time.sleep(0.3)
+        time.sleep(1)
         return echo(handler, request, nth)
 
     server.behave = slow
     run = launch(prompts=36)
 
     def pause():
-        while not Response.objects.filter(run=run).exists():
-            time.sleep(0.02)
+        services.wait_until(Response.objects.filter(run=run).exists, what="a response")
         jobs.pause(job=run, user=run.created_by)
 
     thread = meanwhile(pause)
@@ -228,22 +231,26 @@ def test_a_paused_run_goes_on_where_it_was(launch, server):
     assert Response.objects.filter(run=run).count() == 72
 
 
-def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server):
+def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server, settings):
+    settings.GENERATION_ENDPOINTS["engine"]["timeout_seconds"] = 300
+    asked, over = threading.Event(), threading.Event()
+
     def hang(handler, request, nth):
-        time.sleep(1.8)
-        return echo(handler, request, nth)
+        asked.set()
+        over.wait(300)
 
     server.behave = hang
     run = launch(prompts=30)
 
     def cancel():
-        while GenerationRun.objects.get(pk=run.pk).stage != "Generating":
-            time.sleep(0.05)
+        assert asked.wait(120)
         jobs.cancel(job=run, user=run.created_by)
 
     thread = meanwhile(cancel)
     began = time.monotonic()
     cancelled = worked(run)
     thread.join()
+    took = time.monotonic() - began
+    over.set()
     assert cancelled.status == cancelled.Status.CANCELLED
-    assert time.monotonic() - began < 15
+    assert took < 120

@@ -92,13 +92,13 @@ def test_the_failure_says_what_the_endpoint_said():
 
 def test_a_silent_and_a_dripping_endpoint_time_out():
     def silent(handler, request, nth):
-        time.sleep(1.5)
+        time.sleep(60)
 
     def dripping(handler, request, nth):
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
-        for _ in range(30):
+        for _ in range(600):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
@@ -107,7 +107,7 @@ def test_a_silent_and_a_dripping_endpoint_time_out():
         began = time.monotonic()
         error = outcome(behave, timeout=0.5)
         assert isinstance(error, EndpointError) and error.code == "endpoint_timeout" and error.passing
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
 
 
 def test_a_connection_that_breaks_or_is_refused_is_unreachable():
@@ -128,9 +128,9 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
 
 
 def test_a_stream_times_its_first_token_and_its_end():
-    found = outcome(lambda handler, request, nth: handler.stream("one two three", pause=0.1), ask="stream")
+    found = outcome(lambda handler, request, nth: handler.stream("one two three", pause=0.5), ask="stream")
     assert (found.text, found.finish_reason, found.output_tokens) == ("one two three ", "stop", 3)
-    assert 0.08 < found.first_seconds < found.seconds - 0.15
+    assert 0.48 < found.first_seconds < found.seconds - 0.1 and found.seconds > 1.48
 
 
 @pytest.mark.parametrize(
