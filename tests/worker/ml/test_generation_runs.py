@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+from contextlib import suppress
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -13,7 +13,7 @@ from evaluation.models import GenerationRun, Pair, Response
 from evaluation.services import generation, responses
 from ftplatform import queues
 from ftplatform.jobs.models import Job
-from tests import factories
+from tests import factories, services
 from tests.evaluation.test_seed_report import visible
 from tests.worker.ml.conftest import BASE
 from tests.worker.test_supervise import meanwhile
@@ -64,11 +64,13 @@ def texts(run):
 
 def kill_after(run, stored):
     """SIGKILL the generating process once so many responses are stored; returns their ids."""
-    while Response.objects.filter(run=run).count() < stored:
-        time.sleep(0.02)
+    services.wait_until(
+        lambda: Response.objects.filter(run=run).count() >= stored, seconds=600, what=f"{stored} responses"
+    )
     for child in psutil.Process().children(recursive=True):
-        if "worker.ml.generate" in child.cmdline():
-            os.kill(child.pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # others come and go
+            if "worker.ml.generate" in child.cmdline():
+                os.kill(child.pid, signal.SIGKILL)
 
 
 def test_a_run_that_is_killed_twice_is_the_run_that_was_not(launch):
