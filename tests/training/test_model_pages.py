@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 import yaml
+from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 
 from ftplatform.accounts.models import AuditEntry
 from ftplatform.accounts.services import issue_token
@@ -53,7 +53,7 @@ def adapter(admin, tmp_path):
         claim=claim, run=run, path=str(tmp_path / "made" / "adapter"), weights_hash=digest, facts=facts
     )
     jobs.finish(claim, Job.Status.SUCCEEDED)
-    type(run).objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(minutes=31))
+    type(run).objects.filter(pk=run.pk).update(started_at=F("finished_at") - timedelta(minutes=31))
     return ModelVersion.objects.get(pk=made.pk)
 
 

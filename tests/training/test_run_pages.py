@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 
 from ftplatform.accounts.services import issue_token
 from ftplatform.jobs import services as jobs
@@ -63,7 +63,9 @@ def page(client, run, name="run", **options):
 
 def end(claim, status=Job.Status.SUCCEEDED, seconds=1860):
     jobs.finish(claim, status)
-    TrainingRun.objects.filter(pk=claim.job_id).update(started_at=timezone.now() - timedelta(seconds=seconds))
+    TrainingRun.objects.filter(pk=claim.job_id).update(
+        started_at=F("finished_at") - timedelta(seconds=seconds)
+    )
 
 
 def test_the_page_shows_what_moves_what_was_measured_and_what_it_answers(client, admin):
