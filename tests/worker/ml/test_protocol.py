@@ -33,7 +33,7 @@ def snippet(body: str) -> list[str]:
 def test_a_run_prints_json_lines_only_and_exits_zero(job, tmp_path):
     job["config"] |= {"epochs": 0.5}
     process = start(TRAIN, job, tmp_path)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     events = [json.loads(line) for line in output.splitlines()]
     assert [event["stage"] for event in events if event["event"] == "stage"] == [
@@ -51,9 +51,11 @@ def test_sigterm_stops_after_the_step_with_a_checkpoint(job, tmp_path):
             break
     process.send_signal(signal.SIGTERM)
     events = [json.loads(line) for line in process.stdout]
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
     assert events[-1]["event"] == "cancelled"
-    assert events[-1]["step"] < 20
+    # It may have been far ahead of us, but what it did last is the step that it stopped after.
+    told = [event for event in events if event["event"] == "step"]
+    assert events[-1]["step"] < 400 and (not told or events[-1]["step"] == told[-1]["step"])
     assert (Path(events[-1]["checkpoint"]) / "trainer_state.json").is_file()
     assert not Path(job["output_dir"]).exists()
 
@@ -65,13 +67,13 @@ def test_the_run_ends_with_its_supervisor(job, tmp_path):
         if json.loads(line)["event"] == "step":
             break
     process.stdin.close()
-    assert process.wait(timeout=10) == 1
+    assert process.wait(timeout=120) == 1
     assert "done" not in process.stdout.read()
 
 
 def test_library_noise_goes_to_stderr_even_from_below_python(tmp_path):
     noise = "print('py'); os.write(1, b'fd'); os.system('echo child'); reporter.emit('done', artefact=None)"
-    output, _ = start(snippet(noise), {}, tmp_path).communicate(timeout=30)
+    output, _ = start(snippet(noise), {}, tmp_path).communicate(timeout=120)
     assert output == '{"event": "done", "artefact": null}\n'
 
 
@@ -87,7 +89,7 @@ def test_library_noise_goes_to_stderr_even_from_below_python(tmp_path):
 )
 def test_a_failure_becomes_one_error_event(tmp_path, failure, code):
     process = start(snippet(failure), {}, tmp_path)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     (event,) = [json.loads(line) for line in output.splitlines()]
     assert (event["event"], event["code"]) == ("error", code)
@@ -96,7 +98,7 @@ def test_a_failure_becomes_one_error_event(tmp_path, failure, code):
 
 def test_an_unreadable_job_is_an_error_event(tmp_path):
     process = subprocess.run(
-        [*TRAIN, str(tmp_path / "absent.json")], capture_output=True, text=True, timeout=60
+        [*TRAIN, str(tmp_path / "absent.json")], capture_output=True, text=True, timeout=600
     )
     assert process.returncode == 1
     assert json.loads(process.stdout)["code"] == "job_invalid"
@@ -104,20 +106,26 @@ def test_an_unreadable_job_is_an_error_event(tmp_path):
 
 def test_heartbeats_fill_a_quiet_stage_and_stop_with_it(tmp_path):
     body = (
-        "import time, worker.ml.protocol as p; p.HEARTBEAT_SECONDS = 0.1\n"
-        "    with reporter.quiet_stage('loading'): time.sleep(0.6)\n"
+        "import time, worker.ml.protocol as p; p.HEARTBEAT_SECONDS = 0.1; began = time.monotonic()\n"
+        "    with reporter.quiet_stage('loading'): time.sleep(1)\n"
+        "    reporter.emit('was quiet', seconds=time.monotonic() - began)\n"
         "    reporter.stage('training'); time.sleep(0.5)"
     )
-    output, _ = start(snippet(body), {}, tmp_path).communicate(timeout=30)
-    kinds = [json.loads(line)["event"] for line in output.splitlines()]
-    assert kinds[0] == "stage"
-    assert kinds[-1] == "stage"
-    assert 2 <= kinds.count("heartbeat") <= 6
+    output, _ = start(snippet(body), {}, tmp_path).communicate(timeout=120)
+    events = [json.loads(line) for line in output.splitlines()]
+    heartbeats = [event for event in events if event["event"] == "heartbeat"]
+    assert [event["event"] for event in events] == [
+        "stage",
+        *["heartbeat"] * len(heartbeats),
+        "was quiet",
+        "stage",
+    ]
+    assert 2 <= len(heartbeats) <= events[-2]["seconds"] / 0.1
 
 
 def test_sigterm_before_the_first_step_cancels_at_the_next_stage(tmp_path):
     body = "os.kill(os.getpid(), 15); reporter.stage('training')"
     process = start(snippet(body), {}, tmp_path)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert json.loads(output) == {"event": "cancelled", "step": 0}
