@@ -98,6 +98,12 @@ def echo(handler: Handler, request: dict[str, Any], nth: int) -> str:
     return f"{request['model']} on {request['messages'][-1]['content']}"
 
 
+def late(handler: Handler, request: dict[str, Any], nth: int) -> str:
+    """The same, a second later."""
+    time.sleep(1)
+    return echo(handler, request, nth)
+
+
 @contextmanager
 def serving(behave: Behaviour = echo) -> Iterator[Server]:
     server = Server(behave)
