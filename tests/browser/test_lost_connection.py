@@ -78,7 +78,7 @@ def campaign() -> Campaign:
 @pytest.fixture
 def context(browser, line, campaign) -> Iterator[BrowserContext]:
     made = browser.new_context(base_url=line.address, viewport={"width": 390, "height": 844})
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(60_000)
     yield made
     made.close()
 
@@ -100,7 +100,7 @@ def rate(page: Page) -> None:
 
 
 def stored(count: int) -> None:
-    services.wait_until(lambda: Rating.objects.count() == count, seconds=15, what=f"{count} ratings")
+    services.wait_until(lambda: Rating.objects.count() == count, what=f"{count} ratings")
 
 
 def test_a_rating_unsent_when_the_tab_was_closed_arrives_once_when_the_review_is_opened_later(
@@ -134,6 +134,7 @@ def test_the_screen_opens_without_a_network_and_goes_on_when_it_is_back(context,
     page.reload()  # a page is kept when it is opened under the worker's eyes
     expect(page.locator("#prompt-title")).to_have_text("Pair 1")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("async () => Boolean(await caches.match(location.href, { ignoreVary: true }))")
     line.cut()
     page.close()
     again = context.new_page()
