@@ -66,7 +66,7 @@ def _number(question: str) -> float:
     return float("".join(filter(str.isdigit, question)))
 
 
-def auc_interval(features: np.ndarray, truth: np.ndarray, level: float = 0.999) -> tuple[float, float]:
+def auc_interval(features: np.ndarray, truth: np.ndarray, level: float = 0.99999) -> tuple[float, float]:
     """Of a ridge logistic model on binned features, learnt on one half and judged on the other; interval of Hanley and
     McNeil (1982)."""
     inputs = np.column_stack([_binned(column) for column in features.T])

@@ -220,9 +220,9 @@ def test_byte_order_mark_and_lone_surrogates_become_storable():
     ],
 )
 def test_a_megabyte_is_matched_quickly(text):
-    started = time.perf_counter()
+    started = time.process_time()
     match({"a": "word " * 200_000}, text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_similarity_by_hand():
