@@ -201,12 +201,14 @@ def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> l
         campaigns.grow(campaign, rated=size)
         row: dict[str, Any] = {"ratings": size}
         for who, tokens in {"new": campaigns.reviewers(campaign, 150), "old": old[:150]}.items():
-            log = load.Log()
+            log, begun = load.Log(), site.cpu_seconds() + site.database_cpu_seconds()
             for token in tokens:
                 one = load.crowd(site.port, str(campaign.pk), [token], seconds=5, habits=load.Habits(most=1))
                 log.next_seconds += one.next_seconds
                 log.submit_seconds += one.submit_seconds
+            used = site.cpu_seconds() + site.database_cpu_seconds() - begun
             row |= {
+                f"{who}_cpu_ms_per_cycle": round(1000 * used / len(tokens), 2),
                 f"{who}_next_ms": _percentiles(log.next_seconds),
                 f"{who}_submit_ms": _percentiles(log.submit_seconds),
             }
@@ -214,7 +216,9 @@ def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> l
         rows.append(row)
         print(
             f"  {size:>9,} ratings: next p50 {row['new_next_ms']['p50']} ms for newcomers,"
-            f" {row['old_next_ms']['p50']} ms for old hands; submit {row['new_submit_ms']['p50']} ms",
+            f" {row['old_next_ms']['p50']} ms for old hands; submit {row['new_submit_ms']['p50']} and"
+            f" {row['old_submit_ms']['p50']} ms; CPU a cycle, web and database: {row['new_cpu_ms_per_cycle']} and"
+            f" {row['old_cpu_ms_per_cycle']} ms",
             flush=True,
         )
     return rows

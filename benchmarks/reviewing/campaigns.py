@@ -197,6 +197,6 @@ def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> N
 
 
 def analyze() -> None:
-    """Let the planner know the new rows, as the database's own housekeeping does within a minute."""
+    """What the database's own housekeeping does within a minute of so many new rows."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")

@@ -7,7 +7,7 @@ import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from evaluation.models import Campaign, Reviewer
+from evaluation.models import Campaign, Rating, Reviewer
 from evaluation.services import campaigns
 from tests import factories
 
@@ -84,14 +84,30 @@ def the_whole_path(page: Page, campaign: Campaign) -> dict[str, list[str]]:
     found["changing a rating"] = complaints(page)
     page.goto(f"/review/{campaign.pk}/mine/")
     found["own ratings"] = complaints(page)
+    return found | the_last_pages(page, campaign)
+
+
+def the_last_pages(page: Page, campaign: Campaign) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     Reviewer.objects.update(status=Reviewer.Status.COMPLETED)
     page.goto(f"/review/{campaign.pk}/done/")
     found["the last page"] = complaints(page)
+    Rating.objects.all().delete()
+    Campaign.objects.update(practice_pass=1)
+    Reviewer.objects.update(practice=[{"preference": "right", "right": False}])
+    page.reload()
+    expect(page.locator("main")).to_contain_text("at least 1 of its 1 answers must be right")
+    found["not qualified"] = complaints(page)
     campaigns.close(campaign=campaign, user=campaign.created_by, reason="done")
     page.goto(f"/review/{campaign.pk}/")
     found["closed"] = complaints(page)
     page.goto("/r/no-such-link/")
     found["no such link"] = complaints(page)
+    page.goto(f"/review/{campaign.pk}/mine/")
+    page.get_by_text("Erase what tells who I am").click()
+    page.get_by_role("button", name="Erase it now, for good").click()
+    expect(page.locator("h1")).to_have_text("Erased")
+    found["erased"] = complaints(page)
     page.context.clear_cookies()
     page.goto(f"/review/{campaign.pk}/mine/")
     found["a stranger"] = complaints(page)
@@ -113,7 +129,7 @@ def test_axe_finds_nothing_on_a_reviewers_whole_path(browser, live_server, width
     page = opened(browser, live_server.url, width, scheme)
     found = the_whole_path(page, campaign)
     page.context.close()
-    assert len(found) == 13 and {name: said for name, said in found.items() if said} == {}
+    assert len(found) == 15 and {name: said for name, said in found.items() if said} == {}
 
 
 def test_axe_would_tell(browser, live_server):
