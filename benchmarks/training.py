@@ -2,7 +2,7 @@
 
     python -m benchmarks.training                           the toy base on this machine
     python -m benchmarks.training --quick                   the same in a few minutes: fewer rows, one round
-    python -m benchmarks.training --shape qwen2.5-1.5b      random weights of that shape; needs a GPU
+    python -m benchmarks.training --shape qwen2.5-1.5b      the seed's run, random weights of that shape; needs a GPU
 
 For each scenario three commands run in turn: the bare script, ours with the same padded batches, and ours with its
 default batches. Speed is tokens over the time within steps, so start-up and validation do not enter it; they have
@@ -22,11 +22,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training_speed.scenarios import Scenario, reference_run, toy
+from benchmarks.training_speed.scenarios import QWEN_1_5B, Scenario, reference_run, toy
 from training.config import TrainingConfig
 from worker.ml.chat import render_example
+from worker.ml.models import device_name
 
 WARM_UP = 2
+# The seed's: three epochs of 2,700 rows of 1,030 tokens, validations of 300 rows included.
+REFERENCE_TOKENS = 9_450_000
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
     "bare TRL": ("benchmarks.training_speed.bare", {"batching": "padded"}),
@@ -115,21 +118,28 @@ def _as_text(scenario: Scenario) -> list[dict[str, str]]:
     return [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
 
 
-def share_of_the_device(tokens_per_second: float, parameters: float) -> dict[str, float]:
+def share_of_the_device(tokens_per_second: float, parameters: int, size: int) -> dict[str, float]:
     """4 N FLOP a token (forward, and backward through activations; a LoRA's own are small) against the rate of a
-    large bf16 matrix product on this GPU."""
+    bf16 matrix product of this size on this device."""
     import torch
 
-    size, rounds = 8192, 50
-    left, right = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    device, rounds = device_name(), 50
+    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     for count in (5, rounds):
-        torch.cuda.synchronize()
+        _wait_for_the_device()
         began = time.monotonic()
         for _ in range(count):
             left @ right
-        torch.cuda.synchronize()
+        _wait_for_the_device()
     rate = 2 * size**3 * rounds / (time.monotonic() - began)
     return {"matmul_flop_per_second": rate, "share": 4 * parameters * tokens_per_second / rate}
+
+
+def _wait_for_the_device() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -150,16 +160,20 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        scenarios = toy(arguments.rows) if arguments.shape == "toy" else reference_run(folder)
+        if arguments.shape == "toy":
+            scenarios = toy(arguments.rows)
+        else:
+            scenarios = reference_run(folder, QWEN_1_5B, rows=2700, tokens=1030)
         for scenario in scenarios:
-            results[scenario.name] = compare(scenario, folder, arguments.rounds, arguments.shape)
+            results[scenario.name] = compare(scenario, folder, arguments.rounds)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(results, indent=2))
     print(f"Written to {arguments.output}.")
 
 
-def compare(scenario: Scenario, folder: Path, rounds: int, shape: str) -> dict[str, Any]:
-    """The median of the rounds for each command, and speeds against the bare script of the same round."""
+def compare(scenario: Scenario, folder: Path, rounds: int, matmul_size: int = 8192) -> dict[str, Any]:
+    """The median of the rounds for each command, and speeds against the bare script of the same round; for the shape
+    of a real model also how much of the device it uses and how long the seed's run would take."""
     runs: dict[str, list[dict[str, float]]] = {command: [] for command in COMMANDS}
     for number in range(rounds):
         for command in COMMANDS:
@@ -186,8 +200,14 @@ def compare(scenario: Scenario, folder: Path, rounds: int, shape: str) -> dict[s
             f"{figures['peak_memory_bytes'] / 2**20:,.0f} MiB at most",
             flush=True,
         )
-        if shape != "toy":
-            figures |= share_of_the_device(figures["tokens_per_second"], 1.54e9)
+        if scenario.parameters:
+            figures |= share_of_the_device(figures["tokens_per_second"], scenario.parameters, matmul_size)
+            aside = figures["seconds_to_first_step"] + figures["seconds_after_last_step"]
+            minutes = (aside + REFERENCE_TOKENS / figures["tokens_per_second"]) / 60
+            figures["reference_run_minutes"] = minutes
+            print(
+                f"  {figures['share']:.0%} of the device's rate; the seed's run would take {minutes:.1f} minutes"
+            )
     return found
 
 

@@ -1,25 +1,40 @@
 """What is trained in the benchmark: base models and rows."""
 
-import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import worker.ml.demo
+from worker.ml.chat import render_example
 from worker.ml.demo.cases import generate_cases
+from worker.ml.models import device_name
 
 TOY_BASE = Path(worker.ml.demo.__file__).parent / "base"
+FILLER = "Please read this too."
+# Of the files that Qwen/Qwen2.5-1.5B-Instruct has beside its weights.
+QWEN_1_5B = {
+    "vocab_size": 151_936,
+    "hidden_size": 1536,
+    "intermediate_size": 8960,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 12,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32_768,
+}
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Rows for training on one base, and the settings that both sides share."""
+    """Rows for training on one base, and the settings that both sides share; `parameters` counts those of the base
+    where the share of the device's rate is asked for."""
 
     name: str
     rows: list[dict[str, Any]]
     base: Path
     config: dict[str, Any]
+    parameters: int | None = None
 
 
 def toy(rows: int) -> list[Scenario]:
@@ -36,7 +51,7 @@ def toy(rows: int) -> list[Scenario]:
     generator = random.Random(5)
     mixed = []
     for case in cases:
-        filler = " ".join(["Please read this too."] * min(150, int(generator.lognormvariate(2.2, 1.1))))
+        filler = " ".join([FILLER] * min(150, int(generator.lognormvariate(2.2, 1.1))))
         mixed.append(case | {"instruction": f"{case['instruction']} {filler}"})
     return [
         Scenario("equal lengths", cases, TOY_BASE, config),
@@ -44,48 +59,36 @@ def toy(rows: int) -> list[Scenario]:
     ]
 
 
-def reference_run(folder: Path, *, rows: int = 2700, tokens: int = 1030) -> list[Scenario]:
-    """The shape of Qwen2.5-1.5B with random weights on rows of about 1,030 tokens; needs a GPU."""
+def reference_run(folder: Path, shape: Mapping[str, int], *, rows: int, tokens: int) -> list[Scenario]:
+    """A Qwen2 of this shape with random weights, on rows of about so many tokens, as LoRA and as QLoRA."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config
 
     tokenizer = AutoTokenizer.from_pretrained(TOY_BASE)
-    shape = Qwen2Config(
-        vocab_size=151_936,
-        hidden_size=1536,
-        intermediate_size=8960,
-        num_hidden_layers=28,
-        num_attention_heads=12,
-        num_key_value_heads=2,
-        max_position_embeddings=32_768,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    base = folder / "qwen2.5-1.5b-random"
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    base = folder / "random-base"
     torch.manual_seed(0)
-    with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16)
+    with torch.device(device_name()):
+        model = AutoModelForCausalLM.from_config(
+            Qwen2Config(**shape, **ends, tie_word_embeddings=True), dtype=torch.bfloat16
+        )
+    parameters = sum(each.numel() for each in model.parameters())
     model.save_pretrained(base)
     tokenizer.save_pretrained(base)
     del model
-    torch.cuda.empty_cache()
-    word = len(tokenizer("Please read this too. ")["input_ids"])
-    cases = [
-        case
-        | {
-            "instruction": case["instruction"]
-            + " "
-            + "Please read this too. " * max(0, (tokens - _size(tokenizer, case)) // word)
-        }
-        for case in generate_cases(rows)
-    ]
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    filled = [_filled(tokenizer, case, tokens) for case in generate_cases(rows)]
     shared = {"learning_rate": 2e-4, "batch_size": 16, "epochs": 1.0, "max_length": 2048, "sample_prompts": 0}
     return [
-        Scenario(f"reference run, {method}", cases, base, shared | {"method": method})
+        Scenario(f"reference run, {method}", filled, base, shared | {"method": method}, parameters)
         for method in ("lora", "qlora")
     ]
 
 
-def _size(tokenizer: Any, case: dict[str, Any]) -> int:
-    return len(tokenizer(json.dumps(case))["input_ids"])
+def _filled(tokenizer: Any, case: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """The case with an instruction so long that the whole row has about so many tokens."""
+    rendered = "".join(render_example(tokenizer, case["instruction"], case["input"], case["output"]))
+    missing = tokens - len(tokenizer(rendered)["input_ids"])
+    each = len(tokenizer(f" {FILLER}")["input_ids"])
+    return case | {"instruction": f"{case['instruction']}{f' {FILLER}' * max(0, missing // each)}"}
