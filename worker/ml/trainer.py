@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import trl.trainer.utils
 from trl import SFTTrainer
 
 from worker.ml.batching import TrainingOrder
 from worker.ml.protocol import Cancelled
 from worker.ml.saving import explain_failed_save
+
+# On a processor, TRL scores every position and throws away what the prompt's say; as on a GPU, only those that are
+# trained are worth the vocabulary's logits. Their losses are the same.
+trl.trainer.utils._use_triton = lambda _device: True
 
 
 class AdapterTrainer(SFTTrainer):
