@@ -178,7 +178,7 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
     from worker.tasks import run_next
 
     owner = factories.user()
-    base = models.register_base(user=owner, name="demo", path=str(BASE), is_demo=True)
+    base = models.register_base(user=owner, name="demo", path=str(BASE))
     prompt_set = factories.prompt_set(owner, prompts)
     for prompt, row in zip(prompt_set.prompts.all(), generate_cases(3000)[-prompts:], strict=True):
         prompt.instruction, prompt.input = row["instruction"], row["input"]

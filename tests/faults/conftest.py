@@ -104,7 +104,7 @@ def launch(tmp_path: Path) -> Callable[..., TrainingRun]:
 
     def start(**changes: Any) -> TrainingRun:
         base = ModelVersion.objects.filter(kind="base").first() or models.register_base(
-            user=owner, name="toy", path=str(BASE_FOLDER), is_demo=True
+            user=owner, name="toy", path=str(BASE_FOLDER)
         )
         config = CONFIG.model_copy(update=changes)
         return runs.launch(user=owner, name="fault", dataset=data, base_model=base, config=config)

@@ -55,7 +55,7 @@ def result(context=4096):
 @pytest.fixture
 def measured():
     owner = factories.user()
-    base = models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER), is_demo=True)
+    base = models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER))
     made = measurements.launch(user=owner, dataset=factories.dataset(owner), base_model=base)
     Job.objects.filter(pk=made.pk).update(status="succeeded", finished_at=made.created_at)
     Measurement.objects.update(result=result())

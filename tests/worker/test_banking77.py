@@ -45,7 +45,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     data = Dataset.objects.get()
     assert data.rows == 10_003
 
-    base = models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER), is_demo=True)
+    base = models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER))
     run = runs.launch(user=owner, name="banking77", dataset=data, base_model=base, config=CONFIG)
     run_next(queues.GPU)
     run.refresh_from_db()

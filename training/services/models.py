@@ -13,6 +13,8 @@ from ftplatform.jobs.services import Claim, check_current
 from training import artefacts, model_folder
 from training.models import ModelVersion, StageChange, TrainingRun
 
+# The bundled base has two million, the smallest that anybody would release a hundred.
+TOY_PARAMETERS = 20_000_000
 _seen: dict[str, tuple[object, str]] = {}
 
 
@@ -23,9 +25,11 @@ def register_base(
     path: str,
     licence: str = "",
     hub_reference: str = "",
-    is_demo: bool = False,
 ) -> ModelVersion:
-    """Check a local folder and register it. The same name with the same weights answers with what is there."""
+    """Check a local folder and register it. The same name with the same weights answers with what is there.
+
+    A toy is known by its size, whoever registers it and wherever a copy of it lies.
+    """
     folder = Path(path)
     if not folder.is_absolute():
         raise DomainError("relative_path", "Give the folder's whole path, beginning with /.", status=400)
@@ -41,7 +45,7 @@ def register_base(
                     "details": facts.to_json(),
                     "licence": licence,
                     "hub_reference": hub_reference,
-                    "is_demo": is_demo,
+                    "is_demo": facts.parameters < TOY_PARAMETERS,
                     "created_by": user,
                     "verified_at": Now(),
                 },

@@ -88,9 +88,7 @@ def dataset(user: User, show: Stage) -> Dataset:
 
 
 def base_model(user: User) -> ModelVersion:
-    return models.register_base(
-        user=user, name=BASE_NAME, path=str(BASE_FOLDER), licence="apache-2.0", is_demo=True
-    )
+    return models.register_base(user=user, name=BASE_NAME, path=str(BASE_FOLDER), licence="apache-2.0")
 
 
 def train(user: User, data: Dataset, base: ModelVersion, show: Stage, alive: Alive) -> ModelVersion:

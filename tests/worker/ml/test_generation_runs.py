@@ -28,7 +28,7 @@ PROMPTS = 10
 @pytest.fixture
 def launch(trained, cases):
     owner = factories.user()
-    base = models.register_base(user=owner, name="tiny", path=str(BASE), is_demo=True)
+    base = models.register_base(user=owner, name="tiny", path=str(BASE))
     candidates = [factories.adapter(owner, base=base, path=str(trained[0])) for _ in range(2)]
     prompt_set = factories.prompt_set(owner, PROMPTS)
     for prompt, row in zip(prompt_set.prompts.all(), cases[32:], strict=False):
