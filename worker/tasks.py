@@ -23,8 +23,15 @@ RUNNERS = {
 
 @shared_task(name=queues.RUN_NEXT)  # type: ignore[untyped-decorator]
 def run_next(queue: str) -> None:
-    """Run at most one job, then ring again: more may wait. Ringing twice, or for nothing, does no harm."""
-    claim = jobs.claim_next(queue=queue, worker=f"{socket.gethostname()}:{os.getpid()}")
+    """Run at most one job, then ring again: more may wait. Ringing twice, or for nothing, does no harm.
+
+    The jobs of the cpu queue take turns on a machine although its node has room for more tasks: that room is for the
+    recovery tick, which must not wait for a long one. Whoever ends rings for the next.
+    """
+    machine = f"{socket.gethostname()}:"
+    claim = jobs.claim_next(
+        queue=queue, worker=f"{machine}{os.getpid()}", alone_on=machine if queue == queues.CPU else ""
+    )
     if claim is None:
         return
     kind = Job.objects.values_list("kind", flat=True).get(pk=claim.job_id)

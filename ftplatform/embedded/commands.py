@@ -5,6 +5,8 @@
 
 import sys
 
+from ftplatform import queues
+
 
 def web(bind: str, *, python: str = sys.executable) -> list[str]:
     """Gunicorn with threads; `WEB_CONCURRENCY` sets the number of processes (default one)."""
@@ -21,8 +23,10 @@ def web(bind: str, *, python: str = sys.executable) -> list[str]:
 
 
 def worker(queue: str, *, beat: bool = False, name: str = "", python: str = sys.executable) -> list[str]:
-    """A Celery node that takes one job at a time from `queue`; one node of an installation runs the beat."""
-    options = ["--concurrency", "1", "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"]
+    """A Celery node for `queue`; one node of an installation runs the beat. Where the device is not the limit there is
+    room beside the one job that is at work: for the recovery tick, and for mails."""
+    slots = "1" if queue == queues.GPU else "3"
+    options = ["--concurrency", slots, "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"]
     node = ["--hostname", f"{name or queue}@%h", "--loglevel", "INFO"]
     ticking = ["--beat"] if beat else []
     return [

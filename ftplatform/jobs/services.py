@@ -80,19 +80,29 @@ def launched_before(kind: type[J], *, user: User, idempotency_key: str | None, *
     return earlier
 
 
-def claim_next(*, queue: str, worker: str) -> Claim | None:
-    """Take the queued job of highest priority, oldest first. The conditional UPDATE is the only arbiter."""
+def claim_next(*, queue: str, worker: str, alone_on: str = "") -> Claim | None:
+    """Take the queued job of highest priority, oldest first. The conditional UPDATE is the only arbiter.
+
+    With `alone_on`, nothing is taken while a worker whose name begins so holds the lease of a job of this queue.
+    """
     while True:
         candidate = (
             Job.objects.filter(queue=queue, status=Job.Status.QUEUED)
             .order_by("-priority", "created_at")
             .first()
         )
-        if candidate is None:
+        # Looked up after the candidate: whoever took one before it was chosen shows by now, and of several who have
+        # chosen the same one only the first gets it.
+        if candidate is None or (alone_on and _is_at_work(queue, alone_on)):
             return None
         claim = _claim(candidate, worker)
         if claim is not None:
             return claim
+
+
+def _is_at_work(queue: str, machine: str) -> bool:
+    running = Job.objects.filter(queue=queue, status=Job.Status.RUNNING, worker__startswith=machine)
+    return running.filter(lease_expires_at__gte=Now()).exists()
 
 
 @transaction.atomic

@@ -1,21 +1,27 @@
 """A broker that forgets everything, dies, or repeats itself: the database decides, and every job runs once."""
 
+import io
 import os
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from celery import Celery
 from django.db import connection
+from django.utils import timezone
 
 from ftplatform import queues
 from ftplatform.embedded import broker, commands
 from ftplatform.jobs.models import Job, JobEvent
-from tests import services
-from training.models import ModelVersion, StepMetric, TrainingRun
+from tests import factories, services
+from training.models import DatasetImport, ModelVersion, StepMetric, TrainingRun
+from training.services import imports, uploads
+from training.services.checking import Wishes
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -48,10 +54,11 @@ class Site:
         services.wait_until(lambda: not broker.answers(), what="the broker's end")
         self.broker.close()
 
-    def start_node(self, queue: str, *, processes: int = 1, beat: bool = False) -> Path:
+    def start_node(self, queue: str, *, processes: int | None = None, beat: bool = False) -> Path:
         command = commands.worker(queue, beat=beat, python=sys.executable)
         command[command.index("ftplatform.celery")] = "tests.faults.celery_node"
-        command[command.index("--concurrency") + 1] = str(processes)
+        if processes:
+            command[command.index("--concurrency") + 1] = str(processes)
         log = self.folder / f"{queue}.log"
         self.stack.enter_context(services.guarded(command, log=log, env=self.environment))
         services.wait_until(
@@ -73,10 +80,10 @@ def site(settings, nursery):
         yield site
 
 
-def ring(settings, times=1):
+def ring(settings, times=1, queue=queues.GPU):
     with Celery(broker=settings.CELERY_BROKER_URL) as bells:
         for _ in range(times):
-            bells.send_task(queues.RUN_NEXT, args=[queues.GPU], queue=queues.GPU)
+            bells.send_task(queues.RUN_NEXT, args=[queue], queue=queue)
 
 
 def steps(run):
@@ -136,3 +143,48 @@ def test_the_same_message_delivered_ten_times_at_once_makes_one_attempt(site, la
     with broker.connect(timeout=5) as client:
         assert client.llen(queues.GPU) == 0
     assert claims(run) == 1
+
+
+def import_that_does_not_end(settings):
+    """An upload whose file is a pipe that nobody writes to: whoever checks it waits for the first byte."""
+    settings.UPLOAD_WAIT_BYTES = 0
+    owner = factories.user()
+    rows = factories.jsonl(*(factories.row(id=f"r{number}") for number in range(9)))
+    upload = uploads.stage(user=owner, name="long", file=io.BytesIO(rows.getvalue()), source_name="a.jsonl")
+    upload.file.unlink()
+    os.mkfifo(upload.file)
+    job = imports.start(user=owner, upload=upload, name="long", wishes=Wishes())
+    assert isinstance(job, DatasetImport)
+    return job
+
+
+def lost_run():
+    run = factories.training_run(factories.user())
+    Job.objects.filter(pk=run.pk).update(
+        status=Job.Status.RUNNING,
+        worker="gone:1",
+        attempt=1,
+        lease_expires_at=timezone.now() - timedelta(hours=1),
+    )
+    return run
+
+
+@pytest.mark.parametrize("slots", [None, 1], ids=["as shipped", "control: a single slot"])
+def test_a_lost_run_is_found_while_a_long_import_is_at_work(site, settings, slots):
+    long, waiting = import_that_does_not_end(settings), import_that_does_not_end(settings)
+    ring(settings, times=3, queue=queues.CPU)
+    site.start_node(queues.CPU, processes=slots)
+    at_work = Job.objects.filter(pk=long.pk, status=Job.Status.RUNNING)
+    services.wait_until(at_work.exists, seconds=60, what="the start of the import")
+    lost = lost_run()
+    with Celery(broker=settings.CELERY_BROKER_URL) as bells:
+        bells.send_task(queues.RECOVER, queue=queues.CPU)
+    found = Job.objects.filter(pk=lost.pk, status=Job.Status.QUEUED)
+    if slots is None:
+        services.wait_until(found.exists, seconds=60, what="the recovery of the lost run")
+        # However many bells there were, the jobs take turns, so that the next tick has room too.
+        assert Job.objects.get(pk=waiting.pk).status == Job.Status.QUEUED
+    else:
+        time.sleep(5)
+        assert not found.exists()
+    assert at_work.exists()

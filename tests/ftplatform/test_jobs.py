@@ -41,6 +41,20 @@ def test_the_highest_priority_goes_first_and_then_the_oldest(owner):
     assert [claim.job_id for claim in order if claim] == [urgent.pk, early.pk, late.pk]
 
 
+def test_jobs_take_turns_on_a_machine_where_asked_to(owner):
+    for _ in range(3):
+        factories.training_run(owner)
+
+    def claim(machine, process):
+        return jobs.claim_next(queue="gpu", worker=f"{machine}:{process}", alone_on=f"{machine}:")
+
+    first = claim("here", 1)
+    assert first is not None and claim("here", 2) is None
+    assert claim("there", 1) is not None, "the one that works here is no reason to wait there"
+    expire(Job.objects.get(pk=first.job_id))
+    assert claim("here", 2) is not None, "whose lease has run out is not at work"
+
+
 def test_the_queue_position_counts_what_runs_and_what_comes_first(owner):
     first, second = factories.training_run(owner), factories.training_run(owner)
     assert (jobs.queue_position(first), jobs.queue_position(second)) == (0, 1)
