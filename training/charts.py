@@ -108,7 +108,12 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
         height=200,
         layer=style["layer"],
         encoding={
-            "x": {"field": "step", "type": "quantitative", "title": "step", "axis": {"grid": False}},
+            "x": {
+                "field": "step",
+                "type": "quantitative",
+                "title": "step",
+                "axis": {"grid": False, "tickMinStep": 1, "format": ",d"},
+            },
             "y": {
                 "field": "value",
                 "type": "quantitative",

@@ -31,6 +31,20 @@ def rows(content, name="a.csv"):
     return [(line, parse()) for line, parse in open_source(io.BytesIO(content), name).rows]
 
 
+def test_a_problem_names_the_column_and_not_what_it_means():
+    mapping = ColumnMapping(
+        instruction_column="policy", input_column="question", output_column="answer", id_column="no"
+    )
+    bad = b"no,policy,question,answer\n1,Be kind.,Why?,\n2,,Why?,So.\n3,Be kind.,Why?,So.\n"
+    problems = [
+        (row.line, row.field, row.problem) for row in read(io.BytesIO(bad), "a.csv", mapping) if row.problem
+    ]
+    assert problems == [
+        (2, "answer", "`answer` is empty."),
+        (3, "policy", "`policy` must be a text that is not empty."),
+    ]
+
+
 def refused(content, name="a.parquet", mapping=MAPPING):
     with pytest.raises(DomainError) as caught:
         list(read(io.BytesIO(content), name, mapping))

@@ -38,6 +38,18 @@ class ColumnMapping:
         named = (*single, self.id_column, self.group_column, self.split_column)
         return {*self.inputs.values(), *self.outputs.values(), *filter(None, named)}
 
+    def column_of(self, field: str) -> str:
+        """The one column that a field of a row is read from, or nothing: what a person knows it by."""
+        named = {
+            "instruction": self.instruction_column,
+            "input": self.input_column,
+            "output": self.output_column,
+            "id": self.id_column,
+            "group": self.group_column,
+            "split": self.split_column,
+        }
+        return named.get(field, "")
+
     def require_complete(self) -> None:
         """Raise DomainError `invalid_mapping` naming each part that is missing or said twice."""
         problems = [
@@ -45,8 +57,13 @@ class ColumnMapping:
             for name, message, wrong in (
                 (
                     "instruction",
+                    "Nothing says what the model is asked to do: write it here, or choose the column that says it.",
+                    not self.instruction.strip() and not self.instruction_column,
+                ),
+                (
+                    "instruction",
                     "Give a text or a column, and not both.",
-                    bool(self.instruction.strip()) == bool(self.instruction_column),
+                    self.instruction.strip() and self.instruction_column,
                 ),
                 (
                     "inputs",
@@ -55,8 +72,13 @@ class ColumnMapping:
                 ),
                 (
                     "outputs",
+                    "Nothing says what the model should answer: choose the column or columns of the expected output.",
+                    not self.outputs and not self.output_column,
+                ),
+                (
+                    "outputs",
                     "Give keys with their columns or one column, and not both.",
-                    bool(self.outputs) == bool(self.output_column),
+                    self.outputs and self.output_column,
                 ),
             )
             if wrong
@@ -120,7 +142,9 @@ def read(
                 said = f"id {example['id']!r} was already used on line {first}; ids must differ."
                 raise RowError(said, "id")
         except RowError as error:
-            yield ReadRow(line, None, problem=str(error), field=error.field)
+            column = mapping.column_of(error.field) if mapping else ""
+            said = str(error).replace(f"`{error.field}`", f"`{column}`") if column else str(error)
+            yield ReadRow(line, None, problem=said, field=column or error.field)
         else:
             split, group = cells.get("split") or "", _name(cells.get("group"), "group")
             yield ReadRow(line, example, split=split, group=group)
