@@ -232,16 +232,6 @@ def test_the_same_folder_twice_is_one_model_and_a_changed_one_is_noticed(folder)
 
 
 @pytest.mark.django_db
-def test_a_toy_is_labelled_whoever_registers_a_copy_of_it_under_whatever_name(folder, monkeypatch):
-    (folder / "README.md").unlink()
-    owner = factories.user()
-    assert models.register_base(user=owner, name="prod-1b", path=str(folder)).is_demo
-    # The control: what is no smaller than a real model is not called a toy.
-    monkeypatch.setattr(models, "TOY_PARAMETERS", 1_000_000)
-    assert not models.register_base(user=owner, name="other", path=str(folder)).is_demo
-
-
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["relative/path", "", "../x"])
 def test_a_relative_path_is_refused(path):
     with pytest.raises(DomainError) as caught:
