@@ -212,7 +212,7 @@ def test_the_last_page_hands_the_platforms_code_over(client, campaign):
     code = campaign.invites.get().code
     client.post(f"/r/{code}/?PROLIFIC_PID=p1")
     page = f"/review/{campaign.pk}/done/"
-    assert "C1" not in client.get(page).content.decode()
+    assert "cc=C1" not in client.get(page).content.decode()
     reviewer = Reviewer.objects.select_related("campaign").get()
     while rate(reviewer):
         pass
