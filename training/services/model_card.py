@@ -21,6 +21,7 @@ def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
         f"# {escaped(model.name)}",
         *([TOY_NOTE] if model.is_demo else []),
         _what(model, base),
+        *how_to_use(model.kind),
         "## Licence",
         escaped(model.licence)
         or "Not recorded. Ask whoever published the base model before you pass this on.",
@@ -35,6 +36,43 @@ def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
         parts += ["## What merging changed", bullets(merged_difference(model))]
     parts += ["## Limits", _LIMITS, "## Identity", bullets(_identity(model))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_LOADED = {
+    ModelVersion.Kind.ADAPTER: """\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("BASE")
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("BASE"), "THIS_FOLDER")
+""",
+    ModelVersion.Kind.MERGED: """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
+model = AutoModelForCausalLM.from_pretrained("THIS_FOLDER")
+""",
+}
+_ASKED = """\
+messages = [{"role": "system", "content": "the instruction"}, {"role": "user", "content": "the input"}]
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, enable_thinking=False, return_tensors="pt", return_dict=True
+)
+answer = model.generate(**prompt, max_new_tokens=200)[0, prompt["input_ids"].shape[1] :]
+print(tokenizer.decode(answer, skip_special_tokens=True))
+"""
+
+
+def how_to_use(kind: str) -> list[str]:
+    """The card's part on loading and asking a model that was made here, as paragraphs; none for any other."""
+    loaded = _LOADED.get(ModelVersion.Kind(kind))
+    if loaded is None:
+        return []
+    said = (
+        "Ask it as it was trained: the instruction as system message, the input as user message, which is JSON on one "
+        "line where the dataset's inputs are objects."
+    )
+    return ["## Use", said, f"```python\n{loaded}{_ASKED}```"]
 
 
 _LIMITS = (
