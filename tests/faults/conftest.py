@@ -44,7 +44,7 @@ def nursery() -> Iterator[str]:
             log=Path(folder) / "log",
             env=dict(os.environ),
         ):
-            services.wait_until(lambda: Path(path).exists(), seconds=120, what="the nursery")
+            services.wait_until(lambda: Path(path).exists(), seconds=600, what="the nursery")
             yield path
 
 
@@ -75,7 +75,7 @@ class Worker:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
         if number == signal.SIGKILL:
-            self.process.wait(10)
+            self.process.wait(120)
 
 
 @pytest.fixture
