@@ -84,7 +84,8 @@ DATABASES = {"default": env.database("DATABASE_URL", VAR_DIR / "ftplatform.sqlit
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Jobs (seconds) ---------------------------------------------------------------------------------------
-JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 120, minimum=5)
+# A process that works in silence gives a sign of life every five or six seconds.
+JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 120, minimum=15)
 JOB_HEARTBEAT_SECONDS = env.integer("JOB_HEARTBEAT_SECONDS", 10, minimum=1)
 JOB_RECOVERY_SECONDS = env.integer("JOB_RECOVERY_SECONDS", 30, minimum=1)
 JOB_MAX_ATTEMPTS = env.integer("JOB_MAX_ATTEMPTS", 3, minimum=1)
