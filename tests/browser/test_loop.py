@@ -89,6 +89,8 @@ def launch_and_watch(admin: Visitor) -> None:
         advanced.evaluate("element => { element.open = true }")
     admin.page.fill("[name=batch_size]", "4")
     admin.page.fill("[name=max_length]", "512")
+    # Longer than the six seconds after which the page asks for the curve again.
+    admin.page.fill("[name=epochs]", "4")
     admin.submit()
     curve = admin.page.locator("figure.chart [role=img]").first
     expect(curve).to_have_attribute("aria-label", re.compile("Loss over steps"), timeout=LONG)
