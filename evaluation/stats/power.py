@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
+from evaluation.stats.quadrature import gauss_legendre
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -125,7 +127,7 @@ def t_power(noncentrality: float, df: int, alpha: float) -> float:
     The mean of Φ(δ ∓ c·s) over the quantiles of s = √(χ²/df): unlike the noncentral t series it never fails.
     """
     critical = float(stats.t.isf(alpha / 2, df))
-    x, w = np.polynomial.legendre.leggauss(200)
+    x, w = gauss_legendre(200)
     s = np.sqrt(stats.chi2.ppf((x + 1) / 2, df) / df)
     rejects = stats.norm.cdf(noncentrality - critical * s) + stats.norm.cdf(-noncentrality - critical * s)
     return float(rejects @ w / 2)

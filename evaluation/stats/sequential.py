@@ -15,6 +15,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from evaluation.stats.arrays import FloatArray
+from evaluation.stats.quadrature import gauss_legendre
 
 Shape = Literal["obrien_fleming", "pocock"]
 # Beyond this a normal tail is under 1e-15: a look that early cannot stop.
@@ -92,7 +93,7 @@ class _Process:
     def after(self, t: float, z: float) -> "_Process":
         bound, sd = min(z, _NEVER) * math.sqrt(t), math.sqrt(t - self.t)
         # Nodes closer than half the step's standard deviation integrate its kernel to machine precision.
-        x, w = np.polynomial.legendre.leggauss(min(max(64, math.ceil(8 * bound / sd)), 1000))
+        x, w = gauss_legendre(min(max(64, math.ceil(8 * bound / sd)), 1000))
         nodes = x * bound
         kernel = stats.norm.pdf((nodes[:, None] - self.nodes) / sd) / sd
         return _Process(t, nodes, (kernel @ self.mass) * w * bound)
