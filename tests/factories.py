@@ -5,8 +5,10 @@ import itertools
 import json
 from typing import Any
 
+import numpy as np
+
 from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
-from evaluation.services import assignment, campaigns, generation, invitations, responses
+from evaluation.services import assignment, campaigns, generation, invitations, ratings, responses
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -197,3 +199,28 @@ def lease(of: Reviewer) -> Assignment:
     current = assignment.next_for(reviewer=of)
     assert current is not None
     return current
+
+
+def rated_campaign(
+    pairs: int = 12, reviewers: int = 6, overlap: int = 3, seed: int = 3, **options: Any
+) -> Campaign:
+    """A campaign whose reviewers mostly, not always, prefer the candidate."""
+    generator = np.random.default_rng(seed)
+    made = campaign(user(), pairs=pairs, overlap=overlap, **options)
+    panel = [reviewer(made) for _ in range(reviewers)]
+    open_to = set(range(reviewers))
+    while open_to:
+        for number in sorted(open_to):
+            current = assignment.next_for(reviewer=panel[number])
+            if current is None:
+                open_to.discard(number)
+                continue
+            side, other = ("left", "right") if current.candidate_left else ("right", "left")
+            preference = generator.choice([side, other, "tie", "both_bad"], p=[0.5, 0.25, 0.15, 0.1])
+            scores = {
+                key: {side: int(generator.integers(4, 11)), other: int(generator.integers(2, 9))}
+                for key in answers(made)["scores"]
+            }
+            values = answers(made) | {"preference": str(preference), "scores": scores}
+            ratings.submit(reviewer=panel[number], token=current.token, **values | {"comment": "=1+1"})
+    return made

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from evaluation.models import Rating, Report
-from evaluation.services import assignment, campaigns, ratings, reports
+from evaluation.services import campaigns, reports
 from evaluation.services.exports import scripts
 from evaluation.stats import OUTCOMES, Plan, Ratings, analyse
 from evaluation.stats.ratings_file import read_ratings
@@ -41,32 +41,9 @@ def manager(client, owner):
     return client
 
 
-def rated(pairs=12, reviewers=6, overlap=3, seed=3, **options):
-    """A campaign whose reviewers mostly, not always, prefer the candidate."""
-    generator = np.random.default_rng(seed)
-    campaign = factories.campaign(factories.user(), pairs=pairs, overlap=overlap, **options)
-    panel = [factories.reviewer(campaign) for _ in range(reviewers)]
-    open_to = set(range(reviewers))
-    while open_to:
-        for number in sorted(open_to):
-            current = assignment.next_for(reviewer=panel[number])
-            if current is None:
-                open_to.discard(number)
-                continue
-            side, other = ("left", "right") if current.candidate_left else ("right", "left")
-            preference = generator.choice([side, other, "tie", "both_bad"], p=[0.5, 0.25, 0.15, 0.1])
-            scores = {
-                key: {side: int(generator.integers(4, 11)), other: int(generator.integers(2, 9))}
-                for key in factories.answers(campaign)["scores"]
-            }
-            values = factories.answers(campaign) | {"preference": str(preference), "scores": scores}
-            ratings.submit(reviewer=panel[number], token=current.token, **values | {"comment": "=1+1"})
-    return campaign
-
-
 @pytest.fixture
 def closed(owner):
-    campaign = rated()
+    campaign = factories.rated_campaign()
     campaigns.close(campaign=campaign, user=owner, reason="")
     campaign.refresh_from_db()
     reports.take_look(campaign=campaign, user=owner)
@@ -304,7 +281,7 @@ def test_the_api_exports_what_the_page_does(client, owner, closed):
 
 
 def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owner):
-    campaign = rated(pairs=6, reviewers=4, watched=True)
+    campaign = factories.rated_campaign(pairs=6, reviewers=4, watched=True)
     campaign.ratings.filter(pk__gt=campaign.ratings.order_by("pk")[9].pk).delete()
     first = reports.take_look(campaign=campaign, user=owner)
     assert first.result["watch"] and first.result["look"] is None and not first.is_final
@@ -321,8 +298,9 @@ def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owne
 
 @pytest.mark.parametrize(("watched", "label"), [(False, "Take the planned look"), (True, "Look now")])
 def test_the_look_is_taken_from_the_campaign_s_page(manager, watched, label):
-    campaign = rated(pairs=2, reviewers=3, watched=watched)
-    campaign.ratings.last().delete() if watched else None
+    campaign = factories.rated_campaign(pairs=2, reviewers=3, watched=watched)
+    if watched:
+        campaign.ratings.latest("pk").delete()
     page = manager.get(reverse("evaluation:campaign", args=[campaign.pk])).content.decode()
     address = reverse("evaluation:take_look", args=[campaign.pk])
     assert f'action="{address}"' in page and label in page
