@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views import defaults
@@ -116,6 +118,12 @@ def _problem_document(error: DomainError) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+        error = DomainError("too_large", f"This is too large: send at most {most} MB at once.", status=413)
+        if _is_api(request):
+            return _problem_document(error)
+        return render(request, "problem.html", {"error": error}, status=413)
     if _is_api(request):
         return _problem_document(DomainError("bad_request", "The request could not be read.", status=400))
     return defaults.bad_request(request, exception)

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from evaluation.models import Campaign, Reviewer
 from evaluation.services.assignment import release_held
@@ -125,7 +126,10 @@ def participant(campaign: Campaign, parameters: Mapping[str, str]) -> tuple[str,
     if not number or len(number) > MAX_PARAMETER or placeholder or not number.isprintable():
         raise DomainError(
             "participant_missing",
-            f"Your link must carry your participant number ({name}). Open it from the platform that sent you.",
+            gettext(
+                "Your link must carry your participant number (%(name)s). Open it from the platform that sent you."
+            )
+            % {"name": name},
             status=400,
         )
     captured = {key: str(parameters.get(key, ""))[:MAX_PARAMETER] for key in campaign.crowd["captured"]}

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation import selectors
 from evaluation.models import Remark
-from evaluation.services import invitations
+from evaluation.services import crowd, invitations
 from evaluation.views.reviewer import WORKER_SCOPE, page, reviewer_in
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import open_to_all
@@ -35,6 +35,9 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     if reviewer_in(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
+    crowd.participant(
+        campaign, request.GET.dict()
+    )  # a link without the number is told before anything is read
     if request.method == "GET":
         return page(request, campaign, "invite", {"rubric": campaign.rubric})
     user = request.user if isinstance(request.user, User) else None

@@ -131,6 +131,16 @@ def test_a_bad_rating_is_a_problem_document(client, owner, change, code, status)
     assert not Rating.objects.exists()
 
 
+def test_a_rating_beyond_all_size_is_refused_as_too_large(client, owner):
+    campaign = factories.campaign(owner, pairs=1)
+    reviewer = as_reviewer(client, _token(campaign))
+    token = reviewer("POST", f"campaigns/{campaign.pk}/assignments/next")[1]["token"]
+    huge = factories.answers(campaign) | {"comment": "x" * 6_000_000}
+    status, answer = reviewer("PUT", f"assignments/{token}/rating", huge)
+    assert (status, answer["code"]) == (413, "too_large") and "5 MB" in answer["detail"]
+    assert reviewer("PUT", f"assignments/{token}/rating", factories.answers(campaign))[0] == 200
+
+
 def test_tokens_of_strangers_and_other_campaigns_open_nothing(client, owner):
     campaign, other = factories.campaign(owner, pairs=1), factories.campaign(owner, pairs=1)
     path = f"campaigns/{campaign.pk}/assignments/next"

@@ -110,6 +110,15 @@ def test_a_platforms_link_without_a_number_is_refused(owner, number):
     assert refused(code=code_of(campaign), participant=sent) == "participant_missing"
 
 
+def test_a_link_without_its_number_is_refused_before_anything_is_read(client, owner):
+    page = f"/r/{code_of(factories.campaign(owner, crowd=PROLIFIC))}/"
+    answer = client.get(page, headers={"Accept-Language": "de"})
+    assert (
+        answer.status_code == 400 and "Teilnehmernummer enthalten (PROLIFIC_PID)" in answer.content.decode()
+    )
+    assert client.get(page, {"PROLIFIC_PID": "p1"}).status_code == 200
+
+
 def test_nobody_becomes_another_participant_by_knowing_their_number(owner):
     campaign = factories.campaign(owner, crowd=PROLIFIC)
     first, _ = invitations.join(code=code_of(campaign), participant={"PROLIFIC_PID": "p1"})
