@@ -97,9 +97,11 @@ def _figures(events: list[tuple[float, float, dict[str, Any]]]) -> dict[str, flo
         before = event["tokens"]
     done = events[-1][2]
     tokens = last[2]["tokens"] - first[2]["tokens"]
+    # The system counts in ticks, and two steps may fall into one.
+    used = max(last[1] - first[1], 1 / os.sysconf("SC_CLK_TCK"))
     return {
         "tokens_per_second": tokens / seconds,
-        "tokens_per_processor_second": tokens / (last[1] - first[1]),
+        "tokens_per_processor_second": tokens / used,
         "seconds_to_first_step": steps[0][0],
         "seconds_after_last_step": events[-1][0] - last[0],
         "peak_memory_bytes": done.get("peak_memory_bytes") or done["facts"]["peak_memory_bytes"],
