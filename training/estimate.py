@@ -17,6 +17,9 @@ from training.config import TrainingConfig
 
 # Backward through a 4-bit base unpacks every weight again; measured ratios lie between 1.2 and 1.6.
 _QLORA_COST = 1.3
+# Writing one token of an answer, for all sample prompts together, takes as long as training on so many (measured on a
+# processor); and how much of a row is its answer, where only the row's length is known.
+_WRITING_COST, _ANSWER_SHARE = 25.0, 0.25
 _STARTUP_SECONDS = 20.0
 # Sustained FLOP/s of a few CPU cores and of one data-centre GPU, from slow to fast: only for a first guess.
 _RATES = {"cpu": (1e11, 5e9), "cuda": (3e14, 1.5e13)}
@@ -51,14 +54,16 @@ class Plan:
 
     @property
     def work(self) -> float:
-        """Parameters times tokens on one device; a validated token costs half of a trained one (no backward pass)."""
+        """Parameters times tokens on one device; a validated token costs half of a trained one (no backward pass), and
+        the answers to the sample prompts at each validation are written token by token."""
         config = self.config
         trained = self.steps * config.rows_per_step * self.tokens
         every = config.evaluate_every or max(1, round(self.steps / config.epochs))
         validations = 1 + math.ceil(self.steps / every)
         cost = _QLORA_COST if config.method == "qlora" else 1.0
         validated = validations * self.validation_rows * self.tokens
-        return self.shape.parameters * (trained + validated / 2) * cost / config.devices
+        written = validations * _ANSWER_SHARE * self.tokens * _WRITING_COST if config.sample_prompts else 0.0
+        return self.shape.parameters * ((trained + validated / 2) * cost / config.devices + written)
 
 
 @dataclass(frozen=True)
