@@ -61,10 +61,9 @@ class Select(Generic[R]):
         compiler: Any = queryset.query.get_compiler(here.alias)
         sql, params = compiler.as_sql()
         samples = [_adapted(here, sample) for sample in self._samples]
-        if here.vendor == "postgresql":
-            sql, params = _with_constants(sql, params, samples)
-            if self._shared:
-                sql += f" FOR KEY SHARE OF {here.ops.quote_name(queryset.model._meta.db_table)}"
+        sql, params = _with_constants(sql, params, samples)
+        if self._shared and here.vendor == "postgresql":
+            sql += f" FOR KEY SHARE OF {here.ops.quote_name(queryset.model._meta.db_table)}"
         places = [(place, samples.index(value)) for place, value in enumerate(params) if value in samples]
         if {index for _, index in places} != set(range(len(samples))):
             raise ValueError(f"not every sample is in the parameters {params}")

@@ -76,11 +76,17 @@ def _expired(campaign: Any, now: datetime) -> QuerySet[Assignment]:
     return leased.filter(lease_expires_at__lte=now)
 
 
+def _lapsed(campaign: Any, now: datetime) -> QuerySet[ReviewItem]:
+    """Items whose lease ran out, from the few such leases to their items; joined, SQLite looks through all items."""
+    leased = Assignment.objects.filter(status=Assignment.Status.LEASED, lease_expires_at__lte=now)
+    return ReviewItem.objects.filter(campaign=campaign, pk__in=leased.order_by().values("item")).order_by()
+
+
 _FRESH = prepared.Select(
     lambda reviewer, now: (
         Reviewer.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk=reviewer)
-        .annotate(ran_out=Exists(_expired(OuterRef("campaign"), now)))
+        .annotate(ran_out=Exists(_lapsed(OuterRef("campaign"), now)))
         .values_list("status", "practice", "campaign__status", "ran_out")
         .order_by()
     ),
@@ -98,12 +104,17 @@ def _settled(reviewer: int) -> QuerySet[Assignment, tuple[Any, ...]]:
     return alike.values_list("kind", "status", "candidate_left", "number", Value(0), *never)
 
 
-def _leases(reviewer: int) -> QuerySet[Assignment, tuple[Any, ...]]:
-    rows = Assignment.objects.filter(reviewer=reviewer, status=Assignment.Status.LEASED).order_by()
+def _leases(reviewer: int, leased: str) -> QuerySet[Assignment, tuple[Any, ...]]:
+    """Their few leases; a status written into the SQL would tempt PostgreSQL to look through everybody's."""
+    rows = Assignment.objects.filter(reviewer=reviewer, status=leased).order_by()
     return rows.values_list("kind", "status", "candidate_left", Value(1), "pk", "token", "lease_expires_at")
 
 
-_BEHIND = prepared.Select(lambda reviewer: _settled(reviewer).union(_leases(reviewer), all=True), 987_654_321)
+_BEHIND = prepared.Select(
+    lambda reviewer, leased: _settled(reviewer).union(_leases(reviewer, leased), all=True),
+    987_654_321,
+    "a status",
+)
 
 
 class _Behind(NamedTuple):
@@ -129,7 +140,10 @@ def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment 
         return None
     if practice.pending(reviewer):
         raise DomainError("practice_first", "A few practice pairs come first.")
-    behind = sorted((_Behind(*row) for row in _BEHIND.all(reviewer.pk)), key=attrgetter("lease"))
+    behind = sorted(
+        (_Behind(*row) for row in _BEHIND.all(reviewer.pk, Assignment.Status.LEASED.value)),
+        key=attrgetter("lease"),
+    )
     reviewer.done = sum(
         row.number for row in behind if row.kind == REAL and row.status == Assignment.Status.RATED
     )
