@@ -175,7 +175,7 @@ def test_a_lost_run_is_found_while_a_long_import_is_at_work(site, settings, slot
     ring(settings, times=3, queue=queues.CPU)
     site.start_node(queues.CPU, processes=slots)
     at_work = Job.objects.filter(pk=long.pk, status=Job.Status.RUNNING)
-    services.wait_until(at_work.exists, seconds=60, what="the start of the import")
+    services.wait_until(at_work.exists, seconds=150, what="the start of the import")
     lost = lost_run()
     with Celery(broker=settings.CELERY_BROKER_URL) as bells:
         bells.send_task(queues.RECOVER, queue=queues.CPU)
