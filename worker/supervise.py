@@ -30,6 +30,7 @@ from worker.forecast import Pace
 log = logging.getLogger(__name__)
 Event = dict[str, Any]
 _POLL_SECONDS = 0.5
+_LINGER_SECONDS = 5.0
 # The child runs models and chat templates of others and needs none of these.
 _SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 _SECRET_PREFIXES = ("MLFLOW_", "DATABRICKS_")
@@ -104,9 +105,10 @@ class Attempt:
         try:
             ended = False
             while not ended:
-                # Something the child left behind may hold the pipe open, so its own exit counts too.
+                # Something the child left behind may hold the pipe open, so its own exit counts too, once its last
+                # words have had time to arrive.
                 exited = self._child.poll() is not None
-                batch, closed = self._collect()
+                batch, closed = self._collect(_LINGER_SECONDS if exited else _POLL_SECONDS)
                 ended = closed or (exited and not batch)
                 for event in batch:
                     self._take(event, outcome)
@@ -136,10 +138,9 @@ class Attempt:
                 log.warning("The child wrote something that is no event: %r", line[:200])
         self._events.put(None)
 
-    def _collect(self) -> tuple[list[Event], bool]:
-        """Whatever has arrived, waiting at most a moment; and whether the child has closed its end."""
+    def _collect(self, timeout: float) -> tuple[list[Event], bool]:
+        """Whatever has arrived, waiting so many seconds for the first; and whether the child has closed its end."""
         batch: list[Event] = []
-        timeout = _POLL_SECONDS
         while True:
             try:
                 event = self._events.get(timeout=timeout)

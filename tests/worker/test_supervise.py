@@ -219,6 +219,17 @@ def test_the_group_is_gone_after_a_normal_end_too(attempt, tmp_path):
     assert gone(int(pid_file.read_text()))
 
 
+def test_the_last_word_is_heard_though_it_is_read_late(attempt, monkeypatch):
+    reading = Attempt._read
+
+    def late(self):
+        time.sleep(2)
+        reading(self)
+
+    monkeypatch.setattr(Attempt, "_read", late)
+    assert attempt(events=[STAGE, DONE]).run().status == Job.Status.SUCCEEDED
+
+
 def test_a_changed_base_model_fails_the_run_with_its_reason(claim):
     runners.train(claim)
     job = Job.objects.get(pk=claim.job_id)
