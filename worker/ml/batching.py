@@ -13,9 +13,9 @@ from torch.utils.data import Sampler
 _STEPS_IN_A_POOL = 50
 
 
-# What starting one more part costs, as tokens that could be computed meanwhile: a processor is busy with few, a GPU
-# only with thousands (not measured on one; chosen so that rows are parted only where parts still fill it).
-PART_TOKENS = {"cpu": 64, "cuda": 4096}
+# What starting one more part costs, as tokens that could be computed meanwhile: on two cores a few hundred, for small
+# parts leave one of them idle; on a GPU thousands (not measured on one; chosen so that parts still fill it).
+PART_TOKENS = {"cpu": 400, "cuda": 4096}
 _SAMPLED_STEPS = 200
 
 
