@@ -130,11 +130,13 @@ def test_a_rating_unsent_when_the_tab_was_closed_arrives_once_when_the_review_is
 def test_the_screen_opens_without_a_network_and_goes_on_when_it_is_back(context, line, campaign):
     page = joined(context, campaign)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    worker = "navigator.serviceWorker.controller !== null"
+    services.wait_until(lambda: page.evaluate(worker), seconds=120, what="the service worker")
     page.reload()  # a page is kept when it is opened under the worker's eyes
     expect(page.locator("#prompt-title")).to_have_text("Pair 1")
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("async () => Boolean(await caches.match(location.href, { ignoreVary: true }))")
+    kept = "caches.match(location.href, { ignoreVary: true }).then(Boolean)"
+    services.wait_until(lambda: page.evaluate(kept), seconds=120, what="the page in the cache")
     line.cut()
     page.close()
     again = context.new_page()

@@ -127,7 +127,7 @@ def test_a_draft_survives_a_reload(page):
 def until_the_next_pair_is_here(page: Page) -> None:
     """The screen asks for the pair to show and then, without a word, for the one after it."""
     asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('/assignments/next'))"
-    page.wait_for_function(f"{asked}.length >= 2")
+    services.wait_until(lambda: page.evaluate(f"{asked}.length >= 2"), seconds=120, what="the next pair")
 
 
 def stored(count: int) -> None:
@@ -154,7 +154,8 @@ def test_ratings_given_offline_arrive_exactly_once_and_in_order(page):
     stored(2)
     assert [one.preference for one in Rating.objects.order_by("pk")] == ["left", "right"]
     # What is stored has still to be answered.
-    page.wait_for_function("!Object.keys(localStorage).some((key) => /draft|outbox/.test(key))")
+    kept = "Object.keys(localStorage).some((key) => /draft|outbox/.test(key))"
+    services.wait_until(lambda: not page.evaluate(kept), seconds=120, what="the answers")
     page.wait_for_load_state("networkidle")
     assert sent.count("PUT") == 2
 
