@@ -35,9 +35,8 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     if reviewer_in(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
-    crowd.participant(
-        campaign, request.GET.dict()
-    )  # a link without the number is told before anything is read
+    # A link without the participant's number is told before anything is read.
+    crowd.participant(campaign, request.GET.dict())
     if request.method == "GET":
         return page(request, campaign, "invite", {"rubric": campaign.rubric})
     user = request.user if isinstance(request.user, User) else None
