@@ -71,15 +71,14 @@ class _LeasesRanOut(Exception):
     """Slots are to be given back first, in a transaction that holds no lock on a reviewer."""
 
 
-def _expired(campaign: Any, now: datetime) -> QuerySet[Assignment]:
-    leased = Assignment.objects.filter(item__campaign=campaign, status=Assignment.Status.LEASED)
-    return leased.filter(lease_expires_at__lte=now)
+def _expired(now: datetime) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(status=Assignment.Status.LEASED, lease_expires_at__lte=now)
 
 
 def _lapsed(campaign: Any, now: datetime) -> QuerySet[ReviewItem]:
     """Items whose lease ran out, from the few such leases to their items; joined, SQLite looks through all items."""
-    leased = Assignment.objects.filter(status=Assignment.Status.LEASED, lease_expires_at__lte=now)
-    return ReviewItem.objects.filter(campaign=campaign, pk__in=leased.order_by().values("item")).order_by()
+    items = _expired(now).order_by().values("item")
+    return ReviewItem.objects.filter(campaign=campaign, pk__in=items).order_by()
 
 
 _FRESH = prepared.Select(
@@ -387,7 +386,7 @@ def _on_side(sides: str, slots: Iterable[int], side: str) -> list[int]:
 
 def release_expired(campaign_id: UUID) -> int:
     """Give the slots of leases that ran out back to their items; returns how many."""
-    expired = _expired(campaign_id, timezone.now())
+    expired = _expired(timezone.now()).filter(item__campaign=campaign_id)
     # Nearly always there is none, and then one look without a transaction is all.
     if not expired.exists():
         return 0
