@@ -179,7 +179,10 @@ django.setup()
 from ftplatform.errors import DomainError
 from training.services.rows import ColumnMapping, read
 file = Path(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    # ru_maxrss would begin with the size of the process that started this one.
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+before = peak()
 try:
     with file.open("rb") as stored:
         mapping = ColumnMapping("C.", {"q": "text"}, {"i": "category"})
@@ -187,7 +190,7 @@ try:
     print("rows", len(problems), set(problems))
 except DomainError as error:
     print(error.code, error.status)
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+grown = peak() - before
 print(grown // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
 
