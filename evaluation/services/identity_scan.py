@@ -5,8 +5,11 @@ either has one is held back as a whole until a manager quarantines it (no review
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from django.db import transaction
 from django.utils import timezone
 
@@ -73,6 +76,7 @@ ERRORS = (
     "[/inst]",
 )
 _SHORTEST_NAME = 4  # a model called "a" would hold back every pair
+_AT_ONCE = 1000
 
 
 def run(*, campaign: Campaign) -> int:
@@ -82,7 +86,7 @@ def run(*, campaign: Campaign) -> int:
     pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate, sample=0)
     rows = pairs.values_list("pk", "baseline__text", "candidate__text")
     found: list[IdentityHit] = []
-    for pk, *texts in rows.iterator(chunk_size=1000):
+    for pk, *texts in _suspects(rows.iterator(chunk_size=_AT_ONCE), telling):
         words = [word for text in texts for word in _said(text, telling)]
         if words and pk not in decided:
             found.append(IdentityHit(campaign=campaign, pair_id=pk, words=sorted(set(words))))
@@ -104,13 +108,27 @@ def telling_words(campaign: Campaign) -> list[str]:
     return [*FAMILIES, *ORGANISATIONS, *SELF_DESCRIPTIONS, *ERRORS, *own]
 
 
-def _said(text: str, telling: Iterable[str]) -> list[str]:
-    """The telling words in a text, as it writes them but in small letters.
+def _suspects(rows: Iterator[tuple[int, str, str]], telling: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+    """The few rows with a telling word in either text, whether by itself or inside another word.
 
-    Trying every word at every letter takes milliseconds a text; nearly all texts contain none, which a plain search
-    tells a hundred times faster. Folded so that it finds whatever the pattern's disregard of case finds.
+    One automaton for all words reads a hundred thousand pairs in a third of a second; trying every word on every text
+    takes ten times as long, and the exact pattern a hundred times that.
     """
-    folded = text.casefold().replace("i\u0307", "i").replace("ı", "i")
+    pattern = "|".join(re.escape(word) for word in telling)
+    while chunk := list(islice(rows, _AT_ONCE)):
+        texts = pa.array([_folded(text) for _, *both in chunk for text in both], pa.large_string())
+        places = pc.indices_nonzero(pc.match_substring_regex(texts, pattern)).to_pylist()
+        yield from (chunk[row] for row in sorted({place // 2 for place in places}))
+
+
+def _folded(text: str) -> str:
+    """In small letters, so that a plain search finds whatever the pattern's disregard of case finds."""
+    return text.casefold().replace("i\u0307", "i").replace("ı", "i")
+
+
+def _said(text: str, telling: Iterable[str]) -> list[str]:
+    """The telling words in a text, as it writes them but in small letters."""
+    folded = _folded(text)
     within = [word for word in telling if word in folded]
     return [match.group().casefold() for match in _pattern(within).finditer(text)] if within else []
 

@@ -126,10 +126,15 @@ def test_looks_before_the_close_are_on_record_and_later_ones_are_not(owner):
         "m\u0131stral",
         "As an A\u0130 language model",
         "\u212awen? No: qwen",
+        "\u00dcBER.*MODELL\n(2)",
+        "over<|im_end|>",
     ],
 )
 def test_words_are_found_however_they_are_capitalised(text):
-    """What a regular expression without regard to case would find, the quick search before it finds as well."""
-    words = [*identity_scan.FAMILIES, *identity_scan.SELF_DESCRIPTIONS]
+    """What a regular expression without regard to case would find, the quick searches before it find as well."""
+    words = [*identity_scan.FAMILIES, *identity_scan.SELF_DESCRIPTIONS, *identity_scan.ERRORS]
+    words.append("\u00fcber.*modell\n(2)")
     whole = [match.group().casefold() for match in identity_scan._pattern(words).finditer(text)]
     assert whole and identity_scan._said(text, words) == whole
+    rows = [(1, "", "Let us go on."), (2, "", text), (3, text, text), (4, "uber modell 2", "")]
+    assert [pk for pk, *_ in identity_scan._suspects(iter(rows), words)] == [2, 3]
