@@ -1,0 +1,55 @@
+"""Whoever sees how an open campaign stands is on record: no page shows it without an entry in the log."""
+
+import pytest
+
+from evaluation.selectors import reviewing
+from evaluation.services import campaigns, ratings, reports
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+WORD = "Inconclusive"
+
+
+@pytest.fixture
+def campaign():
+    """Open, with one interim look behind it."""
+    made = factories.campaign(factories.user(), pairs=2, overlap=1, looks=(0.5, 1.0))
+    reviewer = factories.reviewer(made)
+    current = factories.lease(reviewer)
+    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(made))
+    reports.take_look(campaign=made, user=made.created_by)
+    return made
+
+
+def showing(client, campaign):
+    """Pages with the verdict, and pages whose reading was logged."""
+    (report,) = campaign.reports.all()
+    one, run = f"/campaigns/{campaign.pk}/", f"/comparisons/{campaign.run_id}/"
+    pages = ["/overview/", "/campaigns/", "/ranking/", one, run]
+    pages += [f"{one}{name}/" for name in ("people", "blinding", "report", "report/1")]
+    pages += [f"/api/v1/campaigns/{campaign.pk}/{name}" for name in ("", "report/", "reviewers/")]
+    shown, logged = set(), set()
+    for page in pages:
+        before = reviewing.early_looks(campaign).count()
+        answer = client.get(page)
+        assert answer.status_code == 200, page
+        text = answer.content.decode()
+        if report.result["sentence"][:40] in text or f"{WORD}</span>" in text:
+            shown.add(page)
+        if reviewing.early_looks(campaign).count() > before:
+            logged.add(page)
+    return shown, logged
+
+
+def test_no_page_shows_how_an_open_campaign_stands_without_a_trace(client, campaign):
+    client.force_login(factories.user("manager"))
+    shown, logged = showing(client, campaign)
+    one = f"/campaigns/{campaign.pk}/report/"
+    assert shown == logged == {one, f"{one}1/", f"/api/v1{one}"}
+
+
+def test_after_the_close_it_may_be_read_everywhere_and_no_reading_is_logged(client, campaign):
+    campaigns.close(campaign=campaign, user=campaign.created_by, reason="done")
+    client.force_login(factories.user("manager"))
+    shown, logged = showing(client, campaign)
+    assert {"/overview/", f"/campaigns/{campaign.pk}/"} < shown and not logged
