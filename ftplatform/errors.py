@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -103,7 +104,16 @@ class DomainErrorMiddleware:
             return None
         if _is_api(request):
             return _problem_document(error)
-        return render(request, "problem.html", {"error": error}, status=error.status)
+        context = {"error": error, "back": _came_from(request)}
+        return render(request, "problem.html", context, status=error.status)
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page of this site whose form or link led here, "" where the browser does not say or there is no other."""
+    page = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    itself = request.method == "GET" and page == request.build_absolute_uri()
+    return page if ours and not itself else ""
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -358,7 +358,12 @@ class ReturnedForm(forms.Form):
 
 
 class PracticeForm(forms.Form):
-    pair = forms.IntegerField(required=False, min_value=1, label="Pair of this comparison")
+    pair = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Pair of this comparison",
+        help_text="Filled in from above; empty where the words are your own.",
+    )
     instruction = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
     left = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}))
     right = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}))

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from evaluation.models import Campaign, Reviewer
+from evaluation.models import Campaign, Invite, Reviewer
 from evaluation.services.assignment import release_held
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -113,12 +113,15 @@ def _invalid(field: str, message: str) -> DomainError:
     )
 
 
-def participant(campaign: Campaign, parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The participant's number and the captured parameters; ("", {}) where no platform is set.
+def participant(
+    campaign: Campaign, invite: Invite, parameters: Mapping[str, str]
+) -> tuple[str, dict[str, str]]:
+    """The participant's number and the captured parameters; ("", {}) where no platform is set, and for whoever was
+    invited in person.
 
     Raises DomainError `participant_missing` when the link came without the number or with one that cannot be.
     """
-    if not campaign.crowd:
+    if not campaign.crowd or invite.email:
         return "", {}
     name = campaign.crowd["id_parameter"]
     number = str(parameters.get(name, "")).strip()
@@ -136,6 +139,12 @@ def participant(campaign: Campaign, parameters: Mapping[str, str]) -> tuple[str,
     return number, captured
 
 
+def link(campaign: Campaign, address: str) -> str:
+    """A shared link as it is given to the platform, which fills in the participant."""
+    query = PRESETS[campaign.crowd["preset"]]["query"] if campaign.crowd else ""
+    return f"{address}?{query}" if query else address
+
+
 @dataclass(frozen=True)
 class Ending:
     """What a reviewer takes home: how their part ended, a code, and the address that hands it in ("" for none)."""
@@ -148,11 +157,11 @@ class Ending:
 def ending(reviewer: Reviewer, *, done: int) -> Ending | None:
     """How this reviewer's part ended, None while it goes on; `done` real pairs are rated.
 
-    Without a platform everybody who rated has a code of their own, from the first rating on.
+    Whoever comes from no platform has a code of their own, from the first rating on.
     """
     config = reviewer.campaign.crowd
     status = reviewer.status
-    if not config:
+    if not config or not reviewer.external_id:
         return Ending("completed", reviewer.completion_code, "") if done else None
     if status == Reviewer.Status.ACTIVE and reviewer.campaign.is_over:
         status = Reviewer.Status.COMPLETED if done else Reviewer.Status.SCREENED_OUT

@@ -51,7 +51,9 @@ def join(
     require_open(campaign)
     if campaign.consent and not (consent or is_simulated):
         raise DomainError("consent_required", "Please agree to the conditions first.", status=400)
-    external_id, captured = ("", {}) if is_simulated else crowd.participant(campaign, participant or {})
+    external_id, captured = (
+        ("", {}) if is_simulated else crowd.participant(campaign, invite, participant or {})
+    )
     token = Reviewer.new_token()
     known = _known(campaign, user, external_id)
     if known:

@@ -35,9 +35,10 @@ def next_look(campaign: Campaign) -> dict[str, Any]:
 
     Once the campaign has closed or every planned rating is in, the look is the final one, whatever was planned
     before it and not taken. A campaign planned to be watched may be looked at whenever a rating has come in since.
+    A pilot has none.
     """
     taken = list(campaign.reports.order_by("look").values_list("fraction", "is_final"))
-    if any(is_final for _, is_final in taken):
+    if campaign.is_pilot or any(is_final for _, is_final in taken):
         return {"number": None, "due": False, "needed": 0, "final": True}
     number, last = len(taken) + 1, taken[-1][0] if taken else 0.0
     rated = Rating.objects.filter(campaign=campaign, kind="real").count()

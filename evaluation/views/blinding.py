@@ -51,11 +51,13 @@ def blinding_scan(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def blinding_decide(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The chosen pairs, or all that are open when none is chosen."""
     chosen = [int(key) for key in request.POST.getlist("pair") if key.isdecimal()]
-    identity_scan.decide(
+    decision = request.POST.get("decision", "")
+    number = identity_scan.decide(
         campaign=selectors.campaign(user=request.user, pk=pk),
         user=request.user,
-        decision=request.POST.get("decision", ""),
+        decision=decision,
         reason=request.POST.get("reason", ""),
         pairs=chosen or None,
     )
+    messages.success(request, f"{number:,} pair{'s are' if number != 1 else ' is'} {decision}.")
     return redirect("evaluation:blinding", pk=pk)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from evaluation import selectors
 from evaluation.forms.campaigns import FLAG_WORDS, AmendForm, CampaignForm, CloseForm
-from evaluation.services import amendments, reports
+from evaluation.services import amendments, crowd, reports
 from evaluation.services import campaigns as services
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
@@ -75,14 +75,23 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _shared_link(request: StaffRequest, pk: uuid.UUID) -> str:
-    live = selectors.campaign(user=request.user, pk=pk).invites.filter(email="", revoked_at=None).last()
-    return request.build_absolute_uri(f"/r/{live.code}/") if live and live.is_live else ""
+    campaign = selectors.campaign(user=request.user, pk=pk)
+    live = campaign.invites.filter(email="", revoked_at=None).last()
+    return (
+        crowd.link(campaign, request.build_absolute_uri(f"/r/{live.code}/")) if live and live.is_live else ""
+    )
 
 
 @roles(*Staff)
 @require_POST
 def campaign_open(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    services.open_campaign(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    try:
+        services.open_campaign(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+    except DomainError as error:
+        if error.code != "identity_words":
+            raise
+        messages.warning(request, error.detail)
+        return redirect("evaluation:blinding", pk=pk)
     return redirect("evaluation:campaign", pk=pk)
 
 

@@ -45,8 +45,9 @@ def _page(
         "campaign": campaign,
         "page_obj": page,
         "rows": [(one, flags.get(one.pk)) for one in page],
-        "links": [(link, request.build_absolute_uri(f"/r/{link.code}/")) for link in links],
-        "platform": crowd.PRESETS.get(campaign.crowd.get("preset", ""), None),
+        "links": [
+            (link, crowd.link(campaign, request.build_absolute_uri(f"/r/{link.code}/"))) for link in links
+        ],
         "personal": campaign.invites.exclude(email="").order_by("-pk")[:100],
         "unsent": campaign.invites.filter(sent_at=None, revoked_at=None).exclude(email="").count(),
         "can_send": invitations.can_send(),
@@ -73,7 +74,10 @@ def invite_people(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             for problem in error.problems or [{"message": error.detail}]:
                 form.add_error("addresses", problem["message"])
         else:
-            messages.success(request, f"{len(made):,} personal links are ready.")
+            ready = (
+                f"{len(made):,} personal links are ready." if made else "Every address has its link already."
+            )
+            messages.success(request, ready)
             return redirect("evaluation:people", pk=pk)
     return _page(request, campaign, invite_form=form)
 

@@ -36,7 +36,7 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
     # A link without the participant's number is told before anything is read.
-    crowd.participant(campaign, request.GET.dict())
+    crowd.participant(campaign, link, request.GET.dict())
     if request.method == "GET":
         return page(request, campaign, "invite", {"rubric": campaign.rubric})
     user = request.user if isinstance(request.user, User) else None

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from evaluation.services import campaigns, reports
 from tests import factories
@@ -79,3 +79,27 @@ def test_every_page_answers_fits_and_can_be_read_aloud(browser, live_server, cli
     assert {kind: found for kind, found in seen.items() if found} == {}
     assert {kind: status for kind, status in files.items() if status != 200} == {}
     assert len(seen) > 40 and len(files) > 20
+
+
+def test_a_second_click_on_what_is_under_way_does_nothing(browser, live_server, client):
+    owner = factories.user()
+    client.force_login(owner)
+    campaign = factories.campaign(owner)
+    page = opened(browser, live_server.url, 1280, "light")
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
+    )
+    page.goto(f"/campaigns/{campaign.pk}/people/")
+    sent: list[str] = []
+
+    def nothing_new(route: Route) -> None:
+        sent.append(route.request.url)
+        route.fulfill(status=204)  # the page stays, as while an answer is awaited
+
+    page.route("**/link/", nothing_new)
+    for _ in range(2):
+        page.get_by_role("button", name="Make a link").click()
+        page.wait_for_timeout(100)
+    assert len(sent) == 1
+    page.context.close()

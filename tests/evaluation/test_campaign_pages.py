@@ -1,6 +1,8 @@
 """Pages of campaigns, people, plans and rubrics as a manager uses them."""
 
 import csv
+import html
+import re
 
 import pytest
 from django.urls import reverse
@@ -170,3 +172,34 @@ def test_a_link_that_is_withdrawn_ends_at_once(client, draft, owner):
     client.post(page("withdraw", draft.pk, invite.pk))
     client.logout()
     assert client.get(f"/r/{invite.code}/").status_code == 410
+
+
+def test_a_refusal_leads_back_to_where_the_form_was(client, draft, owner):
+    campaigns.open_campaign(campaign=draft, user=owner)
+
+    def refused(referer):
+        answer = client.post(
+            page("campaign_close", draft.pk), headers={"Referer": referer} if referer else {}
+        )
+        assert answer.status_code == 400
+        return answer.content.decode()
+
+    form = f"http://testserver{page('campaign', draft.pk)}"
+    assert f'href="{form}"' in refused(form)
+    for other in ("https://evil.example/", "javascript:alert(1)", "//evil.example/", ""):
+        text = refused(other)
+        assert "evil" not in text and "alert" not in text and ">Back<" not in text
+
+
+def test_a_pilot_leads_to_the_plan_and_to_no_look(client, owner):
+    pilot = factories.campaign(owner, pairs=2, overlap=1, is_pilot=True)
+    shown = page("campaign", pilot.pk)
+    assert "Plan with its figures" not in client.get(shown).content.decode()
+    reviewer = factories.reviewer(pilot)
+    while (current := assignment.next_for(reviewer=reviewer)) is not None:
+        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(pilot))
+    text = client.get(shown).content.decode()
+    assert "Take the planned look" not in text and "Looks at the result" not in text
+    (address,) = re.findall(r'href="([^"]+)">Plan with its figures', text)
+    answer = client.get(html.unescape(address))
+    assert answer.status_code == 200 and "From the pilot: 2 ratings" in answer.content.decode()

@@ -103,10 +103,13 @@ def test_the_page_shows_hits_and_takes_the_decision(client, draft, owner):
     client.force_login(owner)
     pair = say(draft, "candidate", "I am Qwen.")
     address = f"/campaigns/{draft.pk}/blinding/"
-    assert client.post(f"/campaigns/{draft.pk}/open/").status_code == 409
-    assert "qwen" in client.get(address).content.decode()
-    client.post(f"{address}decide/", {"pair": pair.pk, "decision": "quarantined"})
+    assert client.post(f"/campaigns/{draft.pk}/open/")["Location"] == address
+    shown = client.get(address).content.decode()
+    assert "qwen" in shown and "1 of the pairs contain words" in shown
+    decided = client.post(f"{address}decide/", {"pair": pair.pk, "decision": "quarantined"}, follow=True)
     assert draft.identity_hits.get().decision == "quarantined"
+    assert "1 pair is quarantined." in decided.content.decode()
+    assert client.post(f"/campaigns/{draft.pk}/open/")["Location"] == f"/campaigns/{draft.pk}/"
 
 
 def test_looks_before_the_close_are_on_record_and_later_ones_are_not(owner):

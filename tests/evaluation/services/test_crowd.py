@@ -219,3 +219,23 @@ def test_the_last_page_hands_the_platforms_code_over(client, campaign):
     shown = client.get(page).content.decode()
     assert "https://app.prolific.com/submissions/complete?cc=C1" in shown
     assert reviewer.completion_code not in shown
+
+
+def test_who_is_invited_in_person_needs_no_number_and_takes_home_a_code_of_their_own(client, campaign, owner):
+    (personal,) = invitations.invite_people(campaign=campaign, user=owner, addresses=["ann@example.org"])
+    assert client.get(f"/r/{personal.code}/").status_code == 200
+    ann = invitations.join(code=personal.code)[0]
+    rate(ann)
+    assert (ann.external_id, end(ann, 1).code, end(ann, 1).url) == ("", ann.completion_code, "")
+    shared = campaign.invites.get(email="")
+    assert client.get(f"/r/{shared.code}/").status_code == 400
+    with pytest.raises(DomainError, match="participant number"):
+        invitations.join(code=shared.code)
+
+
+def test_the_shared_link_is_shown_as_the_platform_takes_it(client, campaign, owner):
+    client.force_login(owner)
+    code = campaign.invites.get().code
+    for page in ("", "people/"):
+        shown = client.get(f"/campaigns/{campaign.pk}/{page}").content.decode()
+        assert f"/r/{code}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&amp;STUDY_ID" in shown
