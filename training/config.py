@@ -64,10 +64,10 @@ class TrainingConfig(BaseModel):
     epochs: float = Field(1.0, gt=0, le=100, description="Passes over the training split.")
     batch_size: int = Field(8, ge=1, le=1024, description="Rows processed together on one device.")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="Batches summed before each update.")
-    batching: Literal["parted", "padded", "grouped", "padding_free"] = Field(
-        "parted",
-        description="Parted computes the rows of a step that are of similar length together; padded takes them as they "
-        "come; padding-free lays them end to end. Grouped makes steps of one length and learns a little worse.",
+    batching: Literal["padding_free", "padded"] = Field(
+        "padding_free",
+        description="Padding-free lays the rows of a batch end to end; padded fills them up to the longest. The losses "
+        "are the same; the few models that cannot do the first are trained padded.",
     )
     max_length: int = Field(
         2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."

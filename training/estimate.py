@@ -215,7 +215,10 @@ def computed_memory(plan: Plan, device: str) -> float:
     embeddings = min(shape.vocabulary * shape.hidden, shape.parameters)
     linear = shape.parameters - embeddings
     weights = embeddings * width + linear * (0.53 if config.method == "qlora" else width)
-    tokens = config.batch_size * min(plan.longest, config.max_length)
+    longest = min(plan.longest, config.max_length)
+    # Lying end to end, the longest row of a batch meets others of any length.
+    others = plan.tokens if config.batching == "padding_free" else longest
+    tokens = longest + (config.batch_size - 1) * others
     # fp32 weight and gradient, and Adam's two moments at 32 or 8 bit.
     adapter_bytes = 16 if config.optimizer == "adamw" else 10
     activations = tokens * shape.layers * shape.hidden * 17 * width

@@ -31,8 +31,6 @@ CHOICES = {
     "paged_adamw_8bit": "AdamW, 8-bit, paged",
     "refuse": "Refuse the run",
     "drop": "Leave them out",
-    "parted": "Parted by length",
-    "grouped": "Grouped by length",
     "padded": "Padded",
     "padding_free": "Padding-free",
     "nf4": "4 bit (NF4)",

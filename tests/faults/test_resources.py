@@ -85,8 +85,6 @@ def test_too_little_memory_is_said_with_what_helps(long_rows, tmp_path, megabyte
     """With 20 GB on top, which nobody uses up, the same run succeeds: the limit itself does no harm."""
     few = {"batch_size": 16 if ends == "error" else 1, "epochs": 0.5 if ends == "error" else 0.05}
     config = few | {"method": "lora", "max_length": 2048, "sample_prompts": 0, "evaluate_every": 0}
-    # The batch whole: in parts it would need less.
-    config |= {"batching": "padded"}
     job_file = tmp_path / "job.json"
     job_file.write_text(json.dumps(training_job(long_rows, tmp_path / "adapter", **config)))
     done = subprocess.run(

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from transformers import PrinterCallback
 
 from training.checkpoints import saved
-from training.config import TrainingConfig
 from worker.ml.adapters import adapter_config, load_adapter_weights, principal_start
-from worker.ml.batching import PART_TOKENS, TrainingOrder, parts_of_a_batch
+from worker.ml.attention import attend_row_by_row
+from worker.ml.batching import TrainingOrder
 from worker.ml.data import TokenisedRow
 from worker.ml.processes import all_agree, is_first_process
 from worker.ml.protocol import Reporter
@@ -53,21 +53,14 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         agree=all_agree if config.devices > 1 else alone_agrees,
         is_first=is_first_process(),
     )
-    lengths = [len(row.input_ids) for row in inputs.splits["train"]]
-    parts = _parts(config, lengths, device)
-    order = TrainingOrder(
-        lengths,
-        rows_per_step=config.rows_per_step,
-        kind=_order(config, parts),
-        seed=config.seed,
-    )
+    padding_free = config.batching == "padding_free" and attend_row_by_row(model)
     # Longest first: an evaluation that would run out of memory does so before the first step.
     validation = sorted(inputs.splits["validation"], key=lambda row: len(row.input_ids), reverse=True)
     trainer = AdapterTrainer(
-        order=order,
+        order=TrainingOrder(len(inputs.splits["train"]), seed=config.seed),
         attempt_folder=job.attempt_folder,
         model=model,
-        args=_arguments(job, plan, device, inputs.state, parts),
+        args=_arguments(job, plan, device, inputs.state, padding_free=padding_free),
         train_dataset=_dataset(inputs.splits["train"]),
         eval_dataset=_dataset(validation),
         processing_class=inputs.tokenizer,
@@ -85,26 +78,6 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         trainer.count_tokens_from(_tokens_so_far(inputs.state))
     pissa = config.initialisation == "pissa"
     return Setup(trainer, recorder, principal_start(trainer.model) if pissa else None)
-
-
-def _parts(config: TrainingConfig, lengths: list[int], device: str) -> int:
-    """Into how many parts each batch is cut."""
-    if config.batching != "parted":
-        return 1
-    return parts_of_a_batch(
-        lengths,
-        batch_size=config.batch_size,
-        rows_per_step=config.rows_per_step,
-        part_tokens=PART_TOKENS[device.partition(":")[0]],
-    )
-
-
-def _order(config: TrainingConfig, parts: int) -> Literal["grouped", "shuffled", "parted"]:
-    """Where a step is one batch in one part, sorting its rows would change nothing but roundings."""
-    if config.batching == "grouped":
-        return "grouped"
-    sorts = config.batching == "parted" and parts * config.gradient_accumulation > 1
-    return "parted" if sorts else "shuffled"
 
 
 def _tokens_so_far(state: Mapping[str, Any]) -> int:
@@ -138,16 +111,18 @@ def keep_best(job: TrainJob, setup: Setup) -> int:
     return best.step
 
 
-def _arguments(job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] | None, parts: int) -> Any:
+def _arguments(
+    job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] | None, *, padding_free: bool
+) -> Any:
     from trl import SFTConfig
 
     config = job.config
     return SFTConfig(
         output_dir=str(staging(job.attempt_folder)),
         max_steps=plan.total_steps,
-        per_device_train_batch_size=config.batch_size // parts,
+        per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation * parts,
+        gradient_accumulation_steps=config.gradient_accumulation,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.schedule,
         warmup_steps=warmup_steps(config, plan.total_steps),
@@ -162,7 +137,7 @@ def _arguments(job: TrainJob, plan: Plan, device: str, state: Mapping[str, Any] 
         dataloader_pin_memory=device != "cpu",
         gradient_checkpointing=False,  # it costs a third of the speed; a smaller batch saves memory too
         completion_only_loss=True,
-        padding_free=config.batching == "padding_free",
+        padding_free=padding_free,
         max_length=None,  # `tokenise_rows` has refused rows that are too long; nothing may be cut here
         eval_strategy="no",  # the recorder asks for evaluations and checkpoints, and publishes them
         save_strategy="no",

@@ -32,6 +32,12 @@ class AdapterTrainer(SFTTrainer):
     def _get_train_sampler(self, *_: Any, **__: Any) -> TrainingOrder:
         return self._order
 
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Name the lengths of rows that lie end to end once a batch; every layer would wait for the device for them."""
+        if "cu_seq_lens_q" in inputs:
+            inputs["row_lengths"] = inputs["cu_seq_lens_q"].diff().tolist()
+        return dict(super()._prepare_inputs(inputs))
+
     def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:
         self._order.set_epoch(epoch)
         super()._run_epoch(epoch=epoch, **kwargs)

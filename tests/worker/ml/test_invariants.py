@@ -8,7 +8,7 @@ import torch
 
 from tests.worker.ml.conftest import BASE, run, training_job
 from training.artefacts import verify
-from worker.ml import batching, train
+from worker.ml import train
 from worker.ml.errors import MlError
 from worker.ml.models import load_base
 from worker.ml.protocol import Cancelled, Reporter
@@ -31,27 +31,20 @@ def plain(files, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "same",
-    [
-        {"batch_size": 1, "gradient_accumulation": 8},
-        {"batching": "padding_free", "max_length": 512},
-        {"batching": "parted"},
-    ],
+    "same", [{"batch_size": 1, "gradient_accumulation": 8}, {"batching": "padded"}], ids=str
 )
-def test_accumulated_parted_and_padding_free_batches_give_the_losses_of_plain_ones(
-    plain, files, tmp_path, same, monkeypatch
-):
-    # These rows are nearly of one length; now every row is a part.
-    monkeypatch.setitem(batching.PART_TOKENS, "cpu", 0)
-    if same.get("batching"):
-        # The same rows in a step: both orders are shuffled, not grouped.
-        steps, _ = trained_with(files, tmp_path / "padded", batching="padded")
-    else:
-        steps = plain[0]
-    others, _ = trained_with(files, tmp_path / "other", **same)
+def test_accumulated_and_padded_batches_give_the_losses_of_padding_free_ones(plain, files, tmp_path, same):
+    steps, events = plain
+    others, other_events = trained_with(files, tmp_path / "other", **same)
     assert len(steps) == len(others) == 4
     torch.testing.assert_close(losses(others), losses(steps), rtol=2e-4, atol=0)
     assert [step["tokens"] for step in others] == [step["tokens"] for step in steps]
+    if "batching" in same:  # a validation's loss is a mean over its batches
+        torch.testing.assert_close(validations(other_events), validations(events), rtol=2e-4, atol=0)
+
+
+def validations(events):
+    return torch.tensor([event["loss"] for event in events if event["event"] == "evaluation"])
 
 
 def test_another_order_gives_other_losses(plain, files, tmp_path):
