@@ -215,3 +215,32 @@ def test_a_campaign_needs_both_sides_complete(owner):
     with pytest.raises(DomainError) as caught:
         campaigns.create(user=owner, title="x", run=run, rubric_text="", overlap=1)
     assert caught.value.code == "run_incomplete"
+
+
+def order_of(campaign, reviewer):
+    met = []
+    while (current := assignment.next_for(reviewer=reviewer)) is not None:
+        met.append(current.item_id)
+        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+    return met
+
+
+def test_the_pairs_with_the_fewest_ratings_come_first(owner):
+    campaign = factories.campaign(owner, pairs=20, overlap=3)
+    first = factories.reviewer(campaign)
+    ahead = {factories.lease(first).item_id}
+    for _ in range(11):
+        rate(campaign, first)
+        ahead.add(factories.lease(first).item_id)
+    met = order_of(campaign, factories.reviewer(campaign))
+    assert len(met) == 20 and set(met[:8]).isdisjoint(ahead) and set(met[8:]) == ahead
+
+
+def test_every_reviewer_goes_a_way_of_their_own(owner):
+    campaign = factories.campaign(owner, pairs=20, overlap=4)
+    ways = [order_of(campaign, factories.reviewer(campaign)) for _ in range(4)]
+    assert all(len(set(way)) == 20 for way in ways)
+    # Two shuffled orders of twenty are the same with a chance of 1 in 20!.
+    assert len({tuple(way) for way in ways}) == 4
+    in_rank = list(campaign.items.order_by("rank").values_list("pk", flat=True))
+    assert in_rank not in ways

@@ -104,3 +104,30 @@ def test_a_canary_in_a_title_is_heard():
     Campaign.objects.update(title=f"Is {worlds.CANARIES['tuned']} better?")
     campaign.refresh_from_db()
     assert leaked(worlds.crawl(campaign)) == {worlds.CANARIES["tuned"]}
+
+
+CACHED = ("/review/worker.js", "/manifest.webmanifest")  # the same for everybody, whatever the campaign
+
+
+def remembered(seen: list[worlds.Answer]) -> set[str]:
+    """Answers that a cache might keep, or that say by a header when or from what they were made."""
+    telling = {"ETag", "Last-Modified", "Server-Timing", "X-Request-Id", "Age"}
+    kept = set()
+    for answer in seen:
+        headers = dict(answer.headers)
+        inside = "/review/" in answer.request or "/assignments/" in answer.request
+        stored = inside and answer.status == 200 and "no-store" not in headers.get("Cache-Control", "")
+        if telling & set(headers) or (stored and not answer.request.endswith(CACHED)):
+            kept.add(answer.request)
+    return kept
+
+
+def test_nothing_of_a_review_may_be_kept_and_no_header_tells_of_its_making(settings):
+    campaign = worlds.campaign(swapped=False)
+    assert remembered(worlds.crawl(campaign)) == set()
+
+
+def test_a_middleware_that_marks_contents_is_noticed(settings):
+    settings.MIDDLEWARE = ["django.middleware.http.ConditionalGetMiddleware", *settings.MIDDLEWARE]
+    campaign = worlds.campaign(swapped=False)
+    assert remembered(worlds.crawl(campaign)) != set()
