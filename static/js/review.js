@@ -18,7 +18,8 @@ const BLOCK = 10;
 const BREAK = 20;
 const DRAFT_AFTER = 20_000;
 const DOUBLE = 600; // a second click that belonged to the pair before
-const OVER = ["already_rated", "lease_expired_full", "unknown_assignment", "skipped", "cap_reached"]; // nothing more to keep
+const LATE = ["lease_expired_full", "cap_reached"]; // not counted, but the pair may come back to them: its draft stays
+const OVER = [...LATE, "already_rated", "unknown_assignment", "skipped"];
 const clock = new Clock();
 const retry = new Retry();
 const post = new Post({ settle, waiting: countUnsent, follows: () => pair });
@@ -213,7 +214,7 @@ function settle(entry, { status, body }) {
   if (status === 200) return stored(entry, body, here);
   const { code } = body;
   done = Math.max(0, done - 1);
-  if (OVER.includes(code)) drafts.drop(entry.token);
+  if (OVER.includes(code) && !LATE.includes(code)) drafts.drop(entry.token);
   editor.forget(entry.token);
   if (code === "campaign_closed") return closed("closed_late");
   if (status === 401 || status === 403) return signedOut(here);

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from evaluation.models import Assignment, Campaign, Rating
-from evaluation.services import campaigns
+from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
+from evaluation.services import assignment, campaigns, ratings
 from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -178,6 +178,88 @@ def test_a_rating_after_the_close_is_refused_kindly_and_its_draft_kept(page, cam
     expect(page.locator("main")).to_contain_text("this review has ended")
     assert not Rating.objects.exists()
     assert page.evaluate("Object.keys(localStorage).filter((key) => /draft|outbox/.test(key))") != []
+
+
+def taken_by_somebody_else(campaign: Campaign) -> Assignment:
+    """Every pair is filled by others while the reviewer's lease has run out; returns what took the place of theirs."""
+    Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    other = factories.reviewer(campaign)
+    while (current := assignment.next_for(reviewer=other)) is not None:
+        ratings.submit(reviewer=other, token=current.token, **factories.answers(campaign))
+    return Assignment.objects.filter(status="rated").earliest("pk")
+
+
+@pytest.mark.parametrize("campaign", [{"pairs": 1}], indirect=True)
+def test_a_rating_that_comes_too_late_is_not_counted_and_its_draft_waits_for_the_pair(page, campaign):
+    rate(page)
+    page.locator("#comment").fill("Written in a tunnel.")
+    other = taken_by_somebody_else(campaign)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#panel")).to_contain_text("this rating is not counted")
+    stored(1)
+    # The other one's place becomes free, so this reviewer may finish after all.
+    Rating.objects.all().delete()
+    Assignment.objects.filter(pk=other.pk).update(status="skipped")
+    campaign.items.update(open_slots=1)
+    page.get_by_role("button", name="Go on to the next pair").press("Enter")
+    expect(page.locator("#comment")).to_have_value("Written in a tunnel.")
+    expect(page.locator("[name=preference][value=left]")).to_be_checked()
+    page.locator("#submit").press("Enter")
+    stored(1)
+
+
+@pytest.mark.parametrize("campaign", [{"edit_minutes": 10}], indirect=True)
+def test_the_last_rating_is_changed_by_a_key(page):
+    rate(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    stored(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#prompt-title")).to_have_text("Change your rating")
+    expect(page.locator("[name=preference][value=left]")).to_be_checked()
+    page.keyboard.press("2")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    services.wait_until(lambda: Revision.objects.exists(), what="the change")
+    assert (Rating.objects.get().preference, Revision.objects.get().preference) == ("right", "left")
+
+
+@pytest.mark.parametrize("campaign", [{"pairs": 22}], indirect=True)
+def test_a_phone_stacks_the_responses_keeps_the_form_near_and_suggests_a_break(page, campaign):
+    reviewer = Reviewer.objects.get()
+    for _ in range(20):
+        current = factories.lease(reviewer)
+        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    expect(page.locator("#prompt-title")).to_have_text("Pair 21")
+    expect(page.locator("#break")).to_contain_text("You have rated 20 pairs")
+    page.get_by_role("button", name="Not now", exact=True).click()
+    expect(page.locator("#break")).to_be_hidden()
+    expect(page.locator("#block-text")).to_have_text("0 of 2 in block 3 of 3")
+    left, right = (page.locator(f"#side-{side}").bounding_box() for side in ("left", "right"))
+    assert left and right and right["y"] >= left["y"] + left["height"] and left["x"] == right["x"]
+    switch = page.get_by_role("navigation", name="Parts of this page")
+    for part, reached in (("Right", "#side-right"), ("Rate", "#rating"), ("Request", "#prompt-title")):
+        switch.get_by_role("button", name=part, exact=True).click()
+        expect(page.locator(reached)).to_be_in_viewport()
+        expect(switch).to_be_in_viewport(ratio=1)
+
+
+def test_time_away_from_the_page_is_counted_apart_and_shown_to_nobody(page):
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.wait_for_timeout(1500)
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    rate(page)
+    page.keyboard.press("Control+Enter")
+    stored(1)
+    rating = Rating.objects.get()
+    assert rating.hidden_ms >= 1400 and rating.active_ms > 0
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    assert not re.search(r"\d+ ?(s|sec|min)\b|\d:\d\d", page.locator("body").inner_text())
 
 
 def test_a_double_submit_stores_one_rating(page):
