@@ -53,7 +53,8 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         agree=all_agree if config.devices > 1 else alone_agrees,
         is_first=is_first_process(),
     )
-    padding_free = config.batching == "padding_free" and attend_row_by_row(model)
+    # A row alone has no padding.
+    padding_free = config.batching == "padding_free" and config.batch_size > 1 and attend_row_by_row(model)
     # Longest first: an evaluation that would run out of memory does so before the first step.
     validation = sorted(inputs.splits["validation"], key=lambda row: len(row.input_ids), reverse=True)
     trainer = AdapterTrainer(
