@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "ftplatform.accounts",
     "ftplatform.api",
     "ftplatform.jobs",
+    "ftplatform.backups",
     "ftplatform.embedded",
     "training",
     "evaluation",
