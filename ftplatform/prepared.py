@@ -148,6 +148,13 @@ def execute(sql: str, *values: Any) -> int:
     return changed
 
 
+def rows(sql: str, *values: Any) -> list[Any]:
+    """The same for a statement that returns rows, as the databases give them: only for columns of plain types."""
+    here = connections[DEFAULT_DB_ALIAS]
+    found, _ = _ran(here, sql, [_adapted(here, value) for value in values])
+    return found
+
+
 def _adapted(here: Any, value: Any) -> Any:
     if isinstance(value, UUID):
         return value if here.features.has_native_uuid_field else value.hex

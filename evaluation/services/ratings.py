@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import Count, Subquery
 from django.utils import timezone
 
@@ -17,7 +17,11 @@ from ftplatform.errors import DomainError
 MAX_COMMENT = 5000
 MAX_MS = 24 * 3600 * 1000
 ANSWERS = ("preference", "scores", "answers", "comment")
-_KEEP = "UPDATE evaluation_assignment SET status = %s, slot = %s WHERE id = %s"
+# Nearly every rating is of a lease that still stands, and one statement finds, checks and keeps it.
+_RATE = (
+    "UPDATE evaluation_assignment SET status = 'rated'"
+    " WHERE token = %s AND reviewer_id = %s AND status = 'leased' RETURNING id, item_id, kind"
+)
 _OWN = prepared.Select(
     lambda token, reviewer: (
         Assignment.objects.select_for_update(of=("self",))
@@ -111,28 +115,38 @@ def _values(
 
 
 def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any], late: bool) -> Rating:
-    assignment = lock_own(reviewer, token)
-    if assignment.status == Assignment.Status.RATED:
-        stored = Rating.objects.get(assignment=assignment)
-        stored.assignment = assignment
-        return _same(stored, values)
-    _check(assignment.item.campaign, values)
-    if assignment.status == Assignment.Status.SKIPPED:
-        raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
-    if assignment.status == Assignment.Status.EXPIRED:
-        if not late:
-            raise _CameLate
-        _retake(assignment)
-    assignment.status = Assignment.Status.RATED
-    prepared.execute(_KEEP, assignment.status, assignment.slot, assignment.pk)
-    item = assignment.item
-    rating = Rating(assignment=assignment, campaign=item.campaign, kind=item.kind, **values)
+    assignment = _rated(reviewer, token)
+    if assignment is not None:
+        _check(reviewer.campaign, values)
+    else:
+        assignment = lock_own(reviewer, token)
+        if assignment.status == Assignment.Status.RATED:
+            stored = Rating.objects.get(assignment=assignment)
+            stored.assignment = assignment
+            return _same(stored, values)
+        _check(reviewer.campaign, values)
+        _retake(assignment, late)
+    rating = Rating(assignment=assignment, campaign=reviewer.campaign, kind=assignment.kind, **values)
     prepared.insert(rating)
     # Waits for a closing campaign, and a close waits for this rating: it counts at the close, or is refused.
-    ((status, done),) = _AFTERWARDS.all(item.campaign_id, reviewer.pk)
+    ((status, done),) = _AFTERWARDS.all(reviewer.campaign_id, reviewer.pk)
     require_accepting(status)
     reviewer.done = done or 0
     return rating
+
+
+def _rated(reviewer: Reviewer, token: UUID) -> Assignment | None:
+    """This reviewer's lease, from now on rated, with the fields that a rating needs; None if they hold none by this
+    token."""
+    found = prepared.rows(_RATE, token, reviewer.pk)
+    if not found:
+        return None
+    key, item, kind = found[0]
+    names = ["id", "token", "item_id", "kind", "reviewer_id", "status"]
+    values = [key, token, item, kind, reviewer.pk, Assignment.Status.RATED.value]
+    assignment = Assignment.from_db(DEFAULT_DB_ALIAS, names, values)
+    assignment.reviewer = reviewer
+    return assignment
 
 
 def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
@@ -235,8 +249,13 @@ def require_accepting(status: str) -> None:
         raise DomainError("campaign_closed", "This review has ended; this rating was not counted.")
 
 
-def _retake(assignment: Assignment) -> None:
-    """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too."""
+def _retake(assignment: Assignment, late: bool) -> None:
+    """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too. Not before
+    the reviewer is locked: only then does what they hold stay as it is counted."""
+    if assignment.status == Assignment.Status.SKIPPED:
+        raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
+    if not late:
+        raise _CameLate
     reviewer = assignment.reviewer
     cap = reviewer.campaign.max_per_reviewer
     # What they have in hand instead counts as well: it will be rated too.
@@ -250,3 +269,5 @@ def _retake(assignment: Assignment) -> None:
             "lease_expired_full",
             "Your time for this pair ran out and others have taken its place; this rating is not counted.",
         )
+    assignment.status = Assignment.Status.RATED
+    assignment.save(update_fields=["status", "slot"])
