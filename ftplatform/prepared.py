@@ -169,12 +169,10 @@ def _ran(here: Any, sql: str, params: list[Any], *, fetch: bool = True) -> tuple
         with here.cursor() as cursor:
             cursor.execute(sql, params)
             return (cursor.fetchall() if fetch else []), cursor.rowcount
-    from psycopg import Cursor
-
     here.close_if_health_check_failed()
     here.ensure_connection()
     here.validate_no_broken_transaction()
     # Django's own cursor binds on this side, so that PostgreSQL would plan the statement every time.
-    with here.wrap_database_errors, Cursor(here.connection) as planned:
-        planned.execute(sql, params, prepare=True)
-        return (planned.fetchall() if fetch else []), planned.rowcount
+    with here.wrap_database_errors:
+        here.planned.execute(sql, params, prepare=True)
+        return (here.planned.fetchall() if fetch else []), here.planned.rowcount

@@ -21,7 +21,7 @@ from evaluation.selectors import reviewing
 from evaluation.services import assignment, drafts, invitations, ratings
 from ftplatform.accounts.authentication import ApiTokenAuthentication
 from ftplatform.accounts.models import User
-from ftplatform.api.endpoints import parse
+from ftplatform.api.endpoints import check, parse
 from ftplatform.api.parsers import TextJSONParser
 from ftplatform.api.throttling import InviteThrottle
 from ftplatform.errors import DomainError
@@ -68,9 +68,7 @@ AFTER = OpenApiParameter("after", UUID, description="A pair in hand: the answer 
 def _after(request: Request) -> UUID | None:
     if "after" not in request.query_params:
         return None
-    query = AfterSerializer(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    found: UUID | None = query.validated_data["after"]
+    found: UUID | None = check(AfterSerializer, {"after": request.query_params["after"]})["after"]
     return found
 
 

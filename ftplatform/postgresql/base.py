@@ -4,12 +4,20 @@ import select
 from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg import Cursor
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Without a threshold psycopg prepares nothing, not even what asks for it; Django's own cursors never ask."""
         return super().get_connection_params() | {"prepare_threshold": 5}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Beside Django's cursors, which bind on this side, one for prepared statements lives as long as the
+        connection: making it costs as much as running a short statement."""
+        connection = super().get_new_connection(conn_params)
+        self.planned: Cursor[Any] = Cursor(connection)
+        return connection
 
     def is_usable(self) -> bool:
         """A server that has gone has closed its end, which this end can see; only what has something to say is asked.
