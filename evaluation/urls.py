@@ -50,6 +50,7 @@ urlpatterns = [
     path("campaigns/<uuid:pk>/", campaigns.campaign, name="campaign"),
     path("campaigns/<uuid:pk>/edit/", campaigns.campaign_edit, name="campaign_edit"),
     path("campaigns/<uuid:pk>/open/", campaigns.campaign_open, name="campaign_open"),
+    path("campaigns/<uuid:pk>/open/cancel/", campaigns.campaign_open_cancel, name="campaign_open_cancel"),
     path("campaigns/<uuid:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
     path("campaigns/<uuid:pk>/resume/", campaigns.campaign_resume, name="campaign_resume"),
     path("campaigns/<uuid:pk>/close/", campaigns.campaign_close, name="campaign_close"),

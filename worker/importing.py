@@ -1,46 +1,11 @@
 """One attempt of an import: every row of a large upload checked, in the worker's own process."""
 
-import time
-
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.services import imports
-from worker.forecast import Pace
+from worker.progress import Progress, Stopped
 from worker.runners import guard
 from worker.supervise import Outcome
-
-_TOLD_EVERY = 1.0
-_WHOLE = 1000
-
-
-class _Stopped(Exception):
-    """Somebody asked to cancel."""
-
-
-class _Progress:
-    """Tells the job's row how far its import is, which also renews the lease, and ends the import when asked to."""
-
-    def __init__(self, claim: jobs.Claim) -> None:
-        self._claim = claim
-        self._pace = Pace()
-        self._stage = ""
-        self._told_at = 0.0
-
-    def __call__(self, stage: str, part: float) -> None:
-        now = time.monotonic()
-        if stage == self._stage and now - self._told_at < _TOLD_EVERY:
-            return
-        self._stage, self._told_at = stage, now
-        done = int(_WHOLE * part)
-        self._pace.report(done, _WHOLE)
-        left = self._pace.forecast()
-        forecast = (
-            {"seconds_left": left.seconds, "seconds_left_low": left.low, "seconds_left_high": left.high}
-            if left
-            else {}
-        )
-        if jobs.heartbeat(self._claim, stage=stage, step=done, total_steps=_WHOLE, **forecast):
-            raise _Stopped
 
 
 def import_file(claim: jobs.Claim) -> None:
@@ -49,8 +14,8 @@ def import_file(claim: jobs.Claim) -> None:
 
 def _import(claim: jobs.Claim) -> Outcome:
     try:
-        made = imports.run(claim, _Progress(claim))
-    except _Stopped:
+        made = imports.run(claim, Progress(claim))
+    except Stopped:
         return Outcome(status=Job.Status.CANCELLED, message="The check was stopped; nothing was stored")
     jobs.note(claim, f"{made} is stored: {made.rows:,} rows.")
     return Outcome(status=Job.Status.SUCCEEDED, message="")

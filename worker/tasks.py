@@ -8,7 +8,7 @@ from celery import shared_task
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from worker import importing, measuring, model_jobs, runners
+from worker import importing, measuring, model_jobs, opening, runners
 
 RUNNERS = {
     Job.Kind.TRAINING: runners.train,
@@ -18,6 +18,7 @@ RUNNERS = {
     Job.Kind.MEASUREMENT: measuring.measure,
     Job.Kind.IMPORT: importing.import_file,
     Job.Kind.MERGE: runners.merge,
+    Job.Kind.OPENING: opening.open_campaign,
 }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evaluation.models import Campaign, Reviewer, RubricVersion
+from evaluation.models import Campaign, Opening, Reviewer, RubricVersion
 from evaluation.stats.reviewers import ReviewerQuality
 
 
@@ -20,6 +20,12 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "close_reason",
         ]
         read_only_fields = fields
+
+
+def opening(job: Opening) -> dict[str, Any]:
+    """How far it is, `step` of `total_steps`, and if it failed, why."""
+    names = ("status", "stage", "step", "total_steps", "seconds_left", "error_code", "error_message")
+    return {name: getattr(job, name) for name in names}
 
 
 class _Settings(serializers.Serializer[Campaign]):

@@ -16,7 +16,7 @@ from evaluation import selectors
 from evaluation.api import campaign_serializers as serializers
 from evaluation.api.endpoints import EvaluationViewSet
 from evaluation.api.serializers import ExportSerializer
-from evaluation.models import Campaign, RubricVersion
+from evaluation.models import Campaign, Opening, RubricVersion
 from evaluation.selectors import library, reviewers
 from evaluation.services import (
     amendments,
@@ -25,6 +25,7 @@ from evaluation.services import (
     erasure,
     invitations,
     looks,
+    openings,
     pay,
     planning,
     reports,
@@ -80,13 +81,34 @@ class CampaignViewSet(EvaluationViewSet):
         campaigns.update_draft(campaign=self._campaign(pk), user=signed_in(request), **values)
         return self._answer(pk)
 
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="{invite_code, invite_url}")})
+    @extend_schema(
+        request=None,
+        responses={
+            200: OpenApiResponse(description="{invite_code, invite_url}"),
+            202: OpenApiResponse(description="A large one: {opening}, how far it is"),
+        },
+    )
     @action(detail=True, methods=["post"])
     def open(self, request: Request, pk: UUID) -> Response:
-        invite = campaigns.open_campaign(campaign=self._campaign(pk), user=signed_in(request))
+        """A large campaign is opened by a worker: ask again, which starts nothing twice, until the answer is 200."""
+        made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
+        if isinstance(made, Opening):
+            return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
         return Response(
-            {"invite_code": invite.code, "invite_url": request.build_absolute_uri(f"/r/{invite.code}/")}
+            {"invite_code": made.code, "invite_url": request.build_absolute_uri(f"/r/{made.code}/")}
         )
+
+    @extend_schema(
+        request=None, responses={200: OpenApiResponse(description="{opening}, null if there was none")}
+    )
+    @action(detail=True, methods=["get", "delete"])
+    def opening(self, request: Request, pk: UUID) -> Response:
+        """How the latest opening of a large campaign goes, or went. DELETE stops it: the campaign stays a draft."""
+        campaign = self._campaign(pk)
+        if request.method == "DELETE":
+            openings.cancel(campaign=campaign, user=signed_in(request))
+        last = campaign.openings.first()
+        return Response({"opening": serializers.opening(last) if last else None})
 
     @extend_schema(request=None, responses={200: serializers.CampaignSerializer})
     @action(detail=True, methods=["post"])

@@ -1,7 +1,7 @@
 """From prompts to verdicts."""
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
-from evaluation.models.campaigns import Amendment, Campaign, Invite
+from evaluation.models.campaigns import Amendment, Campaign, Invite, Opening
 from evaluation.models.identity import IdentityHit
 from evaluation.models.pairs import (
     Comparison,
@@ -30,6 +30,7 @@ __all__ = [
     "IdentityHit",
     "Invite",
     "LeakageCheck",
+    "Opening",
     "Pair",
     "Prompt",
     "PromptSet",

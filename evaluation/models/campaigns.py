@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from evaluation.models.pairs import GenerationRun
 from evaluation.models.rubrics import RubricVersion
+from ftplatform.jobs.models import Job
 from training.models import ModelVersion
 
 
@@ -109,6 +111,23 @@ class Campaign(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in self.OVER
+
+    @property
+    def is_changeable(self) -> bool:
+        """A draft, and no job is opening it; ask with the campaign's row locked."""
+        return (
+            self.status == self.Status.DRAFT and not self.openings.exclude(status__in=Job.TERMINAL).exists()
+        )
+
+
+class Opening(Job):
+    """The opening of a campaign that is too large for a page to wait for. It stays a draft, which nothing can change,
+    until the job has drawn and hashed everything; a job that ends otherwise leaves it the draft that it was."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="openings")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
 
 
 class Amendment(models.Model):

@@ -293,7 +293,7 @@ def outcome_of(preference: str, candidate_left: bool) -> Any:
 
 def needs_attention(*, user: User) -> dict[str, Any]:
     """What the home page shows: work under way, work that failed, campaigns that run."""
-    jobs = _visible(Job.objects.select_related("trainingrun", "generationrun"), user)
+    jobs = _visible(Job.objects.select_related("trainingrun", "generationrun", "opening__campaign"), user)
     return {
         "active_jobs": jobs.filter(status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).order_by(
             "-status", "created_at"

@@ -15,6 +15,7 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.models import ModelVersion
+from training.services.checking import Tell, silent
 
 MAX_LOOKS = 6
 
@@ -58,7 +59,7 @@ def create(
 def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
     """Change whatever `create` takes, while nobody has seen the campaign. Raises DomainError `wrong_status`."""
     campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
-    if campaign.status != Campaign.Status.DRAFT:
+    if not campaign.is_changeable:
         raise DomainError("wrong_status", "Its plan is frozen: only a draft can be changed.")
     if "rubric_version" in changes:
         campaign.rubric_version = changes.pop("rubric_version")
@@ -168,20 +169,21 @@ def criteria(rubric: dict[str, Any]) -> list[str]:
     return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
 
 
-def open_campaign(*, campaign: Campaign, user: User) -> Invite:
+def open_campaign(*, campaign: Campaign, user: User, tell: Tell = silent) -> Invite:
     """Freeze everything that matters, draw pairs, sides and quality items, make the first link. Opening twice changes
-    nothing.
+    nothing. `tell` hears how far it is, the last time inside the one transaction of everything but the search.
 
     Raises DomainError `identity_words` while the scan's hits await a decision, `too_many_pairs` when quarantine has
     left fewer than planned.
     """
     if campaign.status == Campaign.Status.DRAFT:
-        identity_scan.require_decided(campaign=campaign)  # what it finds stays, though the opening fails
-    return _open(campaign, user)
+        # What it finds stays, though the opening fails.
+        identity_scan.require_decided(campaign=campaign, tell=lambda stage, part: tell(stage, part / 2))
+    return _open(campaign, user, tell)
 
 
 @transaction.atomic
-def _open(campaign: Campaign, user: User) -> Invite:
+def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if campaign.status != Campaign.Status.DRAFT:
         return campaign.invites.earliest("id")
@@ -192,6 +194,7 @@ def _open(campaign: Campaign, user: User) -> Invite:
             f"Quarantine and practice leave {left:,} of {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
             "or accept some of the quarantined ones.",
         )
+    tell("Drawing pairs and sides", 0.5)
     campaign.plan_hash = read_plan(campaign.plan).hash()
     campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
     campaign.save(update_fields=["plan_hash", "status", "opened_at"])

@@ -7,6 +7,7 @@ either has one is held back as a whole until a manager quarantines it (no review
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from evaluation.models import Campaign, IdentityHit, Pair
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
+from training.services.checking import Tell, silent
 
 FAMILIES: tuple[str, ...] = (
     "qwen",
@@ -77,16 +79,17 @@ ERRORS = (
 )
 _SHORTEST_NAME = 4  # a model called "a" would hold back every pair
 _AT_ONCE = 1000
+_Row: TypeAlias = tuple[int, str, str]
 
 
-def run(*, campaign: Campaign) -> int:
+def run(*, campaign: Campaign, tell: Tell = silent) -> int:
     """Scan every pair that the campaign may draw; returns how many await a decision. Decisions already made stay."""
     telling = telling_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
     pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate, sample=0)
     rows = pairs.values_list("pk", "baseline__text", "candidate__text")
     found: list[IdentityHit] = []
-    for pk, *texts in _suspects(rows.iterator(chunk_size=_AT_ONCE), telling):
+    for pk, *texts in _suspects(_told(rows.iterator(chunk_size=_AT_ONCE), pairs.count(), tell), telling):
         words = [word for text in texts for word in _said(text, telling)]
         if words and pk not in decided:
             found.append(IdentityHit(campaign=campaign, pair_id=pk, words=sorted(set(words))))
@@ -94,6 +97,14 @@ def run(*, campaign: Campaign) -> int:
         campaign.identity_hits.filter(decision="open").delete()
         IdentityHit.objects.bulk_create(found, batch_size=1000, ignore_conflicts=True)
     return len(found)
+
+
+def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
+    """The same rows, telling at every so many of them how far it is."""
+    for number, row in enumerate(rows):
+        if number % _AT_ONCE == 0:
+            tell("Searching for telling words", number / total)
+        yield row
 
 
 def telling_words(campaign: Campaign) -> list[str]:
@@ -108,7 +119,7 @@ def telling_words(campaign: Campaign) -> list[str]:
     return [*FAMILIES, *ORGANISATIONS, *SELF_DESCRIPTIONS, *ERRORS, *own]
 
 
-def _suspects(rows: Iterator[tuple[int, str, str]], telling: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+def _suspects(rows: Iterator[_Row], telling: Iterable[str]) -> Iterator[_Row]:
     """The few rows with a telling word in either text, whether by itself or inside another word.
 
     One automaton for all words reads a hundred thousand pairs in a third of a second; trying every word on every text
@@ -147,9 +158,9 @@ def _bounded(word: str) -> str:
     return f"{before}{re.escape(word)}{after}"
 
 
-def require_decided(*, campaign: Campaign) -> None:
+def require_decided(*, campaign: Campaign, tell: Tell = silent) -> None:
     """Scan, and raise DomainError `identity_words` while pairs await a decision."""
-    waiting = run(campaign=campaign)
+    waiting = run(campaign=campaign, tell=tell)
     if waiting:
         raise DomainError(
             "identity_words",
@@ -176,8 +187,10 @@ def decide(
     Raises DomainError `campaign_frozen` once it has opened, `invalid_decision`, `reason_missing` for an acceptance.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if campaign.status != Campaign.Status.DRAFT:
-        raise DomainError("campaign_frozen", "The campaign has opened; what it shows cannot change any more.")
+    if not campaign.is_changeable:
+        raise DomainError(
+            "campaign_frozen", "The campaign is open or being opened; what it shows cannot change any more."
+        )
     if decision not in (IdentityHit.Decision.QUARANTINED, IdentityHit.Decision.ACCEPTED):
         raise DomainError("invalid_decision", "Quarantine the pairs or accept them.", status=400)
     if decision == IdentityHit.Decision.ACCEPTED and not reason.strip():

@@ -7,10 +7,12 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from evaluation import selectors
 from evaluation.forms.campaigns import FLAG_WORDS, AmendForm, CampaignForm, CloseForm
-from evaluation.services import amendments, crowd, reports
+from evaluation.models import Campaign
+from evaluation.services import amendments, crowd, openings, reports
 from evaluation.services import campaigns as services
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
@@ -61,8 +63,14 @@ def campaign_edit(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = selectors.campaign(user=request.user, pk=pk)
+    opening = found.openings.first() if found.status == Campaign.Status.DRAFT else None
+    if request.htmx:  # type: ignore[attr-defined]
+        if opening is None or opening.is_finished:
+            return HttpResponseClientRefresh()
+        return render(request, "evaluation/campaign_opening.html", {"opening": opening})
     context = {
         "campaign": found,
+        "opening": opening,
         "progress": selectors.campaign_progress(found),
         "link": _shared_link(request, pk) if not found.is_over else "",
         "look": reports.next_look(found),
@@ -86,12 +94,19 @@ def _shared_link(request: StaffRequest, pk: uuid.UUID) -> str:
 @require_POST
 def campaign_open(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     try:
-        services.open_campaign(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
+        openings.start(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
     except DomainError as error:
         if error.code != "identity_words":
             raise
         messages.warning(request, error.detail)
         return redirect("evaluation:blinding", pk=pk)
+    return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_open_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    openings.cancel(campaign=selectors.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
 
 

@@ -32,6 +32,7 @@ class Job(models.Model):
         VERIFICATION = "verification", "Verification"
         MEASUREMENT = "measurement", "Measurement"
         IMPORT = "import", "Import"
+        OPENING = "opening", "Opening"
 
     TERMINAL: ClassVar[frozenset[str]] = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 

@@ -1,9 +1,12 @@
 """What pages cost in queries, and that neither more rows nor odd texts change that."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
 from evaluation.services import ratings, reports
+from ftplatform.jobs.models import Job
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +113,16 @@ def test_an_empty_site_says_what_to_do_next(client, name):
     client.force_login(factories.user())
     page = client.get(reverse(name)).content.decode()
     assert "/new/" in page
+
+
+def test_work_of_every_kind_is_named_on_the_overview_and_no_link_leads_nowhere(manager):
+    owner = factories.user()
+    for kind in Job.Kind.values:
+        if kind not in ("training", "generation", "opening"):
+            Job.objects.create(kind=kind, created_by=owner)
+    shown = manager.get(reverse("evaluation:overview")).content.decode()
+    assert all(
+        f"</span> {label}</div>" in re.sub(r"\s+", " ", shown) for label in ("Import", "Merge", "Download")
+    )
+    for address in re.findall(r'<a id="job-[^"]+" href="([^"]+)"', shown):
+        assert manager.get(address).status_code == 200
