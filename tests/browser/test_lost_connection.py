@@ -181,3 +181,37 @@ def test_a_phone_may_install_the_screen(context, campaign):
         manifest["icons"],
     )
     assert sizes == [icon["sizes"] for icon in manifest["icons"]] == ["192x192", "512x512"]
+
+
+KEPT = """async () => {
+  const kept = [];
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const request of await cache.keys()) {
+      kept.push([new URL(request.url).pathname, await (await cache.match(request)).text()]);
+    }
+  }
+  return kept;
+}"""
+
+
+def pairs_among(kept: list[list[str]]) -> list[str]:
+    """Which kept answers came from the API or hold a response; those of these comparisons say `"urgent"`."""
+    return [path for path, text in kept if path.startswith("/api/") or "urgent" in text]
+
+
+def test_a_device_keeps_the_shell_of_the_screen_and_no_pair(context, campaign):
+    page = joined(context, campaign)
+    page.evaluate("navigator.serviceWorker.ready")
+    rate(page)
+    stored(1)
+    page.reload()  # now through the worker
+    expect(page.locator("#text-left")).to_contain_text("urgent")
+    screen = f"/review/{campaign.pk}/"
+    services.wait_until(
+        lambda: screen in [path for path, _ in page.evaluate(KEPT)], what="the screen to be kept"
+    )
+    assert pairs_among(page.evaluate(KEPT)) == []
+    asked = f"/api/v1/campaigns/{campaign.pk}/assignments/next"
+    page.evaluate("async (asked) => (await caches.open('x')).put(asked, new Response('urgent'))", asked)
+    assert pairs_among(page.evaluate(KEPT)) == [asked]
