@@ -24,7 +24,6 @@ from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import check, parse
 from ftplatform.api.parsers import TextJSONParser
 from ftplatform.api.throttling import InviteThrottle
-from ftplatform.errors import DomainError
 
 
 class ReviewerView(APIView):
@@ -124,16 +123,8 @@ class SubmitRating(ReviewerView):
         """With `?next` a reviewer needs one request per pair."""
         values, reviewer = parse(RatingSerializer, request), reviewer_of(request)
         after = _after(request)
-        answer = stored_rating(ratings.submit(reviewer=reviewer, token=token, **values))
-        if "next" in request.query_params:
-            answer["next"] = _following(reviewer, after)
-        return Response(answer)
-
-
-def _following(reviewer: Reviewer, after: UUID | None) -> dict[str, Any] | None:
-    """The pair fetched ahead. The rating is stored whatever happens here; whoever asks for the next one is told why."""
-    try:
-        found = assignment.next_for(reviewer=reviewer, after=after)
-    except DomainError:
-        return None
-    return blind_assignment(found) if found else None
+        if "next" not in request.query_params:
+            return Response(stored_rating(ratings.submit(reviewer=reviewer, token=token, **values)))
+        rating, found = ratings.submit_and_go_on(reviewer=reviewer, token=token, after=after, **values)
+        following = blind_assignment(found) if found else None
+        return Response({**stored_rating(rating), "next": following})

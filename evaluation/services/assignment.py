@@ -60,15 +60,19 @@ def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | N
     while True:
         try:
             with transaction.atomic():
-                return _next(reviewer, after, released)
+                return offer(reviewer, after, released=released)
         except _LeasesRanOut:
             release_expired(reviewer.campaign_id)
             released = True  # but those which somebody is just rating
-        except (IntegrityError, _TakenMeanwhile):
+        except (IntegrityError, Again):
             continue  # somebody was first; look again
 
 
-class _LeasesRanOut(Exception):
+class Again(Exception):
+    """Begin anew, in a fresh transaction."""
+
+
+class _LeasesRanOut(Again):
     """Slots are to be given back first, in a transaction that holds no lock on a reviewer."""
 
 
@@ -130,7 +134,8 @@ class _Behind(NamedTuple):
     until: datetime | None
 
 
-def _next(reviewer: Reviewer, after: UUID | None, released: bool) -> Assignment | None:
+def offer(reviewer: Reviewer, after: UUID | None, *, released: bool = False) -> Assignment | None:
+    """What `next_for` answers, within the caller's transaction, which must roll back on Again and IntegrityError."""
     now = timezone.now()
     # One reviewer in two tabs gets the same pair twice, not two leases. Only what may have changed is read again.
     ((reviewer.status, reviewer.practice, reviewer.campaign.status, ran_out),) = _FRESH.all(reviewer.pk, now)
@@ -279,9 +284,9 @@ class _Open(NamedTuple):
         return _on_side(self.sides, (slot for slot in range(len(self.sides)) if slot not in held), side)
 
 
-class _TakenMeanwhile(Exception):
-    """The item is not as it was read. Begin anew, because a row that was waited for in vain stays locked, and whoever
-    then waits for another may wait for ever."""
+class _TakenMeanwhile(Again):
+    """The item is not as it was read. No other is tried in this transaction, because a row that was waited for in vain
+    stays locked, and whoever then waits for another may wait for ever."""
 
 
 _TAKE = "UPDATE evaluation_reviewitem SET open_slots = open_slots - 1 WHERE id = %s AND open_slots = %s"

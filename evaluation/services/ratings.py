@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from evaluation import rubrics
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
-from evaluation.services.assignment import take_again
+from evaluation.services.assignment import Again, next_for, offer, take_again
 from ftplatform import prepared
 from ftplatform.errors import DomainError
 
@@ -87,7 +87,27 @@ def submit(
                 return _submit(reviewer, token, values, late=True)
 
 
-class _CameLate(Exception):
+def submit_and_go_on(
+    *, reviewer: Reviewer, token: UUID, after: UUID | None, **said: Any
+) -> tuple[Rating, Assignment | None]:
+    """`submit` and then `next_for` in one transaction, which spares a commit; None if there is no next pair to show.
+
+    When anything is out of the ordinary each has one of its own, because the rating is stored whatever becomes of the
+    next pair. Raises what `submit` raises.
+    """
+    try:
+        with transaction.atomic():
+            rating = _submit(reviewer, token, _values(**said), late=False)
+            return rating, offer(reviewer, after)
+    except (DomainError, IntegrityError, Again):
+        rating = submit(reviewer=reviewer, token=token, **said)
+    try:
+        return rating, next_for(reviewer=reviewer, after=after)
+    except DomainError:
+        return rating, None
+
+
+class _CameLate(Again):
     """The lease ran out, so the rating needs a slot anew: their own caps are to be counted under a lock."""
 
 
@@ -102,7 +122,7 @@ def _values(
     answers: dict[str, Any],
     comment: str,
     active_ms: int,
-    hidden_ms: int,
+    hidden_ms: int = 0,
 ) -> dict[str, Any]:
     return {
         "preference": preference,

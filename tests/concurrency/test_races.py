@@ -44,6 +44,22 @@ def rate_next(reviewer):
     return 1
 
 
+def rate_all(reviewer):
+    """Until nothing is left, as the review screen does: a rating brings along the pair after the one in hand."""
+    rated, pair = 0, assignment.next_for(reviewer=reviewer)
+    ahead = pair and assignment.next_for(reviewer=reviewer, after=pair.token)
+    while pair is not None:
+        _, following = ratings.submit_and_go_on(
+            reviewer=reviewer,
+            token=pair.token,
+            after=ahead.token if ahead else None,
+            **factories.answers(reviewer.campaign),
+        )
+        rated += 1
+        pair, ahead = (ahead, following) if ahead else (following, None)
+    return rated
+
+
 @pytest.mark.parametrize("overlap", [1, 3])
 def test_a_crowd_racing_for_the_last_slots_fills_exactly_the_overlap(overlap):
     campaign = factories.campaign(factories.user("manager"), pairs=1, overlap=overlap)
@@ -89,13 +105,14 @@ def test_without_the_lock_and_the_constraint_the_crowd_overshoots():
             editor.add_constraint(Assignment, constraint)
 
 
-def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced():
+def rate_each(reviewer):
+    return sum(iter(lambda: rate_next(reviewer), 0))
+
+
+@pytest.mark.parametrize("drain", [rate_each, rate_all])
+def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced(drain):
     campaign = factories.campaign(factories.user("manager"), pairs=12, overlap=4)
     crowd = [factories.reviewer(campaign) for _ in range(10)]
-
-    def drain(reviewer):
-        return sum(iter(lambda: rate_next(reviewer), 0))
-
     assert sum(at_once(drain, crowd)) == 48
     shown = list(Rating.objects.values_list("assignment__item_id", "assignment__candidate_left"))
     assert set(Counter(item for item, _ in shown).values()) == {4}
@@ -112,7 +129,7 @@ def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
     def act(actor):
         reviewer, late = actor
         if late is None:
-            return sum(iter(lambda: rate_next(reviewer), 0))
+            return rate_each(reviewer)
         try:
             ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
         except DomainError as error:

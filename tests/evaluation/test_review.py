@@ -246,3 +246,31 @@ def test_every_reviewer_goes_a_way_of_their_own(owner):
     assert len({tuple(way) for way in ways}) == 4
     in_rank = list(campaign.items.order_by("rank").values_list("pk", flat=True))
     assert in_rank not in ways
+
+
+def test_a_rating_is_stored_whatever_becomes_of_the_next_pair(owner):
+    campaign = factories.campaign(owner, pairs=3, overlap=1, max_per_hour=1)
+    reviewer = factories.reviewer(campaign)
+    lease, said = factories.lease(reviewer), factories.answers(campaign)
+    stored, following = ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+    assert following is None and Rating.objects.get().pk == stored.pk
+
+
+def test_a_rating_that_comes_late_is_stored_and_the_next_pair_comes_along(owner):
+    campaign = factories.campaign(owner, pairs=3, overlap=1)
+    reviewer = factories.reviewer(campaign)
+    lease, said = factories.lease(reviewer), factories.answers(campaign)
+    expire(lease)
+    assignment.release_expired(campaign.pk)
+    stored, following = ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+    assert stored.assignment.pk == lease.pk and following is not None
+    assert Assignment.objects.filter(status="rated").count() == 1
+
+
+def test_a_refused_rating_brings_no_pair_along(owner):
+    reviewer = factories.reviewer(factories.campaign(owner, pairs=3, overlap=1))
+    lease = factories.lease(reviewer)
+    said = factories.answers(reviewer.campaign) | {"preference": "neither"}
+    with pytest.raises(DomainError, match="missing or not valid"):
+        ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+    assert Assignment.objects.get().status == "leased" and not Rating.objects.exists()
