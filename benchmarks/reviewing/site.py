@@ -40,6 +40,10 @@ class Site:
         self.port = port
         self._guard = guard
 
+    def processes(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = self._guard.children(recursive=True)
+        return found
+
     def cpu_seconds(self) -> float:
         times = [process.cpu_times() for process in self._guard.children(recursive=True)]
         return float(sum(one.user + one.system for one in times))
