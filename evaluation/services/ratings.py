@@ -183,7 +183,9 @@ def _same(stored: Rating, values: dict[str, Any]) -> Rating:
     if _is_same(stored, values):
         return stored
     raise DomainError(
-        "already_rated", "You have already rated this pair differently; the first rating stays."
+        "already_rated",
+        "You have already rated this pair differently; the first rating stays.",
+        status=422,
     )
 
 

@@ -17,7 +17,7 @@ from ftplatform.jobs import services as jobs
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CROWD = 20
+CROWD = 50
 
 
 def at_once(work, items):
@@ -207,8 +207,8 @@ def test_the_same_rating_sent_ten_times_at_once_is_one_row():
 
 
 def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after():
-    campaign = factories.campaign(factories.user("manager"), pairs=30, overlap=2)
-    crowd = [factories.reviewer(campaign) for _ in range(12)]
+    campaign = factories.campaign(factories.user("manager"), pairs=100, overlap=2)
+    crowd = [factories.reviewer(campaign) for _ in range(100)]
     leases = {reviewer.pk: factories.lease(reviewer) for reviewer in crowd}
 
     def act(actor):
@@ -223,7 +223,7 @@ def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after
             return error.code, None
         return "stored", stored.pk
 
-    outcomes = at_once(act, [*crowd[:6], campaign, *crowd[6:]])
+    outcomes = at_once(act, [*crowd[:50], campaign, *crowd[50:]])
     stored = {pk for word, pk in outcomes if word == "stored"}
     at_close = next(count for word, count in outcomes if word == "closed")
     assert {word for word, _ in outcomes} <= {"stored", "closed", "campaign_closed"}

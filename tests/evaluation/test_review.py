@@ -135,7 +135,7 @@ def test_the_same_rating_again_answers_alike_and_is_stored_once(owner):
     assert first.pk == again.pk and Rating.objects.count() == 1
     with pytest.raises(DomainError) as caught:
         ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign) | {"preference": "tie"})
-    assert caught.value.code == "already_rated"
+    assert (caught.value.code, caught.value.status) == ("already_rated", 422)
 
 
 def test_another_reviewers_pair_is_not_there(owner):
