@@ -7,6 +7,7 @@ from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -26,9 +27,17 @@ from ftplatform.api.parsers import TextJSONParser
 from ftplatform.api.throttling import InviteThrottle
 
 
+class OnlyJson(DefaultContentNegotiation):
+    """JSON, whatever a program says that it accepts: there is nothing else to choose, and each request would choose."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class ReviewerView(APIView):
     authentication_classes = [ReviewerAuthentication]
     permission_classes = [IsReviewer]
+    content_negotiation_class = OnlyJson
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Nothing that a reviewer gets may be kept by a cache."""

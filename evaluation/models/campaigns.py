@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from evaluation.models.pairs import GenerationRun
 from evaluation.models.rubrics import RubricVersion
+from evaluation.rubrics import FormDefinition
 from ftplatform.jobs.models import Job
 from training.models import ModelVersion
 
@@ -87,6 +88,8 @@ class Campaign(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.TextField(blank=True)
+
+    form: FormDefinition | None = None  # read from `rubric`, where somebody has
 
     class Meta:
         ordering = ["-created_at"]

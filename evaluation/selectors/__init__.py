@@ -1,5 +1,6 @@
 """Every read of this app, and the only place where its objects can be obtained: access is decided here, once."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404
 
+from evaluation import rubrics
 from evaluation.models import (
     Assignment,
     Campaign,
@@ -149,7 +151,7 @@ def campaign_of_assignment(token: UUID) -> UUID | None:
 _REVIEWER = prepared.Select(
     lambda digest: (
         Reviewer.objects.select_related("campaign")
-        .defer("campaign__plan", "campaign__rubric_text")
+        .defer("campaign__plan", "campaign__rubric_text", "campaign__rubric")
         .filter(digest=digest)
         .order_by()
     ),
@@ -157,8 +159,20 @@ _REVIEWER = prepared.Select(
 )
 
 
+@lru_cache(maxsize=64)
+def _frozen_form(campaign: UUID, protocol_hash: str) -> tuple[dict[str, Any], rubrics.FormDefinition]:
+    """The form of a campaign that has opened, as JSON and read from it: what is under the hash stays as it is."""
+    rubric = Campaign.objects.values_list("rubric", flat=True).get(pk=campaign)
+    return rubric, rubrics.FormDefinition.from_json(rubric)
+
+
 def reviewer_by_token(token: str) -> Reviewer | None:
-    return _REVIEWER.first(Reviewer.digest_of(token))
+    """The reviewer with their campaign. Its form is read once per process, not with each of their requests."""
+    reviewer = _REVIEWER.first(Reviewer.digest_of(token))
+    if reviewer is not None:
+        opened = reviewer.campaign
+        opened.rubric, opened.form = _frozen_form(opened.pk, opened.protocol_hash)
+    return reviewer
 
 
 def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:
