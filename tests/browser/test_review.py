@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
+from evaluation.models import Assignment, Campaign, Prompt, Rating, Remark, Reviewer, Revision
 from evaluation.services import assignment, campaigns, ratings
 from tests import factories, services
 
@@ -260,6 +260,39 @@ def test_time_away_from_the_page_is_counted_apart_and_shown_to_nobody(page):
     assert rating.hidden_ms >= 1400 and rating.active_ms > 0
     expect(page.locator("#prompt-title")).to_have_text("Pair 2")
     assert not re.search(r"\d+ ?(s|sec|min)\b|\d:\d\d", page.locator("body").inner_text())
+
+
+def test_the_request_is_a_table_with_long_documents_folded_and_json_is_laid_out(page):
+    policy = "Refunds take five days. " * 30
+    given = {"order_id": "A-17", "policy_document": policy, "channel": "chat", "items": ["lamp", "desk"]}
+    Prompt.objects.update(input=given)
+    page.reload()
+    expect(page.locator("#prompt-title")).to_have_text("Pair 1")
+    table = page.locator("#input > dl")
+    expect(table.locator("dt")).to_have_text(["order id", "channel", "policy document", "items"])
+    expect(table.locator("dd").nth(3)).to_have_text("lamp, desk")
+    folded = table.locator("details .text")
+    expect(folded).to_be_hidden()
+    table.locator("summary").click()
+    expect(folded).to_have_text(policy.strip())
+    for side in ("left", "right"):
+        shown = page.locator(f"#text-{side}").text_content() or ""
+        assert re.fullmatch(r'\{\n  "decision": "(Yes|No)",\n  "urgent": false\n\}', shown)
+
+
+def test_instructions_are_a_key_away_and_a_pair_is_skipped_with_a_reason(page):
+    page.keyboard.press("i")
+    expect(page.locator("dialog#instructions")).to_contain_text("which reply you would rather send")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Skip or report a problem").click()
+    page.get_by_role("button", name="Skip this pair").click()
+    expect(page.locator("#remark-problem")).to_be_visible()  # a reason is needed
+    page.locator("#remarks [name=reason]").first.check()
+    page.get_by_role("button", name="Skip this pair").click()
+    services.wait_until(lambda: Remark.objects.filter(skipped=True).exists(), what="the skip")
+    assert Remark.objects.get().assignment.status == "skipped" and not Rating.objects.exists()
+    expect(page.locator("#remarks")).to_be_hidden()
+    expect(page.locator("#text-left")).to_contain_text("decision")
 
 
 def test_a_double_submit_stores_one_rating(page):

@@ -207,8 +207,11 @@ def test_the_same_rating_sent_ten_times_at_once_is_one_row():
 
 
 def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after():
-    campaign = factories.campaign(factories.user("manager"), pairs=100, overlap=2)
-    crowd = [factories.reviewer(campaign) for _ in range(100)]
+    many = (
+        100 if connection.vendor == "postgresql" else 30
+    )  # who must wait for one writer, one after the other
+    campaign = factories.campaign(factories.user("manager"), pairs=many, overlap=2)
+    crowd = [factories.reviewer(campaign) for _ in range(many)]
     leases = {reviewer.pk: factories.lease(reviewer) for reviewer in crowd}
 
     def act(actor):
@@ -223,7 +226,7 @@ def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after
             return error.code, None
         return "stored", stored.pk
 
-    outcomes = at_once(act, [*crowd[:50], campaign, *crowd[50:]])
+    outcomes = at_once(act, [*crowd[: many // 2], campaign, *crowd[many // 2 :]])
     stored = {pk for word, pk in outcomes if word == "stored"}
     at_close = next(count for word, count in outcomes if word == "closed")
     assert {word for word, _ in outcomes} <= {"stored", "closed", "campaign_closed"}
