@@ -229,9 +229,9 @@ def model_work(model: ModelVersion) -> dict[str, Any]:
 
 
 def runs(*, user: User) -> QuerySet[TrainingRun]:
-    return _visible(
-        TrainingRun.objects.select_related("dataset", "base_model", "created_by", "adapter"), user
-    )
+    # All are of one kind; said, it lets the index of the newest be used.
+    found = TrainingRun.objects.filter(kind=Job.Kind.TRAINING)
+    return _visible(found.select_related("dataset", "base_model", "created_by", "adapter"), user)
 
 
 def run(*, user: User, pk: UUID) -> TrainingRun:

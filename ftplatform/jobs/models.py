@@ -75,6 +75,9 @@ class Job(models.Model):
                 fields=["queue", "-priority", "created_at"], condition=Q(status="queued"), name="job_next"
             ),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_lease"),
+            # A list reads its newest, and an estimate the newest that ended, without sorting all there are.
+            models.Index(fields=["kind", "-created_at"], name="job_newest"),
+            models.Index(fields=["kind", "status", "-finished_at"], name="job_ended"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -64,7 +64,9 @@ def _guessed(dataset: Dataset, base_model: ModelVersion, runs: list[TrainingRun]
 
 def _finished_runs() -> list[TrainingRun]:
     """The newest runs that went from start to end in one go; waiting between attempts would count as work."""
-    whole = TrainingRun.objects.filter(status=TrainingRun.Status.SUCCEEDED, attempt=1, from_step=0)
+    whole = TrainingRun.objects.filter(
+        kind=TrainingRun.Kind.TRAINING, status=TrainingRun.Status.SUCCEEDED, attempt=1, from_step=0
+    )
     return list(whole.select_related("dataset", "base_model").order_by(F("finished_at").desc())[:_PAST_RUNS])
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -14,6 +13,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ftplatform.accounts.permissions import AdminOnly, Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from ftplatform.key_pages import KeyPaginator
 from training import charts, hyperparameters, selectors
 from training.forms import PriorityForm, RetryForm
 from training.models import TrainingRun
@@ -26,7 +26,7 @@ PAGE = 50
 @roles(*Staff)
 @require_GET
 def runs(request: StaffRequest) -> HttpResponse:
-    page = Paginator(selectors.runs(user=request.user), PAGE).get_page(request.GET.get("page"))
+    page = KeyPaginator(selectors.runs(user=request.user), PAGE).get_page(request.GET.get("page"))
     return render(request, "training/runs.html", {"page_obj": page, "most": selectors.MAX_COMPARED})
 
 
