@@ -18,8 +18,9 @@ from training.config import TrainingConfig
 # Backward through a 4-bit base unpacks every weight again; measured ratios lie between 1.2 and 1.6.
 _QLORA_COST = 1.3
 # Writing one token of an answer, for all sample prompts together, takes as long as training on so many (measured on a
-# processor); and how much of a row is its answer, where only the row's length is known.
-_WRITING_COST, _ANSWER_SHARE = 25.0, 0.25
+# processor, where a base that does not stop writes half as much again as is expected of it); and how much of a row is
+# its answer, where only the row's length is known.
+_WRITING_COST, _ANSWER_SHARE = 90.0, 0.25
 _STARTUP_SECONDS = 20.0
 # Sustained FLOP/s of a few CPU cores and of one data-centre GPU, from slow to fast: only for a first guess.
 _RATES = {"cpu": (1e11, 5e9), "cuda": (3e14, 1.5e13)}
@@ -180,8 +181,8 @@ def _least_spread(plan: Plan, past: Sequence[PastRun]) -> float:
     if any(run.plan.shape != plan.shape for run in past):
         return math.log(2.5)
     if any(run.plan.config.method != plan.config.method for run in past):
-        return math.log(1.6)
-    return math.log(1.5 if len(past) == 1 else 1.3 if len(past) < 5 else 1.15)
+        return math.log(1.8)
+    return math.log(1.6 if len(past) == 1 else 1.5 if len(past) < 5 else 1.3)
 
 
 def _extrapolation(plan: Plan, past: Sequence[PastRun]) -> float:
@@ -199,7 +200,7 @@ def _memory(plan: Plan, past: Sequence[PastRun], device: str) -> Range:
     if not ratios:
         return Range(computed, computed / 1.6, computed * 1.6)
     ratio = median(ratios)
-    least = 0.15 if same[0].plan.shape == plan.shape else 0.45
+    least = 0.25 if same[0].plan.shape == plan.shape else 0.45
     spread = max(least, 2 * median(abs(math.log(each / ratio)) for each in ratios))
     return Range(computed * ratio, computed * ratio / math.exp(spread), computed * ratio * math.exp(spread))
 

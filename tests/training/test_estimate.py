@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -26,15 +27,16 @@ def truth(made):
 
 
 def test_answers_along_the_way_count_where_validations_are_frequent():
-    """As measured: of a toy's run with a validation every ten steps, the answers took about a seventh."""
+    """As measured: of a toy's run with a validation every ten steps, the answers took about a third."""
 
     def share(rows, tokens, **config):
         silent, asking = (
-            plan(rows, tokens=tokens, sample_prompts=number, **config).work for number in (0, 3)
+            replace(plan(rows, tokens=tokens, sample_prompts=number, **config), validation_rows=16).work
+            for number in (0, 3)
         )
         return (asking - silent) / asking
 
-    assert 0.05 < share(128, 263.0, epochs=6, batch_size=4, evaluate_every=10) < 0.2
+    assert 0.2 < share(128, 263.0, epochs=6, batch_size=4, evaluate_every=10) < 0.4
     assert share(2700, 1030.0, epochs=3, batch_size=16) < 0.01
 
 
