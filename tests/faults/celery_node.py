@@ -1,6 +1,19 @@
-"""The platform's Celery application on the test's own database: `celery -A tests.faults.celery_node worker`."""
+"""The platform's Celery application on the test's own database: `celery -A tests.faults.celery_node worker`.
+
+With `VISIBILITY_TIMEOUT` it acknowledges a message only when its work is done, and the broker hands it out again after
+so many seconds: the setting under which a long run is delivered twice.
+"""
+
+import os
 
 import tests.faults.quickly  # noqa: F401
 from ftplatform.celery import app
+
+if seconds := os.environ.get("VISIBILITY_TIMEOUT"):
+    app.conf.task_acks_late = True
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        "visibility_timeout": int(seconds),
+    }
 
 __all__ = ["app"]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from ftplatform import queues
 from ftplatform.embedded import broker, commands
+from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
 from tests import factories, services
 from training.models import DatasetImport, ModelVersion, StepMetric, TrainingRun
@@ -54,13 +56,21 @@ class Site:
         services.wait_until(lambda: not broker.answers(), what="the broker's end")
         self.broker.close()
 
-    def start_node(self, queue: str, *, processes: int | None = None, beat: bool = False) -> Path:
-        command = commands.worker(queue, beat=beat, python=sys.executable)
+    def start_node(
+        self,
+        queue: str,
+        *,
+        name: str = "",
+        processes: int | None = None,
+        beat: bool = False,
+        **environment: str,
+    ) -> Path:
+        command = commands.worker(queue, beat=beat, name=name, python=sys.executable)
         command[command.index("ftplatform.celery")] = "tests.faults.celery_node"
         if processes:
             command[command.index("--concurrency") + 1] = str(processes)
-        log = self.folder / f"{queue}.log"
-        self.stack.enter_context(services.guarded(command, log=log, env=self.environment))
+        log = self.folder / f"{name or queue}.log"
+        self.stack.enter_context(services.guarded(command, log=log, env=self.environment | environment))
         services.wait_until(
             lambda: " ready." in log.read_text(), seconds=600, what=f"the node of the queue {queue}"
         )
@@ -143,6 +153,32 @@ def test_the_same_message_delivered_ten_times_at_once_makes_one_attempt(site, la
     with broker.connect(timeout=60) as client:
         services.wait_until(lambda: client.llen(queues.GPU) == 0, what="the last bell's answer")
     assert claims(run) == 1
+
+
+def test_a_message_handed_out_again_while_its_run_is_at_work_makes_no_second_attempt(site, launch, settings):
+    """The visibility timeout of Redis, under the setting in which it bites: acknowledged only at the end."""
+    run = launch(epochs=100.0)
+    first = site.start_node(queues.GPU, VISIBILITY_TIMEOUT="1")
+    ring(settings)
+    services.wait_until(lambda: steps(run) >= 3, seconds=600, what="some steps")
+
+    def told(log, what):
+        return set(re.findall(rf"Task {queues.RUN_NEXT}\[([\w-]+)\] {what}", log.read_text()))
+
+    # A node that begins looks at once for messages that nobody has acknowledged in time; others do now and then.
+    second = site.start_node(queues.GPU, name="second", VISIBILITY_TIMEOUT="1")
+    services.wait_until(
+        lambda: told(first, "received") & told(second, "received") & told(second, "succeeded"),
+        seconds=300,
+        what="the second delivery of a message, and its end",
+    )
+    found = TrainingRun.objects.get(pk=run.pk)
+    assert (found.status, found.attempt, claims(run)) == (Job.Status.RUNNING, 1, 1)
+    before = steps(run)
+    services.wait_until(lambda: steps(run) > before, seconds=600, what="more steps of the one attempt")
+    jobs.cancel(job=Job.objects.get(pk=run.pk), user=run.created_by)
+    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, seconds=600, what="the end")
+    assert (Job.objects.get(pk=run.pk).status, claims(run)) == (Job.Status.CANCELLED, 1)
 
 
 def import_that_does_not_end(settings):
