@@ -171,10 +171,12 @@ def test_a_crashed_attempt_is_queued_again_and_an_explained_failure_is_not(claim
 def test_the_run_log_tells_the_story_and_the_child_gets_no_secrets(claim, attempt, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "canary-key")
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "canary-token")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     running = attempt(events=[STAGE, step(1), DONE])
     environment = Path(f"/proc/{running._child.pid}/environ").read_bytes()
     running.run()
     assert b"canary" not in environment and b"PATH=" in environment
+    assert b"HF_HUB_OFFLINE=1" in environment.split(b"\0")
     log = (tmp_path / "run.log").read_text().splitlines()
     assert [line.split("  ", 1)[1] for line in log] == [
         "Training.",

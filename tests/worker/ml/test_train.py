@@ -154,6 +154,19 @@ def test_the_trainer_takes_the_loss_where_the_mask_says(files, tmp_path):
         assert prepared["labels"] == expected
 
 
+def test_an_evaluation_begins_with_the_longest_row_and_keeps_no_logits(files, tmp_path):
+    """What would run out of memory does so before the first step, and no later for having kept what it computed."""
+    trainer = build(files, tmp_path / "a", batching="padded")
+    lengths = [len(row["input_ids"]) for row in trainer.eval_dataset]
+    batches = trainer.get_eval_dataloader()
+    first = next(iter(batches))
+    assert first["input_ids"].shape[1] == max(lengths) > min(lengths)
+    said = {"description": "evaluation", "metric_key_prefix": "eval"}
+    assert trainer.evaluation_loop(batches, **said).predictions is None
+    kept = trainer.evaluation_loop(batches, prediction_loss_only=False, **said).predictions
+    assert kept is not None, "the control: they are there to be kept"
+
+
 def weights(folder: Path) -> str:
     return file_sha256(folder / "adapter_model.safetensors")
 
