@@ -11,7 +11,7 @@ _METRICS = (
     ("token_accuracy", "Token accuracy", "share of tokens right", 1),
     ("learning_rate", "Learning rate", "step size", 1),
     ("tokens_per_second", "Throughput", "tokens a second", 1),
-    ("memory_bytes", "Memory", "GB, peak so far", 1e9),
+    ("memory_bytes", "Memory", "GB in use", 1e9),
 )
 _LABELS = {"train": "Training", "validation": "Validation"}
 _COLOURS = (CANDIDATE, TIE, BOTH_BAD, BASELINE)

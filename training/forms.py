@@ -116,10 +116,10 @@ class Group:
 
 GROUPS = (
     Group("Method", ("method", "lora_r", "lora_alpha"), advanced=False),
-    Group("Optimisation", ("epochs", "learning_rate", "schedule"), advanced=False),
+    Group("Learning", ("epochs", "learning_rate", "schedule"), advanced=False),
     Group("Batch and length", ("batch_size", "gradient_accumulation", "max_length"), advanced=False),
     Group("Adapter", ("lora_dropout", "targets", "initialisation", "rslora", "dora")),
-    Group("Optimiser", ("optimizer", "warmup_fraction", "weight_decay", "max_grad_norm")),
+    Group("Optimizer", ("optimizer", "warmup_fraction", "weight_decay", "max_grad_norm")),
     Group("Validation and stopping", ("evaluate_every", "patience", "sample_prompts", "max_hours")),
     Group(
         "Batches and devices",

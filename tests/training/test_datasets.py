@@ -125,7 +125,7 @@ def test_a_row_may_choose_its_split():
 
 
 def test_a_file_that_fills_only_one_split_is_refused():
-    with pytest.raises(DomainError, match="fall outside the validation split"):
+    with pytest.raises(DomainError, match="The validation split would be empty"):
         upload(factories.row(split="train"))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.template.defaultfilters import pluralize
 
 from ftplatform.errors import DomainError
 from training.services import near_duplicates
@@ -169,12 +170,15 @@ def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]], tell
 
 def _require_splits(checked: Checked) -> None:
     if not checked.good_rows:
-        raise DomainError("empty_dataset", "The file has no rows; upload at least two.", status=422)
+        raise DomainError(
+            "empty_dataset", "The file has no rows; check that it is the right one.", status=422
+        )
     for split in ("train", "validation"):
         if not checked.counts[split]:
             raise DomainError(
                 "empty_split",
-                f"All {checked.good_rows:,} rows fall outside the {split} split; add rows, change the shares, or give "
-                "each row a `split`. Rows of one group, and rows that ask the same, always stay together.",
+                f"The {split} split would be empty, of {checked.good_rows:,} good row{pluralize(checked.good_rows)}; "
+                "add rows, change the shares, or give each row a `split`. Rows of one group, and rows that ask the "
+                "same, always stay together.",
                 status=422,
             )

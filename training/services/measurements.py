@@ -107,9 +107,9 @@ def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: Train
     remedies = _remedies(measured, long)
     error = DomainError(
         "rows_too_long",
-        f"{long.rows:,} of {long.of:,} rows are longer than max_length {config.max_length:,} and would lose their end "
-        "token: a model trained on them never learns to stop. "
-        f"{'; or '.join(remedy['label'] for remedy in remedies)} and shorten them in a new version.",
+        f"{long.rows:,} of {long.of:,} rows are longer than the longest row allowed (max_length "
+        f"{config.max_length:,}) and would lose their end token: a model trained on them never learns to stop. "
+        f"{', or '.join(_in_a_sentence(remedies))} and shorten them in a new version.",
         status=422,
         problems=[
             {
@@ -123,6 +123,11 @@ def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: Train
     )
     error.extra = {"remedies": remedies}
     raise error
+
+
+def _in_a_sentence(remedies: list[dict[str, Any]]) -> list[str]:
+    first, *others = (str(remedy["label"]) for remedy in remedies)
+    return [first, *(label[0].lower() + label[1:] for label in others)]
 
 
 def _remedies(measured: Measurement, long: LongRows) -> list[dict[str, Any]]:
