@@ -91,8 +91,7 @@ def events(run: GenerationRun) -> QuerySet[JobEvent]:
 
 def pairs(*, user: User, run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
     """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
-    for campaign in run.campaigns.filter(reviewers__user=user):
-        require_not_reviewing(campaign=campaign, user=user)
+    _require_not_reviewing(run.pk, user)
     related = ("prompt", "candidate_model", "baseline", "candidate")
     found = Pair.objects.filter(run=run).select_related(*related).order_by("pk")
     return _visible(found.filter(candidate_model=candidate) if candidate else found, user)
@@ -186,11 +185,16 @@ def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:
 
 
 def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
-    """A manager who rates pairs of a campaign must not know how it stands before it has closed."""
-    if not campaign.is_over and campaign.reviewers.filter(user=user).exists():
+    """A manager who rates pairs of a campaign must not know how it stands before it has closed, nor whose response is
+    whose from another campaign over the same comparison."""
+    _require_not_reviewing(campaign.run_id, user)
+
+
+def _require_not_reviewing(run: UUID, user: User) -> None:
+    if _reviewing(user).filter(run=run).exists():
         raise DomainError(
             "reviewing_closed_report",
-            "You are reviewing this campaign, so its pairs and results stay closed to you until it has ended.",
+            "You are reviewing these pairs, so they and their results stay closed to you until that review has ended.",
             status=403,
         )
 
@@ -317,14 +321,14 @@ def needs_attention(*, user: User) -> dict[str, Any]:
         .filter(status__in=[Campaign.Status.OPEN, Campaign.Status.PAUSED])
         .order_by("-opened_at"),
         "reports": _visible(Report.objects.select_related("campaign"), user)
-        .exclude(campaign__in=_reviewing(user))
+        .exclude(campaign__run__in=_reviewing(user).values("run"))
         .order_by("-created_at")[:5],
         "steps": _steps(),
     }
 
 
 def _reviewing(user: User) -> QuerySet[Campaign]:
-    """Campaigns whose results are closed to this user; the same rule as `require_not_reviewing`."""
+    """Campaigns that this user reviews and that have not ended."""
     return Campaign.objects.filter(reviewers__user=user).exclude(status__in=Campaign.OVER)
 
 

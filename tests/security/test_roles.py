@@ -250,6 +250,33 @@ def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client
     assert client.get(page).status_code == 200
 
 
+def test_who_reviews_learns_no_side_from_another_campaign_over_the_same_pairs(client):
+    from evaluation.services import campaigns, reports
+
+    owner, manager = factories.user(), factories.user("manager")
+    ended = factories.rated_campaign(pairs=4, reviewers=3)
+    campaigns.close(campaign=ended, user=owner, reason="")
+    reports.take_look(campaign=ended, user=owner)
+    under_way = factories.campaign(owner, pairs=4, overlap=1, run=ended.run)
+    elsewhere = factories.campaign(owner, pairs=2, overlap=1)
+    client.force_login(manager)
+    pages = [f"/campaigns/{ended.pk}/{name}" for name in ("report/", "report/1/", "report/1/export.zip")]
+    pages += [f"/campaigns/{ended.pk}/ratings-unblinded.csv", f"/api/v1/campaigns/{ended.pk}/report/"]
+
+    def statuses():
+        return {client.get(page).status_code for page in pages}
+
+    factories.reviewer(elsewhere, user=manager)
+    assert statuses() == {200}
+    factories.reviewer(under_way, user=manager)
+    assert statuses() == {403}
+    sentence = ended.reports.get().result["sentence"][:40]
+    assert sentence not in client.get("/overview/").content.decode()
+    assert sentence not in client.get(f"/campaigns/{ended.pk}/").content.decode()
+    campaigns.close(campaign=under_way, user=owner, reason="done")
+    assert statuses() == {200}
+
+
 def test_the_security_headers_are_on_every_page(client):
     answer = client.get(reverse("account_login"))
     policy = answer["Content-Security-Policy"]
