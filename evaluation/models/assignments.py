@@ -30,7 +30,8 @@ class ReviewItem(models.Model):
         CHECK = "check", "Instruction check"
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.REAL)
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items")
+    # An index below begins with the campaign.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items", db_index=False)
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="+")
     rank = models.PositiveIntegerField(help_text="Place in the campaign's shuffled order.")
     sides = models.CharField(max_length=100, blank=True, help_text="One letter per slot: L or R.")

@@ -17,7 +17,8 @@ class Rating(models.Model):
         BOTH_BAD = "both_bad", "Both are bad"
 
     assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="rating")
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ratings")
+    # The index below begins with the campaign.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ratings", db_index=False)
     kind = models.CharField(
         max_length=10,
         choices=ReviewItem.Kind,
