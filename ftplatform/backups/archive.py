@@ -6,13 +6,17 @@ secret_key                  if this installation made its own
 manifest.json               what the others must be
 """
 
+import fcntl
 import gzip
 import hashlib
 import io
 import json
 import os
+import stat
 import tarfile
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,13 +24,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from ftplatform.backups import tables
+from ftplatform.backups.progress import Progress
 from ftplatform.errors import DomainError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
-# Called with what is being written, bytes done and bytes in all.
-Progress = Callable[[str, int, int], None]
+# Below ARTEFACT_DIR itself: uploads in transit, a restore that was killed, what a file system keeps for itself.
+NOT_OURS = {"incoming", ".restoring", "lost+found"}
 
 
 def secret_file() -> Path:
@@ -37,23 +42,50 @@ def write(target: Path, *, tell: Progress) -> dict[str, Any]:
     """Write a backup to `target`, which must not exist; returns its manifest. A crash leaves no `target`.
 
     The tables are of one moment, the files are read after it: an artefact is complete before a row names it, and is not
-    changed after. Raises DomainError("exists").
+    changed after. Raises DomainError `exists`, `inside`, `no_folder`, `under_way`, `not_migrated`, `changed`.
     """
+    _check(target)
     part = target.with_name(f".{target.name}.part")
-    if target.exists():
-        raise DomainError("exists", f"{target} exists already; nothing was written over it.")
-    try:
-        with _open_for_us_alone(part) as out:
+    with _held_alone(part) as out:
+        try:
             with tarfile.open(fileobj=out, mode="w|") as tar:
                 manifest = _fill(tar, target.parent, tell)
             out.flush()
             os.fsync(out.fileno())
-        os.link(part, target)
-    except FileExistsError as error:
-        raise DomainError("exists", f"{target} was written by somebody else meanwhile.") from error
-    finally:
-        part.unlink(missing_ok=True)
+            part.rename(target)
+        finally:
+            part.unlink(missing_ok=True)
     return manifest
+
+
+def _check(target: Path) -> None:
+    if target.exists():
+        raise DomainError("exists", f"{target} exists already; nothing was written over it.")
+    if target.resolve().is_relative_to(settings.ARTEFACT_DIR):
+        raise DomainError(
+            "inside",
+            f"{target} is inside ARTEFACT_DIR, so each backup would hold those before; choose another folder.",
+        )
+    if not target.parent.is_dir():
+        raise DomainError("no_folder", f"There is no folder {target.parent}; make it first.")
+    if missing := tables.missing_migrations():
+        raise DomainError(
+            "not_migrated",
+            f"The database is older than this version of ftplatform: {len(missing)} migrations were not applied to it, "
+            f"first {missing[0]}. Back it up with the version it belongs to, or run `manage.py migrate` first.",
+        )
+
+
+@contextmanager
+def _held_alone(part: Path) -> Iterator[IO[bytes]]:
+    """Open the file for writing, for us alone; what a killed backup left there is written over."""
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
+        try:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DomainError("under_way", f"Another backup is being written to {part}.") from error
+        out.truncate()
+        yield out
 
 
 def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
@@ -66,22 +98,21 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
         for number, (label, model) in enumerate(models.items()):
             tell(f"table {label}", number, len(models))
             name = f"database/{label}.jsonl.gz"
-            packed = beside / f".{label}.jsonl.gz.part"
-            try:
+            with tempfile.TemporaryFile(dir=beside) as packed:
                 rows[label] = _pack(packed, tables.dump(model))
                 members[name] = _add(tar, packed, name)
-            finally:
-                packed.unlink(missing_ok=True)
     files = list(_files(root))
     total, done = sum(size for _, size in files), 0
     for file, size in files:
         tell("files", done, total)
         name = f"artefacts/{file.relative_to(root).as_posix()}"
-        if digest := _add(tar, file, name):
-            members[name] = digest
+        # What is no longer there was no artefact: those stay.
+        with suppress(FileNotFoundError), file.open("rb") as stream:
+            members[name] = _add(tar, stream, name)
         done += size
     if secret_file().is_file() and secret_file().read_text().strip() == settings.SECRET_KEY:
-        members["secret_key"] = _add(tar, secret_file(), "secret_key")
+        with secret_file().open("rb") as stream:
+            members["secret_key"] = _add(tar, stream, "secret_key")
     manifest = {
         "format": FORMAT,
         "made_at": timezone.now().isoformat(),
@@ -94,45 +125,54 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
     return manifest
 
 
-def _pack(file: Path, lines: Iterator[bytes]) -> int:
-    """Write the lines; returns how many rows follow the line of names."""
-    with _open_for_us_alone(file) as out, gzip.GzipFile(fileobj=out, mode="wb", compresslevel=3) as packed:
-        return sum(1 for line in lines if packed.write(line)) - 1
+def _pack(out: IO[bytes], lines: Iterator[bytes]) -> int:
+    """Write the lines, and go back to the start; returns how many rows follow the line of names."""
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=3) as packed:
+        rows = sum(1 for line in lines if packed.write(line)) - 1
+    out.seek(0)
+    return rows
 
 
 def _files(root: Path) -> Iterator[tuple[Path, int]]:
-    for folder, names, files in os.walk(root):
-        if Path(folder) == root:
-            names[:] = [name for name in names if name != "incoming"]
-        names[:] = sorted(name for name in names if not name.startswith(".incoming-"))
+    """What can be read is listed, what went away meanwhile is not, and anything else is an error."""
+    for folder, names, files in os.walk(root, onerror=_unless_it_went_away):
+        left_out = NOT_OURS if Path(folder) == root else ()
+        names[:] = sorted(
+            name for name in names if name not in left_out and not name.startswith(".incoming-")
+        )
         for name in sorted(files):
             file = Path(folder) / name
-            if file.is_file() and not file.is_symlink():
-                yield file, file.stat().st_size
+            with suppress(FileNotFoundError):
+                facts = file.lstat()
+                if stat.S_ISREG(facts.st_mode):
+                    yield file, facts.st_size
 
 
-def _add(tar: tarfile.TarFile, file: Path, name: str) -> str:
-    """Add what the file holds now; returns the SHA-256 of that, "" if it went away meanwhile."""
+def _unless_it_went_away(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _add(tar: tarfile.TarFile, stream: IO[bytes], name: str) -> str:
+    """Add as much as the file holds now; returns the SHA-256 of that."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = os.fstat(stream.fileno()).st_size, 0o600
+    hashed = Hashed(stream)
     try:
-        stream = file.open("rb")
-    except FileNotFoundError:
-        return ""
-    with stream:
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = os.fstat(stream.fileno()).st_size, 0o600
-        hashed = Hashed(stream)
         tar.addfile(entry, hashed)
-        return hashed.digest.hexdigest()
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DomainError(
+            "changed", f"{name} became shorter while it was read; start the backup again."
+        ) from error
+    return hashed.digest.hexdigest()
 
 
 def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(data), 0o600
     tar.addfile(entry, io.BytesIO(data))
-
-
-def _open_for_us_alone(file: Path) -> IO[bytes]:
-    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 class Hashed:

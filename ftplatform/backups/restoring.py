@@ -1,63 +1,90 @@
 """From a backup to an installation: everything of it, or nothing."""
 
 import gzip
-import json
 import os
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from pydantic import BaseModel, ValidationError
 
 from ftplatform.accounts.models import User
 from ftplatform.backups import tables
-from ftplatform.backups.archive import FORMAT, MANIFEST, Hashed, secret_file
+from ftplatform.backups.archive import FORMAT, MANIFEST, NOT_OURS, Hashed, secret_file
+from ftplatform.backups.progress import Progress
+from ftplatform.embedded.checks import only_one
 from ftplatform.errors import DomainError
 
 _NOT_EMPTY = (
     "This installation is not empty ({what}), and a backup is restored into an empty one only; set VAR_DIR, "
-    "ARTEFACT_DIR and DATABASE_URL to new places."
+    "ARTEFACT_DIR and DATABASE_URL to new places, or empty these."
 )
 
 
-def restore(file: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Make an empty installation what `file` was made of; returns the manifest. The site must not be running.
+class Manifest(BaseModel):
+    """What `archive.write` says about everything else in the archive."""
 
-    The archive is unpacked beside ARTEFACT_DIR and every member checked before anything is changed. Raises DomainError
-    `not_empty`, `not_a_backup`, `incomplete`, `damaged`, `other_version`.
+    format: int
+    made_at: datetime
+    artefact_dir: str
+    migrations: list[str]
+    rows: dict[str, int]
+    members: dict[str, str]
+
+
+def restore(file: Path, *, tell: Progress) -> Manifest:
+    """Make an empty installation what `file` was made of. The site must not be running; in this VAR_DIR that
+    is checked.
+
+    The archive is unpacked within ARTEFACT_DIR, which may be a file system of its own, and every member is checked
+    before anything is changed. Raises CannotStart, and DomainError `not_empty`, `not_a_backup`, `incomplete`,
+    `damaged`, `other_version`, `other_columns`, `unfit`.
     """
-    call_command("migrate", verbosity=0)
-    target = Path(settings.ARTEFACT_DIR)
-    if User.objects.exists():
+    Path(settings.VAR_DIR).mkdir(parents=True, exist_ok=True)
+    if User._meta.db_table in connection.introspection.table_names() and User.objects.exists():
         raise DomainError("not_empty", _NOT_EMPTY.format(what="it has accounts"))
-    if target.exists() and any(target.iterdir()):
-        raise DomainError("not_empty", _NOT_EMPTY.format(what=f"{target} has files"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".restoring-", dir=target.parent))
-    try:
+    with only_one(Path(settings.VAR_DIR), patience=0), _work(Path(settings.ARTEFACT_DIR)) as work:
         manifest = _unpack(file, work, tell)
+        call_command("migrate", verbosity=0)
+        _check_version(file, manifest)
         with transaction.atomic():
             _load(manifest, work, tell)
-            (work / "artefacts").mkdir(exist_ok=True)
-            if target.exists():
-                target.rmdir()
-            (work / "artefacts").rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            _put_in_place(manifest, work)
     return manifest
 
 
-def _unpack(file: Path, work: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+@contextmanager
+def _work(target: Path) -> Iterator[Path]:
+    """A folder to unpack to, gone afterwards; what a killed restore left there goes first."""
+    if target.exists() and any(each.name not in NOT_OURS for each in target.iterdir()):
+        raise DomainError("not_empty", _NOT_EMPTY.format(what=f"{target} has files"))
+    is_new = not target.exists()
+    work = target / ".restoring"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if is_new and not any(target.iterdir()):
+            target.rmdir()
+
+
+def _unpack(file: Path, work: Path, tell: Progress) -> Manifest:
     """Unpack everything; returns the manifest, to which all of it was found equal."""
     found: dict[str, str] = {}
+    size = file.stat().st_size
     try:
         with tarfile.open(file, mode="r|") as tar:
             for entry in tar:
+                tell("unpacking", entry.offset, size)
                 found[entry.name] = _extract(tar, entry, work)
     except (tarfile.TarError, EOFError) as error:
         raise DomainError("not_a_backup", f"{file} is no backup, or was cut off: {error}.") from error
@@ -66,30 +93,46 @@ def _unpack(file: Path, work: Path, tell: Callable[[str], None]) -> dict[str, An
             "incomplete", f"{file} has no manifest: it is no backup, or its writing was cut off."
         )
     del found[MANIFEST]
-    manifest: dict[str, Any] = json.loads((work / MANIFEST).read_bytes())
-    if manifest["format"] != FORMAT:
-        raise DomainError(
-            "other_version", f"{file} is a backup of format {manifest['format']}, not {FORMAT}."
-        )
-    if found != manifest["members"]:
+    manifest = _read_manifest(file, (work / MANIFEST).read_bytes())
+    if found != manifest.members:
         names = sorted(
-            name
-            for name in found.keys() | manifest["members"]
-            if found.get(name) != manifest["members"].get(name)
+            name for name in found.keys() | manifest.members if found.get(name) != manifest.members.get(name)
         )
         raise DomainError(
             "damaged", f"{len(names)} parts of {file} are not what was backed up, first {names[0]}."
         )
-    applied, others = set(tables.migrations()), set(manifest["migrations"])
-    if applied != others:
-        only = sorted(applied ^ others)
+    return manifest
+
+
+def _read_manifest(file: Path, data: bytes) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "as a whole"
+        raise DomainError(
+            "not_a_backup", f"{file} is no backup: its manifest, {place}: {first['msg']}."
+        ) from error
+    if manifest.format != FORMAT:
+        raise DomainError("other_version", f"{file} is a backup of format {manifest.format}, not {FORMAT}.")
+    return manifest
+
+
+def _check_version(file: Path, manifest: Manifest) -> None:
+    only = sorted(set(tables.migrations()) ^ set(manifest.migrations))
+    if only:
         raise DomainError(
             "other_version",
             f"{file} was made by another version of ftplatform ({len(only)} migrations differ, first {only[0]}); "
             "restore it with that version, and update afterwards.",
         )
-    tell(f"{len(found)} parts are as they were backed up.")
-    return manifest
+    labels = tables.all_tables().keys()
+    if wrong := labels ^ manifest.rows or [each for each in labels if _member(each) not in manifest.members]:
+        raise DomainError("damaged", f"{file} does not have the tables of this version, first {min(wrong)}.")
+
+
+def _member(label: str) -> str:
+    return f"database/{label}.jsonl.gz"
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
@@ -106,20 +149,32 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
     return hashed.digest.hexdigest()
 
 
-def _load(manifest: dict[str, Any], work: Path, tell: Callable[[str], None]) -> None:
+def _load(manifest: Manifest, work: Path, tell: Progress) -> None:
     models = tables.all_tables()
-    moved = (manifest["artefact_dir"], str(settings.ARTEFACT_DIR))
+    moved = (manifest.artefact_dir, str(settings.ARTEFACT_DIR))
     tables.clear(models.values())
+    done, total = 0, sum(manifest.rows.values())
     for label, model in models.items():
-        with gzip.open(work / "database" / f"{label}.jsonl.gz") as lines:
-            count = tables.load(model, lines, moved=moved)
-        if count != manifest["rows"][label]:
-            raise DomainError(
-                "damaged", f"{label} has {count} rows and should have {manifest['rows'][label]}."
-            )
+        tell(f"table {label}", done, total)
+        try:
+            with gzip.open(work / _member(label)) as lines:
+                count = tables.load(model, lines, moved=moved)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DomainError("damaged", f"{_member(label)} cannot be unpacked: {error}.") from error
+        if count != manifest.rows[label]:
+            raise DomainError("damaged", f"{label} has {count} rows and should have {manifest.rows[label]}.")
+        done += count
     tables.continue_numbering(models.values())
     connection.check_constraints()
-    tell(f"{sum(manifest['rows'].values()):,} rows in {len(models)} tables.")
-    if "secret_key" in manifest["members"] and not os.environ.get("SECRET_KEY"):
-        (work / "secret_key").chmod(0o600)
-        (work / "secret_key").replace(secret_file())
+
+
+def _put_in_place(manifest: Manifest, work: Path) -> None:
+    if (work / "artefacts").is_dir():
+        for each in sorted((work / "artefacts").iterdir()):
+            each.rename(settings.ARTEFACT_DIR / each.name)
+    if "secret_key" in manifest.members and not os.environ.get("SECRET_KEY"):
+        # VAR_DIR may be on another file system.
+        part = secret_file().with_name(".secret_key.part")
+        part.touch(mode=0o600)
+        part.write_bytes((work / "secret_key").read_bytes())
+        part.replace(secret_file())

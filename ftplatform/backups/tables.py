@@ -9,10 +9,14 @@ from itertools import islice
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.management.color import no_style
-from django.db import connection
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Field, JSONField, Model, Value
+
+from ftplatform.errors import DomainError
 
 # Whoever was signed in signs in again.
 _LEFT_OUT = {"sessions.session"}
@@ -32,6 +36,13 @@ def all_tables() -> dict[str, type[Model]]:
 def migrations() -> list[str]:
     """What has been applied to this database, as `app.name`; two databases with the same have the same tables."""
     return sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())
+
+
+def missing_migrations() -> list[str]:
+    """What this version of the code has and the database does not."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 @contextmanager
@@ -63,15 +74,24 @@ def clear(models: Iterable[type[Model]]) -> None:
 
 def load(model: type[Model], lines: Iterator[bytes], *, moved: tuple[str, str]) -> int:
     """Insert the lines of `dump` as they are; returns how many rows. A `path` below the first folder of `moved` is
-    then below the second one."""
-    fields = model._meta.local_concrete_fields
-    if json.loads(next(lines)) != [field.attname for field in fields]:
-        raise ValueError(f"the columns of {model._meta.label_lower} are others")
+    then below the second one. Raises DomainError `other_columns`, `unfit`."""
+    label, fields = model._meta.label_lower, model._meta.local_concrete_fields
+    if json.loads(next(lines, b"null")) != [field.attname for field in fields]:
+        raise DomainError("other_columns", f"{label} has other columns in the backup than here.")
     count = 0
     size = min(_ROWS_AT_ONCE, connection.ops.bulk_batch_size(list(fields), [None] * _ROWS_AT_ONCE))
-    while batch := [_row(model, fields, line, moved) for line in islice(lines, size)]:
-        # What saving one row does, for many: no signals, and times stay what they were.
-        model._base_manager._insert(batch, fields=fields, using=connection.alias, raw=True)  # type: ignore[attr-defined]
+    while some := list(islice(lines, size)):
+        try:
+            batch = [_row(model, fields, line, moved) for line in some]
+            # What saving one row does, for many: no signals, and times stay what they were.
+            model._base_manager._insert(batch, fields=fields, using=connection.alias, raw=True)  # type: ignore[attr-defined]
+        except (ValueError, TypeError, ValidationError, Error) as error:
+            # PostgreSQL's further lines repeat the row, which is nobody's to read.
+            reason = str(error).partition("\n")[0]
+            raise DomainError(
+                "unfit",
+                f"The database refuses {label}, one of the rows {count + 1:,} to {count + len(some):,}: {reason}.",
+            ) from error
         count += len(batch)
     return count
 

@@ -1,8 +1,11 @@
 """The drill: what was backed up is restored into an empty installation, and every table and file is the same."""
 
+import fcntl
+import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
@@ -10,9 +13,11 @@ import threading
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from ftplatform.accounts.models import User
 from ftplatform.backups import tables
+from ftplatform.embedded.checks import only_one
 from tests import factories
 from training.models import ModelVersion
 
@@ -78,7 +83,8 @@ def test_what_is_restored_is_what_was_backed_up(installation, tmp_path, capsys):
     assert not (folder / "incoming").exists()
     # Life goes on: new rows get numbers of their own.
     factories.user()
-    assert "Restored as it was on" in capsys.readouterr().out
+    made, restored = capsys.readouterr().out.splitlines()
+    assert " rows and 3 files, " in made and " rows and 3 files as they were on " in restored
 
 
 def test_a_backup_moves_to_other_folders_with_its_secret(installation, tmp_path, monkeypatch):
@@ -164,7 +170,7 @@ def test_a_backup_that_is_not_whole_changes_nothing(installation, tmp_path, chan
     before = contents()
     with pytest.raises(CommandError, match=says):
         call_command("restore", file)
-    assert contents() == before and list((tmp_path / "new").iterdir()) == []
+    assert contents() == before and [each.name for each in (tmp_path / "new").iterdir()] == ["lock"]
 
 
 def test_other_files_and_members_that_point_outside_are_refused(installation, tmp_path):
@@ -184,3 +190,117 @@ def test_other_files_and_members_that_point_outside_are_refused(installation, tm
         with pytest.raises(CommandError, match="a member that no backup has"):
             call_command("restore", tmp_path / "bad.tar")
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_manifest_of_another_shape_is_refused(installation, tmp_path):
+    file = back_up(tmp_path)
+    empty(installation, tmp_path / "new")
+    for manifest, says in {
+        b"x": "as a whole: Invalid JSON",
+        b"[]": "as a whole: Input should be an object",
+        b'{"format": 1}': "made_at: Field required",
+    }.items():
+        other = rewritten(file, lambda name, data, m=manifest: m if name == "manifest.json" else data)
+        with pytest.raises(CommandError, match=says):
+            call_command("restore", other)
+
+
+def with_a_user_without_address(file):
+    """The archive with one row that no database takes, and a manifest that agrees."""
+    label, digest = "database/accounts.user.jsonl.gz", ""
+
+    def change(name, data):
+        nonlocal digest
+        if name == label:
+            names, first, *rest = gzip.decompress(data).splitlines()
+            row = dict(zip(json.loads(names), json.loads(first), strict=True)) | {"email": None}
+            data = gzip.compress(b"\n".join([names, json.dumps(list(row.values())).encode(), *rest]))
+            digest = hashlib.sha256(data).hexdigest()
+        if name == "manifest.json":
+            manifest = json.loads(data)
+            manifest["members"][label] = digest
+            data = json.dumps(manifest).encode()
+        return data
+
+    return rewritten(file, change)
+
+
+def test_rows_that_the_database_does_not_take_are_named(installation, tmp_path):
+    file = with_a_user_without_address(back_up(tmp_path))
+    empty(installation, tmp_path / "new")
+    with pytest.raises(
+        CommandError, match=r"accounts\.user, one of the rows 1 to \d+: .*Nothing was changed"
+    ):
+        call_command("restore", file)
+    assert not User.objects.exists() and not (tmp_path / "new/artefacts").exists()
+
+
+def test_what_a_killed_backup_left_is_written_over_unless_it_is_still_being_written(installation, tmp_path):
+    left = tmp_path / ".backup.tar.part"
+    left.write_bytes(b"x" * 20_000_000)
+    with left.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(CommandError, match="Another backup is being written"):
+            back_up(tmp_path)
+        assert left.stat().st_size == 20_000_000
+    file = back_up(tmp_path)
+    assert file.stat().st_size < 20_000_000 and not left.exists()
+
+
+def test_a_backup_goes_neither_into_itself_nor_into_a_folder_that_is_not_there(installation, tmp_path):
+    for place, says in {
+        "var/artefacts/b.tar": "inside ARTEFACT_DIR",
+        "nowhere/b.tar": "no folder .*nowhere",
+    }.items():
+        with pytest.raises(CommandError, match=says):
+            call_command("backup", tmp_path / place)
+        assert not (tmp_path / place).exists()
+
+
+def test_an_artefact_that_cannot_be_read_is_not_left_out_in_silence(installation, tmp_path, monkeypatch):
+    """A folder of another user's; the tests may run as root, who can read everything."""
+
+    def refuse(folder):
+        if str(folder).endswith("models"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(CommandError, match=r"failed at .*/models: Permission denied"):
+        back_up(tmp_path)
+
+
+def test_a_database_of_an_older_version_is_neither_backed_up_nor_migrated_by_a_restore(
+    installation, tmp_path
+):
+    file = back_up(tmp_path)
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("training", "0009_rows_end_to_end")
+    try:
+        with pytest.raises(CommandError, match=r"first training\.0009_rows_end_to_end"):
+            call_command("backup", tmp_path / "second.tar")
+        shutil.rmtree(installation.ARTEFACT_DIR)
+        with pytest.raises(CommandError, match="it has accounts"):
+            call_command("restore", file)
+        assert tables.missing_migrations()
+    finally:
+        recorder.record_applied("training", "0009_rows_end_to_end")
+
+
+def test_nothing_is_restored_beside_a_running_site(installation, tmp_path):
+    file = back_up(tmp_path)
+    empty(installation, tmp_path / "new")
+    with only_one(installation.VAR_DIR, patience=0), pytest.raises(CommandError, match="already runs in"):
+        call_command("restore", file)
+    call_command("restore", file)
+
+
+def test_what_a_killed_restore_left_does_not_stand_in_the_way(installation, tmp_path):
+    file = back_up(tmp_path)
+    empty(installation, tmp_path / "new")
+    left = installation.ARTEFACT_DIR / ".restoring" / "artefacts" / "half"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    call_command("restore", file)
+    assert sorted(each.name for each in installation.ARTEFACT_DIR.iterdir()) == ["models", "runs"]

@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from ftplatform.backups import restoring
-from ftplatform.errors import DomainError
+from ftplatform.backups.progress import in_a_sentence, telling
 
 
 class Command(BaseCommand):
@@ -17,13 +17,10 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        file: Path = options["file"]
-        try:
-            manifest = restoring.restore(file, tell=self.stdout.write)
-        except DomainError as error:
-            raise CommandError(f"{error.detail} Nothing was changed.") from error
-        except OSError as error:
-            raise CommandError(
-                f"{file} cannot be restored: {error.strerror}. Nothing was changed."
-            ) from error
-        self.stdout.write(f"Restored as it was on {manifest['made_at'][:16].replace('T', ' at ')} UTC.")
+        file: Path = options["file"].absolute()
+        with in_a_sentence("Restoring", file, left="Nothing was changed."):
+            made = restoring.restore(file, tell=telling(self.stdout.write))
+        rows, files = sum(made.rows.values()), len(made.members) - len(made.rows)
+        self.stdout.write(
+            f"{rows:,} rows and {files:,} files as they were on {made.made_at:%Y-%m-%d at %H:%M} UTC."
+        )

@@ -1,0 +1,50 @@
+"""What the two commands say while they work, and how they fail: in a sentence."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.management.base import CommandError
+from django.db import Error
+
+from ftplatform.embedded.errors import CannotStart
+from ftplatform.errors import DomainError
+
+_SECONDS_BETWEEN_LINES = 5
+# Called with what is being done, how much of it is, and how much there is in all.
+Progress = Callable[[str, int, int], None]
+
+
+def telling(write: Callable[[str], object]) -> Progress:
+    """A Progress that writes a line every few seconds."""
+    began = told = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _SECONDS_BETWEEN_LINES and total:
+            told = now
+            write(f"{what}: {100 * done / total:.0f} %, {now - began:.0f} s so far")
+
+    return tell
+
+
+@contextmanager
+def in_a_sentence(what: str, file: Path, *, left: str) -> Iterator[None]:
+    """Turn what may go wrong with `file` into a CommandError; `left` says what is as it was."""
+    try:
+        yield
+    except DomainError as error:
+        raise CommandError(f"{error.detail} {left}") from error
+    except CannotStart as error:
+        raise CommandError(f"{error} {left}") from error
+    except OSError as error:
+        raise CommandError(
+            f"{what} failed at {error.filename or file}: {error.strerror or error}. {left}"
+        ) from error
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        raise CommandError(f"{what} failed, the database says: {reason}. {left}") from error
+    except KeyboardInterrupt as error:
+        raise CommandError(f"{what} was stopped. {left}") from error
