@@ -83,19 +83,6 @@ def test_a_stale_attempt_is_refused_every_write(owner, write):
     write(fresh)
 
 
-def test_without_the_fence_a_stale_attempt_overwrites_its_successor(owner, monkeypatch):
-    """The negative control: a claim that forgets its attempt number ends the job of another."""
-    run = factories.training_run(owner)
-    stale = claimed(run)
-    expire(run)
-    jobs.recover()
-    claimed(run)
-    monkeypatch.setattr(jobs.Claim, "row", lambda claim: Job.objects.filter(pk=claim.job_id))
-    jobs.finish(stale, Job.Status.SUCCEEDED)
-    run.refresh_from_db()
-    assert (run.status, run.attempt) == (Job.Status.SUCCEEDED, 2)
-
-
 @pytest.mark.parametrize("lease", ["expired", "missing"])
 def test_recovery_requeues_a_silent_job_then_gives_up(owner, settings, lease):
     settings.JOB_MAX_ATTEMPTS = 2
@@ -152,18 +139,6 @@ def test_a_cancelled_job_never_turns_out_failed_or_queued(owner, ending):
         jobs.recover()
     run.refresh_from_db()
     assert (run.status, run.error_code) == (Job.Status.CANCELLED, "")
-
-
-def test_without_the_flag_the_same_ending_is_a_failure_or_another_attempt(owner):
-    """The negative control of the test above: it is the request that makes both endings a cancellation."""
-    failed, lost = factories.training_run(owner, priority=1), factories.training_run(owner)
-    jobs.finish(claimed(failed), Job.Status.FAILED, error_code="worker_crashed", error_message="gone")
-    claimed(lost)
-    expire(lost)
-    jobs.recover()
-    failed.refresh_from_db()
-    lost.refresh_from_db()
-    assert (failed.status, lost.status) == (Job.Status.FAILED, Job.Status.QUEUED)
 
 
 def test_every_change_of_status_leaves_a_line(owner):
