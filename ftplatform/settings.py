@@ -144,7 +144,8 @@ HUB_DOWNLOADS = env.flag("HUB_DOWNLOADS", False)
 # Files pass through on flat memory, so these guard the disk and people's patience.
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 4 * 2**30, minimum=1024)
 UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 10_000_000, minimum=1)
-# A larger file is checked by a worker while its page tells how far that is; a smaller one before the page answers.
+# A larger file is checked by a worker while its page tells how far that is; a smaller one before the page answers. A
+# campaign of more pairs is opened likewise.
 OPENING_WAIT_PAIRS = env.integer("OPENING_WAIT_PAIRS", 20_000, minimum=0)
 UPLOAD_WAIT_BYTES = env.integer("UPLOAD_WAIT_BYTES", 16 * 2**20, minimum=0)
 UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 24, minimum=1)

@@ -102,6 +102,9 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
         if style["dash"]
         else {}
     )
+    steps = sorted({value["step"] for value in values})
+    # Vega would put ticks between two or three of them, and name each twice.
+    few = {"values": steps} if len(steps) <= 3 else {}
     return chart(
         values,
         width=520,
@@ -112,7 +115,7 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
                 "field": "step",
                 "type": "quantitative",
                 "title": "step",
-                "axis": {"grid": False, "tickMinStep": 1, "format": ",d"},
+                "axis": {"grid": False, "tickMinStep": 1, "format": ",d", **few},
             },
             "y": {
                 "field": "value",
