@@ -202,6 +202,8 @@ def test_a_rating_that_comes_too_late_is_not_counted_and_its_draft_waits_for_the
     Assignment.objects.filter(pk=other.pk).update(status="skipped")
     campaign.items.update(open_slots=1)
     page.get_by_role("button", name="Go on to the next pair").press("Enter")
+    # Until the pair comes, the form of the refused rating is still there, out of sight.
+    expect(page.locator("#comment")).to_be_visible()
     expect(page.locator("#comment")).to_have_value("Written in a tunnel.")
     expect(page.locator("[name=preference][value=left]")).to_be_checked()
     page.locator("#submit").press("Enter")
