@@ -45,12 +45,12 @@ class Site:
         return found
 
     def cpu_seconds(self) -> float:
-        times = [process.cpu_times() for process in self._guard.children(recursive=True)]
+        times = [process.cpu_times() for process in self.processes()]
         return float(sum(one.user + one.system for one in times))
 
     def memory(self) -> int:
         """Bytes resident in its processes together."""
-        return sum(process.memory_info().rss for process in self._guard.children(recursive=True))
+        return sum(process.memory_info().rss for process in self.processes())
 
     @staticmethod
     def database_cpu_seconds() -> float:

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from functools import cached_property
 from typing import ClassVar
 
 from django.conf import settings
@@ -89,8 +90,6 @@ class Campaign(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.TextField(blank=True)
 
-    form: FormDefinition | None = None  # read from `rubric`, where somebody has
-
     class Meta:
         ordering = ["-created_at"]
         constraints = [
@@ -115,12 +114,19 @@ class Campaign(models.Model):
     def is_over(self) -> bool:
         return self.status in self.OVER
 
+    @cached_property
+    def form(self) -> FormDefinition:
+        """Read from `rubric`."""
+        return FormDefinition.from_json(self.rubric)
+
+    @property
+    def opening_under_way(self) -> "Opening | None":
+        return self.openings.exclude(status__in=Job.TERMINAL).first()
+
     @property
     def is_changeable(self) -> bool:
         """A draft, and no job is opening it; ask with the campaign's row locked."""
-        return (
-            self.status == self.Status.DRAFT and not self.openings.exclude(status__in=Job.TERMINAL).exists()
-        )
+        return self.status == self.Status.DRAFT and self.opening_under_way is None
 
 
 class Opening(Job):

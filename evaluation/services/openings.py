@@ -25,16 +25,12 @@ def start(*, campaign: Campaign, user: User) -> Invite | Opening:
         held = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if held.status != Campaign.Status.DRAFT:
             return held.invites.earliest("id")
-        if (earlier := under_way(held)) is not None:
+        if (earlier := held.opening_under_way) is not None:
             return earlier
         made = Opening.objects.create(kind=Job.Kind.OPENING, queue=queues.CPU, campaign=held, created_by=user)
         audit.record(actor=user, action="campaign.opening", target=held)
         jobs.announce(made)
     return made
-
-
-def under_way(campaign: Campaign) -> Opening | None:
-    return campaign.openings.exclude(status__in=Job.TERMINAL).first()
 
 
 def run(claim: jobs.Claim, tell: Tell) -> Campaign:
@@ -47,6 +43,6 @@ def run(claim: jobs.Claim, tell: Tell) -> Campaign:
 
 def cancel(*, campaign: Campaign, user: User) -> None:
     """Stop the job; the campaign stays the draft that it was. Without one, nothing happens."""
-    job = under_way(campaign)
+    job = campaign.opening_under_way
     if job is not None:
         jobs.cancel(job=job, user=user)

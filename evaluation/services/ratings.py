@@ -241,8 +241,7 @@ def may_edit(campaign: Campaign, submitted_at: datetime) -> bool:
 
 def _check(campaign: Campaign, values: dict[str, Any]) -> None:
     require_accepting(campaign.status)
-    form = campaign.form or rubrics.FormDefinition.from_json(campaign.rubric)
-    found = rubrics.validate_answers(form, values["scores"], values["answers"], values["preference"])
+    found = rubrics.validate_answers(campaign.form, values["scores"], values["answers"], values["preference"])
     problems = [{"field": problem.field, "message": problem.message} for problem in found]
     if values["preference"] not in Rating.Preference.values:
         problems.insert(

@@ -72,7 +72,7 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "campaign": found,
         "opening": opening,
         "progress": selectors.campaign_progress(found),
-        "link": _shared_link(request, pk) if not found.is_over else "",
+        "link": _shared_link(request, found) if not found.is_over else "",
         "look": reports.next_look(found),
         "shown_reports": selectors.shown_reports(user=request.user, campaign=found),
         "close_form": CloseForm(),
@@ -82,8 +82,7 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "evaluation/campaign.html", context)
 
 
-def _shared_link(request: StaffRequest, pk: uuid.UUID) -> str:
-    campaign = selectors.campaign(user=request.user, pk=pk)
+def _shared_link(request: StaffRequest, campaign: Campaign) -> str:
     live = campaign.invites.filter(email="", revoked_at=None).last()
     return (
         crowd.link(campaign, request.build_absolute_uri(f"/r/{live.code}/")) if live and live.is_live else ""

@@ -29,13 +29,17 @@ from ftplatform.errors import DomainError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_BLOCK = 1 << 20
 # Below ARTEFACT_DIR itself: uploads in transit, a restore that was killed, what a file system keeps for itself.
 NOT_OURS = {"incoming", ".restoring", "lost+found"}
 
 
 def secret_file() -> Path:
     return Path(settings.VAR_DIR) / "secret_key"
+
+
+def member(label: str) -> str:
+    """Where the table of this label lies."""
+    return f"database/{label}.jsonl.gz"
 
 
 def write(target: Path, *, tell: Progress) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
         models = tables.all_tables()
         for number, (label, model) in enumerate(models.items()):
             tell(f"table {label}", number, len(models))
-            name = f"database/{label}.jsonl.gz"
+            name = member(label)
             with tempfile.TemporaryFile(dir=beside) as packed:
                 rows[label] = _pack(packed, tables.dump(model))
                 members[name] = _add(tar, packed, name)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ftplatform.accounts.models import User
 from ftplatform.backups import tables
-from ftplatform.backups.archive import FORMAT, MANIFEST, NOT_OURS, Hashed, secret_file
+from ftplatform.backups.archive import FORMAT, MANIFEST, NOT_OURS, Hashed, member, secret_file
 from ftplatform.backups.progress import Progress
 from ftplatform.embedded.checks import only_one
 from ftplatform.errors import DomainError
@@ -127,12 +127,8 @@ def _check_version(file: Path, manifest: Manifest) -> None:
             "restore it with that version, and update afterwards.",
         )
     labels = tables.all_tables().keys()
-    if wrong := labels ^ manifest.rows or [each for each in labels if _member(each) not in manifest.members]:
+    if wrong := labels ^ manifest.rows or [each for each in labels if member(each) not in manifest.members]:
         raise DomainError("damaged", f"{file} does not have the tables of this version, first {min(wrong)}.")
-
-
-def _member(label: str) -> str:
-    return f"database/{label}.jsonl.gz"
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
@@ -157,10 +153,10 @@ def _load(manifest: Manifest, work: Path, tell: Progress) -> None:
     for label, model in models.items():
         tell(f"table {label}", done, total)
         try:
-            with gzip.open(work / _member(label)) as lines:
+            with gzip.open(work / member(label)) as lines:
                 count = tables.load(model, lines, moved=moved)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DomainError("damaged", f"{_member(label)} cannot be unpacked: {error}.") from error
+            raise DomainError("damaged", f"{member(label)} cannot be unpacked: {error}.") from error
         if count != manifest.rows[label]:
             raise DomainError("damaged", f"{label} has {count} rows and should have {manifest.rows[label]}.")
         done += count
