@@ -317,10 +317,12 @@ class _Listed(Aggregate):
 
 
 def _unseen(campaign: UUID, reviewer: int) -> QuerySet[ReviewItem]:
-    seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
+    # A look into an index for each of the few rows that are read. As "does not exist" it would become a join, and
+    # PostgreSQL might go through everything that the reviewer has seen for each of them.
+    seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer).order_by().values("pk")
     # Only real pairs have open slots.
     items = ReviewItem.objects.filter(campaign=campaign, open_slots__gt=0)
-    return items.filter(~Exists(seen)).order_by("-open_slots", "rank")
+    return items.alias(seen=Subquery(seen)).filter(seen=None).order_by("-open_slots", "rank")
 
 
 def _with_held(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem, tuple[Any, ...]]:
