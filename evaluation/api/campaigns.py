@@ -94,9 +94,8 @@ class CampaignViewSet(EvaluationViewSet):
         made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
         if isinstance(made, Opening):
             return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
-        return Response(
-            {"invite_code": made.code, "invite_url": request.build_absolute_uri(f"/r/{made.code}/")}
-        )
+        link = crowd.link(made, request.build_absolute_uri(f"/r/{made.code}/"))
+        return Response({"invite_code": made.code, "invite_url": link})
 
     @extend_schema(
         request=None, responses={200: OpenApiResponse(description="{opening}, null if there was none")}
@@ -161,7 +160,11 @@ class CampaignViewSet(EvaluationViewSet):
                 campaign=campaign, user=user, addresses=addresses, days=values["days"]
             )
         links = [
-            {"code": one.code, "url": request.build_absolute_uri(f"/r/{one.code}/"), "email": one.email}
+            {
+                "code": one.code,
+                "url": crowd.link(one, request.build_absolute_uri(f"/r/{one.code}/")),
+                "email": one.email,
+            }
             for one in made
         ]
         return Response({"invites": links}, status=status.HTTP_201_CREATED)

@@ -139,9 +139,10 @@ def participant(
     return number, captured
 
 
-def link(campaign: Campaign, address: str) -> str:
-    """A shared link as it is given to the platform, which fills in the participant."""
-    query = PRESETS[campaign.crowd["preset"]]["query"] if campaign.crowd else ""
+def link(invite: Invite, address: str) -> str:
+    """An invitation's address as it is given away: a shared one to the platform, which fills in the participant."""
+    crowd = {} if invite.email else invite.campaign.crowd
+    query = PRESETS[crowd["preset"]]["query"] if crowd else ""
     return f"{address}?{query}" if query else address
 
 
