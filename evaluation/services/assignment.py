@@ -28,6 +28,7 @@ from django.db.models import (
     UUIDField,
     Value,
 )
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
@@ -317,12 +318,13 @@ class _Listed(Aggregate):
 
 
 def _unseen(campaign: UUID, reviewer: int) -> QuerySet[ReviewItem]:
-    # A look into an index for each of the few rows that are read. As "does not exist" it would become a join, and
-    # PostgreSQL might go through everything that the reviewer has seen for each of them.
-    seen = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer).order_by().values("pk")
+    # One look into an index for each of the few rows that are read. "Does not exist" would become a join, for which
+    # PostgreSQL may go through all that the reviewer has seen; and it takes "is null" and "equals" for so rare that it
+    # would rather sort all items than read on in their order until enough are found.
+    mine = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer).order_by().values("pk")
     # Only real pairs have open slots.
     items = ReviewItem.objects.filter(campaign=campaign, open_slots__gt=0)
-    return items.alias(seen=Subquery(seen)).filter(seen=None).order_by("-open_slots", "rank")
+    return items.alias(seen=Coalesce(Subquery(mine), 0)).filter(seen__lt=1).order_by("-open_slots", "rank")
 
 
 def _with_held(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem, tuple[Any, ...]]:

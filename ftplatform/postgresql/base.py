@@ -19,6 +19,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.planned: Cursor[Any] = Cursor(connection)
         return connection
 
+    def init_connection_state(self) -> None:
+        """Left to itself PostgreSQL may plan a prepared statement at every use, which costs more than running it."""
+        super().init_connection_state()
+        assert self.connection is not None  # noqa: S101 (Django has just opened it)
+        self.connection.execute("SET plan_cache_mode = force_generic_plan")
+
     def is_usable(self) -> bool:
         """A server that has gone has closed its end, which this end can see; only what has something to say is asked.
 

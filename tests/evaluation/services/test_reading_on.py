@@ -1,0 +1,81 @@
+"""The next pair is looked for in the order of the campaign until enough are found, however many there are."""
+
+import json
+from unittest import mock
+
+import pytest
+from django.db import connection
+from django.db.models import OuterRef, Subquery
+
+from evaluation.models import Assignment, ReviewItem
+from evaluation.services import assignment
+from ftplatform import prepared
+from tests import factories
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="SQLite has no plans that depend on what it holds"
+    ),
+]
+PAIRS = 400
+
+
+@pytest.fixture
+def reviewer():
+    reviewer = factories.reviewer(factories.campaign(factories.user("manager"), PAIRS, overlap=2))
+    for _ in range(20):
+        Assignment.objects.filter(pk=factories.lease(reviewer).pk).update(status="rated")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return reviewer
+
+
+def items_read(reviewer):
+    """How many items the statement looks at for one pair, as PostgreSQL counts them with a plan for any values."""
+    select = prepared.Select(
+        lambda campaign, reviewer: assignment._with_held(assignment._unseen(campaign, reviewer))[:16],
+        *assignment._LEAST_RATED._samples,
+    )
+    select.all(reviewer.campaign_id, reviewer.pk)
+    made = select._made["postgresql"]
+    pieces = made.sql.split("%s")
+    numbered = pieces[0] + "".join(f"${number}{piece}" for number, piece in enumerate(pieces[1:], 1))
+    with connection.cursor() as cursor:
+        cursor.execute("PREPARE looked AS " + numbered)
+        values = {0: f"'{reviewer.campaign_id}'", 1: str(reviewer.pk)}
+        given = ", ".join(values[index] for _, index in sorted(made.places))
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked ({given})")
+        (plan,) = cursor.fetchone()
+        cursor.execute("DEALLOCATE looked")
+    return sum(
+        _read(node) for node in _nodes((plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"])
+    )
+
+
+def _nodes(node):
+    yield node
+    for child in node.get("Plans", []):
+        yield from _nodes(child)
+
+
+def _read(node):
+    if node.get("Relation Name") != ReviewItem._meta.db_table:
+        return 0
+    return (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+
+
+def test_a_window_of_pairs_costs_as_many_looks_as_it_has_rows_and_a_few(reviewer):
+    assert 16 <= items_read(reviewer) <= 60
+
+
+def test_asked_for_what_it_takes_for_rare_postgresql_reads_every_item(reviewer):
+    """Why the search is worded as it is."""
+
+    def unseen(campaign, reviewer):
+        mine = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer).order_by().values("pk")
+        items = ReviewItem.objects.filter(campaign=campaign, open_slots__gt=0)
+        return items.alias(seen=Subquery(mine)).filter(seen=None).order_by("-open_slots", "rank")
+
+    with mock.patch.object(assignment, "_unseen", unseen):
+        assert items_read(reviewer) > PAIRS / 2
