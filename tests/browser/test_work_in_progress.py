@@ -1,4 +1,4 @@
-"""axe-core on the pages of training that a walk by links does not meet: work in progress, and runs side by side."""
+"""axe-core on pages that a walk by links does not meet: work in progress, and runs side by side."""
 
 import io
 
@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from evaluation.services import campaigns, openings
 from ftplatform.jobs.models import Job
 from tests import factories
 from tests.browser.test_accessibility import complaints, opened
@@ -39,14 +40,28 @@ def check_at_work(admin):
     return upload
 
 
+def opening_at_work(admin):
+    """A large campaign whose opening has begun to search for telling words."""
+    run = factories.generation_run(admin, 6)
+    campaign = campaigns.create(
+        user=admin, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
+    )
+    openings.start(campaign=campaign, user=admin)
+    working = {"stage": "Searching for telling words", "step": 250, "total_steps": 1000, "seconds_left": 30.0}
+    Job.objects.filter(kind=Job.Kind.OPENING).update(status=Job.Status.RUNNING, **working)
+    return campaign
+
+
 def addresses(admin, settings):
-    settings.UPLOAD_WAIT_BYTES = 0
+    settings.UPLOAD_WAIT_BYTES = settings.OPENING_WAIT_PAIRS = 0
+    campaign = opening_at_work(admin)
     live, other = (measured_run(admin, name=name) for name in ("live", "other"))
     Job.objects.filter(pk=live.pk).update(status=Job.Status.RUNNING, stage="Training", step=5, total_steps=9)
     return {
         "a live run": reverse("training:run", args=[live.pk]),
         "two runs": f"{reverse('training:runs_compared')}?run={live.pk}&run={other.pk}",
         "a check at work": reverse("training:upload", args=[check_at_work(admin).pk]),
+        "an opening at work": reverse("evaluation:campaign", args=[campaign.pk]),
     }
 
 
@@ -63,4 +78,4 @@ def test_axe_finds_nothing_on_what_moves_and_what_is_compared(browser, live_serv
         assert answer is not None and answer.status == 200, address
         found[name] = complaints(page)
     page.context.close()
-    assert {name: said for name, said in found.items() if said} == {} and len(found) == 3
+    assert {name: said for name, said in found.items() if said} == {} and len(found) == 4
