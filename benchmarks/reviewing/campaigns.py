@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 
+from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
@@ -199,10 +200,11 @@ def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> N
 def analyze() -> None:
     """What the database's own housekeeping does within a minute of so many new rows: to tables that have any, for one
     that is told to be empty is planned for as if it stayed so."""
-    kept = (GenerationRun, Pair, Prompt, Response, Campaign, Reviewer, ReviewItem, Assignment, Rating)
-    filled = [connection.ops.quote_name(model._meta.db_table) for model in kept if model.objects.exists()]
+    models = apps.get_app_config("evaluation").get_models()
+    filled = [
+        connection.ops.quote_name(model._meta.db_table) for model in models if model._default_manager.exists()
+    ]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"VACUUM ANALYZE {', '.join(filled)}")
-        else:
-            cursor.execute("ANALYZE")
+        cursor.execute(
+            f"VACUUM ANALYZE {', '.join(filled)}" if connection.vendor == "postgresql" else "ANALYZE"
+        )

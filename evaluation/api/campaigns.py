@@ -94,7 +94,7 @@ class CampaignViewSet(EvaluationViewSet):
         made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
         if isinstance(made, Opening):
             return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
-        link = crowd.link(made, request.build_absolute_uri(f"/r/{made.code}/"))
+        link = crowd.link(made, request.build_absolute_uri("/"))
         return Response({"invite_code": made.code, "invite_url": link})
 
     @extend_schema(
@@ -160,11 +160,7 @@ class CampaignViewSet(EvaluationViewSet):
                 campaign=campaign, user=user, addresses=addresses, days=values["days"]
             )
         links = [
-            {
-                "code": one.code,
-                "url": crowd.link(one, request.build_absolute_uri(f"/r/{one.code}/")),
-                "email": one.email,
-            }
+            {"code": one.code, "url": crowd.link(one, request.build_absolute_uri("/")), "email": one.email}
             for one in made
         ]
         return Response({"invites": links}, status=status.HTTP_201_CREATED)

@@ -139,10 +139,11 @@ def participant(
     return number, captured
 
 
-def link(invite: Invite, address: str) -> str:
+def link(invite: Invite, base_url: str) -> str:
     """An invitation's address as it is given away: a shared one to the platform, which fills in the participant."""
-    crowd = {} if invite.email else invite.campaign.crowd
-    query = PRESETS[crowd["preset"]]["query"] if crowd else ""
+    address = f"{base_url.rstrip('/')}/r/{invite.code}/"
+    platform = {} if invite.email else invite.campaign.crowd
+    query = PRESETS[platform["preset"]]["query"] if platform else ""
     return f"{address}?{query}" if query else address
 
 

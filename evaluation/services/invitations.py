@@ -213,7 +213,7 @@ def send(*, campaign_id: UUID, base_url: str) -> int:
 
 
 def _message(invite: Invite, base_url: str, connection: BaseEmailBackend) -> EmailMessage:
-    link = f"{base_url.rstrip('/')}/r/{invite.code}/"
+    link = crowd.link(invite, base_url)
     body = gettext(
         "You are invited to compare pairs of responses and to say which is better.\n\n"
         "Your own link, which works once:\n%(link)s\n\nYou need no account. Do not pass the link on."
@@ -230,6 +230,6 @@ def links_table(campaign: Campaign, base_url: str) -> tuple[list[str], Iterator[
 def _link_rows(campaign: Campaign, base_url: str) -> Iterator[list[str]]:
     for invite in campaign.invites.exclude(email="").order_by("pk").iterator(chunk_size=500):
         sent = invite.sent_at.isoformat(timespec="seconds") if invite.sent_at else ""
-        link = f"{base_url.rstrip('/')}/r/{invite.code}/"
+        link = crowd.link(invite, base_url)
         joined = "yes" if invite.reviewers_joined else "no"
         yield [invite.email, link, sent, joined, "yes" if invite.revoked_at else "no"]

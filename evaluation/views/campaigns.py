@@ -84,7 +84,7 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _shared_link(request: StaffRequest, campaign: Campaign) -> str:
     live = campaign.invites.filter(email="", revoked_at=None).last()
-    return crowd.link(live, request.build_absolute_uri(f"/r/{live.code}/")) if live and live.is_live else ""
+    return crowd.link(live, request.build_absolute_uri("/")) if live and live.is_live else ""
 
 
 @roles(*Staff)

@@ -45,7 +45,7 @@ def _page(
         "campaign": campaign,
         "page_obj": page,
         "rows": [(one, flags.get(one.pk)) for one in page],
-        "links": [(link, crowd.link(link, request.build_absolute_uri(f"/r/{link.code}/"))) for link in links],
+        "links": [(link, crowd.link(link, request.build_absolute_uri("/"))) for link in links],
         "personal": campaign.invites.exclude(email="").order_by("-pk")[:100],
         "unsent": campaign.invites.filter(sent_at=None, revoked_at=None).exclude(email="").count(),
         "can_send": invitations.can_send(),

@@ -1,6 +1,5 @@
 """The next pair is looked for in the order of the campaign until enough are found, however many there are."""
 
-import json
 from unittest import mock
 
 import pytest
@@ -33,24 +32,19 @@ def reviewer():
 
 def items_read(reviewer):
     """How many items the statement looks at for one pair, as PostgreSQL counts them with a plan for any values."""
-    select = prepared.Select(
-        lambda campaign, reviewer: assignment._with_held(assignment._unseen(campaign, reviewer))[:16],
-        *assignment._LEAST_RATED._samples,
-    )
-    select.all(reviewer.campaign_id, reviewer.pk)
+    select = prepared.Select(assignment._LEAST_FROM._build, *assignment._LEAST_FROM._samples)
+    values = reviewer.campaign_id, reviewer.pk, 0
+    select.all(*values)
     made = select._made["postgresql"]
-    pieces = made.sql.split("%s")
-    numbered = pieces[0] + "".join(f"${number}{piece}" for number, piece in enumerate(pieces[1:], 1))
+    first, *rest = made.sql.split("%s")
+    numbered = first + "".join(f"${number}{piece}" for number, piece in enumerate(rest, 1))
+    given = ", ".join(f"'{values[index]}'" for _, index in made.places)
     with connection.cursor() as cursor:
         cursor.execute("PREPARE looked AS " + numbered)
-        values = {0: f"'{reviewer.campaign_id}'", 1: str(reviewer.pk)}
-        given = ", ".join(values[index] for _, index in sorted(made.places))
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked ({given})")
-        (plan,) = cursor.fetchone()
+        ((plan,),) = cursor.fetchone()
         cursor.execute("DEALLOCATE looked")
-    return sum(
-        _read(node) for node in _nodes((plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"])
-    )
+    return sum(_read(node) for node in _nodes(plan["Plan"]))
 
 
 def _nodes(node):
