@@ -3,17 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftplatform.accounts.templatetags.figures import (
-    count,
-    decimal,
-    hundred,
-    p_value,
-    percent,
-    points,
-    signed,
-    signed_percent,
-    words,
-)
+from ftplatform.text.numbers import count, decimal, hundred, p_value, percent, points, signed, signed_percent
+from ftplatform.text.values import words
 from ftplatform.charts import BASELINE, BOTH_BAD, CANDIDATE, INK, LINE, TIE, Figure, Spec, chart
 
 _OUTCOMES = (

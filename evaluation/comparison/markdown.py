@@ -1,10 +1,10 @@
 """A comparison, or one of its prompts, as Markdown that can be mailed and archived."""
 
 import json
-import re
 from typing import Any
 
 from evaluation.comparison import present
+from ftplatform.text.markdown import escape, fenced, table
 
 _STATUS = {
     "match": "**right**",
@@ -19,7 +19,7 @@ _SIDES = (("baseline", "Baseline"), ("candidate", "Candidate"))
 def overview(document: dict[str, Any]) -> str:
     """The whole comparison: what got worse first, then every figure with its interval."""
     parts = [
-        f"# {_inline(document['comparison']['name'])}",
+        f"# {escape(document['comparison']['name'])}",
         *_head(document),
         "## In one sentence",
         document["headline"],
@@ -36,17 +36,17 @@ def overview(document: dict[str, Any]) -> str:
 def single(document: dict[str, Any]) -> str:
     """One prompt: asked, expected, answered by both, field by field, with what it took."""
     prompt = document["prompt"]
-    keys = ", ".join(f"`{_inline(key)}`" for key in prompt["input_keys"]) or "the input is one text"
+    keys = ", ".join(f"`{escape(key)}`" for key in prompt["input_keys"]) or "the input is one text"
     expected = "None was given, so only people can judge this prompt."
     if prompt["expected"] is not None:
-        expected = _fenced(prompt["expected"])
+        expected = fenced(prompt["expected"])
     parts = [
-        f"# Single prompt comparison: {_inline(prompt['key'])}",
+        f"# Single prompt comparison: {escape(prompt['key'])}",
         *_head(document),
         "## Test prompt",
-        f"**Instruction:**\n\n{_fenced(prompt['instruction'])}",
+        f"**Instruction:**\n\n{fenced(prompt['instruction'])}",
         f"**Input keys:** {keys}",
-        f"**Input:**\n\n{_fenced(prompt['input'])}" if prompt["input"] else "**Input:** none",
+        f"**Input:**\n\n{fenced(prompt['input'])}" if prompt["input"] else "**Input:** none",
         f"**Expected output:**\n\n{expected}",
         "## Results",
         *(part for side, title in _SIDES for part in _side(document, side, title)),
@@ -67,8 +67,8 @@ def _head(document: dict[str, Any]) -> list[str]:
         f"**Date:** {document['made_at'][:16].replace('T', ' ')} UTC  ",
         f"**Baseline:** {_model(document['baseline_model'])}  ",
         f"**Candidate:** {_model(document['candidate_model'])}  ",
-        f"**Prompts:** {_inline(document['prompt_set']['name'])}"
-        + (f", {_inline(document['prompt_set']['source'])}" if document["prompt_set"]["source"] else ""),
+        f"**Prompts:** {escape(document['prompt_set']['name'])}"
+        + (f", {escape(document['prompt_set']['source'])}" if document["prompt_set"]["source"] else ""),
     ]
     said = ["\n".join(lines)]
     if document["comparison"]["imported"]:
@@ -76,10 +76,10 @@ def _head(document: dict[str, Any]) -> list[str]:
     if document["candidate_model"]["toy"]:
         said.append("> **Toy model:** nothing here says anything about a real one.")
     if missing := present.left_out(document):
-        said.append(f"> **Prompts left out:** {_inline(missing)}")
+        said.append(f"> **Prompts left out:** {escape(missing)}")
     said += [
         f"> **Leakage, overridden:** {found['exact']:,} prompts are rows of {found['dataset']}'s training split and "
-        f"{found['near']:,} nearly so. Reason given: {_inline(found['reason'])}"
+        f"{found['near']:,} nearly so. Reason given: {escape(found['reason'])}"
         for found in document["leakage"]
         if found["exact"] or found["near"]
     ]
@@ -98,7 +98,7 @@ def _slices(document: dict[str, Any]) -> list[str]:
     return [
         "## Slices, the worst change first",
         "Exploratory: p-values are adjusted over all slices (Benjamini–Hochberg).",
-        _table(
+        table(
             ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "95 % interval", "p adjusted"), table
         ),
     ]
@@ -111,7 +111,7 @@ def _figures(document: dict[str, Any]) -> list[str]:
     ]
     for group in present.rows(document):
         parts += [f"### {group['title']}", *([f"_{group['note']}._"] if group["note"] else [])]
-        parts.append(_figure_table(group["rows"]))
+        parts.append(_figuretable(group["rows"]))
     return parts
 
 
@@ -119,11 +119,11 @@ def _fields(document: dict[str, Any]) -> list[str]:
     rows = present.field_rows(document)
     if not rows:
         return []
-    faults = [f"- `{_inline(row['name'])}`: {', '.join(row['faults'])}" for row in rows if row["faults"]]
-    return ["## Field by field", _figure_table(rows), *(["\n".join(faults)] if faults else [])]
+    faults = [f"- `{escape(row['name'])}`: {', '.join(row['faults'])}" for row in rows if row["faults"]]
+    return ["## Field by field", _figuretable(rows), *(["\n".join(faults)] if faults else [])]
 
 
-def _figure_table(rows: list[dict[str, Any]]) -> str:
+def _figuretable(rows: list[dict[str, Any]]) -> str:
     header = (
         "Figure",
         "Baseline",
@@ -141,7 +141,7 @@ def _figure_table(rows: list[dict[str, Any]]) -> str:
          else f"{row['improved']:,} up / {row['same']:,} / {row['worse']:,} down", row["method"])
         for row in rows
     ]  # fmt: skip
-    return _table(header, cells)
+    return table(header, cells)
 
 
 def _safety(document: dict[str, Any]) -> list[str]:
@@ -156,7 +156,7 @@ def _safety(document: dict[str, Any]) -> list[str]:
     ]
     return [
         "## Safety and bias checks",
-        _table(("Check", "Baseline passed", "Candidate passed", "Difference"), rows),
+        table(("Check", "Baseline passed", "Candidate passed", "Difference"), rows),
     ]
 
 
@@ -167,11 +167,11 @@ def _side(document: dict[str, Any], side: str, title: str) -> list[str]:
     lines.append(f"- Tokens: {_count(found['input_tokens'])} input → {_count(found['output_tokens'])} output")
     if match:
         lines += [_field_line(row["field"], row["expected"], row[side]) for row in document["fields"]]
-        lines += [f"- Not expected: `{_inline(name)}`" for name in match["extra_fields"]]
-        lines += [f"- {_inline(problem)}" for problem in match["problems"]]
+        lines += [f"- Not expected: `{escape(name)}`" for name in match["extra_fields"]]
+        lines += [f"- {escape(problem)}" for problem in match["problems"]]
     return [
-        f"### {title}: {_inline(model['name'])}",
-        f"**Response:**\n\n{_fenced(found['text'])}" if found["text"].strip() else "**Response:** empty",
+        f"### {title}: {escape(model['name'])}",
+        f"**Response:**\n\n{fenced(found['text'])}" if found["text"].strip() else "**Response:** empty",
         "\n".join(lines),
     ]
 
@@ -195,8 +195,8 @@ def _time_lines(document: dict[str, Any], side: str) -> list[str]:
 
 def _field_line(name: str, expected: Any, found: dict[str, Any]) -> str:
     if found["status"] == "similar":
-        return f"- **{_inline(name)}:** free text, likeness {found['similarity']:.2f} of 1 (left to people to judge)"
-    said = f"- **{_inline(name)}:** {_STATUS[found['status']]}"
+        return f"- **{escape(name)}:** free text, likeness {found['similarity']:.2f} of 1 (left to people to judge)"
+    said = f"- **{escape(name)}:** {_STATUS[found['status']]}"
     if found["status"] in ("mismatch", "wrong_type"):
         said += f" (expected {_value(expected)}, got {_value(found['got'])})"
     return said
@@ -220,16 +220,16 @@ def _summary(document: dict[str, Any]) -> str:
         rows.append(
             (label, present.shown(before, unit), present.shown(after, unit), present.shown_change(change))
         )
-    return _table(("Figure", "Baseline", "Candidate", "Change"), rows)
+    return table(("Figure", "Baseline", "Candidate", "Change"), rows)
 
 
 def _foot(document: dict[str, Any]) -> list[str]:
-    lines = [f"**Models:** `{_inline(document['baseline_model']['path'] or '–')}`, "
-             f"`{_inline(document['candidate_model']['path'] or '–')}`"]  # fmt: skip
+    lines = [f"**Models:** `{escape(document['baseline_model']['path'] or '–')}`, "
+             f"`{escape(document['candidate_model']['path'] or '–')}`"]  # fmt: skip
     training = document["training"]
     if training:
         lines.append(
-            f"**Training dataset:** {_inline(training['dataset'])} ({training['train_rows']:,} rows trained on, "
+            f"**Training dataset:** {escape(training['dataset'])} ({training['train_rows']:,} rows trained on, "
             f"{training['validation_rows']:,} validated on)"
         )
         if training["minutes"] is not None:
@@ -260,7 +260,7 @@ def _form(match: dict[str, Any] | None) -> str:
 
 def _model(model: dict[str, Any]) -> str:
     kinds = {"base": "untuned", "adapter": "tuned", "merged": "tuned, merged", "external": "external system"}
-    return f"{_inline(model['name'])} ({kinds[model['kind']]})"
+    return f"{escape(model['name'])} ({kinds[model['kind']]})"
 
 
 def _count(value: int | None) -> str:
@@ -269,24 +269,4 @@ def _count(value: int | None) -> str:
 
 def _value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return f"`{_inline(text if len(text) <= 120 else text[:119] + '…')}`"
-
-
-def _fenced(value: Any) -> str:
-    """The text in a fence that is longer than any inside it."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    kind = "" if isinstance(value, str) else "json"
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{kind}\n{text}\n{fence}"
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join(f"| {' | '.join(_inline(str(cell)) for cell in line)} |" for line in lines)
-
-
-def _inline(text: str) -> str:
-    """On one line, and no cell or markup of its own."""
-    flat = " ".join(text.split())
-    return re.sub(r"([|*`<>\[\]])", r"\\\1", flat)
+    return f"`{escape(text if len(text) <= 120 else text[:119] + '…')}`"

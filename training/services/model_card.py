@@ -4,9 +4,11 @@ from typing import Any
 
 import yaml
 
-from ftplatform.accounts.templatetags.figures import count, figure, percent, plain
+from ftplatform.text.markdown import bullets, escape, table
+from ftplatform.text.numbers import count, figure, percent
+from ftplatform.text.values import plain
 from training.models import ModelVersion
-from training.services.run_markdown import TOY_NOTE, bullets, escaped, facts, table
+from training.services.run_markdown import TOY_NOTE, facts
 
 
 def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
@@ -18,12 +20,12 @@ def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
     base, run = adapter.base or adapter, adapter.run
     parts = [
         f"---\n{yaml.safe_dump(_front_matter(model, base), sort_keys=False, allow_unicode=True)}---",
-        f"# {escaped(model.name)}",
+        f"# {escape(model.name)}",
         *([TOY_NOTE] if model.is_demo else []),
         _what(model, base),
         *how_to_use(model.kind),
         "## Licence",
-        escaped(model.licence)
+        escape(model.licence)
         or "Not recorded. Ask whoever published the base model before you pass this on.",
         "## Base model",
         bullets(_base_facts(base)),
@@ -92,7 +94,7 @@ def _front_matter(model: ModelVersion, base: ModelVersion) -> dict[str, Any]:
 
 
 def _what(model: ModelVersion, base: ModelVersion) -> str:
-    name = escaped(base.name)
+    name = escape(base.name)
     return {
         ModelVersion.Kind.BASE: "A base model, as it was registered.",
         ModelVersion.Kind.ADAPTER: f"A LoRA adapter for {name}. It does nothing without that very base.",

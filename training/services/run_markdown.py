@@ -2,15 +2,9 @@
 
 from typing import Any
 
-from ftplatform.accounts.templatetags.figures import (
-    count,
-    decimal,
-    duration,
-    percent,
-    plain,
-    points,
-    signed_percent,
-)
+from ftplatform.text.markdown import bullets, escape, table
+from ftplatform.text.numbers import count, decimal, duration, percent, points, signed_percent
+from ftplatform.text.values import plain
 from training.hyperparameters import described
 from training.models import TrainingRun
 
@@ -18,7 +12,7 @@ from training.models import TrainingRun
 def markdown(run: TrainingRun, summary: list[dict[str, Any]]) -> str:
     """The facts for an e-mail or a repository; `summary` as `selectors.run_summary` gives it."""
     parts = [
-        f"# Training run: {escaped(run.name)}",
+        f"# Training run: {escape(run.name)}",
         *([TOY_NOTE] if run.base_model.is_demo else []),
         bullets(facts(run, summary)),
         "## Configuration",
@@ -66,17 +60,3 @@ def _change(row: dict[str, Any]) -> list[tuple[str, str]]:
             )
         )
     return found
-
-
-def escaped(text: str) -> str:
-    """Text of people's making, so that it cannot become markup or leave its line."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#|" else char for char in " ".join(str(text).split()))
-
-
-def bullets(rows: list[tuple[str, str]]) -> str:
-    return "\n".join(f"- **{name}:** {escaped(words)}" for name, words in rows)
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *[[escaped(cell) for cell in row] for row in rows]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

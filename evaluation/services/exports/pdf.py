@@ -10,18 +10,8 @@ from evaluation import selectors
 from evaluation.charts import report as charts
 from evaluation.models import Report
 from evaluation.services.exports import document
-from ftplatform.accounts.templatetags.figures import (
-    count,
-    decimal,
-    hundred,
-    p_value,
-    percent,
-    points,
-    signed,
-    signed_percent,
-    verdict_word,
-    words,
-)
+from ftplatform.text.numbers import count, decimal, hundred, p_value, percent, points, signed, signed_percent
+from ftplatform.text.values import verdict_word, words
 from ftplatform.charts import export_svg
 
 _LAYOUT = Path(__file__).with_name("report.typ")

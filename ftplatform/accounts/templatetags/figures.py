@@ -1,261 +1,52 @@
-"""Numbers, times and values as people read them; what does not exist is a dash, never 'None'."""
+"""Template filters over `ftplatform.text`, and moments as <time> elements."""
 
-import json
-import math
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ftplatform.text import numbers, values
+
 register = template.Library()
 
-DASH = "–"
-# A number and its unit stay on one line.
-_NBSP = "\N{NO-BREAK SPACE}"
-_VERDICTS = {
-    "better": "Better",
-    "worse": "Worse",
-    "equivalent": "Equivalent",
-    "not_worse": "Not worse",
-    "inconclusive": "Inconclusive",
-}
-
-
-def _finite(value: Any) -> float | None:
-    """The value as a float, or None for whatever is not a finite number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _digits(number: float, digits: int, *, sign: str = "") -> str:
-    text = f"{number:{sign},.{digits}f}"
-    if not text.strip("+-0.,"):
-        text = text.lstrip("+-")
-    return text.replace("-", "−")
-
-
-@register.filter
-def count(value: Any) -> str:
-    """A whole number with thousands separated."""
-    number = _finite(value)
-    return DASH if number is None else _digits(number, 0)
-
-
-@register.filter
-def decimal(value: Any, digits: int = 2) -> str:
-    number = _finite(value)
-    return DASH if number is None else _digits(number, digits)
-
-
-@register.filter
-def signed(value: Any, digits: int = 2) -> str:
-    """A difference: always with its sign."""
-    number = _finite(value)
-    return DASH if number is None else _digits(number, digits, sign="+")
-
-
-@register.filter
-def percent(share: Any, digits: int = 0) -> str:
-    """A share of 1 as a percentage."""
-    number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits)}{_NBSP}%"
-
-
-@register.filter
-def signed_percent(share: Any, digits: int = 0) -> str:
-    """A relative change as a percentage with its sign."""
-    number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')}{_NBSP}%"
-
-
-@register.filter
-def points(share: Any, digits: int = 1) -> str:
-    """A difference of two shares in percentage points."""
-    number = _finite(share)
-    return DASH if number is None else f"{_digits(100 * number, digits, sign='+')}{_NBSP}pp"
-
-
-@register.filter
-def hundred(share: Any, digits: int = 0) -> str:
-    """A share of 1 as so many of 100, for the win score."""
-    number = _finite(share)
-    return DASH if number is None else _digits(100 * number, digits)
-
-
-@register.filter
-def p_value(value: Any) -> str:
-    number = _finite(value)
-    if number is None:
-        return DASH
-    return "< 0.001" if number < 0.001 else f"{number:.3f}"
-
-
-@register.filter
-def figure(value: Any) -> str:
-    """A measured number of unknown size, to four significant digits: 0.0002, 1.274, 12,400."""
-    number = _finite(value)
-    if number is None:
-        return DASH
-    if number and abs(number) < 1e-4:
-        return f"{number:.3g}".replace("e-0", "e-").replace("-", "−")
-    return _digits(number, 0) if abs(number) >= 1000 else f"{number:.4g}".replace("-", "−")
-
-
-@register.filter
-def change_from(value: Any, base: Any) -> float | None:
-    """The change from `base` to `value` as a share of `base`."""
-    new, old = _finite(value), _finite(base)
-    return None if new is None or not old else new / old - 1
-
-
-@register.filter
-def per(value: Any, size: Any) -> float | None:
-    total, parts = _finite(value), _finite(size)
-    return None if total is None or not parts else total / parts
-
-
-@register.filter
-def minus(value: Any, other: Any) -> float | None:
-    a, b = _finite(value), _finite(other)
-    return None if a is None or b is None else a - b
-
-
-@register.filter
-def duration(value: Any) -> str:
-    """Seconds or a timedelta as '42 s', '4 min 10 s' or '2 h 5 min'."""
-    number = value.total_seconds() if isinstance(value, timedelta) else _finite(value)
-    if number is None:
-        return DASH
-    if 0 < number < 1:
-        return "under 1 s"
-    seconds = round(number)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
-@register.filter
-def roughly(value: Any) -> str:
-    """An estimated time in seconds, as vague as it is."""
-    number = _finite(value)
-    if number is None:
-        return DASH
-    if number < 60:
-        return "less than a minute"
-    minutes = round(number / 60)
-    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
-
-
-@register.filter
-def time_left(job: Any) -> str:
-    """What a running job still needs, with its range where the worker knows one."""
-    if job.seconds_left is None:
-        return ""
-    low, high = _finite(job.seconds_left_low), _finite(job.seconds_left_high)
-    text = f"{roughly(job.seconds_left)} left"
-    if low is None or high is None or roughly(low) == roughly(high):
-        return text
-    return f"{text} ({between(low, high)})"
-
-
-@register.filter
-def between(low: Any, high: Any) -> str:
-    """Two durations in seconds as a range: '3 to 6 min'."""
-    first, last = duration(_coarse(low)), duration(_coarse(high))
-    if first == last:
-        return first
-    number, _, unit = first.partition(" ")
-    return f"{number} to {last}" if last.endswith(unit) and last.count(" ") == 1 else f"{first} to {last}"
-
-
-def _coarse(value: Any) -> float | None:
-    """A duration with no more digits than an estimate has."""
-    seconds = _finite(value)
-    if seconds is None:
-        return None
-    for unit in (1, 5, 60, 600):
-        if seconds < 30 * unit or unit == 600:
-            return max(1, round(seconds / unit)) * unit
-    return seconds
-
-
-@register.filter
-def memory(value: Any) -> str:
-    """Bytes as GB (powers of ten), as memory is sold."""
-    size = _finite(value)
-    if size is None:
-        return DASH
-    return f"{size / 1e9:.1f} GB" if size < 1e11 else f"{size / 1e9:.0f} GB"
-
-
-@register.filter
-def milliseconds(value: Any) -> str:
-    """A latency: milliseconds below one second, seconds above."""
-    number = _finite(value)
-    if number is None:
-        return DASH
-    if number >= 1000:
-        return f"{_digits(number / 1000, 1 if number >= 100_000 else 2)} s"
-    return f"{_digits(number, 1 if number < 100 else 0)} ms"
+for _filter in (
+    numbers.count,
+    numbers.decimal,
+    numbers.signed,
+    numbers.percent,
+    numbers.signed_percent,
+    numbers.points,
+    numbers.hundred,
+    numbers.p_value,
+    numbers.figure,
+    numbers.change_from,
+    numbers.per,
+    numbers.minus,
+    numbers.duration,
+    numbers.roughly,
+    numbers.time_left,
+    numbers.between,
+    numbers.memory,
+    numbers.milliseconds,
+    values.unbroken,
+    values.words,
+    values.pretty,
+    values.entries,
+    values.verdict_word,
+    values.plain,
+):
+    register.filter(_filter.__name__, _filter)
 
 
 @register.filter
 def when(value: datetime | None) -> SafeString | str:
     """A moment as a <time> element, in UTC."""
     if not value:
-        return DASH
+        return numbers.DASH
     moment = value.astimezone(UTC)
     return format_html(
         '<time class="nowrap" datetime="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
         f"{moment.day} {moment:%b %Y, %H:%M} UTC",
     )
-
-
-@register.filter
-def unbroken(text: Any) -> str:
-    """A sentence whose numbers keep their percent signs on one line."""
-    return str(text).replace(" %", f"{_NBSP}%")
-
-
-@register.filter
-def words(name: Any) -> str:
-    """A stored key as words."""
-    return str(name).replace("_", " ").replace("lora", "LoRA")
-
-
-@register.filter
-def pretty(value: Any) -> str:
-    """Text as it is, anything else as indented JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-
-@register.filter
-def entries(value: Any) -> list[tuple[Any, Any]] | None:
-    """Keys and values of a mapping, whatever its keys are called; None for anything else."""
-    return list(value.items()) if isinstance(value, Mapping) else None
-
-
-@register.filter
-def verdict_word(verdict: str) -> str:
-    return _VERDICTS.get(verdict, verdict)
-
-
-@register.filter
-def plain(value: Any) -> str:
-    """Any JSON value on one line, for people."""
-    if value is None or value == "" or value == []:
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(plain(item) for item in value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)

@@ -1,0 +1,50 @@
+"""Stored values and keys as text for people."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ftplatform.text.numbers import DASH
+
+_VERDICTS = {
+    "better": "Better",
+    "worse": "Worse",
+    "equivalent": "Equivalent",
+    "not_worse": "Not worse",
+    "inconclusive": "Inconclusive",
+}
+
+
+def unbroken(text: Any) -> str:
+    """A sentence whose numbers keep their percent signs on one line."""
+    return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def words(name: Any) -> str:
+    """A stored key as words."""
+    return str(name).replace("_", " ").replace("lora", "LoRA")
+
+
+def pretty(value: Any) -> str:
+    """Text as it is, anything else as indented JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def entries(value: Any) -> list[tuple[Any, Any]] | None:
+    """Keys and values of a mapping, whatever its keys are called; None for anything else."""
+    return list(value.items()) if isinstance(value, Mapping) else None
+
+
+def verdict_word(verdict: str) -> str:
+    return _VERDICTS.get(verdict, verdict)
+
+
+def plain(value: Any) -> str:
+    """Any JSON value on one line, for people."""
+    if value is None or value == "" or value == []:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(plain(item) for item in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
