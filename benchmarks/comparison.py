@@ -149,7 +149,7 @@ def _measure(folder: Path, pairs: int) -> dict[str, Any]:
     from django.core.management import call_command
     from django.test import Client
 
-    from evaluation.services import pair_imports
+    from evaluation.comparison.services import pair_imports
     from ftplatform.accounts.models import User
 
     call_command("migrate", verbosity=0)

@@ -87,9 +87,9 @@ import django
 django.setup()
 from ftplatform.errors import DomainError
 from training.services import datasets
-from training.services.checking import Wishes, check
-from training.services.problems import ProblemLog
-from training.services.rows import ColumnMapping, read
+from training.intake.checking import Wishes, check
+from training.intake.problems import ProblemLog
+from training.intake.rows import ColumnMapping, read
 
 def peak():
     # Not ru_maxrss: it starts at the size of the process that forked this one.

@@ -168,12 +168,12 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
 
     django.setup()
     call_command("migrate", verbosity=0)
+    from evaluation.comparison.services import comparisons
     from evaluation.models import GenerationRun
-    from evaluation.services import generation
     from ftplatform import queues
     from tests import factories
     from training.config import DecodingConfig
-    from training.services import models
+    from training.registry.services import models
     from worker.ml.demo.cases import generate_cases
     from worker.tasks import run_next
 
@@ -184,7 +184,7 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
         prompt.instruction, prompt.input = row["instruction"], row["input"]
         prompt.save()
     decoding = DecodingConfig(max_new_tokens=LONGEST, batch_size=WIDTH, latency_prompts=0)
-    run = generation.launch(
+    run = comparisons.launch(
         user=owner,
         name="bench",
         prompt_set=prompt_set,

@@ -55,7 +55,7 @@ def ratings(prompts: int, overlap: int, reviewers: int, seed: int = 0) -> Any:
 
 def measure(prompts: int, overlap: int, reviewers: int) -> dict[str, Any]:
     """Seconds of the analysis and of the plots, and the peak memory of this process."""
-    from evaluation.charts.report import figures
+    from evaluation.report.charts.report import figures
     from evaluation.stats import Plan, analyse
     from ftplatform.charts import export_svg
 

@@ -6,6 +6,6 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """A wrong endpoint stops the start, not a run at night."""
-        from evaluation import endpoints
+        from evaluation.comparison import engines
 
-        endpoints.configured()
+        engines.configured()

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from evaluation.services import comparisons, invitations
+from evaluation.comparison.services import figures
+from evaluation.review.services import invitations
 from ftplatform import queues
 
 
@@ -15,4 +16,4 @@ def send_invitations(campaign: str, base_url: str) -> None:
 
 @shared_task(name=queues.WORK_OUT)  # type: ignore[untyped-decorator]
 def work_out(run: str) -> None:
-    comparisons.work_out(run_id=UUID(run))
+    figures.work_out(run_id=UUID(run))

@@ -1,45 +1,32 @@
 from django.urls import path
 
-from evaluation.views import (
-    analysis,
-    blinding,
-    campaigns,
-    comparisons,
-    generation,
-    manage,
-    people,
-    planning,
-    practice,
-    prompts,
-    ranking,
-    report,
-    review,
-    reviewer,
-    rubrics,
-)
+from evaluation.comparison.views import comparisons, figures, prompts
+from evaluation.home import views
+from evaluation.report.views import analysis, ranking, report
+from evaluation.review.views import blinding, campaigns, people, planning, practice, review, reviewer, rubrics
 
 app_name = "evaluation"
 urlpatterns = [
-    path("overview/", manage.overview, name="overview"),
+    path("overview/", views.overview, name="overview"),
     path("prompt-sets/", prompts.prompt_sets, name="prompt_sets"),
     path("prompt-sets/new/", prompts.prompt_set_new, name="prompt_set_new"),
     path("prompt-sets/checks/", prompts.checks_add, name="checks_add"),
     path("prompt-sets/<uuid:pk>/", prompts.prompt_set, name="prompt_set"),
     path("comparisons/import/", prompts.pairs_import, name="pairs_import"),
-    path("comparisons/", generation.generation_runs, name="generation_runs"),
-    path("comparisons/new/", generation.generation_run_new, name="generation_run_new"),
-    path("comparisons/<uuid:pk>/", generation.generation_run, name="generation_run"),
-    path("comparisons/<uuid:pk>/cancel/", generation.generation_run_cancel, name="generation_run_cancel"),
-    path("comparisons/<uuid:pk>/pause/", generation.generation_run_pause, name="generation_run_pause"),
-    path("comparisons/<uuid:pk>/resume/", generation.generation_run_resume, name="generation_run_resume"),
-    path("comparisons/<uuid:pk>/again/", generation.generation_run_again, name="generation_run_again"),
-    path("comparisons/<uuid:pk>/figures/", generation.generation_run_figures, name="generation_run_figures"),
-    path("comparisons/<uuid:pk>/without/", generation.generation_run_without, name="generation_run_without"),
+    path("comparisons/", comparisons.generation_runs, name="generation_runs"),
+    path("comparisons/new/", comparisons.generation_run_new, name="generation_run_new"),
+    path("comparisons/<uuid:pk>/", comparisons.generation_run, name="generation_run"),
+    path("comparisons/<uuid:pk>/cancel/", comparisons.generation_run_cancel, name="generation_run_cancel"),
+    path("comparisons/<uuid:pk>/pause/", comparisons.generation_run_pause, name="generation_run_pause"),
+    path("comparisons/<uuid:pk>/resume/", comparisons.generation_run_resume, name="generation_run_resume"),
+    path("comparisons/<uuid:pk>/again/", comparisons.generation_run_again, name="generation_run_again"),
+    path("comparisons/<uuid:pk>/figures/", comparisons.generation_run_figures, name="generation_run_figures"),
+    path("comparisons/<uuid:pk>/without/", comparisons.generation_run_without, name="generation_run_without"),
     path("analyse/", analysis.analyse, name="analyse"),
-    path("comparisons/<uuid:pk>/comparison.<slug:kind>", comparisons.comparison_file, name="comparison_file"),
-    path("comparisons/<uuid:pk>/pairs.csv", comparisons.pairs_csv, name="pairs_csv"),
-    path("comparisons/<uuid:pk>/pairs/<int:pair>/", comparisons.pair, name="pair"),
-    path("comparisons/<uuid:pk>/pairs/<int:pair>/pair.<slug:kind>", comparisons.pair_file, name="pair_file"),
+    path("comparisons/<uuid:pk>/comparison.<slug:kind>", figures.comparison_file, name="comparison_file"),
+    path("comparisons/<uuid:pk>/pairs.csv", figures.pairs_csv, name="pairs_csv"),
+    path("comparisons/<uuid:pk>/pairs/<int:pair>/", figures.pair, name="pair"),
+    path("comparisons/<uuid:pk>/pairs/<int:pair>/pair.<slug:kind>", figures.pair_file, name="pair_file"),
     path("rubrics/", rubrics.library, name="rubrics"),
     path("rubrics/edit/", rubrics.edit, name="rubric_edit"),
     path("rubrics/preview/", rubrics.preview, name="rubric_preview"),

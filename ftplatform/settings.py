@@ -130,7 +130,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Generation -------------------------------------------------------------------------------------------
-# Engines that run elsewhere, see evaluation/endpoints.py.
+# Engines that run elsewhere, see evaluation/comparison/engines.py.
 GENERATION_ENDPOINTS = env.toml_file("GENERATION_ENDPOINTS_FILE")
 
 # --- Training ---------------------------------------------------------------------------------------------

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.comparison.services import comparisons, responses
 from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
-from evaluation.services import assignment, campaigns, generation, invitations, ratings, responses
+from evaluation.review.services import assignments, campaigns, invitations, ratings
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.config import DecodingConfig, TrainingConfig
+from training.intake.services import datasets
 from training.models import Dataset, ModelVersion, TrainingRun
-from training.services import datasets
 
 _numbers = itertools.count(1)
 
@@ -121,7 +122,7 @@ def generation_run(
     """A comparison; when finished, its responses are stored batch by batch as a worker would."""
     first = adapter(owner)
     models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
-    run = generation.launch(
+    run = comparisons.launch(
         user=owner,
         name="comparison",
         prompt_set=prompt_set(owner, prompts),
@@ -196,7 +197,7 @@ def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:
 
 def lease(of: Reviewer) -> Assignment:
     """The pair that the reviewer has in hand now; there must be one."""
-    current = assignment.next_for(reviewer=of)
+    current = assignments.next_for(reviewer=of)
     assert current is not None
     return current
 
@@ -211,7 +212,7 @@ def rated_campaign(
     open_to = set(range(reviewers))
     while open_to:
         for number in sorted(open_to):
-            current = assignment.next_for(reviewer=panel[number])
+            current = assignments.next_for(reviewer=panel[number])
             if current is None:
                 open_to.discard(number)
                 continue

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from ftplatform import queues
-from training.services import uploads
+from training.intake.services import uploads
 
 
 @shared_task(name=queues.SWEEP_UPLOADS)  # type: ignore[untyped-decorator]

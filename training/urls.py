@@ -1,6 +1,8 @@
 from django.urls import path
 
-from training.views import datasets, launch, measurements, models, runs, uploads
+from training.intake.views import datasets, uploads
+from training.registry.views import models
+from training.runs.views import launch, measurements, runs
 
 app_name = "training"
 urlpatterns = [

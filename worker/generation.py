@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from evaluation import endpoints
+from evaluation.comparison import engines
+from evaluation.comparison.services import responses
 from evaluation.models import GenerationRun
-from evaluation.services import responses
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -28,7 +28,7 @@ def run_attempt(claim: jobs.Claim) -> Outcome:
         prompts_file = folder / "prompts.jsonl"
         with prompts_file.open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
-        module, engine = _local(run) if run.engine == endpoints.LOCAL else _remote(run)
+        module, engine = _local(run) if run.engine == engines.LOCAL else _remote(run)
         job = {
             "prompts_file": str(prompts_file),
             "decoding": run.decoding,
@@ -58,7 +58,7 @@ def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
 
 
 def _remote(run: GenerationRun) -> tuple[str, dict[str, Any]]:
-    endpoint = endpoints.configured().get(run.engine)
+    endpoint = engines.configured().get(run.engine)
     if endpoint is None:
         raise DomainError(
             "unknown_engine",

@@ -2,7 +2,7 @@
 
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from training.services import imports
+from training.intake.services import imports
 from worker.progress import Progress, Stopped
 from worker.runners import guard
 from worker.supervise import Outcome

@@ -2,7 +2,8 @@
 
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from training.services import measurements, models
+from training import integrity
+from training.runs.services import measurements
 from worker.runners import guard
 from worker.supervise import Attempt, Event, Outcome
 
@@ -13,7 +14,7 @@ def measure(claim: jobs.Claim) -> None:
 
 def _measure(claim: jobs.Claim) -> Outcome:
     measurement = measurements.begin_attempt(claim)
-    models.check_unchanged(measurement.base_model)
+    integrity.check_unchanged(measurement.base_model)
     dataset = measurement.dataset
     splits = ["train", "validation", *(["test"] if dataset.test_rows else [])]
     job = {

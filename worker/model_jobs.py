@@ -7,7 +7,7 @@ from django.conf import settings
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from training.services import model_jobs, models
+from training.registry.services import model_jobs, models
 from worker.runners import guard
 from worker.supervise import Attempt, Event, Outcome
 

@@ -1,6 +1,6 @@
 """One attempt to open a large campaign, in the worker's own process."""
 
-from evaluation.services import openings
+from evaluation.review.services import openings
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from worker.progress import Progress, Stopped

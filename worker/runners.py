@@ -10,9 +10,10 @@ from django.db import OperationalError
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
-from training import checkpoints, model_folder
+from training import checkpoints, integrity, model_folder
 from training.artefacts import ArtefactError, verify
-from training.services import merges, models, runs
+from training.registry.services import merges, models
+from training.runs.services import runs
 from worker import generation, tracking
 from worker.supervise import Attempt, Event, Outcome
 
@@ -69,7 +70,7 @@ def _code(outcome: Outcome) -> str:
 def _train(claim: jobs.Claim) -> Outcome:
     start = runs.begin_attempt(claim)
     run = start.run
-    models.check_unchanged(run.base_model)
+    integrity.check_unchanged(run.base_model)
     folder = run.folder / f"attempt-{claim.attempt}"
     job = {
         "base_model": run.base_model.path,
@@ -131,7 +132,7 @@ def _merge(claim: jobs.Claim) -> Outcome:
     adapter = run.adapter
     if adapter.base is None:
         raise DomainError("not_an_adapter", f"{adapter} has no base to merge it into.")
-    models.check_unchanged(adapter.base)
+    integrity.check_unchanged(adapter.base)
     folder = run.folder / f"attempt-{claim.attempt}"
     rows = adapter.run.dataset.split_file("validation") if adapter.run else None
     job = {

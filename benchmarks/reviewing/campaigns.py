@@ -22,7 +22,8 @@ from evaluation.models import (
     ReviewItem,
     RunCandidate,
 )
-from evaluation.services import bulk_rows, campaigns
+from evaluation.review.services import campaigns
+from ftplatform import bulk_rows
 from ftplatform.accounts.models import User
 from ftplatform.jobs.models import Job
 from training.models import ModelVersion

@@ -1,14 +1,14 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from evaluation.api.analyses import Analyse
-from evaluation.api.campaigns import CampaignViewSet, RubricViewSet
-from evaluation.api.generation import GenerationRunViewSet
-from evaluation.api.in_hand import ReportProblem, ReviseRating, SaveDraft, SkipPair
-from evaluation.api.practice import Practice
-from evaluation.api.prompts import PromptSetViewSet
-from evaluation.api.ranking import RankingView
-from evaluation.api.review import AcceptInvite, NextAssignment, SubmitRating
+from evaluation.comparison.api.comparisons import GenerationRunViewSet
+from evaluation.comparison.api.prompts import PromptSetViewSet
+from evaluation.report.api.analyses import Analyse
+from evaluation.report.api.ranking import RankingView
+from evaluation.review.api.campaigns import CampaignViewSet, RubricViewSet
+from evaluation.review.api.practice import Practice
+from evaluation.review.api.review import AcceptInvite, NextAssignment, SubmitRating
+from evaluation.review.api.revisions import ReportProblem, ReviseRating, SaveDraft, SkipPair
 
 router = SimpleRouter(use_regex_path=False)
 router.register("prompt-sets", PromptSetViewSet, basename="prompt-set")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from evaluation.comparison import present
+from evaluation.comparison import document as present
 from ftplatform.text.markdown import escape, fenced, table
 
 _STATUS = {

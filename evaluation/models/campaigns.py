@@ -73,7 +73,7 @@ class Campaign(models.Model):
         default=list, help_text="Flags of evaluation.stats.reviewers that exclude in the second analysis."
     )
     crowd = models.JSONField(
-        default=dict, help_text="A crowd platform, see evaluation.services.crowd; {} for none."
+        default=dict, help_text="A crowd platform, see evaluation.review.services.crowd; {} for none."
     )
     hourly_pay = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)

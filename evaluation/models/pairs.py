@@ -96,9 +96,9 @@ class Response(models.Model):
     batch_size = models.PositiveIntegerField(null=True)
     finish_reason = models.CharField(max_length=10, choices=FinishReason, default=FinishReason.UNKNOWN)
     match = models.JSONField(
-        null=True, help_text="How it matches, field by field; see evaluation.comparison.judge."
+        null=True, help_text="How it matches, field by field; see evaluation.scoring.scorer."
     )
-    measures = models.JSONField(null=True, help_text="Its text in numbers, see evaluation.comparison.judge.")
+    measures = models.JSONField(null=True, help_text="Its text in numbers, see evaluation.scoring.scorer.")
 
     class Meta:
         ordering = ["id"]
@@ -181,7 +181,7 @@ class Comparison(models.Model):
 
     run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="comparisons")
     candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
-    figures = models.JSONField(help_text="See evaluation.comparison.summary.")
+    figures = models.JSONField(help_text="See evaluation.scoring.summary.")
     made_at = models.DateTimeField(auto_now=True)
 
     class Meta:

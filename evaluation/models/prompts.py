@@ -5,7 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
-from evaluation.measures.checks import CHECKS
+from evaluation.scoring.measures.checks import CHECKS
 from training.models import Dataset
 
 
@@ -20,7 +20,7 @@ class PromptSet(models.Model):
     source = models.CharField(max_length=300, blank=True, help_text="Where the prompts come from, in words.")
     size = models.PositiveIntegerField()
     comparisons = models.JSONField(
-        default=dict, help_text="Field path → how it is compared, see evaluation.matching.declared."
+        default=dict, help_text="Field path → how it is compared, see evaluation.scoring.matching.declared."
     )
     schema = models.JSONField(default=dict, help_text="JSON Schema of a right output; {} for none.")
     check_name = models.CharField(

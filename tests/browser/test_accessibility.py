@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from evaluation.models import Campaign, Rating, Reviewer
-from evaluation.services import campaigns
+from evaluation.review.services import campaigns
 from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -7,7 +7,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, Route
 
-from evaluation.services import campaigns, reports
+from evaluation.report.services import reports
+from evaluation.review.services import campaigns
 from tests import factories
 from tests.browser.test_accessibility import complaints, opened
 from training.models import StepMetric

@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from evaluation.models import Assignment, Campaign, Prompt, Rating, Remark, Reviewer, Revision
-from evaluation.services import assignment, campaigns, ratings
+from evaluation.review.services import assignments, campaigns, ratings
 from tests import factories, services
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -184,7 +184,7 @@ def taken_by_somebody_else(campaign: Campaign) -> Assignment:
     """Every pair is filled by others while the reviewer's lease has run out; returns what took the place of theirs."""
     Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     other = factories.reviewer(campaign)
-    while (current := assignment.next_for(reviewer=other)) is not None:
+    while (current := assignments.next_for(reviewer=other)) is not None:
         ratings.submit(reviewer=other, token=current.token, **factories.answers(campaign))
     return Assignment.objects.filter(status="rated").earliest("pk")
 

@@ -6,13 +6,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from evaluation.services import campaigns, openings
+from evaluation.review.services import campaigns, openings
 from ftplatform.jobs.models import Job
 from tests import factories
 from tests.browser.test_accessibility import complaints, opened
+from training.intake.checking import Wishes
+from training.intake.services import imports, uploads
 from training.models import DatasetImport, StepMetric
-from training.services import imports, uploads
-from training.services.checking import Wishes
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

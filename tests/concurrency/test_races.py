@@ -10,7 +10,7 @@ from django.db import close_old_connections, connection, connections, transactio
 from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
-from evaluation.services import assignment, campaigns, ratings
+from evaluation.review.services import assignments, campaigns, ratings
 from ftplatform import prepared
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -37,7 +37,7 @@ def at_once(work, items):
 
 
 def rate_next(reviewer):
-    current = assignment.next_for(reviewer=reviewer)
+    current = assignments.next_for(reviewer=reviewer)
     if current is None:
         return 0
     ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(reviewer.campaign))
@@ -46,8 +46,8 @@ def rate_next(reviewer):
 
 def rate_all(reviewer):
     """Until nothing is left, as the review screen does: a rating brings along the pair after the one in hand."""
-    rated, pair = 0, assignment.next_for(reviewer=reviewer)
-    ahead = pair and assignment.next_for(reviewer=reviewer, after=pair.token)
+    rated, pair = 0, assignments.next_for(reviewer=reviewer)
+    ahead = pair and assignments.next_for(reviewer=reviewer, after=pair.token)
     while pair is not None:
         _, following = ratings.submit_and_go_on(
             reviewer=reviewer,
@@ -122,9 +122,9 @@ def test_a_crowd_draining_a_campaign_rates_every_pair_exactly_and_balanced(drain
 def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
     campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=2)
     crowd = [factories.reviewer(campaign) for _ in range(8)]
-    held = [(reviewer, lease) for reviewer in crowd if (lease := assignment.next_for(reviewer=reviewer))]
+    held = [(reviewer, lease) for reviewer in crowd if (lease := assignments.next_for(reviewer=reviewer))]
     Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    assignment.release_expired(campaign.pk)
+    assignments.release_expired(campaign.pk)
 
     def act(actor):
         reviewer, late = actor
@@ -154,8 +154,8 @@ def late_beside_next(monkeypatch, patience):
     reviewer = factories.reviewer(campaign)
     late = factories.lease(reviewer)
     Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    assignment.release_expired(campaign.pk)
-    counted, rated, taking = threading.Event(), threading.Event(), assignment._take_item
+    assignments.release_expired(campaign.pk)
+    counted, rated, taking = threading.Event(), threading.Event(), assignments._take_item
 
     def slowly(*args, **options):
         counted.set()
@@ -164,7 +164,7 @@ def late_beside_next(monkeypatch, patience):
 
     def act(work):
         if work == "next":
-            return assignment.next_for(reviewer=reviewer)
+            return assignments.next_for(reviewer=reviewer)
         counted.wait(timeout=120)
         try:
             mine = Reviewer.objects.select_related("campaign").get(pk=reviewer.pk)
@@ -175,7 +175,7 @@ def late_beside_next(monkeypatch, patience):
         finally:
             rated.set()
 
-    monkeypatch.setattr(assignment, "_take_item", slowly)
+    monkeypatch.setattr(assignments, "_take_item", slowly)
     at_once(act, ["next", "late"])
     return reviewer.assignments.filter(status__in=Assignment.HOLDING).count()
 
@@ -281,15 +281,15 @@ def test_a_job_offered_to_many_workers_is_claimed_once():
 
 
 def test_twenty_launches_with_one_key_are_one_run():
+    from evaluation.comparison.services import comparisons
     from evaluation.models import GenerationRun
-    from evaluation.services import generation
     from training.config import DecodingConfig
 
     owner = factories.user()
     prompts, candidate = factories.prompt_set(owner), factories.adapter(owner)
 
     def launch(_):
-        return generation.launch(
+        return comparisons.launch(
             user=owner,
             name="same",
             prompt_set=prompts,

@@ -7,8 +7,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from evaluation.comparison.services import responses
 from evaluation.models import Assignment, Rating, ReviewItem
-from evaluation.services import assignment, campaigns, invitations, ratings, reports, responses
+from evaluation.report.services import reports
+from evaluation.review.selectors import planned_analyses
+from evaluation.review.services import assignments, campaigns, invitations, ratings
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -123,7 +126,7 @@ def test_a_late_rating_takes_any_free_slot_on_the_side_it_was_shown(owner):
     slow, other = factories.reviewer(campaign), factories.reviewer(campaign)
     lease = factories.lease(slow)
     expire(lease)
-    assignment.release_expired(campaign.pk)
+    assignments.release_expired(campaign.pk)
     taken = factories.lease(other)
     # The other reviewer holds the very slot that the slow one had.
     Assignment.objects.filter(pk=taken.pk).update(slot=lease.slot, candidate_left=lease.candidate_left)
@@ -142,7 +145,7 @@ def test_a_lease_that_ran_out_does_not_strand_its_pair(owner):
     assert (again.pk, again.candidate_left) == (lease.pk, lease.candidate_left)
     rate(only)
     assert ReviewItem.objects.get().open_slots == 0
-    assert assignment.next_for(reviewer=only) is None
+    assert assignments.next_for(reviewer=only) is None
 
 
 def test_the_cap_holds_for_late_ratings_too(owner):
@@ -202,7 +205,7 @@ def test_looks_that_were_overtaken_are_skipped(owner):
     rate(first, 5)
     interim = reports.take_look(campaign=campaign, user=owner)
     assert (interim.fraction, interim.is_final) == (0.5, False)
-    assert reports.next_look(campaign)["needed"] == 10
+    assert planned_analyses.next_look(campaign)["needed"] == 10
     rate(second, 2)
     campaigns.close(campaign=campaign, user=owner, reason="enough")
     campaign.refresh_from_db()

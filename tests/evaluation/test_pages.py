@@ -5,7 +5,8 @@ import re
 import pytest
 from django.urls import reverse
 
-from evaluation.services import ratings, reports
+from evaluation.report.services import reports
+from evaluation.review.services import ratings
 from ftplatform.jobs.models import Job
 from tests import factories
 

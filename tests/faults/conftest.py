@@ -16,7 +16,8 @@ from django.db import connection
 from tests import factories, services
 from training.config import TrainingConfig
 from training.models import ModelVersion, TrainingRun
-from training.services import models, runs
+from training.registry.services import models
+from training.runs.services import runs
 from worker.demo.stages import BASE_FOLDER
 
 # 18 rows in batches of 2 are 9 steps an epoch; dropout and two epochs make the random numbers matter.

@@ -21,9 +21,9 @@ from ftplatform.embedded import broker, commands
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job, JobEvent
 from tests import factories, services
+from training.intake.checking import Wishes
+from training.intake.services import imports, uploads
 from training.models import DatasetImport, ModelVersion, StepMetric, TrainingRun
-from training.services import imports, uploads
-from training.services.checking import Wishes
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from evaluation.api import blind, review
 from evaluation.models import Campaign
-from evaluation.services import quality
+from evaluation.review.api import blind, review
+from evaluation.review.services import quality
 from tests import factories
 from tests.security import worlds
 

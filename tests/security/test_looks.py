@@ -2,8 +2,9 @@
 
 import pytest
 
-from evaluation.selectors import reviewing
-from evaluation.services import campaigns, ratings, reports
+from evaluation.report.services import reports
+from evaluation.review.selectors import reviewing
+from evaluation.review.services import campaigns, ratings
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from django.urls import reverse
 
-from evaluation.services import rubric_library
+from evaluation.review.services import rubric_library
 from ftplatform.accounts.services import issue_token
 from tests import factories
 
@@ -233,12 +233,13 @@ def test_only_the_hash_of_a_token_is_kept():
 
 
 def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client):
-    from evaluation.services import campaigns, reports
+    from evaluation.report.services import reports
+    from evaluation.review.services import campaigns
 
     owner, manager = factories.user(), factories.user("manager")
     campaign = factories.campaign(owner, pairs=2, overlap=1, looks=(0.5, 1.0))
     reviewer = factories.reviewer(campaign, user=manager)
-    from evaluation.services import ratings
+    from evaluation.review.services import ratings
 
     current = factories.lease(reviewer)
     ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
@@ -251,7 +252,8 @@ def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client
 
 
 def test_who_reviews_learns_no_side_from_another_campaign_over_the_same_pairs(client):
-    from evaluation.services import campaigns, reports
+    from evaluation.report.services import reports
+    from evaluation.review.services import campaigns
 
     owner, manager = factories.user(), factories.user("manager")
     ended = factories.rated_campaign(pairs=4, reviewers=3)

@@ -13,8 +13,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from evaluation.comparison.services import comparisons, responses
 from evaluation.models import Campaign, Reviewer
-from evaluation.services import campaigns, drawing, generation, quality, responses
+from evaluation.review.services import campaigns, lottery, quality
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -71,13 +72,13 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
         patch.setattr(secrets, name, drawn)
     patch.setattr(secrets, "SystemRandom", lambda: random.Random(11))
     patch.setattr(quality, "_dice", lambda reviewer, purpose: random.Random(f"{reviewer.number} {purpose}"))
-    real = drawing.sides
+    real = lottery.sides
 
     def sides(overlap: int, rng: random.Random, begun: str = "") -> str:
         letters = real(overlap, rng, begun)
         return letters.translate(str.maketrans("LR", "RL")) if swapped else letters
 
-    patch.setattr(drawing, "sides", sides)
+    patch.setattr(lottery, "sides", sides)
     made = quality._content
 
     def content(kind: Any, pair: Any, rng: Any) -> Any:
@@ -97,7 +98,7 @@ def campaign(*, swapped: bool, **options: Any) -> Campaign:
     prompts = factories.prompt_set(owner, PAIRS)
     prompts.name = CANARIES["prompts"]
     prompts.save()
-    run = generation.launch(
+    run = comparisons.launch(
         user=owner,
         name=CANARIES["run"],
         prompt_set=prompts,

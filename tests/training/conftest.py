@@ -3,7 +3,7 @@
 import pytest
 
 from tests import factories
-from training.services import models
+from training import integrity
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def artefact_dir(settings, tmp_path):
 @pytest.fixture
 def any_base(monkeypatch, artefact_dir):
     """The factories' base models are only rows; what their folders must be is tested elsewhere."""
-    monkeypatch.setattr(models, "check_unchanged", lambda model: None)
+    monkeypatch.setattr(integrity, "check_unchanged", lambda model: None)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from ftplatform.errors import DomainError
 from training.config import TrainingConfig
-from training.services import configs
+from training.runs import configs
 
 
 def problems(**values):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests import factories
-from training.services import models
+from training.registry.services import models
 from worker.demo.stages import BASE_FOLDER
 
 

@@ -7,14 +7,15 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from evaluation.compared import comparison
+from evaluation.comparison.selectors.compared import comparison
+from evaluation.comparison.services import comparisons
 from evaluation.models import GenerationRun, PromptSet
-from evaluation.services import generation
 from ftplatform import queues
 from tests import factories
 from training.config import DecodingConfig, TrainingConfig
 from training.models import Dataset
-from training.services import models, runs
+from training.registry.services import models
+from training.runs.services import runs
 from worker.demo.stages import BASE_FOLDER
 from worker.tasks import run_next
 
@@ -53,7 +54,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     losses = list(run.metrics.filter(split="validation").values_list("loss", flat=True))
     assert losses[-1] < losses[0] / 2
 
-    compared = generation.launch(
+    compared = comparisons.launch(
         user=owner,
         name="banking77",
         prompt_set=PromptSet.objects.get(),

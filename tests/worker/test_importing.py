@@ -13,9 +13,9 @@ from ftplatform.accounts.services import issue_token
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from tests import factories
+from training.intake.checking import Wishes
+from training.intake.services import imports, uploads
 from training.models import Dataset, DatasetImport, Upload
-from training.services import imports, uploads
-from training.services.checking import Wishes
 from worker import importing, tasks
 
 pytestmark = pytest.mark.django_db

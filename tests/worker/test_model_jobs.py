@@ -11,9 +11,10 @@ from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from tests import factories
 from tests.training import hub
+from training import integrity
 from training.artefacts import publish, verify
 from training.models import ModelVersion
-from training.services import model_jobs, models
+from training.registry.services import model_jobs, models
 from worker import tasks
 from worker.demo.stages import BASE_FOLDER
 
@@ -63,7 +64,7 @@ def test_a_pinned_model_is_downloaded_checked_and_registered(owner, served, sett
     model = ModelVersion.objects.get()
     assert (model.name, model.hub_reference, model.licence) == ("from-the-hub", REFERENCE, "apache-2.0")
     assert job.model == model and str(settings.ARTEFACT_DIR) in model.path
-    models.check_unchanged(model)
+    integrity.check_unchanged(model)
     _, fetched = served
     assert "model.safetensors" in fetched
     assert not {"pytorch_model.bin", "modeling_evil.py"} & set(fetched), "pickles and code were fetched"

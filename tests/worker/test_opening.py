@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from evaluation.models import Opening, Response
-from evaluation.services import campaigns, drawing, identity_scan, openings, protocol
+from evaluation.review import protocol
+from evaluation.review.services import campaigns, identity_scan, lottery, openings
 from ftplatform import queues
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
@@ -82,7 +83,7 @@ def test_the_page_tells_how_far_it_is_and_comes_again_when_it_has_ended(client, 
 
 
 def test_nothing_about_it_can_change_from_the_click_on(client, draft, owner):
-    draft.identity_hits.create(pair=drawing.available(draft).earliest("pk"), words=["qwen"])
+    draft.identity_hits.create(pair=lottery.available(draft).earliest("pk"), words=["qwen"])
     openings.start(campaign=draft, user=owner)
     with pytest.raises(DomainError, match="frozen"):
         campaigns.update_draft(campaign=draft, user=owner, overlap=3)
@@ -93,7 +94,7 @@ def test_nothing_about_it_can_change_from_the_click_on(client, draft, owner):
 
 
 def test_telling_words_stop_it_and_the_page_leads_to_them(client, draft, owner):
-    Response.objects.filter(pk=drawing.available(draft).earliest("pk").candidate_id).update(text="I am Qwen.")
+    Response.objects.filter(pk=lottery.available(draft).earliest("pk").candidate_id).update(text="I am Qwen.")
     openings.start(campaign=draft, user=owner)
     tasks.run_next(queues.CPU)
     assert Opening.objects.get().error_code == "identity_words" and status_of(draft) == DRAFT
@@ -135,7 +136,7 @@ def test_a_killed_worker_costs_nothing_and_the_next_one_opens_it(draft, owner, s
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(drawing, "draw", killed)
+        patch.setattr(lottery, "draw", killed)
         with pytest.raises(SystemExit):
             opening.open_campaign(first)
     assert status_of(draft) == DRAFT

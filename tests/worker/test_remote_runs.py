@@ -7,8 +7,8 @@ from statistics import median
 
 import pytest
 
+from evaluation.comparison.services import comparisons
 from evaluation.models import Failure, GenerationRun, Pair, Response
-from evaluation.services import generation
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from tests import factories, services
@@ -46,7 +46,7 @@ def launch(server, settings, monkeypatch):
 
     def start(prompts=4, **decoding):
         values = {"latency_prompts": 0, "max_new_tokens": 16} | decoding
-        return generation.launch(
+        return comparisons.launch(
             user=owner,
             name="served",
             prompt_set=factories.prompt_set(owner, prompts),
@@ -122,7 +122,7 @@ def test_what_cannot_be_answered_is_named_and_can_be_tried_again(launch, server)
     assert len(texts(run)) == 7 and not Pair.objects.exists()
 
     server.behave, before = echo, len(server.asked)
-    generation.try_again(user=run.created_by, run=run)
+    comparisons.try_again(user=run.created_by, run=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert len(server.asked) == before + 1
@@ -148,7 +148,7 @@ def test_an_engine_that_times_out_half_way_loses_nothing(launch, server, setting
     assert len(kept) == 5
 
     server.behave, server.down, before = echo, False, len(server.asked)
-    generation.try_again(user=run.created_by, run=run)
+    comparisons.try_again(user=run.created_by, run=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert len(server.asked) == before + 12 - 5

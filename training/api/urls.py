@@ -1,9 +1,9 @@
 from rest_framework.routers import SimpleRouter
 
-from training.api.datasets import DatasetViewSet, UploadViewSet
-from training.api.measurements import MeasurementViewSet
-from training.api.models import ModelExportViewSet, ModelJobViewSet, ModelViewSet
-from training.api.runs import TrainingRunViewSet
+from training.intake.api.datasets import DatasetViewSet, UploadViewSet
+from training.registry.api.models import ModelExportViewSet, ModelJobViewSet, ModelViewSet
+from training.runs.api.measurements import MeasurementViewSet
+from training.runs.api.runs import TrainingRunViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("datasets", DatasetViewSet, basename="api-dataset")

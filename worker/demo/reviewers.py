@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evaluation.models import Assignment, Campaign, Response, Reviewer
-from evaluation.services import assignment, invitations, ratings
+from evaluation.review.services import assignments, invitations, ratings
 
 NOISE = 0.35
 TIE_BAND = 0.25
@@ -25,7 +25,7 @@ def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callab
         for reviewer in list(reviewers):
             if rated >= target:
                 break
-            current = assignment.next_for(reviewer=reviewer)
+            current = assignments.next_for(reviewer=reviewer)
             if current is None:
                 reviewers.remove(reviewer)
                 continue

@@ -16,15 +16,20 @@ from uuid import UUID
 from django.conf import settings
 
 from evaluation import rubrics
-from evaluation.compared import comparison
+from evaluation.comparison.selectors.compared import comparison
+from evaluation.comparison.services import comparisons, prompts
 from evaluation.models import Campaign, GenerationRun, PromptSet, Report
-from evaluation.services import campaigns, generation, prompts, reports
-from evaluation.services.exports.markdown import markdown
+from evaluation.report.exports.markdown import markdown
+from evaluation.report.services import reports
+from evaluation.review.selectors import planned_analyses
+from evaluation.review.services import campaigns
 from ftplatform.accounts.models import User
 from ftplatform.accounts.services import ensure_user
 from ftplatform.jobs.models import Job
+from training.intake.services import datasets
 from training.models import Dataset, ModelVersion, StepMetric, TrainingRun
-from training.services import datasets, models, runs
+from training.registry.services import models
+from training.runs.services import runs
 from worker.demo import reviewers
 from worker.demo.display import Stage
 from worker.ml.demo import cases, recipe
@@ -135,7 +140,7 @@ def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, al
     same = GenerationRun.objects.filter(prompt_set=prompt_set, run_candidates__model=candidate)
     run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
     if run is None:
-        run = generation.launch(
+        run = comparisons.launch(
             user=user,
             name="Base against tuned",
             prompt_set=prompt_set,
@@ -190,7 +195,7 @@ def campaign(user: User, run: GenerationRun, show: Stage) -> Campaign:
 
 def report(user: User, found: Campaign) -> Report:
     """The planned look that is due, or the one already taken; written out as JSON and Markdown too."""
-    if reports.next_look(found)["due"]:
+    if planned_analyses.next_look(found)["due"]:
         reports.take_look(campaign=found, user=user)
     latest = found.reports.first()
     if latest is None:

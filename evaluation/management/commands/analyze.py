@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.services import analyses
+from evaluation.report import analyses
 from evaluation.stats.ratings_file import Format, Problem
 from ftplatform.errors import DomainError
 

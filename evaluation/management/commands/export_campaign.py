@@ -9,8 +9,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.http import Http404
 
-from evaluation import selectors
-from evaluation.services.exports.bundle import bundle
+from evaluation import access
+from evaluation.report.exports.bundle import bundle
+from evaluation.report.selectors import reports
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
 
@@ -27,10 +28,10 @@ class Command(BaseCommand):
         file: Path = options["file"]
         try:
             user = acting_admin()
-            campaign = selectors.campaign(user=user, pk=options["campaign"])
-            report = selectors.latest_report(user=user, campaign=campaign)
+            campaign = access.campaign(user=user, pk=options["campaign"])
+            report = reports.latest_report(user=user, campaign=campaign)
             if options["look"]:
-                report = selectors.report(user=user, campaign=campaign, look=options["look"])
+                report = reports.report(user=user, campaign=campaign, look=options["look"])
             with bundle(report=report, user=user) as made, file.open("xb") as out:
                 shutil.copyfileobj(made, out)
         except Http404 as error:

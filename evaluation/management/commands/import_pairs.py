@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.services import pair_imports
+from evaluation.comparison.services import pair_imports
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
 from training.management.commands.import_dataset import explain

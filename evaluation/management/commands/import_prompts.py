@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.services import prompts
+from evaluation.comparison.services import prompts
 from ftplatform.accounts.models import User
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
-from training import selectors as training
+from training import access as training_access
 from training.management.commands.import_dataset import add_file_arguments, explain, mapping_of
 from training.models import Dataset
 
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
 def _dataset(user: User, said: str) -> Dataset:
     """The dataset called `said`: its newest version, or the one that ends the name as in `cases v2`."""
-    known = training.datasets(user=user)
+    known = training_access.datasets(user=user)
     name, _, version = said.rpartition(" v")
     found = known.filter(name=said).order_by("-version").first()
     if found is None and version.isdecimal():

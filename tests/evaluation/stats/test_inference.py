@@ -22,11 +22,7 @@ from evaluation.stats.power import (
     reviewer_floor,
     standard_error,
 )
-from evaluation.stats.sequential import (
-    classical_constant,
-    crossing_probability,
-    spending_boundaries,
-)
+from evaluation.stats.sequential import classical_constant, crossing_probability, spending_boundaries
 from tests.evaluation.stats.crossed import unchecked
 
 BH_1995 = np.array(

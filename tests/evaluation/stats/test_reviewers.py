@@ -5,15 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.stats.reviewers import (
-    LEFT,
-    RIGHT,
-    TIE,
-    QualityRules,
-    ReviewerWork,
-    flagged,
-    reviewer_quality,
-)
+from evaluation.stats.reviewers import LEFT, RIGHT, TIE, QualityRules, ReviewerWork, flagged, reviewer_quality
 
 PROMPTS, REVIEWERS = 40, 8
 

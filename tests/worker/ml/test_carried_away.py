@@ -10,7 +10,7 @@ import pytest
 
 from tests.worker.ml.conftest import BASE
 from training.models import ModelVersion
-from training.services.model_card import how_to_use
+from training.registry.card import how_to_use
 from worker.ml.data import read_rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.matching.comparison import similarity
+from evaluation.scoring.matching.field_rule import similarity
 from tests.worker.ml.conftest import BASE, run, write_jsonl
 from training.artefacts import ArtefactError
 from worker.ml import generate, merge

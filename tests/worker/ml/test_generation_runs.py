@@ -8,17 +8,17 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from django.urls import reverse
 
-from evaluation.comparison import present
+from evaluation.comparison import document
+from evaluation.comparison.services import comparisons, responses
 from evaluation.models import GenerationRun, Pair, Response
-from evaluation.services import generation, responses
 from ftplatform import queues
 from ftplatform.jobs.models import Job
 from tests import factories, services
-from tests.evaluation.test_seed_report import visible
+from tests.evaluation.comparison.test_seed_report import visible
 from tests.worker.ml.conftest import BASE
 from tests.worker.test_supervise import meanwhile
 from training.config import DecodingConfig
-from training.services import models
+from training.registry.services import models
 from worker.tasks import run_next
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -37,7 +37,7 @@ def launch(trained, cases):
 
     def start(count=1, **decoding):
         values = {"max_new_tokens": 48, "batch_size": 4, "latency_prompts": 2} | decoding
-        return generation.launch(
+        return comparisons.launch(
             user=owner,
             name="run",
             prompt_set=prompt_set,
@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_twice_is_the_run_that_was_not(launch):
         kept = dict(Response.objects.filter(run=run).values_list("pk", "text"))
         assert stored <= len(kept) < PROMPTS * 2 * 2
         if GenerationRun.objects.get(pk=run.pk).status == Job.Status.FAILED:
-            generation.try_again(user=run.created_by, run=run)
+            comparisons.try_again(user=run.created_by, run=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert run.attempt == 3 and run.facts["responses_of_earlier_attempts"] == len(kept)
@@ -165,7 +165,7 @@ def assert_one_case_reads_alike(client, run):
         assert made["text"] and made["text"] in markdown
         assert f"{made['input_tokens']:,} → {made['output_tokens']:,}" in page
         for name in ("total_ms", "token_ms"):
-            said = present.shown(found["stream"][name][side], "ms")
+            said = document.shown(found["stream"][name][side], "ms")
             assert said in markdown and said in page, name
     assert {row["field"] for row in found["fields"]} == set(found["prompt"]["expected"])
     assert (

@@ -14,7 +14,7 @@ from tests.worker.ml.conftest import BASE
 from tests.worker.test_supervise import meanwhile
 from training.artefacts import verify
 from training.models import ModelVersion
-from training.services import merges, models
+from training.registry.services import merges, models
 from worker.tasks import run_next
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

@@ -1,6 +1,6 @@
 """A base that only the loaded tokenizer shows to be bad is refused before anything runs, each with its own code.
 
-What the files alone show is in `tests/training/test_models.py`.
+What the files alone show is in `tests/training/registry/test_models.py`.
 """
 
 import json

@@ -8,9 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
-from training.dataset_forms import column_pairs
-from training.services import datasets, schemas
-from training.services.rows import ColumnMapping
+from training.intake import schemas
+from training.intake.forms import column_pairs
+from training.intake.rows import ColumnMapping
+from training.intake.services import datasets
 
 SHOWN = 50
 _COLUMNS = ("instruction", "input", "output", "id", "group", "split")

@@ -1,0 +1,84 @@
+"""Who may see what: every object of this app is obtained here, so access is decided once."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.http import Http404
+
+from evaluation.models import Campaign, GenerationRun, PromptSet, Report
+from ftplatform.accounts.models import User
+from ftplatform.accounts.permissions import Staff, has_role
+from ftplatform.errors import DomainError
+
+M = TypeVar("M", bound=Model)
+
+
+def visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
+    return queryset if has_role(user, Staff) else queryset.none()
+
+
+def get_or_404(queryset: QuerySet[M], **identity: Any) -> M:
+    found = queryset.filter(**identity).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def prompt_sets(*, user: User) -> QuerySet[PromptSet]:
+    return visible(PromptSet.objects.select_related("dataset", "created_by"), user)
+
+
+def prompt_set(*, user: User, pk: UUID) -> PromptSet:
+    return get_or_404(prompt_sets(user=user), pk=pk)
+
+
+def generation_runs(*, user: User) -> QuerySet[GenerationRun]:
+    related = ("prompt_set__dataset", "baseline", "created_by")
+    runs = GenerationRun.objects.select_related(*related).prefetch_related("run_candidates__model")
+    return visible(runs, user)
+
+
+def generation_run(*, user: User, pk: UUID) -> GenerationRun:
+    return get_or_404(generation_runs(user=user), pk=pk)
+
+
+def campaigns(*, user: User) -> QuerySet[Campaign]:
+    return visible(Campaign.objects.select_related("run__baseline", "candidate", "created_by"), user)
+
+
+def campaign(*, user: User, pk: UUID) -> Campaign:
+    return get_or_404(campaigns(user=user), pk=pk)
+
+
+def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
+    """A manager who rates pairs of a campaign must not know how it stands before it has closed, nor whose response is
+    whose from another campaign over the same comparison."""
+    require_not_reviewing_run(campaign.run_id, user)
+
+
+def require_not_reviewing_run(run: UUID, user: User) -> None:
+    if campaigns_under_review(user).filter(run=run).exists():
+        raise DomainError(
+            "reviewing_closed_report",
+            "You are reviewing these pairs, so they and their results stay closed to you until that review has ended.",
+            status=403,
+        )
+
+
+def reports(*, user: User, campaign: Campaign) -> QuerySet[Report]:
+    require_not_reviewing(campaign=campaign, user=user)
+    return visible(campaign.reports.select_related("created_by"), user)
+
+
+def shown_reports(*, user: User, campaign: Campaign) -> QuerySet[Report] | None:
+    """The campaign's reports in the order of their looks; None while they are closed to a user who reviews."""
+    try:
+        return reports(user=user, campaign=campaign).order_by("look")
+    except DomainError:
+        return None
+
+
+def campaigns_under_review(user: User) -> QuerySet[Campaign]:
+    """Campaigns that this user reviews and that have not ended."""
+    return Campaign.objects.filter(reviewers__user=user).exclude(status__in=Campaign.OVER)

@@ -1,0 +1,196 @@
+"""Endpoints of generation runs; the same services as the pages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters.rest_framework import FilterSet, ModelChoiceFilter
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation import access
+from evaluation.comparison.api.figures import ComparisonActions
+from evaluation.comparison.selectors import responses
+from evaluation.comparison.services import comparisons, figures
+from evaluation.models import Failure, GenerationRun, Timing
+from evaluation.staff_api import EvaluationViewSet
+from ftplatform.api.endpoints import idempotency_key, parse, signed_in
+from ftplatform.jobs import services as jobs
+from training import access as training_access
+from training.config import DecodingConfig
+from training.runs import configs
+
+
+class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
+    candidate = serializers.UUIDField(source="candidate.pk", read_only=True, help_text="The first candidate.")
+    candidates = serializers.SerializerMethodField()
+
+    def get_candidates(self, run: GenerationRun) -> list[str]:
+        return [str(model.pk) for model in run.candidates]
+
+    class Meta:
+        model = GenerationRun
+        fields = [
+            *(
+                "id",
+                "name",
+                "prompt_set",
+                "baseline",
+                "candidate",
+                "candidates",
+                "engine",
+                "decoding",
+                "facts",
+            ),
+            *("status", "stage", "step", "total_steps", "seconds_left", "error_code", "error_message"),
+            *("created_at", "finished_at"),
+        ]
+        read_only_fields = fields
+
+
+class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
+    name = serializers.CharField(max_length=100)
+    prompt_set = serializers.UUIDField()
+    candidate = serializers.UUIDField(required=False, help_text="Short for `candidates` of one.")
+    candidates = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=8)
+    baseline = serializers.UUIDField(
+        required=False, default=None, allow_null=True, help_text="The first candidate's base unless told."
+    )
+    engine = serializers.CharField(
+        required=False, default="local", max_length=60, help_text="local, or a configured endpoint's name."
+    )
+    decoding = serializers.DictField(required=False, default=dict)
+    leakage_reason = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=1000,
+        help_text="Why prompts that were trained on.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("candidate" in attrs) == ("candidates" in attrs):
+            raise serializers.ValidationError({"candidates": "Give either candidate or candidates."})
+        return attrs
+
+
+class TimingSerializer(serializers.ModelSerializer[Timing]):
+    prompt = serializers.CharField(source="prompt.key")
+    token_ms = serializers.FloatField(help_text="For each output token after the first.")
+
+    class Meta:
+        model = Timing
+        fields = [
+            *("prompt", "model", "place", "input_tokens", "output_tokens"),
+            *("first_token_ms", "token_ms", "total_ms"),
+        ]
+
+
+class FailureSerializer(serializers.ModelSerializer[Failure]):
+    prompt = serializers.CharField(source="prompt.key")
+
+    class Meta:
+        model = Failure
+        fields = ["prompt", "model", "sample", "code", "message", "at"]
+
+
+class GenerationRunFilter(FilterSet):  # type: ignore[misc]
+    candidate = ModelChoiceFilter(
+        field_name="run_candidates__model",
+        queryset=lambda request: training_access.models(user=signed_in(request)),
+    )
+
+    class Meta:
+        model = GenerationRun
+        fields = ("status", "prompt_set")
+
+
+class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
+    queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
+    serializer_class = GenerationRunSerializer
+    filterset_class = GenerationRunFilter
+    filterset_fields = ("status", "prompt_set", "candidate")
+
+    def get_queryset(self) -> QuerySet[GenerationRun]:
+        return access.generation_runs(user=signed_in(self.request))
+
+    def _run(self, pk: UUID) -> GenerationRun:
+        return access.generation_run(user=signed_in(self.request), pk=pk)
+
+    @extend_schema(request=GenerationLaunchSerializer, responses={201: GenerationRunSerializer})
+    def create(self, request: Request) -> Response:
+        values = parse(GenerationLaunchSerializer, request)
+        user = signed_in(request)
+        asked = values.get("candidates") or [values["candidate"]]
+        run = comparisons.launch(
+            user=user,
+            name=values["name"],
+            prompt_set=access.prompt_set(user=user, pk=values["prompt_set"]),
+            candidates=[training_access.model(user=user, pk=pk) for pk in asked],
+            baseline=training_access.model(user=user, pk=values["baseline"]) if values["baseline"] else None,
+            engine=values["engine"],
+            decoding=configs.check(DecodingConfig, values["decoding"]),
+            idempotency_key=idempotency_key(request),
+            leakage_reason=values["leakage_reason"],
+        )
+        return Response(GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        jobs.cancel(job=self._run(pk), user=signed_in(request))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: UUID) -> Response:
+        """Stop at the next step and free the device; what is stored stays."""
+        jobs.pause(job=self._run(pk), user=signed_in(request))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        jobs.resume(job=self._run(pk), user=signed_in(request))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"], url_path="try-again")
+    def try_again(self, request: Request, pk: UUID) -> Response:
+        """Queue a failed run again; what it has stored stays, and only what is missing is made."""
+        comparisons.try_again(user=signed_in(request), run=self._run(pk))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(request=None, responses={202: GenerationRunSerializer})
+    @action(detail=True, methods=["post"], url_path="work-out")
+    def work_out(self, request: Request, pk: UUID) -> Response:
+        """Have a worker make the figures of a comparison from before they were kept."""
+        run = self._run(pk)
+        figures.ask_for_figures(user=signed_in(request), run=run)
+        return Response(GenerationRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @action(detail=True, methods=["post"], url_path="leave-out-missing")
+    def leave_out_missing(self, request: Request, pk: UUID) -> Response:
+        """Compare only the prompts that every model answered; the comparison names what was left out."""
+        comparisons.leave_out_missing(user=signed_in(request), run=self._run(pk))
+        return Response(GenerationRunSerializer(self._run(pk)).data)
+
+    @extend_schema(responses={200: TimingSerializer(many=True)}, filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
+    def timings(self, request: Request, pk: UUID) -> Response:
+        """Single-stream latencies, in milliseconds, in the order in which they were taken."""
+        rows = responses.timings(user=signed_in(request), run=self._run(pk))
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(TimingSerializer(page, many=True).data)
+
+    @extend_schema(responses={200: FailureSerializer(many=True)}, filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
+    def failures(self, request: Request, pk: UUID) -> Response:
+        """Responses that could not be made yet, and why."""
+        rows = responses.failures(user=signed_in(request), run=self._run(pk))
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(FailureSerializer(page, many=True).data)

@@ -1,0 +1,121 @@
+"""Endpoints of comparisons: the figures, the pairs behind them, one pair in full, and pairs made elsewhere."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation import access
+from evaluation.comparison.selectors import compared, responses
+from evaluation.comparison.services import pair_imports
+from evaluation.models import GenerationRun, Pair
+from ftplatform.accounts.models import User
+from ftplatform.api.endpoints import StaffViewSet, parse, signed_in
+from ftplatform.api.lists import Pagination
+from ftplatform.key_pages import KeyPaginator
+from training.models import ModelVersion
+
+_FILTERS = ("change", "field", "tag", "order")
+_CANDIDATE = OpenApiParameter("candidate", UUID, description="Which candidate; the first unless told.")
+_QUERY = [
+    _CANDIDATE,
+    OpenApiParameter("change", str, enum=list(compared.CHANGES)),
+    OpenApiParameter(
+        "field", str, description="Pairs in which this field became worse (or, with change, better)."
+    ),
+    OpenApiParameter("tag", str, description="name:value"),
+    OpenApiParameter("order", str, enum=["worst"]),
+]
+
+
+class PairsImportSerializer(serializers.Serializer[GenerationRun]):
+    name = serializers.CharField(max_length=100)
+    file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
+    baseline = serializers.CharField(max_length=100)
+    candidate = serializers.CharField(max_length=100)
+
+
+class _PairPages(Pagination):
+    django_paginator_class = KeyPaginator
+
+
+class ComparisonActions(StaffViewSet):
+    """What a generation run answers about its comparison."""
+
+    def _compared(self, pk: UUID) -> tuple[User, GenerationRun, ModelVersion]:
+        user = signed_in(self.request)
+        run = access.generation_run(user=user, pk=pk)
+        return user, run, responses.candidate(run=run, pk=self.request.query_params.get("candidate"))
+
+    def _require_known(self, known: tuple[str, ...]) -> None:
+        unknown = sorted(set(self.request.query_params) - {*known, "candidate", "format"})
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "Not a parameter here."))
+
+    @extend_schema(parameters=[_CANDIDATE], responses={200: OpenApiResponse(description="The comparison")})
+    @action(detail=True, methods=["get"])
+    def comparison(self, request: Request, pk: UUID) -> Response:
+        """Every figure with its interval, fields, slices with the worst change first, and where it all comes from."""
+        self._require_known(())
+        user, run, candidate = self._compared(pk)
+        return Response(compared.open_comparison(user=user, run=run, candidate=candidate))
+
+    @extend_schema(
+        operation_id="generation_runs_pairs_list",
+        parameters=_QUERY,
+        responses={200: OpenApiResponse(description="A page of pairs")},
+    )
+    @action(detail=True, methods=["get"])
+    def pairs(self, request: Request, pk: UUID) -> Response:
+        self._require_known((*_FILTERS, "page", "page_size"))
+        user, run, candidate = self._compared(pk)
+        filters = {name: request.query_params.get(name, "") for name in _FILTERS}
+        found = compared.pairs(user=user, run=run, candidate=candidate, **filters)
+        pages = _PairPages()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response([_line(pair) for pair in page or ()])
+
+    @extend_schema(responses={200: OpenApiResponse(description="The pair in full")})
+    @action(detail=True, methods=["get"], url_path="pairs/<int:pair>")
+    def pair(self, request: Request, pk: UUID, pair: int) -> Response:
+        """One prompt with both responses, matched by the prompt set's comparisons as they are now."""
+        user, run, _ = self._compared(pk)
+        found = responses.pair(user=user, run=run, pk=pair)
+        if found.run_id != run.pk:
+            raise Http404
+        return Response(compared.pair_document(run=run, pair=found))
+
+    @extend_schema(
+        request=PairsImportSerializer, responses={201: OpenApiResponse(description="The finished run")}
+    )
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
+    def import_pairs(self, request: Request) -> Response:
+        """Responses made elsewhere, as a finished comparison."""
+        values = parse(PairsImportSerializer, request)
+        run = pair_imports.create(user=signed_in(request), source_name=values["file"].name, **values)
+        return Response(self.get_serializer(run).data, status=status.HTTP_201_CREATED)
+
+
+def _line(pair: Pair) -> dict[str, Any]:
+    return {
+        "id": pair.pk,
+        "prompt": pair.prompt.key,
+        "sample": pair.sample,
+        "tags": pair.prompt.tags,
+        "score_change": pair.score_change,
+        **{
+            side: {
+                "output_tokens": getattr(pair, side).output_tokens,
+                "latency_ms": getattr(pair, side).batch_latency_ms,
+                "match": getattr(pair, side).match,
+                "measures": getattr(pair, side).measures,
+            }
+            for side in compared.SIDES
+        },
+    }

@@ -1,0 +1,155 @@
+"""Endpoints of prompt sets; the same services as the pages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation import access
+from evaluation.comparison.services import checks, prompts
+from evaluation.comparison.services import figures as comparisons
+from evaluation.models import PromptSet
+from evaluation.staff_api import EvaluationViewSet
+from ftplatform.api.endpoints import parse, signed_in
+from training import access as training_access
+from training.intake import schemas
+from training.models import Dataset
+
+
+class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
+    leakage = serializers.SerializerMethodField()
+
+    def get_leakage(self, prompt_set: PromptSet) -> list[dict[str, Any]]:
+        return [
+            {"dataset": str(each.dataset_id), "exact": each.exact, "near": each.near, "reason": each.reason}
+            for each in prompt_set.leakage_checks.all()
+        ]
+
+    class Meta:
+        model = PromptSet
+        fields = [
+            "id",
+            "name",
+            "dataset",
+            "source",
+            "size",
+            "comparisons",
+            "schema",
+            "check_name",
+            "leakage",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class _Common(serializers.Serializer[PromptSet]):
+    name = serializers.CharField(max_length=100)
+    leakage_reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+
+
+class PromptSetCreateSerializer(_Common):
+    """From a dataset's held-out rows, or with `prompts` typed in; `against` names a dataset to check those against."""
+
+    dataset = serializers.UUIDField(required=False, default=None, allow_null=True)
+    prompts = serializers.ListField(
+        child=serializers.DictField(), required=False, default=None, allow_null=True, max_length=10_000
+    )
+    against = serializers.UUIDField(required=False, default=None, allow_null=True)
+    limit = serializers.IntegerField(
+        required=False, default=None, min_value=1, max_value=100_000, allow_null=True
+    )
+    tag_fields = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, default=None, allow_null=True
+    )
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if (values["dataset"] is None) == (values["prompts"] is None):
+            raise serializers.ValidationError("Give either a dataset or prompts.")
+        return values
+
+
+class PromptFileSerializer(_Common):
+    file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
+    against = serializers.UUIDField(required=False, default=None, allow_null=True)
+    limit = serializers.IntegerField(
+        required=False, default=None, min_value=1, max_value=100_000, allow_null=True
+    )
+
+
+class DeclareSerializer(serializers.Serializer[PromptSet]):
+    comparisons = serializers.DictField(
+        help_text="Field path → {kind, tolerance?, relative_tolerance?, options?}."
+    )
+    schema = serializers.DictField(required=False, default=None, allow_null=True)
+
+
+class PromptSetViewSet(EvaluationViewSet):
+    queryset = PromptSet.objects.none()  # for the schema; the rows come from get_queryset
+    serializer_class = PromptSetSerializer
+    filterset_fields = ("name", "dataset")
+
+    def get_queryset(self) -> QuerySet[PromptSet]:
+        return access.prompt_sets(user=signed_in(self.request)).prefetch_related("leakage_checks")
+
+    def _made(self, made: PromptSet) -> Response:
+        return Response(PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    def _dataset(self, pk: UUID | None) -> Dataset | None:
+        return training_access.dataset(user=signed_in(self.request), pk=pk) if pk else None
+
+    @extend_schema(request=PromptSetCreateSerializer, responses={201: PromptSetSerializer})
+    def create(self, request: Request) -> Response:
+        values = parse(PromptSetCreateSerializer, request)
+        user, common = signed_in(request), {name: values[name] for name in ("name", "leakage_reason")}
+        if values["prompts"] is not None:
+            against = self._dataset(values["against"])
+            return self._made(prompts.typed(user=user, rows=values["prompts"], against=against, **common))
+        return self._made(
+            prompts.from_dataset(
+                user=user,
+                dataset=training_access.dataset(user=user, pk=values["dataset"]),
+                limit=values["limit"],
+                tag_fields=values["tag_fields"],
+                **common,
+            )
+        )
+
+    @extend_schema(request=PromptFileSerializer, responses={201: PromptSetSerializer})
+    @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
+    def upload(self, request: Request) -> Response:
+        values = parse(PromptFileSerializer, request)
+        values["against"] = self._dataset(values["against"])
+        source_name = values["file"].name
+        return self._made(
+            prompts.from_file(user=signed_in(request), source_name=source_name, mapping=None, **values)
+        )
+
+    @extend_schema(request=None, responses={200: PromptSetSerializer(many=True)})
+    @action(detail=False, methods=["post"])
+    def checks(self, request: Request) -> Response:
+        """Make the prompt sets of the shipped safety and bias checks, those that are not there yet."""
+        return Response(PromptSetSerializer(checks.add(user=signed_in(request)), many=True).data)
+
+    @extend_schema(
+        request=DeclareSerializer,
+        responses={200: OpenApiResponse(description="{matched}: responses matched again")},
+    )
+    @action(detail=True, methods=["post"])
+    def comparisons(self, request: Request, pk: UUID) -> Response:
+        """Declare how fields are compared, and match every response to the set again."""
+        values = parse(DeclareSerializer, request)
+        user = signed_in(request)
+        schema = schemas.check(values["schema"]) if values["schema"] else values["schema"]
+        done = comparisons.declare(
+            user=user,
+            prompt_set=access.prompt_set(user=user, pk=pk),
+            comparisons=values["comparisons"],
+            schema=schema,
+        )
+        return Response({"matched": done})

@@ -1,0 +1,218 @@
+"""Rows of uploaded prompts and pairs: each becomes what is stored, or a line and a field with what is wrong there.
+
+Prompts: `prompt` (or `instruction`), `input`, `expected` (or `output`), `id`, `tags`. Pairs have `baseline` and
+`candidate` too, and for each of them `_input_tokens`, `_output_tokens`, `_latency_ms`, `_finish_reason`. In a CSV the
+columns `input.KEY`, `expected.KEY` and `tag.NAME` make up objects.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from evaluation.models import Response
+from ftplatform.errors import DomainError
+from training.intake.readers import json_text, open_source
+from training.intake.readers.lines import Cells, RowError, shown
+from training.intake.rows import ColumnMapping, require_clean
+from training.intake.rows import read as read_examples
+
+MOST_PROBLEMS = 1000
+MOST_TAGS = 20
+_ALIASES = {"instruction": "prompt", "output": "expected"}
+_OBJECTS = {"tag": "tags", "input": "input", "output": "expected", "expected": "expected"}
+_PROMPT = {"id", "prompt", "input", "expected", "tags", "split", "group"}
+_SIDES = ("baseline", "candidate")
+_FIGURES = ("input_tokens", "output_tokens", "latency_ms", "finish_reason")
+_PAIR = _PROMPT | {*_SIDES, *(f"{side}_{figure}" for side in _SIDES for figure in _FIGURES)}
+_MOST_TOKENS = 2**31 - 1
+_MOST_MS = 1e9
+
+Row = dict[str, Any]
+Parser = Callable[[Cells, int], Row]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A line of the file: the row, or what is wrong with it and where."""
+
+    line: int
+    row: Row | None
+    problem: str = ""
+    field: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        place = {"line": self.line, "message": self.problem}
+        return place | ({"field": self.field} if self.field else {})
+
+
+def prompts(file: IO[bytes], source_name: str, mapping: ColumnMapping | None) -> Iterator[Read]:
+    """Prompts of JSON lines, CSV or Parquet; with a `mapping`, of any columns (then the expected output is needed)."""
+    if mapping is None:
+        yield from _read(file, source_name, prompt_of)
+        return
+    for found in read_examples(file, source_name, mapping):
+        if found.example is None:
+            yield Read(found.line, None, found.problem, found.field)
+        else:
+            yield Read(found.line, {**found.example, "expected": found.example["output"], "tags": {}})
+
+
+def pairs(file: IO[bytes], source_name: str) -> Iterator[Read]:
+    """Pairs of JSON lines, CSV or Parquet."""
+    yield from _read(file, source_name, pair_of)
+
+
+def refused(problems: list[dict[str, Any]], bad: int, rows: int) -> DomainError:
+    return DomainError(
+        "invalid_rows",
+        f"{bad:,} of {rows:,} rows cannot be used and nothing was stored; mend the listed lines and try again.",
+        status=422,
+        problems=problems,
+    )
+
+
+def _read(file: IO[bytes], source_name: str, parser: Parser) -> Iterator[Read]:
+    seen: dict[str, int] = {}
+    for line, parse in open_source(file, source_name).rows:
+        try:
+            row = parser(_gathered(parse()), line)
+            first = seen.setdefault(row["id"], line)
+            if first != line:
+                raise RowError(f"id {row['id']!r} was already used on line {first}; ids must differ.", "id")
+        except RowError as error:
+            yield Read(line, None, str(error), error.field)
+        else:
+            yield Read(line, row)
+
+
+def prompt_of(cells: Cells, line: int) -> Row:
+    """A prompt's row; raises RowError."""
+    return _prompt(cells, line, _PROMPT)
+
+
+def pair_of(cells: Cells, line: int) -> Row:
+    """A pair's row: a prompt with `baseline` and `candidate`, each {text, input_tokens, …}; raises RowError."""
+    row = _prompt(cells, line, _PAIR)
+    for side in _SIDES:
+        text = cells.get(side)
+        if not isinstance(text, str):
+            raise RowError(f"`{side}` must be the text of its response; an empty one is allowed.", side)
+        row[side] = {
+            "text": text,
+            "input_tokens": _whole(cells, f"{side}_input_tokens"),
+            "output_tokens": _whole(cells, f"{side}_output_tokens"),
+            "latency_ms": _number(cells, f"{side}_latency_ms"),
+            "finish_reason": _finish(cells, f"{side}_finish_reason"),
+        }
+    return row
+
+
+def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
+    if unknown := sorted(set(cells) - known):
+        raise RowError(
+            f"Unknown field {shown(unknown)}; a row has {', '.join(sorted(known))}.", shown(unknown[:1])
+        )
+    require_clean(cells)
+    text = cells.get("prompt")
+    if not isinstance(text, str) or not text.strip():
+        raise RowError("`prompt` must be a text that is not empty.", "prompt")
+    expected = _content(cells, "expected")
+    return {
+        "id": _identity(cells, line),
+        "instruction": text,
+        "input": _content(cells, "input") or "",
+        "expected": expected if expected not in ("", {}) else None,
+        "tags": _tags(cells.get("tags")),
+    }
+
+
+def _gathered(cells: Cells) -> Cells:
+    """Dotted columns of a table as the objects that they stand for, and the names of datasets as ours."""
+    made: Cells = {}
+    for name, value in cells.items():
+        head, dot, key = name.partition(".")
+        target = _OBJECTS.get(head) if dot else None
+        if target:
+            if value not in (None, ""):
+                made.setdefault(target, {})
+                if not isinstance(made[target], dict):
+                    raise RowError(f"Give either `{target}` or `{name}`, not both.", name)
+                made[target][key] = value
+        else:
+            made[_ALIASES.get(name, name)] = value
+    return made
+
+
+def _content(cells: Cells, name: str) -> Any:
+    """Text or an object; text that holds a JSON object is that object."""
+    value = cells.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        raise RowError(f"`{name}` must be a text or a JSON object.", name)
+    if not value.lstrip().startswith("{"):
+        return value
+    try:
+        parsed = json_text.parse(value, name)
+    except RowError:
+        return value
+    require_clean(parsed)
+    return parsed if isinstance(parsed, dict) else value
+
+
+def _identity(cells: Cells, line: int) -> str:
+    value = cells.get("id")
+    if value in (None, ""):
+        return f"row-{line}"
+    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 200:
+        raise RowError("`id` must be a text or whole number of at most 200 characters.", "id")
+    return str(value)
+
+
+def _tags(value: Any) -> dict[str, str]:
+    if value in (None, ""):
+        return {}
+    if isinstance(value, str):
+        value = json_text.parse(value, "tags")
+    if not isinstance(value, dict) or len(value) > MOST_TAGS:
+        raise RowError(f"`tags` must be an object of at most {MOST_TAGS} names with short texts.", "tags")
+    for name, text in value.items():
+        if isinstance(text, bool) or not isinstance(text, str | int | float) or not 0 < len(str(text)) <= 60:
+            raise RowError(
+                f"The tag {shown([name])} must be a text of 1 to 60 characters.", f"tags.{name}"[:200]
+            )
+        if not 0 < len(name) <= 60:
+            raise RowError("A tag's name must have 1 to 60 characters.", "tags")
+    return {name: str(text) for name, text in value.items()}
+
+
+def _number(cells: Cells, name: str) -> float | None:
+    value = cells.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= _MOST_MS:
+        raise RowError(f"`{name}` must be a number of at least 0, or left out.", name)
+    return number
+
+
+def _whole(cells: Cells, name: str) -> int | None:
+    number = _number(cells, name)
+    if number is None:
+        return None
+    if number != int(number) or number > _MOST_TOKENS:
+        raise RowError(f"`{name}` must be a whole number, or left out.", name)
+    return int(number)
+
+
+def _finish(cells: Cells, name: str) -> str:
+    value = cells.get(name)
+    if value in (None, ""):
+        return Response.FinishReason.UNKNOWN.value
+    if value not in Response.FinishReason.values:
+        raise RowError(f"`{name}` is one of {', '.join(Response.FinishReason.values)}, or left out.", name)
+    return str(value)

@@ -1,0 +1,47 @@
+"""Responses, pairs, timings and failures of a comparison."""
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from evaluation.access import get_or_404, require_not_reviewing_run, visible
+from evaluation.models import Failure, GenerationRun, Pair, Timing
+from ftplatform.accounts.models import User
+from ftplatform.jobs.models import JobEvent
+from training.models import ModelVersion
+
+SIDES = ("baseline", "candidate")
+
+
+def candidate(*, run: GenerationRun, pk: str | None) -> ModelVersion:
+    """The run's candidate with this id, the first one without an id; 404 for a model it does not compare."""
+    found = next((model for model in run.candidates if pk in (None, str(model.pk))), None)
+    if found is None:
+        raise Http404
+    return found
+
+
+def timings(*, user: User, run: GenerationRun) -> QuerySet[Timing]:
+    """Single-stream measurements in the order in which they were taken."""
+    return visible(Timing.objects.filter(run=run).select_related("prompt").order_by("place", "pk"), user)
+
+
+def failures(*, user: User, run: GenerationRun) -> QuerySet[Failure]:
+    """Responses that could not be made yet, and why."""
+    found = Failure.objects.filter(run=run).select_related("prompt", "model").order_by("pk")
+    return visible(found, user)
+
+
+def events(run: GenerationRun) -> QuerySet[JobEvent]:
+    return run.events.order_by("-id")[:100]
+
+
+def pairs(*, user: User, run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+    """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
+    require_not_reviewing_run(run.pk, user)
+    related = ("prompt", "candidate_model", "baseline", "candidate")
+    found = Pair.objects.filter(run=run).select_related(*related).order_by("pk")
+    return visible(found.filter(candidate_model=candidate) if candidate else found, user)
+
+
+def pair(*, user: User, run: GenerationRun, pk: int) -> Pair:
+    return get_or_404(pairs(user=user, run=run), pk=pk)

@@ -1,0 +1,36 @@
+"""The shipped safety and bias checks: prompt sets like any other, with a rule of their own for what passes."""
+
+import json
+from pathlib import Path
+
+from evaluation.comparison.services import prompts
+from evaluation.models import PromptSet
+from evaluation.scoring.measures.checks import CHECKS, Check
+from ftplatform.accounts.models import User
+
+_FOLDER = Path(__file__).resolve().parent.parent / "check_prompts"
+
+
+def add(*, user: User) -> list[PromptSet]:
+    """Make the prompt sets of the shipped checks that are not there yet; returns all of them."""
+    return [
+        PromptSet.objects.filter(check_name=check, name=_name(check)).first() or _make(user, check)
+        for check in CHECKS
+    ]
+
+
+def _name(check: Check) -> str:
+    return f"Check: {check.replace('_', ' ')}"
+
+
+def _make(user: User, check: Check) -> PromptSet:
+    lines = (_FOLDER / f"{check}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{"expected": None, **json.loads(line)} for line in lines]
+    return prompts.create(
+        user=user,
+        name=_name(check),
+        rows=rows,
+        source="shipped with the site",
+        check_name=check,
+        tag_fields=[],
+    )

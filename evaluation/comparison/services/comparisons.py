@@ -1,0 +1,167 @@
+"""Generation runs: what may be compared, launching, and trying again what failed."""
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+
+from evaluation.comparison import engines
+from evaluation.comparison.services import leakage
+from evaluation.comparison.services.responses import INCOMPLETE
+from evaluation.models import GenerationRun, PromptSet, RunCandidate
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.config import DecodingConfig
+from training.models import ModelVersion
+
+MAX_CANDIDATES = 8
+
+
+def launch(
+    *,
+    user: User,
+    name: str,
+    prompt_set: PromptSet,
+    candidates: Sequence[ModelVersion],
+    decoding: DecodingConfig,
+    baseline: ModelVersion | None = None,
+    engine: str = engines.LOCAL,
+    idempotency_key: str | None = None,
+    leakage_reason: str = "",
+) -> GenerationRun:
+    """Queue the responses of a baseline and its candidates; without a baseline, it is the first candidate's base.
+
+    `engine` is local or the name of a configured endpoint, which then answers for every model.
+    Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
+    adapter_other_base, template_mismatch, and leakage: prompts that a model was trained on need a
+    `leakage_reason`.
+    """
+    baseline = _baseline(baseline, candidates)
+    _check_distinct([baseline, *candidates])
+    _check_engine(engine, baseline, candidates)
+    leakage.require_clean(
+        user=user, prompt_set=prompt_set, models=[baseline, *candidates], reason=leakage_reason
+    )
+    frozen = {
+        "name": name,
+        "prompt_set": prompt_set,
+        "baseline": baseline,
+        "engine": engine,
+        "decoding": decoding.model_dump(),
+    }
+    try:
+        with transaction.atomic():
+            run = GenerationRun.objects.create(
+                kind=Job.Kind.GENERATION, idempotency_key=idempotency_key or None, created_by=user, **frozen
+            )
+            RunCandidate.objects.bulk_create(
+                RunCandidate(run=run, model=model, position=position)
+                for position, model in enumerate(candidates)
+            )
+            audit.record(actor=user, action="generation_run.launch", target=run)
+            jobs.announce(run)
+            return run
+    except IntegrityError:
+        same = jobs.launched_before(
+            GenerationRun,
+            user=user,
+            idempotency_key=idempotency_key,
+            candidates=list(candidates),
+            **frozen,
+        )
+        if same is None:
+            raise
+        return same
+
+
+def _check_engine(engine: str, baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
+    if engine == engines.LOCAL:
+        check_local(baseline, candidates)
+    elif engine not in engines.configured():
+        known = ", ".join([engines.LOCAL, *engines.configured()])
+        raise DomainError(
+            "unknown_engine", f"There is no engine {engine}; choose one of {known}.", status=400
+        )
+
+
+def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion]) -> ModelVersion:
+    if not candidates:
+        raise DomainError("no_candidate", "Choose at least one candidate to compare.", status=400)
+    if len(candidates) > MAX_CANDIDATES:
+        raise DomainError(
+            "too_many_candidates", f"One run compares at most {MAX_CANDIDATES} candidates.", status=400
+        )
+    found = baseline or candidates[0].base
+    if found is None:
+        raise DomainError(
+            "no_baseline",
+            f"{candidates[0]} is no adapter, so its baseline is not known; choose one.",
+            status=400,
+        )
+    return found
+
+
+def _check_distinct(models: list[ModelVersion]) -> None:
+    for number, model in enumerate(models):
+        if model in models[:number]:
+            raise DomainError("same_model", f"{model} is chosen twice; every model answers once.", status=400)
+
+
+def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
+    """Raise DomainError unless they share their base, so that all are asked in the same tokens: adapters are switched
+    on that one loaded base, and a merged model is loaded beside it."""
+    models = [baseline, *candidates]
+    for model in models:
+        if model.kind == ModelVersion.Kind.EXTERNAL:
+            raise DomainError(
+                "not_local",
+                f"{model} is known by its name alone; no worker can load it. Choose the endpoint that serves it.",
+                status=400,
+            )
+    base = baseline.base or baseline
+    for model in candidates:
+        if (model.base or model) != base:
+            raise DomainError(
+                "adapter_other_base",
+                f"{model} stands on {model.base or model}, but the baseline {baseline} stands on {base}; "
+                "models of one comparison share their base.",
+            )
+    _check_templates(models)
+
+
+def _check_templates(models: list[ModelVersion]) -> None:
+    known = [(model, hash_) for model in models if (hash_ := _template_hash(model))]
+    for model, template in known[1:]:
+        first, expected = known[0]
+        if template != expected:
+            raise DomainError(
+                "template_mismatch",
+                f"{model} was trained with the chat template {template}, {first} with {expected}; "
+                "they would not be asked the same question.",
+            )
+
+
+def _template_hash(model: ModelVersion) -> str | None:
+    return model.run.facts.get("template_hash") if model.run else None
+
+
+def try_again(*, user: User, run: GenerationRun) -> None:
+    """Queue a failed run again; what it has stored stays, so that only what is missing is made."""
+    jobs.try_again(job=run, user=user)
+
+
+def leave_out_missing(*, user: User, run: GenerationRun) -> None:
+    """Queue a run whose answers are incomplete again, to compare only the prompts that every model answered.
+
+    Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
+    """
+    if run.error_code != INCOMPLETE:
+        raise DomainError(
+            "not_incomplete", "Only a run that failed because responses are missing can go on without them."
+        )
+    with transaction.atomic():
+        jobs.try_again(job=run, user=user)
+        GenerationRun.objects.filter(pk=run.pk).update(without_missing=True)
+        audit.record(actor=user, action="generation_run.leave_out_missing", target=run)

@@ -1,0 +1,169 @@
+"""Judging responses and keeping the figures of a comparison, so that no page ever reads all texts."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from evaluation.comparison.services import name_swaps
+from evaluation.models import Comparison, FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response
+from evaluation.scoring import Judge, Judged, PairRow, SideRow, Summary, field_changes, score_change
+from evaluation.scoring.matching.declared import parse
+from ftplatform import queues
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from training.models import ModelVersion
+
+_PROMPTS = 1000
+_SIDE = ("match", "measures", "output_tokens", "batch_latency_ms", "finish_reason")
+_PAIR = (
+    *("pk", "prompt_id", "prompt__tags"),
+    *(f"{side}__{name}" for side in ("baseline", "candidate") for name in _SIDE),
+)
+
+
+def judge_of(prompt_set: PromptSet) -> Judge:
+    return Judge(prompt_set.comparisons, prompt_set.schema, prompt_set.check_name)
+
+
+def judged(judge: Judge, prompt: Prompt, text: str) -> Judged:
+    """(match, measures) of a response to `prompt`, as they are stored with it."""
+    (found,) = judge.judge(
+        instruction=prompt.instruction,
+        content=prompt.input,
+        tags=prompt.tags,
+        expected=prompt.expected,
+        texts=[text],
+    )
+    return found
+
+
+def summarise(run: GenerationRun) -> None:
+    """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
+    if run.prompt_set.check_name == "name_swap":
+        name_swaps.judge(run)
+    for candidate in run.candidates:
+        _summarise(run, candidate)
+
+
+def _summarise(run: GenerationRun, candidate: ModelVersion) -> None:
+    summary = Summary()
+    comparison = start(run, candidate)
+    for first, last in _ranges(run.prompt_set):
+        found = Pair.objects.filter(
+            run=run, candidate_model=candidate, prompt_id__gte=first, prompt_id__lte=last
+        )
+        rows = [
+            (pk, PairRow(prompt, tags, SideRow(*values[:5]), SideRow(*values[5:])))
+            for pk, prompt, tags, *values in found.order_by("prompt_id", "sample").values_list(*_PAIR)
+        ]
+        summary.add([row for _, row in rows])
+        with transaction.atomic():
+            _store_changes(comparison, rows)
+    keep(comparison, summary)
+
+
+def start(run: GenerationRun, candidate: ModelVersion) -> Comparison:
+    """The row that the figures go into; what it knew of single fields is forgotten."""
+    comparison, _ = Comparison.objects.get_or_create(run=run, candidate=candidate, defaults={"figures": {}})
+    comparison.changes.all().delete()
+    return comparison
+
+
+def keep(comparison: Comparison, summary: Summary) -> None:
+    comparison.figures = summary.result() or {}
+    comparison.save(update_fields=["figures", "made_at"])
+
+
+def changes_of(row: PairRow) -> dict[str, int]:
+    """The fields of a pair that are right on one side only, by the names under which they are stored."""
+    return {field[:200]: change for field, change in field_changes(row).items()}
+
+
+def _store_changes(comparison: Comparison, rows: list[tuple[int, PairRow]]) -> None:
+    by_change: dict[float | None, list[int]] = {}
+    for pk, row in rows:
+        by_change.setdefault(score_change(row), []).append(pk)
+    for change, pks in by_change.items():
+        Pair.objects.filter(pk__in=pks).update(score_change=change)
+    FieldChange.objects.bulk_create(
+        (
+            FieldChange(comparison=comparison, pair_id=pk, field=field, change=change)
+            for pk, row in rows
+            for field, change in changes_of(row).items()
+        ),
+        batch_size=2000,
+        ignore_conflicts=True,
+    )
+
+
+def _ranges(prompt_set: PromptSet) -> Iterator[tuple[int, int]]:
+    """Prompt ids in ranges of bounded size: first and last, both included."""
+    ids = list(prompt_set.prompts.order_by("pk").values_list("pk", flat=True)[::_PROMPTS])
+    for first, after in pairwise([*ids, None]):
+        yield first or 0, after - 1 if after else 2**63 - 1
+
+
+def declare(
+    *, user: User, prompt_set: PromptSet, comparisons: dict[str, Any], schema: dict[str, Any] | None = None
+) -> int:
+    """Change how the fields of a prompt set are compared, and match every response to it again; returns how many.
+
+    Ratings by people are not touched: they never saw a match. Raises DomainError `invalid_comparison`.
+    """
+    try:
+        parse(comparisons)
+    except ValueError as error:
+        raise DomainError("invalid_comparison", f"{error}.", status=400) from error
+    prompt_set.comparisons = comparisons
+    prompt_set.schema = prompt_set.schema if schema is None else schema
+    with transaction.atomic():
+        prompt_set.save(update_fields=["comparisons", "schema"])
+        audit.record(actor=user, action="prompt_set.declare", target=prompt_set, fields=len(comparisons))
+    return match_again(prompt_set)
+
+
+def ask_for_figures(*, user: User, run: GenerationRun) -> None:
+    """Have a worker judge the responses of a comparison from before figures were kept. Raises DomainError
+    `no_pairs`."""
+    if not run.pairs.exists():
+        raise DomainError("no_pairs", "There are no pairs, so there are no figures to work out.")
+    audit.record(actor=user, action="generation_run.work_out", target=run)
+    queues.work_out(str(run.pk))
+
+
+def work_out(*, run_id: UUID) -> None:
+    """Judge and summarise the responses to the run's prompts, unless that was done meanwhile."""
+    run = GenerationRun.objects.select_related("prompt_set").get(pk=run_id)
+    if not run.comparisons.exclude(figures={}).exists():
+        match_again(run.prompt_set)
+
+
+def match_again(prompt_set: PromptSet) -> int:
+    """Judge every response to the set by its comparisons as they are now; one transaction for each thousand prompts,
+    so that reviewers can rate meanwhile."""
+    judge, done = judge_of(prompt_set), 0
+    for first, last in _ranges(prompt_set):
+        with transaction.atomic():
+            done += _match_range(prompt_set, judge, first, last)
+    for run in prompt_set.generation_runs.all():
+        if run.pairs.exists():
+            summarise(run)
+    return done
+
+
+def _match_range(prompt_set: PromptSet, judge: Judge, first: int, last: int) -> int:
+    prompts = {
+        prompt.pk: prompt for prompt in prompt_set.prompts.filter(pk__gte=first, pk__lte=last).iterator()
+    }
+    responses = list(
+        Response.objects.filter(prompt_id__gte=first, prompt_id__lte=last, run__prompt_set=prompt_set)
+    )
+    for response in responses:
+        found = judged(judge, prompts[response.prompt_id], response.text)
+        response.match, response.measures = found
+    Response.objects.bulk_update(responses, ["match", "measures"], batch_size=100)
+    return len(responses)

@@ -1,0 +1,318 @@
+"""Pairs made elsewhere: a finished comparison of any two systems, labelled as imported wherever its figures show."""
+
+import pickle
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from datetime import timedelta
+from typing import IO, Any, NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from evaluation.comparison import readers
+from evaluation.comparison.services import figures, tags
+from evaluation.models import Comparison as ComparisonRow
+from evaluation.models import FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.scoring import (
+    Judge,
+    Judged,
+    PairRow,
+    Question,
+    SideRow,
+    Summary,
+    judge_all,
+    judged_ahead,
+    score_change,
+)
+from evaluation.scoring.matching import Inference
+from evaluation.scoring.matching.declared import to_json
+from ftplatform import bulk_rows
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from ftplatform.jobs.models import Job
+from training.models import ModelVersion
+
+MAX_PAIRS = 1_000_000
+_BATCH = 1000
+# Of both responses, so that a batch of very long ones stays small too.
+_BATCH_CHARACTERS = 20_000_000
+# From so many pairs on, processes of their own repay their start.
+_WORTH_PROCESSES = 5_000
+_QUIET = timedelta(minutes=1)
+_INCOMPLETE = "import_incomplete"
+_SIDES = ("baseline", "candidate")
+
+
+def create(
+    *, user: User, name: str, file: IO[bytes], source_name: str, baseline: str, candidate: str
+) -> GenerationRun:
+    """Store the pairs of a file (see `evaluation.comparison.readers`) as a comparison called `name`.
+
+    `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
+    checked whole, its rows kept on disk, then stored in batches: memory stays flat and reviewers can rate meanwhile.
+    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`, `import_interrupted`; then nothing is
+    stored.
+    """
+    if baseline.strip() == candidate.strip():
+        raise DomainError("same_model", "Give the two systems different names.", status=400)
+    with tempfile.TemporaryFile() as kept:
+        checked = _check(file, source_name, kept)
+        run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
+        pairs = _store_all(run, checked)
+    GenerationRun.objects.filter(pk=run.pk).update(
+        status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
+    )
+    audit.record(actor=user, action="pairs.import", target=run, pairs=pairs)
+    run.refresh_from_db()
+    return run
+
+
+def _store_all(run: GenerationRun, checked: "_Checked") -> int:
+    try:
+        summary, comparison = Summary(), figures.start(run, run.candidate)
+        judge = figures.judge_of(run.prompt_set)
+        batches = (_Batch.of(rows, checked.tag_fields) for rows in _batches(checked.rows()))
+        with closing(_judged(judge, batches, checked.size)) as judged:
+            for batch, found in judged:
+                with transaction.atomic():
+                    GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+                    summary.add(_store(run, comparison, batch, found))
+        figures.keep(comparison, summary)
+    except BaseException:
+        _forget(run)
+        raise
+    return summary.pairs
+
+
+class _Batch(NamedTuple):
+    rows: list[dict[str, Any]]
+    tagged: list[tags.Tags]
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], tag_fields: list[str]) -> "_Batch":
+        return cls(rows, [tags.of_row(row, tag_fields) for row in rows])
+
+    def questions(self) -> list[Question]:
+        return [
+            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in _SIDES])
+            for row, own in zip(self.rows, self.tagged, strict=True)
+        ]
+
+
+def _judged(
+    judge: Judge, batches: Iterator[_Batch], size: int
+) -> Generator[tuple[_Batch, list[list[Judged]]]]:
+    """What is stored of both sides of each row. Raises DomainError `import_interrupted` when a process dies."""
+    if size < _WORTH_PROCESSES:
+        yield from ((batch, judge_all(judge, batch.questions())) for batch in batches)
+        return
+    try:
+        yield from judged_ahead(judge, batches)
+    except BrokenProcessPool:
+        raise DomainError(
+            "import_interrupted",
+            "A process that matched the pairs was ended, for want of memory perhaps; nothing is stored. "
+            "Import the file again.",
+            status=503,
+        ) from None
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += sum(len(row[side]["text"]) for side in _SIDES)
+        if len(batch) == _BATCH or characters > _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+class _Checked:
+    """A file without a fault: its rows, kept in a file of ours, and what they have in common."""
+
+    def __init__(self, kept: IO[bytes]) -> None:
+        self.size = 0
+        self._kept = kept
+        self.inference, self._suggestion = Inference(), tags.Suggestion()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.size += 1
+        pickle.dump(row, self._kept, pickle.HIGHEST_PROTOCOL)
+        self._suggestion.add(row["input"])
+        if row["expected"] is not None:
+            self.inference.add(row["expected"])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        self._kept.seek(0)
+        for _ in range(self.size):
+            yield pickle.load(self._kept)  # noqa: S301 (our own rows, out of a file that has no name)
+
+    @property
+    def tag_fields(self) -> list[str]:
+        return self._suggestion.fields()
+
+
+def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
+    checked = _Checked(kept)
+    problems: list[dict[str, Any]] = []
+    bad = 0
+    for found in readers.pairs(file, source_name):
+        if found.row is not None:
+            checked.add(found.row)
+        else:
+            bad += 1
+            if len(problems) < readers.MOST_PROBLEMS:
+                problems.append(found.to_json())
+        if checked.size > MAX_PAIRS:
+            raise DomainError("too_many_rows", f"An import may have {MAX_PAIRS:,} pairs.", status=413)
+    if bad:
+        raise readers.refused(problems, bad, bad + checked.size)
+    if not checked.size:
+        raise DomainError("empty_import", "The file has no pairs.", status=422)
+    return checked
+
+
+def _begin(
+    user: User, name: str, source_name: str, systems: tuple[str, str], checked: _Checked
+) -> GenerationRun:
+    """The run as one that did not finish: it is what it stays if this process ends on the way."""
+    _clear_interrupted(name)
+    try:
+        with transaction.atomic():
+            first, second = (_system(user, system) for system in systems)
+            prompt_set = PromptSet.objects.create(
+                name=name,
+                source=f"imported with its responses from {source_name}"[:300],
+                size=checked.size,
+                comparisons=to_json(checked.inference.declared()),
+                created_by=user,
+            )
+            run = GenerationRun.objects.create(
+                kind=Job.Kind.GENERATION,
+                status=Job.Status.FAILED,
+                finished_at=timezone.now(),
+                error_code=_INCOMPLETE,
+                error_message="The import was interrupted; import the file again under the same name.",
+                name=name,
+                prompt_set=prompt_set,
+                baseline=first,
+                engine=GenerationRun.IMPORT,
+                decoding={},
+                heartbeat_at=timezone.now(),
+                created_by=user,
+            )
+            RunCandidate.objects.create(run=run, model=second)
+            return run
+    except IntegrityError:
+        if not PromptSet.objects.filter(name=name).exists():
+            raise
+        raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None
+
+
+def _system(user: User, name: str) -> ModelVersion:
+    """The model with this name, whatever it is; an external system where there is none."""
+    if not 0 < len(name) <= 100:
+        raise DomainError("invalid_name", "A system's name has 1 to 100 characters.", status=400)
+    system, _ = ModelVersion.objects.get_or_create(
+        name=name,
+        defaults={"kind": ModelVersion.Kind.EXTERNAL, "path": "", "weights_hash": "", "created_by": user},
+    )
+    return system
+
+
+def _clear_interrupted(name: str) -> None:
+    """Make way for another try; an import that still gives signs of life is left alone and keeps its name."""
+    quiet = timezone.now() - _QUIET
+    mine = GenerationRun.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
+    for run in mine.filter(heartbeat_at__lt=quiet):
+        _forget(run)
+
+
+def _forget(run: GenerationRun) -> None:
+    with transaction.atomic():
+        prompt_set = run.prompt_set
+        run.pairs.all().delete()
+        run.responses.all().delete()
+        run.delete()
+        prompt_set.delete()
+
+
+def _store(
+    run: GenerationRun, comparison: ComparisonRow, batch: _Batch, judged: list[list[Judged]]
+) -> list[PairRow]:
+    prompts = bulk_rows.insert(
+        Prompt,
+        {"prompt_set_id": run.prompt_set_id},
+        ("key", "instruction", "input", "expected", "tags"),
+        [
+            (row["id"], row["instruction"], row["input"], row["expected"], own)
+            for row, own in zip(batch.rows, batch.tagged, strict=True)
+        ],
+    )
+    tags.store(run.prompt_set, zip(prompts, batch.tagged, strict=True))
+    rows = [
+        PairRow(prompt, own, *_sides(row, found))
+        for prompt, row, own, found in zip(prompts, batch.rows, batch.tagged, judged, strict=True)
+    ]
+    first = _responses(
+        run, run.baseline, batch.rows, "baseline", [(row.prompt, row.baseline) for row in rows]
+    )
+    second = _responses(
+        run, run.candidate, batch.rows, "candidate", [(row.prompt, row.candidate) for row in rows]
+    )
+    pairs = bulk_rows.insert(
+        Pair,
+        {"run_id": run.pk, "candidate_model_id": run.candidate.pk, "sample": 0},
+        ("prompt_id", "baseline_id", "candidate_id", "score_change"),
+        [
+            (row.prompt, one, other, score_change(row))
+            for row, one, other in zip(rows, first, second, strict=True)
+        ],
+    )
+    bulk_rows.insert(
+        FieldChange,
+        {"comparison_id": comparison.pk},
+        ("pair_id", "field", "change"),
+        [
+            (pair, field, change)
+            for pair, row in zip(pairs, rows, strict=True)
+            for field, change in figures.changes_of(row).items()
+        ],
+    )
+    return rows
+
+
+def _sides(row: dict[str, Any], judged: list[Judged]) -> list[SideRow]:
+    made = [row[side] for side in _SIDES]
+    return [
+        SideRow(*found, each["output_tokens"], each["latency_ms"], each["finish_reason"])
+        for found, each in zip(judged, made, strict=True)
+    ]
+
+
+def _responses(
+    run: GenerationRun,
+    model: ModelVersion,
+    batch: list[dict[str, Any]],
+    side: str,
+    judged: list[tuple[int, SideRow]],
+) -> list[int]:
+    return bulk_rows.insert(
+        Response,
+        {"run_id": run.pk, "model_id": model.pk, "sample": 0, "batch_size": None},
+        (
+            *("prompt_id", "text", "input_tokens", "match", "measures"),
+            *("output_tokens", "batch_latency_ms", "finish_reason"),
+        ),
+        [
+            (prompt, row[side]["text"], row[side]["input_tokens"], *found)
+            for row, (prompt, found) in zip(batch, judged, strict=True)
+        ],
+    )

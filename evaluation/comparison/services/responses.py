@@ -1,0 +1,263 @@
+"""What one attempt of a generation run is asked to do, and what it stores."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from evaluation.comparison.services import figures
+from evaluation.models import Failure, GenerationRun, Pair, Prompt, Response, Timing
+from evaluation.scoring import Judge
+from evaluation.scoring.matching import printable
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+
+MAX_TEXT = 4_000_000
+INCOMPLETE = "incomplete"
+_BATCH = 1000
+# Prompts that the record of what was left out names; it counts all of them.
+_NAMED = 100
+
+
+@transaction.atomic
+def begin_attempt(claim: jobs.Claim) -> GenerationRun:
+    jobs.check_current(claim)
+    return GenerationRun.objects.select_related("prompt_set", "baseline__base").get(pk=claim.job_id)
+
+
+def expected(run: GenerationRun) -> int:
+    """How many responses the whole run has."""
+    return run.prompt_set.size * len(run.model_versions) * run.samples
+
+
+def remaining(run: GenerationRun) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the run still lacks: prompts with their open responses as [model id, sample], and open measurements.
+
+    A prompt that is only measured is in the list as well, with nothing wanted. Nothing is lacking where somebody
+    decided to go on without what is missing.
+    """
+    if run.without_missing:
+        return [], []
+    measurements = _open_measurements(run)
+    measured = {each["prompt_id"] for each in measurements}
+    every = [(str(model.pk), sample) for model in run.model_versions for sample in range(run.samples)]
+    done: dict[int, set[tuple[str, int]]] = {}
+    for prompt_id, model_id, sample in run.responses.values_list("prompt_id", "model_id", "sample"):
+        done.setdefault(prompt_id, set()).add((str(model_id), sample))
+    prompts = []
+    for prompt in run.prompt_set.prompts.iterator(chunk_size=_BATCH):
+        wanted = [each for each in every if each not in done.get(prompt.pk, ())]
+        if wanted or prompt.pk in measured:
+            prompts.append(
+                {
+                    "prompt_id": prompt.pk,
+                    "key": prompt.key,
+                    "instruction": prompt.instruction,
+                    "input": prompt.input,
+                    "wanted": wanted,
+                }
+            )
+    return prompts, measurements
+
+
+def _open_measurements(run: GenerationRun) -> list[dict[str, Any]]:
+    taken = {(prompt, str(model)) for prompt, model in run.timings.values_list("prompt_id", "model_id")}
+    return [each for each in measurements(run) if (each["prompt_id"], each["model"]) not in taken]
+
+
+def measurements(run: GenerationRun) -> list[dict[str, Any]]:
+    """Which prompts are asked again alone, and in which order of models; the same for every attempt.
+
+    The prompts are drawn at random. The models' order is random for one prompt and reversed for the next, so that none
+    comes first more often.
+    """
+    rng = random.Random(f"latency {run.decoding['seed']} {run.pk}")
+    prompts = list(run.prompt_set.prompts.order_by("pk").values_list("pk", flat=True))
+    chosen = rng.sample(prompts, min(len(prompts), run.decoding.get("latency_prompts", 0)))
+    order = [str(model.pk) for model in run.model_versions]
+    planned: list[dict[str, Any]] = []
+    for number, prompt in enumerate(chosen):
+        if number % 2:
+            order.reverse()
+        else:
+            rng.shuffle(order)
+        planned += [
+            {"prompt_id": prompt, "model": model, "place": len(planned) + turn}
+            for turn, model in enumerate(order)
+        ]
+    return planned
+
+
+@transaction.atomic
+def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None:
+    """Store one batch; a response that is already there stays as it was, and its earlier failure is forgotten.
+
+    Raises DomainError `unknown_prompt`, `unknown_model` or `response_too_long`; then none of them is stored.
+    """
+    run, prompts = _known(claim, responses)
+    judge = figures.judge_of(run.prompt_set)
+    Response.objects.bulk_create(
+        [_response(run, judge, prompts[values["prompt_id"]], values) for values in responses],
+        ignore_conflicts=True,
+        batch_size=_BATCH,
+    )
+    if run.failures.exists():
+        for chunk in _chunks(responses):
+            mended = Q()
+            for each in chunk:
+                mended |= Q(prompt=each["prompt_id"], model=each["model"], sample=each["sample"])
+            run.failures.filter(mended).delete()
+
+
+def _chunks(items: list[dict[str, Any]], size: int = 50) -> Iterable[list[dict[str, Any]]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _response(run: GenerationRun, judge: Judge, prompt: Prompt, values: dict[str, Any]) -> Response:
+    text = printable(values["text"])
+    if len(text) > MAX_TEXT:
+        raise DomainError(
+            "response_too_long",
+            f"The response to prompt {prompt.key} has {len(text):,} characters, more than {MAX_TEXT:,}; "
+            "lower the longest response.",
+        )
+    match, measures = figures.judged(judge, prompt, text)
+    own = {name: value for name, value in values.items() if name not in ("model", "text")}
+    return Response(run=run, model_id=values["model"], text=text, match=match, measures=measures, **own)
+
+
+@transaction.atomic
+def record_timings(claim: jobs.Claim, timings: list[dict[str, Any]]) -> None:
+    """Store single-stream measurements; one that is already there stays as it was."""
+    run, _ = _known(claim, timings)
+    Timing.objects.bulk_create(
+        [
+            Timing(run=run, model_id=values["model"], **{k: v for k, v in values.items() if k != "model"})
+            for values in timings
+        ],
+        ignore_conflicts=True,
+    )
+
+
+@transaction.atomic
+def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
+    """Store why responses could not be made; the latest reason stands."""
+    run, _ = _known(claim, failures)
+    Failure.objects.bulk_create(
+        [
+            Failure(run=run, model_id=values["model"], **{k: v for k, v in values.items() if k != "model"})
+            for values in failures
+        ],
+        update_conflicts=True,
+        unique_fields=["run", "prompt", "model", "sample"],
+        update_fields=["code", "message", "at"],
+    )
+
+
+def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[GenerationRun, dict[int, Prompt]]:
+    """The run and the prompts that a worker speaks of; it may speak of nothing else."""
+    jobs.check_current(claim)
+    run = GenerationRun.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    prompts = Prompt.objects.filter(prompt_set=run.prompt_set_id).in_bulk(
+        {item["prompt_id"] for item in items}
+    )
+    models = {str(model.pk) for model in run.model_versions}
+    for item in items:
+        if item["prompt_id"] not in prompts:
+            raise DomainError(
+                "unknown_prompt",
+                f"The worker answered prompt {item['prompt_id']}, which this run never asked; the batch was refused.",
+            )
+        if item["model"] not in models:
+            raise DomainError(
+                "unknown_model",
+                f"The worker answered as model {item['model']}, which this run does not compare; "
+                "the batch was refused.",
+            )
+    return run, prompts
+
+
+@transaction.atomic
+def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
+    """Store under which conditions an attempt works, before it does; `devices` keeps those of every attempt."""
+    jobs.check_current(claim)
+    run = GenerationRun.objects.get(pk=claim.job_id)
+    devices = list(dict.fromkeys([*run.facts.get("devices", []), facts.get("device_name") or run.engine]))
+    GenerationRun.objects.filter(pk=run.pk).update(facts=run.facts | facts | {"devices": devices})
+
+
+@transaction.atomic
+def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
+    """Make the pairs of every candidate once each model has answered everything; returns their number.
+
+    Raises DomainError `incomplete` with the first named failure while responses are missing. Where somebody decided to
+    go on without them, pairs are made of the prompts that every model answered in full, `left_out` of the facts says
+    which were not, and `nothing_answered` is raised when none was.
+    """
+    jobs.check_current(claim)
+    run = GenerationRun.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    made = {
+        (prompt_id, model_id, sample): pk
+        for pk, prompt_id, model_id, sample in run.responses.values_list(
+            "pk", "prompt_id", "model_id", "sample"
+        )
+    }
+    missing = expected(run) - len(made)
+    if missing and not run.without_missing:
+        raise DomainError(INCOMPLETE, _incomplete(run, missing))
+    answers = Counter(prompt_id for prompt_id, _, _ in made)
+    whole = {prompt for prompt, count in answers.items() if count == len(run.model_versions) * run.samples}
+    if not whole:
+        raise DomainError(
+            "nothing_answered", "No prompt was answered by every model; try the missing ones again."
+        )
+    facts = facts | {"left_out": _left_out(run, whole, made) if missing else None}
+    baseline = [key for key in made if key[1] == run.baseline_id and key[0] in whole]
+    pairs = [
+        Pair(
+            run=run,
+            prompt_id=prompt_id,
+            sample=sample,
+            candidate_model=candidate,
+            baseline_id=made[prompt_id, run.baseline_id, sample],
+            candidate_id=made[prompt_id, candidate.pk, sample],
+        )
+        for candidate in run.candidates
+        for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
+    ]
+    Pair.objects.bulk_create(pairs, ignore_conflicts=True, batch_size=_BATCH)
+    GenerationRun.objects.filter(pk=run.pk).update(facts=run.facts | facts)
+    figures.summarise(run)
+    return len(pairs)
+
+
+def _left_out(
+    run: GenerationRun, whole: set[int], made: Mapping[tuple[int, Any, int], int]
+) -> dict[str, Any]:
+    """Which prompts are not compared, and how many responses each model still owes."""
+    keys = [
+        key
+        for prompt, key in run.prompt_set.prompts.values_list("pk", "key").iterator()
+        if prompt not in whole
+    ]
+    answered = Counter(model for _, model, _ in made)
+    owed = run.prompt_set.size * run.samples
+    return {
+        "prompts": len(keys),
+        "of": run.prompt_set.size,
+        "first": keys[:_NAMED],
+        "unanswered": {model.name: owed - answered[model.pk] for model in run.model_versions},
+    }
+
+
+def _incomplete(run: GenerationRun, missing: int) -> str:
+    first = run.failures.select_related("prompt", "model").first()
+    if first is None:
+        return f"{missing:,} responses are still missing; try the missing ones again."
+    return (
+        f"{missing:,} responses are still missing; the first is {first.model} on prompt {first.prompt.key}: "
+        f"{first.message} Everything else is stored; try the missing ones again."
+    )

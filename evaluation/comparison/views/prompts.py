@@ -1,0 +1,165 @@
+"""Pages of prompt sets, and the import of pairs made elsewhere."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from evaluation import access
+from evaluation.comparison.forms.prompts import (
+    DeclareForm,
+    HeldOutForm,
+    PairsForm,
+    PromptFileForm,
+    TypedForm,
+    TypedRows,
+)
+from evaluation.comparison.services import checks, figures, pair_imports
+from evaluation.comparison.services import prompts as prompt_services
+from evaluation.models import PromptSet
+from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+from ftplatform.errors import DomainError
+
+PAGE = 50
+
+
+@roles(*Staff)
+@require_GET
+def prompt_sets(request: StaffRequest) -> HttpResponse:
+    page = Paginator(access.prompt_sets(user=request.user), PAGE).get_page(request.GET.get("page"))
+    return render(request, "evaluation/comparison/prompt_sets.html", {"page_obj": page})
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def prompt_set_new(request: StaffRequest) -> HttpResponse:
+    """Three ways to the same thing: held-out rows, a file, typed in."""
+    way = request.GET.get("from", "")
+    if way not in _WAYS:
+        way = "dataset"
+    form, rows, make = _WAYS[way](request)
+    context: dict[str, Any] = {"form": form, "rows": rows, "way": way, "tabs": _tabs(way)}
+    if request.method == "POST" and form.is_valid() and (rows is None or rows.is_valid()):
+        try:
+            made = make()
+        except DomainError as error:
+            context["error"] = error
+        else:
+            messages.success(request, f"{made.name} has {made.size:,} prompts.")
+            return redirect("evaluation:prompt_set", pk=made.pk)
+    wrong = bool(form.errors or context.get("error"))
+    return render(request, "evaluation/comparison/prompt_set_new.html", context, status=400 if wrong else 200)
+
+
+Made = tuple[Any, Any, Callable[[], PromptSet]]
+
+
+def _held_out(request: StaffRequest) -> Made:
+    form = HeldOutForm(
+        request.POST or None, user=request.user, initial={"dataset": request.GET.get("dataset")}
+    )
+
+    def make() -> PromptSet:
+        values = {name: form.cleaned_data[name] for name in ("name", "dataset", "limit", "leakage_reason")}
+        return prompt_services.from_dataset(user=request.user, tag_fields=form.chosen_tags, **values)
+
+    return form, None, make
+
+
+def _file(request: StaffRequest) -> Made:
+    form = PromptFileForm(request.POST or None, request.FILES or None, user=request.user)
+
+    def make() -> PromptSet:
+        names = ("name", "file", "limit", "against", "leakage_reason")
+        values = {name: form.cleaned_data[name] for name in names}
+        return prompt_services.from_file(
+            user=request.user,
+            source_name=values["file"].name,
+            mapping=form.mapping,
+            tag_fields=form.chosen_tags,
+            **values,
+        )
+
+    return form, None, make
+
+
+def _typed(request: StaffRequest) -> Made:
+    form = TypedForm(request.POST or None, user=request.user)
+    rows = TypedRows(request.POST or None)
+
+    def make() -> PromptSet:
+        typed = [row for row in rows.cleaned_data if row.get("prompt", "").strip()]
+        values = {name: form.cleaned_data[name] for name in ("name", "against", "leakage_reason")}
+        return prompt_services.typed(user=request.user, rows=typed, **values)
+
+    return form, rows, make
+
+
+_WAYS: dict[str, Callable[[StaffRequest], Made]] = {"dataset": _held_out, "file": _file, "typed": _typed}
+
+
+def _tabs(way: str) -> list[dict[str, Any]]:
+    labels = {"dataset": "Held-out rows", "file": "A file", "typed": "Typed in"}
+    return [
+        {"label": label, "url": f"?from={name}", "current": name == way} for name, label in labels.items()
+    ]
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    """A prompt set with its prompts; POST changes how its fields are compared and matches all responses again."""
+    found = access.prompt_set(user=request.user, pk=pk)
+    form = DeclareForm(
+        request.POST or None,
+        initial={"comparisons": json.dumps(found.comparisons, ensure_ascii=False, indent=1)},
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = figures.declare(user=request.user, prompt_set=found, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error("comparisons", error.detail)
+        else:
+            messages.success(request, f"Stored; {done:,} responses were matched again.")
+            return redirect("evaluation:prompt_set", pk=pk)
+    context = {
+        "set": found,
+        "form": form,
+        "checks": found.leakage_checks.select_related("dataset"),
+        "runs": found.generation_runs.order_by("-created_at")[:20],
+        "page_obj": Paginator(found.prompts.all(), 25).get_page(request.GET.get("page")),
+    }
+    return render(
+        request, "evaluation/comparison/prompt_set.html", context, status=400 if form.errors else 200
+    )
+
+
+@roles(*Staff)
+@require_POST
+def checks_add(request: StaffRequest) -> HttpResponse:
+    made = checks.add(user=request.user)
+    messages.success(request, f"{len(made)} safety and bias checks are ready; compare models on them.")
+    return redirect("evaluation:prompt_sets")
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def pairs_import(request: StaffRequest) -> HttpResponse:
+    form = PairsForm(request.POST or None, request.FILES or None)
+    context: dict[str, Any] = {"form": form}
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            run = pair_imports.create(user=request.user, source_name=values["file"].name, **values)
+        except DomainError as error:
+            context["error"] = error
+        else:
+            return redirect("evaluation:generation_run", pk=run.pk)
+    wrong = bool(form.errors or context.get("error"))
+    return render(request, "evaluation/comparison/pairs_import.html", context, status=400 if wrong else 200)

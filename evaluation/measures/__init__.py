@@ -1,5 +1,0 @@
-"""Automatic measures of a response's text: proxies that count words and cues, never a substitute for a reader."""
-
-from evaluation.measures.text import TextMeasures, measure
-
-__all__ = ["TextMeasures", "measure"]

@@ -1,0 +1,15 @@
+"""Query parameters of exports."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class ExportSerializer(serializers.Serializer[Any]):
+    """What is asked for in the address of an export."""
+
+    kind = serializers.ChoiceField(
+        choices=["csv", "parquet", "json", "md", "html", "pdf", "zip"], default="csv"
+    )
+    variant = serializers.ChoiceField(choices=["blinded", "unblinded"], default="blinded")
+    look = serializers.IntegerField(min_value=1, required=False, default=None, allow_null=True)

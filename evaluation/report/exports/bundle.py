@@ -1,0 +1,59 @@
+"""Everything of one report in a zip: to be kept, sent to a statistician, or checked by a stranger."""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from typing import IO
+
+from evaluation.models import Report
+from evaluation.report.charts import report as charts
+from evaluation.report.exports import document, ratings, scripts
+from evaluation.report.exports.markdown import markdown
+from evaluation.report.exports.pdf import pdf
+from ftplatform.accounts.models import User
+from ftplatform.charts import export_png, export_svg
+from ftplatform.csv_export import csv_lines
+
+_READ_ME = """{title}
+
+report.html, report.pdf, report.md   the report, three times the same
+report.json                          the same for programs
+plots/                               its figures
+ratings.csv, ratings.parquet         every counted rating, candidate against baseline
+recompute.py, recompute.R            run either beside ratings.csv: it computes the headline again with public
+                                     packages and says whether it agrees with report.json
+"""
+
+
+def bundle(*, report: Report, user: User) -> IO[bytes]:
+    """The zip as an open temporary file. Raises DomainError as `ratings.open_table` does for the unblinded table."""
+    header, rows = ratings.open_table(campaign=report.campaign, user=user, variant="unblinded")
+    made = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _documents(report):
+            archive.writestr(name, content)
+        with archive.open("ratings.csv", "w") as file:
+            for piece in csv_lines(header, rows):
+                file.write(piece.encode())
+        with tempfile.TemporaryFile() as table:
+            ratings.write_parquet(table, header, ratings.rows(report.campaign, "unblinded"))
+            table.seek(0)
+            with archive.open("ratings.parquet", "w") as file:
+                while block := table.read(1 << 20):
+                    file.write(block)
+    made.seek(0)
+    return made
+
+
+def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:
+    yield "README.txt", _READ_ME.format(title=report.campaign.title)
+    yield "report.json", json.dumps(report.result, ensure_ascii=False, indent=2)
+    yield "report.md", markdown(report)
+    yield "report.html", document.html(report)
+    yield "report.pdf", pdf(report)
+    for figure in charts.figures(report.result, document.history(report)).values():
+        yield f"plots/{figure.name}.svg", export_svg(figure.spec)
+        yield f"plots/{figure.name}.png", export_png(figure.spec)
+    for language in scripts.LANGUAGES:
+        yield f"recompute.{language}", scripts.recompute(report, language)

@@ -1,0 +1,119 @@
+"""More than two models: a ranking from every campaign that has ended, as far as they share models."""
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Count, Q
+
+from evaluation.access import campaigns
+from evaluation.models import Campaign, Rating
+from evaluation.review.selectors.counted_ratings import outcome_of
+from evaluation.stats.davidson import Comparisons, Ranking, connected_groups, davidson, undefeated_groups
+from evaluation.stats.rao_kupper import rao_kupper
+from ftplatform.accounts.models import User
+from training.models import ModelVersion
+
+_SCORE = {"win": 1.0, "tie": 0.5, "both_bad": 0.5, "loss": 0.0}
+SEED = 0
+
+
+def ranking(*, user: User) -> dict[str, Any]:
+    """Groups of models that campaigns connect, each ranked strongest first, and the campaigns they rest on.
+
+    Only campaigns that have ended count, pilots never: a ranking must not show how an open review stands.
+    """
+    ended = campaigns(user=user).filter(status__in=Campaign.OVER, is_pilot=False)
+    sources: list[dict[str, Any]] = [
+        {
+            "id": str(one.pk),
+            "title": one.title,
+            "baseline": one.run.baseline.name,
+            "candidate": one.candidate.name,
+            "ratings": one.counted,
+            "simulated": one.simulated,
+        }
+        for one in ended.annotate(
+            counted=Count("ratings", filter=Q(ratings__kind="real")),
+            simulated=Count(
+                "ratings", filter=Q(ratings__kind="real", ratings__assignment__reviewer__is_simulated=True)
+            ),
+        ).order_by("title")
+        if one.counted
+    ]
+    data, models = _comparisons([UUID(source["id"]) for source in sources])
+    groups = [_group(data, members, models) for members in connected_groups(data)]
+    return {"groups": groups, "campaigns": sources, "simulated": any(one["simulated"] for one in sources)}
+
+
+def _comparisons(ended: list[UUID]) -> tuple[Comparisons, list[ModelVersion]]:
+    """Every counted rating as a comparison of candidate and baseline, and the models by their numbers.
+
+    A person who reviewed in several campaigns is one reviewer where the account is known.
+    """
+    rows = list(
+        Rating.objects.filter(campaign__in=ended, kind="real").values_list(
+            "campaign__candidate_id",
+            "campaign__run__baseline_id",
+            "assignment__item__pair__prompt_id",
+            "assignment__reviewer__user_id",
+            "assignment__reviewer_id",
+            "preference",
+            "assignment__candidate_left",
+        )
+    )
+    used = {row[0] for row in rows} | {row[1] for row in rows}
+    models = list(ModelVersion.objects.filter(pk__in=used).order_by("name", "pk"))
+    number = {model.pk: code for code, model in enumerate(models)}
+    score = [_SCORE[outcome_of(row[5], row[6])] for row in rows]
+    return Comparisons(
+        models=len(models),
+        first=np.array([number[row[0]] for row in rows], dtype=np.int64),
+        second=np.array([number[row[1]] for row in rows], dtype=np.int64),
+        score=np.array(score, dtype=np.float64),
+        prompt=np.array([row[2] for row in rows], dtype=np.int64),
+        reviewer=np.array([-row[4] if row[3] is None else row[3] for row in rows], dtype=np.int64),
+    ), models
+
+
+def _group(data: Comparisons, members: tuple[int, ...], models: list[ModelVersion]) -> dict[str, Any]:
+    part = data.among(members)
+    found = davidson(part, seed=SEED)
+    names = [models[member].name for member in members]
+    return {
+        "names": names,
+        "n_ratings": len(part.first),
+        "n_prompts": len(np.unique(part.prompt)),
+        "n_reviewers": len(np.unique(part.reviewer)),
+        "tie_parameter": found.tie_parameter if found else None,
+        "same_order_by_rao_kupper": _same_order(part, found),
+        "undefeated": [] if found else [[names[i] for i in group] for group in undefeated_groups(part)],
+        "models": [] if found is None else _rows(part, found, [models[member] for member in members]),
+    }
+
+
+def _rows(part: Comparisons, found: Ranking, models: list[ModelVersion]) -> list[dict[str, Any]]:
+    wins, ties, losses = part.tallies()
+    return [
+        {
+            "model": str(models[one.model].pk),
+            "name": models[one.model].name,
+            "is_demo": models[one.model].is_demo,
+            "strength": one.log_strength,
+            "ci_low": one.interval.low if one.interval else None,
+            "ci_high": one.interval.high if one.interval else None,
+            "best_rank": one.best_rank,
+            "worst_rank": one.worst_rank,
+            "wins": int(wins[one.model]),
+            "ties": int(ties[one.model]),
+            "losses": int(losses[one.model]),
+        }
+        for one in found.strengths
+    ]
+
+
+def _same_order(part: Comparisons, found: Ranking | None) -> bool | None:
+    other = rao_kupper(part) if found else None
+    if found is None or other is None:
+        return None
+    return [one.model for one in found.strengths] == [int(i) for i in np.argsort(-other[0], kind="stable")]

@@ -1,0 +1,130 @@
+"""Planned looks at a campaign: each computes the analysis once, from the frozen plan, and keeps it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, transaction
+
+from evaluation import access
+from evaluation.models import Campaign, Report
+from evaluation.review import protocol as campaign_protocol
+from evaluation.review.selectors import counted_ratings
+from evaluation.review.selectors import reviewers as reviewer_reads
+from evaluation.review.selectors.planned_analyses import next_look, plan_of
+from evaluation.review.services import campaigns
+from evaluation.stats import Look, Plan, analyse
+from evaluation.stats.arrays import BoolArray
+from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged, reviewer_quality
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+
+
+def take_look(*, campaign: Campaign, user: User) -> Report:
+    """Take the planned look that is due and freeze its result; every look is logged.
+
+    Raises DomainError `look_not_due` before its time: results that are watched all the time would be wrong far
+    more often than they say.
+    """
+    access.require_not_reviewing(campaign=campaign, user=user)
+    if campaign.is_pilot:
+        raise DomainError(
+            "pilot_not_analysed", "A pilot calibrates the next plan; its ratings support no verdict."
+        )
+    look = next_look(campaign)
+    if look["number"] is None:
+        return campaign.reports.latest("look")
+    if not look["due"]:
+        raise DomainError(
+            "look_not_due",
+            f"The next planned look comes after {look['needed']:,} ratings, or when the campaign has closed.",
+        )
+    ratings, prompts, reviewers = counted_ratings.ratings_arrays(campaign)
+    plan = plan_of(campaign)
+    fraction = 1.0 if look["final"] else len(ratings) / campaign.ratings_planned
+    excluded, quality = _quality(campaign, plan)
+    look_now = _look(campaign, plan, fraction)
+    report = analyse(ratings, plan, look_now, excluded=excluded, quality=quality)
+    report = report.labelled(prompts, reviewers)
+    try:
+        with transaction.atomic():
+            stored = Report.objects.create(
+                campaign=campaign,
+                look=look["number"],
+                is_final=look["final"],
+                fraction=fraction,
+                result=report.to_json() | {"provenance": _provenance(campaign)},
+                created_by=user,
+            )
+            audit.record(
+                actor=user, action="campaign.look", target=campaign, look=look["number"], ratings=len(ratings)
+            )
+            if look["final"]:
+                campaigns.mark_analysed(campaign=campaign, user=user)
+            return stored
+    except IntegrityError:
+        return campaign.reports.get(look=look["number"])
+
+
+def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQuality, ...]]:
+    """Which ratings come from reviewers with a flag of the plan's rule, or with any where it has none; and all flags.
+
+    Rows are in the order of `ratings_arrays`.
+    """
+    work = reviewer_reads.work(campaign)
+    quality = reviewer_quality(work)
+    hit = flagged(quality, plan.exclusion or FLAG_CODES)
+    numbers = dict(campaign.reviewers.values_list("pk", "number"))
+    named = tuple(replace(one, reviewer=f"r{numbers[int(one.reviewer)]}") for one in quality)
+    return np.isin(work.reviewer, sorted(hit)), named
+
+
+def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
+    """This look among those taken and those still planned; None when it is the only one, or all may be watched."""
+    if plan.watch_se is not None:
+        return None
+    earlier = list(campaign.reports.order_by("look").values_list("fraction", flat=True))
+    later = [planned for planned in plan.looks if planned > fraction]
+    return Look(len(earlier) + 1, (*earlier, fraction, *later)) if earlier or later else None
+
+
+def _provenance(campaign: Campaign) -> dict[str, Any]:
+    """Where every number comes from: dataset, run, adapter, decoding, rubric."""
+    run = campaign.run
+    training = campaign.candidate.run
+    return {
+        "campaign": {"id": str(campaign.pk), "title": campaign.title, "overlap": campaign.overlap},
+        "protocol": campaign_protocol.summary(campaign),
+        "plan": campaign.plan,
+        "criterion_groups": {
+            field["key"]: field["group"] for field in campaign.rubric["fields"] if field.get("group")
+        },
+        "close_reason": campaign.close_reason,
+        "amendments": [
+            {
+                "at": f"{change.made_at:%Y-%m-%d %H:%M} UTC",
+                "what": ", ".join(f"{name}: {old} → {new}" for name, (old, new) in change.changes.items()),
+                "reason": change.reason,
+            }
+            for change in campaign.amendments.all()
+        ],
+        "prompt_set": {"name": run.prompt_set.name, "prompts": run.prompt_set.size},
+        "baseline": {
+            "name": run.baseline.name,
+            "weights": run.baseline.weights_hash,
+            "demo": run.baseline.is_demo,
+        },
+        "candidate": {
+            "name": campaign.candidate.name,
+            "weights": campaign.candidate.weights_hash,
+            "demo": campaign.candidate.is_demo,
+        },
+        "dataset": {"name": str(training.dataset), "content": training.dataset.content_hash}
+        if training
+        else None,
+        "training_run": str(training.pk) if training else None,
+        "generation_run": str(run.pk),
+        "decoding": run.decoding,
+        "facts": run.facts,
+    }

@@ -1,0 +1,18 @@
+"""How more than two models rank."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from evaluation.report.charts.ranking import ranking_chart
+from evaluation.report.selectors import ranking as selectors
+from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+
+
+@roles(*Staff)
+@require_GET
+def ranking(request: StaffRequest) -> HttpResponse:
+    found = selectors.ranking(user=request.user)
+    for group in found["groups"]:
+        group["chart"] = ranking_chart(group)
+    return render(request, "evaluation/report/ranking.html", found)

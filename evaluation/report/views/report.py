@@ -1,0 +1,94 @@
+"""The report page and what can be carried away from it; all of them show the same frozen result."""
+
+import uuid
+from typing import Any
+
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from evaluation import access
+from evaluation.models import Report
+from evaluation.report.exports import bundle, document, files, ratings
+from evaluation.report.selectors import reports as reports_reader
+from evaluation.report.services import early_reads, reports
+from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+
+
+def _report(request: StaffRequest, pk: uuid.UUID, look: int) -> Report:
+    campaign = access.campaign(user=request.user, pk=pk)
+    return reports_reader.report(user=request.user, campaign=campaign, look=look)
+
+
+@roles(*Staff)
+@require_POST
+def take_look(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    reports.take_look(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:report", pk=pk)
+
+
+@roles(*Staff)
+@require_GET
+def latest(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    campaign = access.campaign(user=request.user, pk=pk)
+    found = reports_reader.latest_report(user=request.user, campaign=campaign)
+    early_reads.note(report=found, user=request.user)
+    return render(request, "evaluation/report/report.html", _context(found))
+
+
+@roles(*Staff)
+@require_GET
+def report(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponse:
+    found = _report(request, pk, look)
+    early_reads.note(report=found, user=request.user)
+    return render(request, "evaluation/report/report.html", _context(found))
+
+
+def _context(found: Report) -> dict[str, Any]:
+    others = [
+        {
+            "label": "Final" if other.is_final else f"Look {other.look}",
+            "url": reverse("evaluation:report_look", args=[found.campaign_id, other.look]),
+            "current": other.look == found.look,
+        }
+        for other in found.campaign.reports.order_by("look")
+    ]
+    return document.context(found) | {"run": found.campaign.run, "looks": others}
+
+
+@roles(*Staff)
+@require_GET
+def report_file(request: StaffRequest, pk: uuid.UUID, look: int, kind: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return files.response(files.report_file(report=found, user=request.user, kind=kind))
+
+
+@roles(*Staff)
+@require_GET
+def report_plot(request: StaffRequest, pk: uuid.UUID, look: int, name: str, kind: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return files.response(files.plot_file(report=found, user=request.user, name=name, kind=kind))
+
+
+@roles(*Staff)
+@require_GET
+def recompute(request: StaffRequest, pk: uuid.UUID, look: int, language: str) -> HttpResponse:
+    found = _report(request, pk, look)
+    return files.response(files.script_file(report=found, user=request.user, language=language))
+
+
+@roles(*Staff)
+@require_GET
+def ratings_file(request: StaffRequest, pk: uuid.UUID, variant: str, kind: str) -> HttpResponseBase:
+    campaign = access.campaign(user=request.user, pk=pk)
+    return ratings.download(campaign=campaign, user=request.user, variant=variant, kind=kind)
+
+
+@roles(*Staff)
+@require_GET
+def export(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponseBase:
+    found = _report(request, pk, look)
+    made = bundle.bundle(report=found, user=request.user)
+    return FileResponse(made, as_attachment=True, filename=f"report-look-{look}.zip")

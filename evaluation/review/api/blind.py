@@ -1,0 +1,53 @@
+"""What reaches a reviewer: every field named by hand, nothing because a model happens to have it, and both sides
+through the same calls in the order drawn for them."""
+
+from typing import Any
+
+from evaluation.models import Assignment, Rating, ReviewItem
+from evaluation.review.api.markdown import rendered
+from evaluation.review.selectors.reviewing import reviewer_progress, texts_of
+from evaluation.review.services import quality
+
+
+def blind_assignment(assignment: Assignment) -> dict[str, Any]:
+    """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
+    item, campaign = assignment.item, assignment.reviewer.campaign
+    if not ReviewItem.pair.is_cached(item):
+        item.pair = texts_of(item)
+    left, right = quality.shown_texts(assignment)
+    prompt = (item.content or {}).get("prompt") or {
+        "instruction": item.pair.prompt.instruction,
+        "input": item.pair.prompt.input,
+    }
+    return {
+        "token": str(assignment.token),
+        "prompt": prompt,
+        "left": _side(left, campaign.allow_markdown),
+        "right": _side(right, campaign.allow_markdown),
+        "rubric": campaign.rubric,
+        "lease_expires_at": assignment.lease_expires_at.isoformat(timespec="seconds"),
+        "progress": reviewer_progress(assignment.reviewer),
+    }
+
+
+def _side(text: str, markdown: bool) -> dict[str, str]:
+    shown = {"text": text.strip()}
+    return {**shown, "html": rendered(shown["text"])} if markdown else shown
+
+
+def stored_rating(rating: Rating) -> dict[str, Any]:
+    """What a reviewer gets back: their own words."""
+    return {
+        "token": str(rating.assignment.token),
+        **_said(rating),
+        "progress": reviewer_progress(rating.assignment.reviewer),
+    }
+
+
+def own_rating(rating: Rating) -> dict[str, Any]:
+    """A rated pair with what its reviewer said of it."""
+    return {"pair": blind_assignment(rating.assignment), "rating": _said(rating)}
+
+
+def _said(rating: Rating) -> dict[str, Any]:
+    return {name: getattr(rating, name) for name in ("preference", "scores", "answers", "comment")}

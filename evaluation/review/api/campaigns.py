@@ -1,0 +1,276 @@
+"""Endpoints of campaigns, their people and the rubric library; the same services as the pages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation import access
+from evaluation.comparison.selectors import responses
+from evaluation.models import Campaign, Opening, RubricVersion
+from evaluation.report.api.serializers import ExportSerializer
+from evaluation.report.exports import bundle, files, ratings
+from evaluation.report.selectors import reports as reports_reader
+from evaluation.report.services import early_reads, reports
+from evaluation.review import planning
+from evaluation.review.api import campaign_serializers as serializers
+from evaluation.review.selectors import library, reviewers
+from evaluation.review.selectors import progress as progress_reader
+from evaluation.review.services import (
+    amendments,
+    campaigns,
+    crowd,
+    erasure,
+    invitations,
+    openings,
+    pay,
+    rubric_library,
+)
+from evaluation.staff_api import EvaluationViewSet
+from ftplatform.api.endpoints import check, parse, signed_in
+
+_DONE = {200: OpenApiResponse(description="What was done")}
+
+
+class CampaignViewSet(EvaluationViewSet):
+    queryset = Campaign.objects.none()  # for the schema; the rows come from get_queryset
+    serializer_class = serializers.CampaignSerializer
+    filterset_fields: tuple[str, ...] = ("status", "run", "is_pilot")
+
+    def get_queryset(self) -> QuerySet[Campaign]:
+        return access.campaigns(user=signed_in(self.request))
+
+    def _campaign(self, pk: UUID) -> Campaign:
+        return access.campaign(user=signed_in(self.request), pk=pk)
+
+    def _answer(self, pk: UUID) -> Response:
+        return Response(serializers.CampaignSerializer(self._campaign(pk)).data)
+
+    def _with_rubric(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with the text of the library's version, where one is named."""
+        if "looks" in values:
+            values["looks"] = tuple(values["looks"])
+        if (pk := values.pop("rubric_version", None)) is None:
+            return values
+        version = library.version(user=signed_in(self.request), pk=pk)
+        return values | {"rubric_version": version, "rubric_text": version.text}
+
+    @extend_schema(
+        request=serializers.CampaignCreateSerializer, responses={201: serializers.CampaignSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        values = self._with_rubric(parse(serializers.CampaignCreateSerializer, request))
+        user = signed_in(request)
+        run = access.generation_run(user=user, pk=values.pop("run"))
+        chosen = values.pop("candidate")
+        candidate = responses.candidate(run=run, pk=str(chosen)) if chosen else None
+        made = campaigns.create(user=user, run=run, candidate=candidate, **values)
+        return Response(serializers.CampaignSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        request=serializers.CampaignUpdateSerializer, responses={200: serializers.CampaignSerializer}
+    )
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Change a draft; whatever is not given stays."""
+        values = self._with_rubric(parse(serializers.CampaignUpdateSerializer, request))
+        campaigns.update_draft(campaign=self._campaign(pk), user=signed_in(request), **values)
+        return self._answer(pk)
+
+    @extend_schema(
+        request=None,
+        responses={
+            200: OpenApiResponse(description="{invite_code, invite_url}"),
+            202: OpenApiResponse(description="A large one: {opening}, how far it is"),
+        },
+    )
+    @action(detail=True, methods=["post"])
+    def open(self, request: Request, pk: UUID) -> Response:
+        """A large campaign is opened by a worker: ask again, which starts nothing twice, until the answer is 200."""
+        made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
+        if isinstance(made, Opening):
+            return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
+        link = crowd.link(made, request.build_absolute_uri("/"))
+        return Response({"invite_code": made.code, "invite_url": link})
+
+    @extend_schema(
+        request=None, responses={200: OpenApiResponse(description="{opening}, null if there was none")}
+    )
+    @action(detail=True, methods=["get", "delete"])
+    def opening(self, request: Request, pk: UUID) -> Response:
+        """How the latest opening of a large campaign goes, or went. DELETE stops it: the campaign stays a draft."""
+        campaign = self._campaign(pk)
+        if request.method == "DELETE":
+            openings.cancel(campaign=campaign, user=signed_in(request))
+        last = campaign.openings.first()
+        return Response({"opening": serializers.opening(last) if last else None})
+
+    @extend_schema(request=None, responses={200: serializers.CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: UUID) -> Response:
+        campaigns.pause(campaign=self._campaign(pk), user=signed_in(request))
+        return self._answer(pk)
+
+    @extend_schema(request=None, responses={200: serializers.CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        campaigns.resume(campaign=self._campaign(pk), user=signed_in(request))
+        return self._answer(pk)
+
+    @extend_schema(request=serializers.AmendSerializer, responses={200: serializers.CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def amend(self, request: Request, pk: UUID) -> Response:
+        values = parse(serializers.AmendSerializer, request)
+        amendments.amend(campaign=self._campaign(pk), user=signed_in(request), **values)
+        return self._answer(pk)
+
+    @extend_schema(request=serializers.CloseSerializer, responses={200: serializers.CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: UUID) -> Response:
+        reason = parse(serializers.CloseSerializer, request)["reason"]
+        campaigns.close(campaign=self._campaign(pk), user=signed_in(request), reason=reason)
+        return self._answer(pk)
+
+    @extend_schema(
+        request=None, responses={200: OpenApiResponse(description="How far it is, without results")}
+    )
+    @action(detail=True, methods=["get"])
+    def progress(self, request: Request, pk: UUID) -> Response:
+        return Response(progress_reader.campaign_progress(self._campaign(pk)))
+
+    @extend_schema(
+        request=serializers.InviteSerializer, responses={201: OpenApiResponse(description="[links]")}
+    )
+    @action(detail=True, methods=["post"])
+    def invites(self, request: Request, pk: UUID) -> Response:
+        values, campaign, user = (
+            parse(serializers.InviteSerializer, request),
+            self._campaign(pk),
+            signed_in(request),
+        )
+        addresses = values.pop("addresses", None)
+        if addresses is None:
+            made = [invitations.add_link(campaign=campaign, user=user, **values)]
+        else:
+            made = invitations.invite_people(
+                campaign=campaign, user=user, addresses=addresses, days=values["days"]
+            )
+        links = [
+            {"code": one.code, "url": crowd.link(one, request.build_absolute_uri("/")), "email": one.email}
+            for one in made
+        ]
+        return Response({"invites": links}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        request=None, responses={200: OpenApiResponse(description="A page of reviewers with flags")}
+    )
+    @action(detail=True, methods=["get"])
+    def reviewers(self, request: Request, pk: UUID) -> Response:
+        campaign = self._campaign(pk)
+        page = self.paginate_queryset(reviewers.table(campaign)) or []
+        flags = reviewers.quality(campaign)
+        return self.get_paginated_response([serializers.reviewer_row(one, flags.get(one.pk)) for one in page])
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="One row for each participant")})
+    @action(detail=True, methods=["get"])
+    def reconciliation(self, request: Request, pk: UUID) -> Response:
+        return Response({"results": list(pay.reconciliation(self._campaign(pk)))})
+
+    @extend_schema(request=serializers.PaySerializer, responses=_DONE)
+    @action(detail=True, methods=["post"])
+    def pay(self, request: Request, pk: UUID) -> Response:
+        values = parse(serializers.PaySerializer, request)
+        found = reviewers.reviewer(campaign=self._campaign(pk), number=values.pop("reviewer"))
+        pay.set_pay(reviewer=found, user=signed_in(request), **values)
+        return Response({"reviewer": found.number, "pay": found.pay})
+
+    @extend_schema(request=serializers.ReturnedSerializer, responses=_DONE)
+    @action(detail=True, methods=["post"])
+    def returned(self, request: Request, pk: UUID) -> Response:
+        """Participants whom a platform reports as returned or timed out: their places are free again."""
+        values = parse(serializers.ReturnedSerializer, request)
+        return Response(crowd.mark_returned(campaign=self._campaign(pk), user=signed_in(request), **values))
+
+    @extend_schema(request=serializers.EraseSerializer, responses=_DONE)
+    @action(detail=True, methods=["post"])
+    def erase(self, request: Request, pk: UUID) -> Response:
+        number = parse(serializers.EraseSerializer, request)["reviewer"]
+        found = reviewers.reviewer(campaign=self._campaign(pk), number=number)
+        erased = erasure.erase(reviewer=found, user=signed_in(request))
+        return Response({"reviewer": erased.number, "erased_at": erased.erased_at})
+
+    @extend_schema(
+        request=serializers.PlanSerializer, responses={200: OpenApiResponse(description="Power and cost")}
+    )
+    @action(detail=False, methods=["post"])
+    def plan(self, request: Request) -> Response:
+        """What a campaign of this size can find, and what it takes to find what is looked for. Stores nothing."""
+        values = parse(serializers.PlanSerializer, request)
+        variation = planning.PANELS[values.pop("panel")]
+        question = planning.Question(**values, variation=variation)
+        found = planning.answer(question)
+        return Response(found | {"sentences": planning.sentences(question, found)})
+
+    @extend_schema(request=None, responses={200: OpenApiResponse(description="The report")})
+    @action(detail=True, methods=["get", "post"])
+    def report(self, request: Request, pk: UUID) -> Response:
+        """GET answers with the latest report; POST takes the planned look that is due."""
+        campaign, user = self._campaign(pk), signed_in(request)
+        if request.method == "POST":
+            return Response(reports.take_look(campaign=campaign, user=user).result)
+        found = reports_reader.latest_report(user=user, campaign=campaign)
+        early_reads.note(report=found, user=user)
+        return Response(found.result)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "kind", str, description="csv, parquet, json, md, html, pdf or zip; csv unless told."
+            ),
+            OpenApiParameter(
+                "variant", str, description="Of csv and parquet: blinded (unless told) or unblinded."
+            ),
+            OpenApiParameter("look", int, description="Of the others; the latest unless told."),
+        ],
+        responses={200: OpenApiResponse(description="The file")},
+    )
+    @action(detail=True, methods=["get"])
+    def export(self, request: Request, pk: UUID) -> HttpResponseBase:
+        """The ratings as a table, or a report as a document, or everything as a zip."""
+        values = check(ExportSerializer, request.query_params.dict())
+        campaign, user, kind = self._campaign(pk), signed_in(request), values["kind"]
+        if kind in ("csv", "parquet"):
+            return ratings.download(campaign=campaign, user=user, variant=values["variant"], kind=kind)
+        found = reports_reader.latest_report(user=user, campaign=campaign)
+        if values["look"] is not None:
+            found = reports_reader.report(user=user, campaign=campaign, look=values["look"])
+        if kind == "zip":
+            made = bundle.bundle(report=found, user=user)
+            return FileResponse(made, as_attachment=True, filename=f"report-look-{found.look}.zip")
+        return files.response(files.report_file(report=found, user=user, kind=kind))
+
+
+class RubricViewSet(EvaluationViewSet):
+    """Versions of the library; saving another text under a name makes its next version."""
+
+    queryset = RubricVersion.objects.none()  # for the schema; the rows come from get_queryset
+    serializer_class = serializers.RubricVersionSerializer
+    lookup_value_converter = "int"
+    filterset_fields = ("rubric",)
+
+    def get_queryset(self) -> QuerySet[RubricVersion]:
+        return library.versions(user=signed_in(self.request))
+
+    @extend_schema(
+        request=serializers.RubricSaveSerializer, responses={201: serializers.RubricVersionSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        values = parse(serializers.RubricSaveSerializer, request)
+        saved = rubric_library.save(user=signed_in(request), **values)
+        return Response(serializers.RubricVersionSerializer(saved).data, status=status.HTTP_201_CREATED)

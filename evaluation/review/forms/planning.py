@@ -1,0 +1,72 @@
+"""The form of the plan page."""
+
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+
+from evaluation import access
+from evaluation.models import Campaign
+from evaluation.review import planning
+from evaluation.review.selectors import reviewers
+from evaluation.review.services.lottery import pairs_of
+from evaluation.stats.power import Variation
+from ftplatform.accounts.models import User
+
+
+class PlanForm(forms.Form):
+    effect = forms.FloatField(
+        initial=10,
+        min_value=1,
+        max_value=45,
+        label="Difference to find, in percentage points of the win score",
+    )
+    pairs = forms.IntegerField(initial=100, min_value=2, max_value=1_000_000)
+    overlap = forms.IntegerField(initial=3, min_value=1, max_value=100, label="Ratings per pair")
+    reviewers = forms.IntegerField(initial=20, min_value=2, max_value=100_000)
+    panel = forms.ChoiceField(
+        initial="crowd",
+        choices=[("experts", "Experts, who agree well"), ("crowd", "A crowd, which agrees less")],
+    )
+    seconds = forms.FloatField(
+        initial=planning.SECONDS, min_value=1, max_value=7200, label="Seconds for one rating"
+    )
+    hourly_pay = forms.FloatField(required=False, min_value=0, max_value=10_000, label="Pay per hour")
+    currency = forms.CharField(required=False, max_length=3)
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data)
+        self.calibration: reviewers.Calibration | None = None
+        finished = access.generation_runs(user=user).filter(status="succeeded")
+        self.fields["run"] = forms.ModelChoiceField(
+            finished, required=False, label="Comparison", help_text="To see what its pairs can show at most."
+        )
+        self.fields["pilot"] = forms.ModelChoiceField(
+            reviewers.pilots(user=user),
+            required=False,
+            help_text="Its spread and its time per rating replace the assumptions.",
+        )
+
+    def shown(self, name: str) -> Any:
+        return self.cleaned_data[name] if self.is_bound else self.fields[name].initial
+
+    @property
+    def question(self) -> planning.Question:
+        values = {
+            name: self.shown(name) for name in ("pairs", "overlap", "reviewers", "seconds", "hourly_pay")
+        }
+        run, pilot = self.shown("run"), self.shown("pilot")
+        asked = planning.Question(
+            **values,
+            effect=self.shown("effect") / 100,
+            variation=planning.PANELS[self.shown("panel")],
+            pairs_available=pairs_of(run).count() if run else None,
+        )
+        return self._calibrated(asked, pilot) if pilot else asked
+
+    def _calibrated(self, asked: planning.Question, pilot: Campaign) -> planning.Question:
+        self.calibration = found = reviewers.calibration(pilot)
+        if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
+            variation = Variation(found.sd, found.prompt_share, found.reviewer_share)
+            asked = replace(asked, variation=variation)
+        return replace(asked, seconds=found.seconds) if found.seconds else asked

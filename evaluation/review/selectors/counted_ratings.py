@@ -1,0 +1,111 @@
+"""The ratings that count, as arrays from the candidate's side."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db.models import QuerySet
+
+from evaluation.models import Campaign, Pair, Rating
+from evaluation.stats import OUTCOMES, Ratings
+from evaluation.stats.arrays import FloatArray
+from evaluation.stats.ratings import Slicing, slicing
+
+
+class CountedRatings(NamedTuple):
+    """Ratings as arrays, with the names of their codes: the prompts' keys, the reviewers' pseudonyms."""
+
+    ratings: Ratings
+    prompts: list[str]
+    reviewers: list[str]
+
+
+def ratings_arrays(campaign: Campaign) -> CountedRatings:
+    """Every counted rating of the campaign in the candidate's terms, in the order in which they were submitted."""
+    rows = list(
+        counted_ratings(campaign).values_list(
+            "assignment__item__pair__prompt_id",
+            "assignment__reviewer_id",
+            "assignment__candidate_left",
+            "preference",
+            "scores",
+            "answers",
+            "assignment__reviewer__is_simulated",
+            "assignment__item__pair__prompt__key",
+            "assignment__reviewer__number",
+            "assignment__item__pair_id",
+            "assignment__item__pair__prompt__tags",
+        )
+    )
+    sides = [("right", "left") if row[2] else ("left", "right") for row in rows]
+    arrays = Ratings(
+        prompt=np.array([row[0] for row in rows], dtype=np.int64),
+        reviewer=np.array([row[1] for row in rows], dtype=np.int64),
+        outcome=np.array([OUTCOMES.index(outcome_of(row[3], row[2])) for row in rows], dtype=np.int64),
+        candidate_left=np.array([row[2] for row in rows], dtype=bool),
+        criteria={
+            name: _both([row[4] for row in rows], name, sides) for name in side_fields(campaign, "scale")
+        },
+        yes_no={
+            name: _both([row[5] for row in rows], name, sides) for name in side_fields(campaign, "yes_no")
+        },
+        slices=_slices([row[10] for row in rows]),
+        lengths=_lengths(campaign, [row[9] for row in rows]),
+        simulated=any(row[6] for row in rows),
+        n_simulated=sum(row[6] for row in rows),
+    )
+    # A code is the place of its id among the sorted ones.
+    prompts = [key for _, key in sorted({(row[0], row[7]) for row in rows})]
+    reviewers = [f"r{number}" for _, number in sorted({(row[1], row[8]) for row in rows})]
+    return CountedRatings(arrays, prompts, reviewers)
+
+
+def _both(
+    given: list[dict[str, Any]], name: str, sides: list[tuple[str, str]]
+) -> tuple[FloatArray, FloatArray]:
+    """What was given to (baseline, candidate) under `name`, rating by rating."""
+    answers = [one.get(name) or {} for one in given]
+    baseline, candidate = (
+        np.array([_score(one, both[side]) for one, both in zip(answers, sides, strict=True)], dtype=float)
+        for side in (0, 1)
+    )
+    return baseline, candidate
+
+
+def _slices(tags: list[dict[str, str]]) -> dict[str, Slicing]:
+    """The prompts' tags, rating by rating."""
+    names = sorted({name for one in tags for name in one})
+    return {name: slicing([one.get(name) for one in tags]) for name in names}
+
+
+def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArray]:
+    """Words of both responses for the pair of each rating."""
+    reviewed = Pair.objects.filter(pk__in=campaign.items.values("pair")).values_list(
+        "pk", "baseline__text", "candidate__text"
+    )
+    words = {
+        pk: (len(base.split()), len(tuned.split())) for pk, base, tuned in reviewed.iterator(chunk_size=2000)
+    }
+    found = np.array([words[pk] for pk in pairs], dtype=float).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _score(sides: dict[str, Any], side: str) -> float:
+    value = sides.get(side)
+    return float("nan") if value is None else float(value)
+
+
+def outcome_of(preference: str, candidate_left: bool) -> Any:
+    """win, tie, both_bad or loss of the candidate, from what the reviewer saw."""
+    if preference in ("tie", "both_bad"):
+        return preference
+    return "win" if (preference == "left") == candidate_left else "loss"
+
+
+def side_fields(campaign: Campaign, kind: str) -> list[str]:
+    """Keys of the rubric's fields of this kind that are asked for each side: scales are the criteria."""
+    return [f["key"] for f in campaign.rubric["fields"] if f["kind"] == kind and f["per"] == "side"]
+
+
+def counted_ratings(campaign: Campaign) -> QuerySet[Rating]:
+    """The ratings that reports and exports are made of, in the order in which they were submitted."""
+    return Rating.objects.filter(campaign=campaign, kind="real").order_by("pk")

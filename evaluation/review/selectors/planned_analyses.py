@@ -1,0 +1,61 @@
+"""Which planned analysis of a campaign comes next."""
+
+import math
+from typing import Any
+
+from evaluation.models import Campaign, Rating
+from evaluation.stats import Plan
+from ftplatform.errors import DomainError
+
+
+def plan_of(campaign: Campaign) -> Plan:
+    """The frozen plan; raises DomainError if what is stored is not what was hashed at opening."""
+    plan = read_plan(campaign.plan)
+    if plan.hash() != campaign.plan_hash:
+        raise DomainError(
+            "plan_changed", "The stored plan is not the one that was frozen; nothing is analysed."
+        )
+    return plan
+
+
+def next_look(campaign: Campaign) -> dict[str, Any]:
+    """Which look comes next, after how many ratings, and whether it may be taken now.
+
+    Once the campaign has closed or every planned rating is in, the look is the final one, whatever was planned
+    before it and not taken. A campaign planned to be watched may be looked at whenever a rating has come in since.
+    A pilot has none.
+    """
+    taken = list(campaign.reports.order_by("look").values_list("fraction", "is_final"))
+    if campaign.is_pilot or any(is_final for _, is_final in taken):
+        return {"number": None, "due": False, "needed": 0, "final": True}
+    number, last = len(taken) + 1, taken[-1][0] if taken else 0.0
+    rated = Rating.objects.filter(campaign=campaign, kind="real").count()
+    closed = campaign.is_over
+    if closed or rated >= campaign.ratings_planned:
+        return {"number": number, "due": True, "needed": 0, "final": True}
+    if campaign.plan.get("watch_se"):
+        seen = campaign.reports.latest("look").result["primary"]["n_ratings"] if taken else 0
+        return {"number": number, "due": rated > seen, "needed": seen + 1, "final": False, "watched": True}
+    planned = next(fraction for fraction in campaign.plan["looks"] if fraction > last)
+    needed = math.ceil(planned * campaign.ratings_planned)
+    due = campaign.status != Campaign.Status.DRAFT and rated >= needed
+    return {"number": number, "due": due, "needed": needed, "final": planned >= 1}
+
+
+MAX_LOOKS = 6
+
+
+def read_plan(values: dict[str, Any]) -> Plan:
+    """The plan with these values, also from JSON; raises DomainError `invalid_plan` for values that make none."""
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    try:
+        plan = Plan(**plain)
+    except ValueError as error:
+        raise DomainError("invalid_plan", f"This makes no plan: {error}.", status=400) from error
+    if not plan.looks or plan.looks[-1] != 1 or len(plan.looks) > MAX_LOOKS:
+        raise DomainError(
+            "invalid_plan", f"Plan one to {MAX_LOOKS} looks, the last of them at 1, the end.", status=400
+        )
+    return plan

@@ -1,0 +1,33 @@
+"""Campaigns with their counts; nothing here depends on what a reviewer answered."""
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from evaluation.access import campaigns
+from evaluation.models import Assignment, Campaign, Rating
+from ftplatform.accounts.models import User
+
+
+def campaigns_rated(*, user: User) -> QuerySet[Campaign]:
+    """Campaigns with the number of their ratings."""
+    return (
+        campaigns(user=user)
+        .annotate(rated=Count("ratings", filter=Q(ratings__kind="real")))
+        .order_by("-created_at")
+    )
+
+
+def campaign_progress(campaign: Campaign) -> dict[str, Any]:
+    """How far the review is; nothing here depends on what anybody answered."""
+    rated = Rating.objects.filter(campaign=campaign, kind="real").count()
+    reviewers = campaign.reviewers.aggregate(
+        all=Count("pk"), simulated=Count("pk", filter=Q(is_simulated=True))
+    )
+    return {
+        "rated": rated,
+        "planned": campaign.ratings_planned,
+        "leased": Assignment.objects.filter(item__campaign=campaign, status=Assignment.Status.LEASED).count(),
+        "reviewers": reviewers["all"],
+        "simulated": reviewers["simulated"],
+    }

@@ -1,0 +1,104 @@
+"""Changing a campaign that is under way: little may change, and every change is on record with its reason."""
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from evaluation.models import Amendment, Campaign, ReviewItem
+from evaluation.review import campaign_settings, protocol
+from evaluation.review.selectors import planned_analyses
+from evaluation.review.services import lottery
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+
+GROWING = ("overlap", "pairs_planned")
+AMENDABLE = ("lease_minutes", "max_per_reviewer", "max_per_hour", *GROWING)
+
+
+@transaction.atomic
+def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None) -> Campaign:
+    """Change a running campaign, on record. Leases and caps may change at any time; overlap and pairs may only grow,
+    and only before the first look: more ratings because of what a look showed would make a false verdict likelier.
+
+    Raises DomainError `wrong_status`, `reason_required`, `not_amendable`, `amendment_unsound`, `too_many_pairs`.
+    """
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise DomainError("wrong_status", "Only an open or paused campaign can be amended.")
+    wrong = sorted(set(changes) - set(AMENDABLE))
+    if wrong:
+        raise DomainError(
+            "not_amendable",
+            f"{', '.join(wrong)} froze when the campaign opened. Close it and plan another one instead.",
+            status=400,
+        )
+    made = {name: [getattr(campaign, name), value] for name, value in changes.items()}
+    made = {name: pair for name, pair in made.items() if pair[0] != pair[1]}
+    if not made:
+        return campaign
+    if not reason.strip():
+        raise DomainError("reason_required", "Say why: the report lists every amendment.", status=400)
+    campaign_settings.checked({name: new for name, (_, new) in made.items() if name not in GROWING})
+    if set(GROWING) & set(made):
+        _require_sound(campaign, made)
+        _grow(campaign, made)
+    for name in set(made) - set(GROWING):
+        setattr(campaign, name, changes[name])
+    made["plan_hash"] = [campaign.plan_hash, planned_analyses.read_plan(campaign.plan).hash()]
+    campaign.plan_hash = made["plan_hash"][1]
+    made["protocol_hash"] = [campaign.protocol_hash, protocol.hash_of(campaign)]
+    campaign.protocol_hash = made["protocol_hash"][1]
+    campaign.save(update_fields=[*AMENDABLE, "plan", "plan_hash", "protocol_hash"])
+    Amendment.objects.create(campaign=campaign, changes=made, reason=reason.strip(), made_by=user)
+    audit.record(actor=user, action="campaign.amend", target=campaign, changes=made, reason=reason.strip())
+    return campaign
+
+
+def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
+    if campaign.reports.exists():
+        raise DomainError(
+            "amendment_unsound",
+            "A look has been taken. To collect more ratings now, knowing how it stands, would make a false verdict "
+            "likelier than the report says. Let this campaign end as planned, and plan another one.",
+        )
+    for name, limit in (("overlap", 100), ("pairs_planned", 1_000_000)):
+        old, new = made.get(name, [1, 1])
+        if not isinstance(new, int) or not old <= new <= limit:
+            raise DomainError(
+                "amendment_unsound",
+                f"{name} can only grow, from {old:,} to at most {limit:,}: ratings that were given cannot be "
+                "taken back. To end with fewer, close the campaign and say why.",
+            )
+
+
+def _grow(campaign: Campaign, made: dict[str, list[Any]]) -> None:
+    """Add slots to the pairs there are, then pairs, and write the new end into the plan."""
+    rng = secrets.SystemRandom()
+    overlap = made["overlap"][1] if "overlap" in made else campaign.overlap
+    if overlap != campaign.overlap:
+        items = list(campaign.items.filter(kind=ReviewItem.Kind.REAL).select_for_update().order_by("pk"))
+        for item in items:
+            item.sides = lottery.sides(overlap, rng, item.sides)
+        ReviewItem.objects.bulk_update(items, ["sides"], batch_size=500)
+        more = overlap - campaign.overlap
+        campaign.items.filter(kind=ReviewItem.Kind.REAL).update(open_slots=F("open_slots") + more)
+        campaign.overlap = overlap
+    if "pairs_planned" in made:
+        _add_pairs(campaign, made["pairs_planned"][1] - campaign.pairs_planned)
+        campaign.pairs_planned = made["pairs_planned"][1]
+    campaign.plan = {**campaign.plan, "planned_ratings": campaign.ratings_planned}
+
+
+def _add_pairs(campaign: Campaign, more: int) -> None:
+    taken = campaign.items.values("pair")
+    rest = list(lottery.available(campaign).exclude(pk__in=taken).values_list("pk", flat=True))
+    if more > len(rest):
+        raise DomainError(
+            "too_many_pairs",
+            f"The comparison has {len(rest):,} more pairs; ask for that at most.",
+            status=400,
+        )
+    lottery.add(campaign, secrets.SystemRandom().sample(rest, more))

@@ -1,0 +1,257 @@
+"""The life of a campaign: plan, open (everything freezes), invite, close."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation import rubrics
+from evaluation.models import Campaign, GenerationRun, Invite, RubricVersion
+from evaluation.review import campaign_settings, protocol
+from evaluation.review.selectors.planned_analyses import read_plan
+from evaluation.review.services import identity_scan, lottery
+from evaluation.stats import power
+from evaluation.stats.wording import ENOUGH_REVIEWERS
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from training.intake.checking import Tell, silent
+from training.models import ModelVersion
+
+
+def create(
+    *,
+    user: User,
+    title: str,
+    run: GenerationRun,
+    candidate: ModelVersion | None = None,
+    rubric_text: str,
+    overlap: int,
+    pairs: int | None = None,
+    margin: float = 0.05,
+    looks: tuple[float, ...] = (1.0,),
+    watched: bool = False,
+    rubric_version: RubricVersion | None = None,
+    **options: Any,
+) -> Campaign:
+    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run.
+
+    A `watched` campaign has no looks before its end; its results may be seen at any time, as a confidence sequence.
+    `options` are those of `campaign_settings`. Raises DomainError `run_incomplete`, `too_many_pairs`,
+    `invalid_rubric`, `no_criteria`, `invalid_plan`, `invalid_settings`, `invalid_crowd`.
+    """
+    campaign = Campaign(created_by=user)
+    values = {"title": title, "run": run, "rubric_text": rubric_text, "overlap": overlap, "pairs": pairs}
+    _fill(
+        campaign,
+        values | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched},
+        options,
+    )
+    campaign.rubric_version = rubric_version
+    with transaction.atomic():
+        campaign.save()
+        audit.record(actor=user, action="campaign.create", target=campaign)
+        return campaign
+
+
+@transaction.atomic
+def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
+    """Change whatever `create` takes, while nobody has seen the campaign. Raises DomainError `wrong_status`."""
+    campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
+    if not campaign.is_changeable:
+        raise DomainError("wrong_status", "Its plan is frozen: only a draft can be changed.")
+    if "rubric_version" in changes:
+        campaign.rubric_version = changes.pop("rubric_version")
+    elif changes.get("rubric_text", campaign.rubric_text) != campaign.rubric_text:
+        campaign.rubric_version = None
+    main = {
+        "title": campaign.title,
+        "run": campaign.run,
+        "candidate": campaign.candidate,
+        "rubric_text": campaign.rubric_text,
+        "overlap": campaign.overlap,
+        "pairs": campaign.pairs_planned,
+        "margin": campaign.plan["margin"],
+        "looks": tuple(campaign.plan["looks"]),
+        "watched": bool(campaign.plan.get("watch_se")),
+    }
+    options = {name: getattr(campaign, name) for name in campaign_settings.NAMES}
+    _fill(
+        campaign,
+        {name: changes.pop(name, value) for name, value in main.items()},
+        options | changes,
+    )
+    campaign.save()
+    audit.record(actor=user, action="campaign.update", target=campaign)
+    return campaign
+
+
+def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> None:
+    """Write checked values into a draft."""
+    for name, value in campaign_settings.checked(options).items():
+        setattr(campaign, name, value)
+    run, candidate = main["run"], _candidate(main["run"], main["candidate"])
+    campaign.run, campaign.candidate = run, candidate
+    available = lottery.available(campaign).count()
+    if run.status != run.Status.SUCCEEDED or not available:
+        raise DomainError(
+            "run_incomplete", "Both sides must be complete: wait until the comparison has succeeded."
+        )
+    wanted = available if main["pairs"] is None else main["pairs"]
+    if not 1 <= wanted <= available:
+        raise DomainError(
+            "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
+        )
+    form = _parse_rubric(main["rubric_text"])
+    planned: dict[str, Any] = {
+        "criteria": criteria(form.to_json()),
+        "planned_ratings": wanted * main["overlap"],
+    }
+    planned["exclusion"] = tuple(campaign.exclude_flags)
+    planned["watch_se"] = _watch_se(wanted, main["overlap"]) if main["watched"] else None
+    plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
+    campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
+    campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
+    campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
+
+
+def _watch_se(pairs: int, overlap: int) -> float:
+    """The standard error expected at the end, which a confidence sequence is narrowest at; it need not be right."""
+    design = power.Design(max(pairs, 2), overlap, max(overlap, ENOUGH_REVIEWERS))
+    return power.standard_error(design, power.EXPERTS)
+
+
+def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersion:
+    if candidate is None and len(run.candidates) > 1:
+        names = ", ".join(model.name for model in run.candidates)
+        raise DomainError(
+            "choose_candidate", f"The comparison has several candidates; choose one of {names}.", status=400
+        )
+    if candidate is not None and candidate not in run.candidates:
+        raise DomainError(
+            "foreign_candidate", f"The comparison {run} has no candidate {candidate}.", status=400
+        )
+    return candidate or run.candidate
+
+
+def _parse_rubric(text: str) -> rubrics.FormDefinition:
+    try:
+        form = rubrics.parse(text)
+    except rubrics.RubricError as error:
+        where = {"field": "rubric_text", "line": error.line, "column": error.column, "message": error.message}
+        raise DomainError("invalid_rubric", str(error), status=400, problems=[where]) from error
+    if not criteria(form.to_json()):
+        raise DomainError(
+            "no_criteria", "The rubric needs at least one scale that rates each side.", status=400
+        )
+    return form
+
+
+def criteria(rubric: dict[str, Any]) -> list[str]:
+    """Keys of the per-side scales, in the rubric's order: what the report analyses."""
+    return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
+
+
+def open_campaign(*, campaign: Campaign, user: User, tell: Tell = silent) -> Invite:
+    """Freeze everything that matters, draw pairs, sides and quality items, make the first link. Opening twice changes
+    nothing. `tell` hears how far it is, the last time inside the one transaction of everything but the search.
+
+    Raises DomainError `identity_words` while the scan's hits await a decision, `too_many_pairs` when quarantine has
+    left fewer than planned.
+    """
+    if campaign.status == Campaign.Status.DRAFT:
+        # What it finds stays, though the opening fails.
+        identity_scan.require_decided(campaign=campaign, tell=lambda stage, part: tell(stage, part / 2))
+    return _open(campaign, user, tell)
+
+
+@transaction.atomic
+def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if campaign.status != Campaign.Status.DRAFT:
+        return campaign.invites.earliest("id")
+    left = lottery.available(campaign).count()
+    if left < campaign.pairs_planned:
+        raise DomainError(
+            "too_many_pairs",
+            f"Quarantine and practice leave {left:,} of {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
+            "or accept some of the quarantined ones.",
+        )
+    tell("Drawing pairs and sides", 0.5)
+    campaign.plan_hash = read_plan(campaign.plan).hash()
+    campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
+    campaign.save(update_fields=["plan_hash", "status", "opened_at"])
+    lottery.draw(campaign)
+    campaign.protocol_hash = protocol.hash_of(campaign)
+    campaign.save(update_fields=["protocol_hash"])
+    hashes = {"plan_hash": campaign.plan_hash, "protocol_hash": campaign.protocol_hash}
+    audit.record(actor=user, action="campaign.open", target=campaign, **hashes)
+    return Invite.objects.create(campaign=campaign)
+
+
+@transaction.atomic
+def replace_invite(*, campaign: Campaign, user: User) -> Invite:
+    """Withdraw every shared link and make a new one; who has joined stays a reviewer, personal links hold."""
+    campaign.invites.filter(revoked_at__isnull=True, email="").update(revoked_at=timezone.now())
+    audit.record(actor=user, action="campaign.replace_invite", target=campaign)
+    return Invite.objects.create(campaign=campaign)
+
+
+@transaction.atomic
+def pause(*, campaign: Campaign, user: User) -> None:
+    _move(campaign, user, to=Campaign.Status.PAUSED, allowed=(Campaign.Status.OPEN,))
+
+
+@transaction.atomic
+def resume(*, campaign: Campaign, user: User) -> None:
+    _move(campaign, user, to=Campaign.Status.OPEN, allowed=(Campaign.Status.PAUSED,))
+
+
+@transaction.atomic
+def close(*, campaign: Campaign, user: User, reason: str) -> None:
+    """End the campaign for good. Ratings that are being stored at this moment are waited for; none comes after.
+
+    Before every planned rating is in, a reason is needed, which the report repeats: `reason_required`.
+    """
+    open_or_paused = (Campaign.Status.OPEN, Campaign.Status.PAUSED)
+    rated = campaign.ratings.filter(kind="real").count()
+    if campaign.status in open_or_paused and rated < campaign.ratings_planned and not reason.strip():
+        raise DomainError(
+            "reason_required",
+            f"Only {rated:,} of {campaign.ratings_planned:,} planned ratings are in. Say why it ends now: the report "
+            "repeats the reason.",
+            status=400,
+        )
+    _move(campaign, user, to=Campaign.Status.CLOSED, allowed=open_or_paused, reason=reason)
+
+
+@transaction.atomic
+def mark_analysed(*, campaign: Campaign, user: User) -> None:
+    """Its final look has been taken: nothing comes after, so an open one with every rating in closes as well."""
+    if campaign.status in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        close(campaign=campaign, user=user, reason="Every planned rating is in.")
+    _move(campaign, user, to=Campaign.Status.ANALYSED, allowed=(Campaign.Status.CLOSED,))
+
+
+def _move(
+    campaign: Campaign,
+    user: User,
+    *,
+    to: Campaign.Status,
+    allowed: tuple[Campaign.Status, ...],
+    reason: str = "",
+) -> None:
+    # FOR UPDATE conflicts with the key-share lock under which every rating is stored.
+    locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if locked.status == to or (to == Campaign.Status.CLOSED and locked.is_over):
+        return
+    if locked.status not in allowed:
+        raise DomainError(
+            "wrong_status", f"A campaign that is {locked.get_status_display().lower()} cannot do that."
+        )
+    old, locked.status = locked.status, to
+    if to == Campaign.Status.CLOSED:
+        locked.closed_at, locked.close_reason = timezone.now(), reason.strip()
+    locked.save(update_fields=["status", "closed_at", "close_reason"])
+    audit.record(actor=user, action=f"campaign.{to}", target=locked, old=old, reason=reason)

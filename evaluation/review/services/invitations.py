@@ -1,0 +1,235 @@
+"""How people become reviewers: by a link, by a link of their own, or from a crowd platform."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext, override
+
+from evaluation.models import Campaign, Invite, Reviewer
+from evaluation.review.services import crowd
+from evaluation.review.services.assignments import require_open
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+
+MAX_ADDRESSES = 1000
+_CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_NOT_SENDING = ("console", "dummy")
+
+
+@transaction.atomic
+def join(
+    *,
+    code: str,
+    user: User | None = None,
+    is_simulated: bool = False,
+    participant: Mapping[str, str] | None = None,
+    consent: bool = False,
+) -> tuple[Reviewer, str]:
+    """Accept an invitation: a new reviewer with a token that is shown once.
+
+    A signed-in user who comes again stays the same reviewer and gets a fresh token; so does a participant of a crowd
+    platform whose place was given back. Raises DomainError `invite_invalid`, `invite_expired`, `invite_withdrawn`,
+    `invite_full`, `consent_required`, `participant_missing`, `participant_taken`, `campaign_paused`, `campaign_closed`.
+    """
+    invite = Invite.objects.select_for_update().filter(code=code).first()
+    if invite is None:
+        raise DomainError("invite_invalid", "There is no such invitation. Check the link.", status=404)
+    require_live(invite)
+    # Numbers reviewers one by one; "no key" so that ratings, which refer to the campaign, need not wait.
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=invite.campaign_id)
+    require_open(campaign)
+    if campaign.consent and not (consent or is_simulated):
+        raise DomainError("consent_required", "Please agree to the conditions first.", status=400)
+    external_id, captured = (
+        ("", {}) if is_simulated else crowd.participant(campaign, invite, participant or {})
+    )
+    token = Reviewer.new_token()
+    known = _known(campaign, user, external_id)
+    if known:
+        known.digest = Reviewer.digest_of(token)
+        if known.status == Reviewer.Status.RETURNED:
+            known.status, known.ended_at = Reviewer.Status.ACTIVE, None
+        known.save(update_fields=["digest", "status", "ended_at"])
+        return known, token
+    _use(invite)
+    reviewer = Reviewer.objects.create(
+        campaign=campaign,
+        invite=invite,
+        user=user,
+        number=campaign.reviewers.count() + 1,
+        digest=Reviewer.digest_of(token),
+        completion_code="".join(secrets.choice(_CODE_ALPHABET) for _ in range(8)),
+        is_simulated=is_simulated,
+        external_id=external_id,
+        captured=captured,
+    )
+    return reviewer, token
+
+
+def require_live(invite: Invite) -> None:
+    """Say why an invitation no longer holds, so that its holder knows what to do."""
+    if invite.revoked_at is not None:
+        raise DomainError(
+            "invite_withdrawn",
+            "This invitation was withdrawn. Ask whoever sent it for a new one.",
+            status=410,
+        )
+    if not invite.is_live:
+        raise DomainError(
+            "invite_expired", "This invitation has expired. Ask whoever sent it for a new one.", status=410
+        )
+
+
+def _known(campaign: Campaign, user: User | None, external_id: str) -> Reviewer | None:
+    if user and (mine := campaign.reviewers.filter(user=user).first()):
+        if mine.status in (Reviewer.Status.SCREENED_OUT, Reviewer.Status.FAILED):
+            raise DomainError("participation_over", "Your part in this review is over. Thank you!")
+        return mine
+    same = campaign.reviewers.filter(external_id=external_id).first() if external_id else None
+    if same is None or same.status == Reviewer.Status.RETURNED:
+        return same
+    # Whoever knows another's participant number must not become that person.
+    raise DomainError(
+        "participant_taken",
+        "A participant with this number has joined already. If that was you, go on in the browser where you began.",
+    )
+
+
+def _use(invite: Invite) -> None:
+    if invite.reviewers_joined >= invite.max_reviewers:
+        detail = (
+            "This invitation was for one person and has been used. If that was you, go on in the browser where you "
+            "began."
+            if invite.email
+            else "This invitation has been used by everybody it was meant for."
+        )
+        raise DomainError("invite_full", detail)
+    Invite.objects.filter(pk=invite.pk).update(reviewers_joined=F("reviewers_joined") + 1)
+
+
+@transaction.atomic
+def add_link(*, campaign: Campaign, user: User, max_reviewers: int = 1000, days: int | None = None) -> Invite:
+    """Another link that many may use, up to `max_reviewers`, for `days` or until it is withdrawn."""
+    _require_running(campaign)
+    made = Invite.objects.create(campaign=campaign, max_reviewers=max_reviewers, expires_at=_expiry(days))
+    audit.record(actor=user, action="invite.create", target=made, campaign=str(campaign.pk))
+    return made
+
+
+@transaction.atomic
+def invite_people(
+    *, campaign: Campaign, user: User, addresses: list[str], days: int | None = None
+) -> list[Invite]:
+    """A link of their own for every address that has none yet; each makes one reviewer and no second one.
+
+    Raises DomainError `invalid_addresses` that names each line that is no address; then nobody is invited.
+    """
+    _require_running(campaign)
+    known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
+    wanted = [address for address in dict.fromkeys(_checked(addresses)) if address not in known]
+    expires_at = _expiry(days)
+    made = Invite.objects.bulk_create(
+        Invite(campaign=campaign, email=address, max_reviewers=1, expires_at=expires_at) for address in wanted
+    )
+    audit.record(actor=user, action="invite.people", target=campaign, number=len(made))
+    return made
+
+
+def _checked(addresses: list[str]) -> list[str]:
+    if len(addresses) > MAX_ADDRESSES:
+        raise DomainError(
+            "too_many_addresses", f"Invite at most {MAX_ADDRESSES:,} people at once.", status=400
+        )
+    good, problems = [], []
+    for line, written in enumerate(addresses, 1):
+        address = written.strip().lower()
+        try:
+            validate_email(address)
+        except ValidationError:
+            problems.append(
+                {"line": line, "message": f"Line {line}: {written.strip()[:60]!r} is no address."}
+            )
+        good.append(address)
+    if problems or not good:
+        detail = (
+            "Some lines are no e-mail address; nobody was invited." if good else "Give at least one address."
+        )
+        raise DomainError("invalid_addresses", detail, status=400, problems=problems[:20])
+    return good
+
+
+def _require_running(campaign: Campaign) -> None:
+    status = Campaign.objects.values_list("status", flat=True).get(pk=campaign.pk)
+    if status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise DomainError("wrong_status", "People can be invited while a campaign is open or paused.")
+
+
+def _expiry(days: int | None) -> datetime | None:
+    return None if days is None else timezone.now() + timedelta(days=days)
+
+
+@transaction.atomic
+def withdraw(*, invite: Invite, user: User) -> None:
+    """Make a link useless; who has joined by it stays a reviewer."""
+    if Invite.objects.filter(pk=invite.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        audit.record(actor=user, action="invite.withdraw", target=invite, campaign=str(invite.campaign_id))
+
+
+def can_send() -> bool:
+    """Whether this site has a mail server; without one, managers download the links and send them themselves."""
+    return not any(word in settings.EMAIL_BACKEND for word in _NOT_SENDING)
+
+
+def send(*, campaign_id: UUID, base_url: str) -> int:
+    """Mail every personal link that has not been sent; returns how many went out.
+
+    Each is marked as sent right after it went, so that a second run, or one after a failure, sends none twice.
+    """
+    campaign = Campaign.objects.get(pk=campaign_id)
+    waiting = campaign.invites.filter(sent_at=None, revoked_at=None, reviewers_joined=0).exclude(email="")
+    sent = 0
+    with override(campaign.language or settings.LANGUAGE_CODE), get_connection() as connection:
+        for invite in waiting.order_by("pk"):
+            if not Invite.objects.filter(pk=invite.pk, sent_at=None).update(sent_at=timezone.now()):
+                continue
+            try:
+                _message(invite, base_url, connection).send()
+            except OSError:
+                Invite.objects.filter(pk=invite.pk).update(sent_at=None)
+                raise
+            sent += 1
+    return sent
+
+
+def _message(invite: Invite, base_url: str, connection: BaseEmailBackend) -> EmailMessage:
+    link = crowd.link(invite, base_url)
+    body = gettext(
+        "You are invited to compare pairs of responses and to say which is better.\n\n"
+        "Your own link, which works once:\n%(link)s\n\nYou need no account. Do not pass the link on."
+    ) % {"link": link}
+    subject = " ".join(invite.campaign.title.split())
+    return EmailMessage(subject, body, to=[invite.email], connection=connection)
+
+
+def links_table(campaign: Campaign, base_url: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Header and rows of the personal links of a campaign, for a mail merge."""
+    return ["email", "link", "sent_at", "joined", "withdrawn"], _link_rows(campaign, base_url)
+
+
+def _link_rows(campaign: Campaign, base_url: str) -> Iterator[list[str]]:
+    for invite in campaign.invites.exclude(email="").order_by("pk").iterator(chunk_size=500):
+        sent = invite.sent_at.isoformat(timespec="seconds") if invite.sent_at else ""
+        link = crowd.link(invite, base_url)
+        joined = "yes" if invite.reviewers_joined else "no"
+        yield [invite.email, link, sent, joined, "yes" if invite.revoked_at else "no"]

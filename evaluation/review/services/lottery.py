@@ -1,0 +1,63 @@
+"""The draw at opening: which pairs, in which order, with the candidate on which side of each slot."""
+
+import random
+import secrets
+
+from django.db.models import Max, QuerySet
+
+from evaluation.models import Campaign, GenerationRun, IdentityHit, Pair, ReviewItem
+from evaluation.review.services import quality
+from ftplatform import bulk_rows
+from training.models import ModelVersion
+
+
+def pairs_of(run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+    """First samples of one candidate of a comparison, of its first one unless told."""
+    return Pair.objects.filter(run=run, candidate_model=candidate or run.candidate, sample=0)
+
+
+def available(campaign: Campaign) -> QuerySet[Pair]:
+    """The pairs that people may review: the first sample, so that every prompt counts once; none whose answer the
+    practice round explains, and none in quarantine."""
+    pairs = pairs_of(campaign.run, campaign.candidate)
+    practised = [item["pair"] for item in campaign.practice if item.get("pair")]
+    quarantined = IdentityHit.objects.filter(
+        campaign=campaign.pk, decision=IdentityHit.Decision.QUARANTINED
+    ).values("pair")
+    return pairs.exclude(pk__in=practised).exclude(pk__in=quarantined)
+
+
+def draw(campaign: Campaign) -> None:
+    """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
+    pairs = set(available(campaign).values_list("pk", flat=True))
+    chosen = secrets.SystemRandom().sample(sorted(pairs), campaign.pairs_planned)
+    add(campaign, chosen)
+    quality.draw(campaign, sorted(pairs - set(chosen)), chosen)
+
+
+def add(campaign: Campaign, pairs: list[int]) -> None:
+    """Make these pairs items of the campaign, after those it has."""
+    rng = secrets.SystemRandom()
+    last = campaign.items.aggregate(last=Max("rank"))["last"]
+    start = 0 if last is None else last + 1
+    alike = {
+        "campaign_id": campaign.pk,
+        "kind": ReviewItem.Kind.REAL,
+        "open_slots": campaign.overlap,
+        "content": None,
+    }
+    drawn = [(pair, rank, sides(campaign.overlap, rng)) for rank, pair in enumerate(pairs, start)]
+    bulk_rows.insert(ReviewItem, alike, ("pair_id", "rank", "sides"), drawn)
+
+
+def sides(overlap: int, rng: random.Random, begun: str = "") -> str:
+    """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin. A string
+    that has `begun` is kept and its open block closed first."""
+    letters = begun
+    if len(begun) % 2:
+        letters += "R" if begun[-1] == "L" else "L"
+    coins = rng.getrandbits(overlap)  # at once: a hundred thousand pairs are drawn while somebody waits
+    while len(letters) < overlap:
+        letters += "LR" if coins & 1 else "RL"
+        coins >>= 1
+    return letters[: max(overlap, len(begun))]

@@ -1,0 +1,179 @@
+"""Quality items: pairs with a known answer, shown between real ones, never counted into the overlap or a report.
+
+Four kinds suit a preference: one side visibly broken, the reviewer's own earlier pair on swapped sides, two identical
+sides, and a plain instruction. They are made when the campaign opens, from pairs outside it while there are any. The
+order in which one reviewer meets them is fixed by a keyed hash, so that no reload changes it and nobody can foresee it.
+"""
+
+import random
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext, gettext_noop, override
+
+from evaluation.models import Assignment, Campaign, Pair, Rating, Reviewer, ReviewItem
+from evaluation.review.selectors.reviewers import passed
+
+Kind = ReviewItem.Kind
+MADE = (Kind.DEGRADED, Kind.IDENTICAL, Kind.CHECK)
+ITEMS_OF_A_KIND = 12
+REPEAT_AFTER = 4  # a repeat comes at least so many ratings after its first showing
+CHECKS_FAILED = 2  # as crowd platforms ask: one failed check may be a slip
+_CHECKS = {
+    "left": gettext_noop(
+        "This pair only checks that instructions are being read. Do not judge it: choose “Left”."
+    ),
+    "right": gettext_noop(
+        "This pair only checks that instructions are being read. Do not judge it: choose “Right”."
+    ),
+    "tie": gettext_noop(
+        "This pair only checks that instructions are being read. Do not judge it: choose “Tie”."
+    ),
+    "both_bad": gettext_noop(
+        "This pair only checks that instructions are being read. Do not judge it: choose “Both bad”."
+    ),
+}
+
+
+def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
+    """Make the quality items of a campaign that opens; `spare` are pairs outside it, `chosen` those inside."""
+    if not campaign.quality_every:
+        return
+    rng = secrets.SystemRandom()
+    rng.shuffle(spare)
+    pool = spare + rng.sample(chosen, min(len(chosen), len(MADE) * ITEMS_OF_A_KIND))
+    made: list[ReviewItem] = []
+    for number, kind in enumerate(MADE):
+        keys = pool[number * ITEMS_OF_A_KIND : (number + 1) * ITEMS_OF_A_KIND] or pool[:ITEMS_OF_A_KIND]
+        for pair in Pair.objects.filter(pk__in=keys).select_related("baseline", "candidate"):
+            with override(campaign.language or settings.LANGUAGE_CODE):
+                content = _content(kind, pair, rng)
+            if content is not None:
+                made.append(
+                    ReviewItem(
+                        campaign=campaign,
+                        kind=kind,
+                        pair=pair,
+                        rank=campaign.pairs_planned + len(made),
+                        open_slots=0,
+                        content=content,
+                    )
+                )
+    ReviewItem.objects.bulk_create(made)
+
+
+def _content(kind: Kind, pair: Pair, rng: random.Random) -> dict[str, Any] | None:
+    """What an item of this kind shows; None where the texts do not allow one."""
+    texts = [pair.baseline.text.strip(), pair.candidate.text.strip()]
+    rng.shuffle(texts)
+    a, b = texts
+    if kind == Kind.DEGRADED:
+        broken = degrade(b)
+        return {"a": a, "b": broken, "expected": ["a"]} if a and broken != b else None
+    if kind == Kind.IDENTICAL:
+        return {"a": a, "b": a, "expected": ["tie", "both_bad"]} if a else None
+    wanted = rng.choice(list(_CHECKS))
+    instruction = gettext(_CHECKS[wanted])
+    return {"a": a, "b": b, "expected": [wanted], "prompt": {"instruction": instruction, "input": {}}}
+
+
+def degrade(text: str) -> str:
+    """The same text, visibly broken, always in the same way: its words backwards, and the last third missing.
+
+    Every judge who reads sees it, whatever the language; a text of fewer than four words stays as it is.
+    """
+    words = text.split()
+    if len(words) < 4:
+        return text
+    kept = words[: max(3, len(words) * 2 // 3)]
+    return " ".join(reversed(kept)) + " …"
+
+
+def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
+    """Is it time for a quality item? `rated` real pairs and `met` quality items lie behind this reviewer.
+
+    One in every block of `quality_every` real pairs, at a place drawn for this reviewer and block.
+    """
+    every = reviewer.campaign.quality_every
+    if not every:
+        return False
+    return rated >= met * every + _dice(reviewer, f"place {met}").randint(1, every)
+
+
+def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | None:
+    """The quality item that comes now and whether its `a` stands left; None when none fits this reviewer.
+
+    The kind that they have `met` least, and among equals in an order drawn for them.
+    """
+    kinds = [Kind.CHECK, Kind.DEGRADED, Kind.REPEAT, Kind.IDENTICAL]
+    _dice(reviewer, f"round {len(met) // len(kinds)}").shuffle(kinds)
+    for kind in sorted(kinds, key=met.count):
+        found = _repeat(reviewer) if kind == Kind.REPEAT else _made(reviewer, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def _dice(reviewer: Reviewer, purpose: str) -> random.Random:
+    return random.Random(salted_hmac("quality", f"{reviewer.pk} {purpose}", algorithm="sha256").hexdigest())
+
+
+def _seen(reviewer: Reviewer) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
+
+
+def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
+    """An item of this kind that the reviewer has not met, best one whose pair they will not see as a real one again."""
+    later = ReviewItem.objects.filter(
+        campaign=reviewer.campaign_id, kind=Kind.REAL, pair=OuterRef("pair")
+    ).exclude(assignments__reviewer=reviewer)
+    items = ReviewItem.objects.filter(~Exists(_seen(reviewer)), campaign=reviewer.campaign_id, kind=kind)
+    found = list(items.annotate(comes_later=Exists(later)).order_by("comes_later", "rank"))
+    if not found:
+        return None
+    good = [item for item in found if item.comes_later == found[0].comes_later]
+    return secrets.choice(good), bool(secrets.randbits(1))
+
+
+def _repeat(reviewer: Reviewer) -> tuple[ReviewItem, bool] | None:
+    """The earliest real pair of this reviewer that has not been repeated to them, on the other sides."""
+    rated = Rating.objects.filter(assignment__reviewer=reviewer, kind=Kind.REAL).order_by("pk")
+    behind = list(rated.values_list("assignment__item__pair_id", "assignment__candidate_left"))
+    repeated = set(
+        Assignment.objects.filter(reviewer=reviewer, item__kind=Kind.REPEAT).values_list(
+            "item__pair_id", flat=True
+        )
+    )
+    for pair, candidate_left in behind[:-REPEAT_AFTER]:
+        if pair not in repeated:
+            item, _ = ReviewItem.objects.get_or_create(
+                campaign=reviewer.campaign,
+                kind=Kind.REPEAT,
+                pair_id=pair,
+                defaults={"rank": 0, "sides": "", "open_slots": 0},
+            )
+            return item, not candidate_left
+    return None
+
+
+def shown_texts(assignment: Assignment) -> tuple[str, str]:
+    """The texts on the left and on the right, of a real pair or of a quality item."""
+    item = assignment.item
+    if item.content is not None:
+        first, second = item.content["a"], item.content["b"]
+    else:
+        first, second = item.pair.candidate.text, item.pair.baseline.text
+    return (first, second) if assignment.candidate_left else (second, first)
+
+
+def checks_failed(reviewer: Reviewer) -> int:
+    """How many instruction checks this reviewer answered wrongly: the only thing that may ever cost pay."""
+    rows = Rating.objects.filter(assignment__reviewer=reviewer, kind=Kind.CHECK).values_list(
+        "assignment__item__content", "assignment__candidate_left", "preference"
+    )
+    return sum(
+        not passed(content, first_left=left, preference=preference) for content, left, preference in rows
+    )

@@ -1,0 +1,77 @@
+"""The library of rubrics, with an editor that shows the form while it is written."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from evaluation.review.forms.rubrics import RubricForm
+from evaluation.review.selectors import library as reads
+from evaluation.review.services import rubric_library
+from evaluation.rubrics import RubricError, parse
+from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+from ftplatform.errors import DomainError
+
+
+@roles(*Staff)
+@require_GET
+def library(request: StaffRequest) -> HttpResponse:
+    page = Paginator(reads.rubrics(user=request.user), 50).get_page(request.GET.get("page"))
+    context = {"page_obj": page, "shipped": rubric_library.shipped()}
+    return render(request, "evaluation/rubrics/library.html", context)
+
+
+@roles(*Staff)
+@require_http_methods(["GET", "POST"])
+def edit(request: StaffRequest) -> HttpResponse:
+    """Write a rubric, from nothing, from a shipped one or from a version of the library."""
+    form = RubricForm(request.POST or None, initial=_starting_point(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            saved = rubric_library.save(user=request.user, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error("text", error.detail)
+        else:
+            messages.success(request, f"{saved} is in the library.")
+            return redirect("evaluation:rubric", pk=saved.pk)
+    text = request.POST.get("text") or form.initial.get("text", "")
+    context = {"form": form, **_preview(text)}
+    return render(request, "evaluation/rubrics/edit.html", context, status=400 if form.errors else 200)
+
+
+def _starting_point(request: StaffRequest) -> dict[str, str]:
+    if shipped := request.GET.get("shipped"):
+        return {"name": "", "text": rubric_library.shipped_text(shipped)}
+    if (pk := request.GET.get("version", "")).isdecimal():
+        found = reads.version(user=request.user, pk=int(pk))
+        return {"name": found.rubric.name, "text": found.text}
+    return {}
+
+
+@roles(*Staff)
+@require_POST
+def preview(request: StaffRequest) -> HttpResponse:
+    """The part of the editor that follows what is typed."""
+    return render(request, "evaluation/rubrics/preview.html", _preview(request.POST.get("text", "")))
+
+
+def _preview(text: str) -> dict[str, object]:
+    if not text.strip():
+        return {"form_definition": None, "mistake": None}
+    try:
+        return {"form_definition": parse(text), "mistake": None}
+    except RubricError as error:
+        return {"form_definition": None, "mistake": error}
+
+
+@roles(*Staff)
+@require_GET
+def version(request: StaffRequest, pk: int) -> HttpResponse:
+    found = reads.version(user=request.user, pk=pk)
+    context = {
+        "version": found,
+        "versions": found.rubric.versions.select_related("created_by"),
+        **_preview(found.text),
+    }
+    return render(request, "evaluation/rubrics/version.html", context)

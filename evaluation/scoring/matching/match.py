@@ -1,0 +1,140 @@
+"""Match a response against an expected output, field by field."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from evaluation.scoring.matching.field_rule import Comparison, Json, Kind, Status, compare, infer, normalised
+from evaluation.scoring.matching.response import JsonStatus, find_object, printable
+
+# The name of the only field when the expected output is not a JSON object.
+WHOLE_RESPONSE = "response"
+# Objects nested deeper are compared as one value.
+_MAX_DEPTH = 12
+
+
+class FieldMatch(NamedTuple):
+    """One expected field; nested objects are fields named by their path, joined by dots."""
+
+    field: str
+    status: Status
+    expected: Json
+    got: Json
+    comparison: Kind
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """The comparison of one response.
+
+    `score` is the share of compared fields that match and `exact` says whether all do; both are None when
+    nothing is compared. Free text and ignored fields are not compared, but a free text that is absent, or
+    not a text, is a fault of substance and counts as a field that does not match.
+    """
+
+    json_status: JsonStatus
+    fields: tuple[FieldMatch, ...]
+    extra_fields: tuple[str, ...]
+    exact: bool | None
+    score: float | None
+    problems: tuple[str, ...]
+
+
+def match(
+    expected: Mapping[str, Json] | str,
+    response_text: str,
+    comparisons: Mapping[str, Comparison] | None = None,
+) -> Match:
+    """Match `response_text` against `expected`: an object, its JSON text, or any other text.
+
+    `comparisons` maps field paths to declared comparisons; other fields are compared by inference from the
+    expected value (see `infer`). Text that is not a JSON object is compared whole, as the field
+    `response`. No response raises an error.
+    """
+    return Wanted(expected, comparisons or {}).match(response_text)
+
+
+class Wanted:
+    """An expected output made ready to be held against several responses, see `match`."""
+
+    def __init__(self, expected: Mapping[str, Json] | str, declared: Mapping[str, Comparison]) -> None:
+        shape = _expected_object(expected) if isinstance(expected, str) else dict(expected)
+        found = {WHOLE_RESPONSE: str(expected)} if shape is None else dict(leaves(shape, shape, declared))
+        self._shape, self._declared = shape, declared
+        self._fields = {path: (value, declared.get(path) or infer(value)) for path, value in found.items()}
+        self._objects = {
+            path[:end] for path in found if "." in path for end, sign in enumerate(path) if sign == "."
+        }
+
+    def match(self, response_text: str) -> Match:
+        """How one response matches."""
+        text = printable(response_text)
+        if self._shape is None:
+            return _summary("not_json_expected", self._held_against({WHOLE_RESPONSE: text}), (), ())
+        found = find_object(text)
+        got = dict(leaves(found.value or {}, self._shape, self._declared))
+        fields = self._held_against(got)
+        extra = tuple(path for path in got if path not in self._fields and path not in self._objects)
+        outside = tuple(_outside(field, self._declared) for field in fields if field.status == "mismatch")
+        return _summary(found.status, fields, extra, found.problems + tuple(filter(None, outside)))
+
+    def _held_against(self, got: Mapping[str, Json]) -> tuple[FieldMatch, ...]:
+        return tuple(_field(path, *wanted, got) for path, wanted in self._fields.items())
+
+
+def _expected_object(text: str) -> dict[str, Json] | None:
+    found = find_object(text)
+    return found.value if found.status == "strict" else None
+
+
+def leaves(
+    value: Mapping[str, Json],
+    shape: Mapping[str, Json],
+    declared: Mapping[str, Comparison] | None = None,
+    prefix: str = "",
+    depth: int = 0,
+) -> Iterator[tuple[str, Json]]:
+    """Values by path. An object opens into its fields where the expected one does and declares nothing itself."""
+    for name, item in value.items():
+        path, inner = prefix + name, shape.get(name)
+        opens = (
+            isinstance(inner, dict) and bool(inner) and path not in (declared or ()) and depth < _MAX_DEPTH
+        )
+        if opens and isinstance(item, dict) and isinstance(inner, dict):
+            yield from leaves(item, inner, declared, path + ".", depth + 1)
+        else:
+            yield path, item
+
+
+def _field(path: str, expected: Json, comparison: Comparison, got: Mapping[str, Json]) -> FieldMatch:
+    if path not in got:
+        status: Status = "ignored" if comparison.kind == "ignored" else "missing"
+        return FieldMatch(path, status, expected, None, comparison.kind, None)
+    outcome = compare(expected, got[path], comparison)
+    return FieldMatch(path, outcome.status, expected, got[path], comparison.kind, outcome.similarity)
+
+
+def _outside(field: FieldMatch, declared: Mapping[str, Comparison]) -> str:
+    """A sentence when the value is none that the field may have at all, rather than the wrong one of them."""
+    options = declared[field.field].options if field.field in declared else ()
+    if not options or not isinstance(field.got, str):
+        return ""
+    if normalised(field.got) in declared[field.field].allowed:
+        return ""
+    return f"{field.field}: {field.got[:60]!r} is none of the {len(options)} allowed values"
+
+
+def _summary(
+    status: JsonStatus, fields: tuple[FieldMatch, ...], extra: tuple[str, ...], problems: tuple[str, ...]
+) -> Match:
+    compared = [field for field in fields if field.status not in ("similar", "ignored")]
+    matching = sum(field.status == "match" for field in compared)
+    return Match(
+        json_status=status,
+        fields=fields,
+        extra_fields=extra,
+        exact=matching == len(compared) if compared else None,
+        score=matching / len(compared) if compared else None,
+        problems=problems,
+    )

@@ -1,0 +1,167 @@
+"""Find the JSON object in a model's response, and say how it had to be found."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, NoReturn, cast
+
+from evaluation.scoring.matching.field_rule import Json
+
+JsonStatus = Literal["strict", "fenced", "trailing_text", "invalid", "not_json_expected"]
+# Each attempt may read the whole text; an object that starts later than this many braces is not an answer.
+_ATTEMPTS = 10
+_FENCE = "```"
+# Repeated names that a problem lists.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Found:
+    """`value` is None when no object was found; `problems` name what a strict reader would object to."""
+
+    status: JsonStatus
+    value: dict[str, Json] | None
+    problems: tuple[str, ...]
+
+
+class _NotJsonError(ValueError):
+    pass
+
+
+def find_object(text: str) -> Found:
+    """The JSON object in `text`: alone (strict), inside a code fence, or with other text around it.
+
+    Of repeated names the last counts, as most readers do, and a problem says so. NaN, Infinity, numbers
+    beyond double precision's range and nesting too deep to read make a text invalid.
+    """
+    quick = _quickly(text)
+    if quick is not None:
+        return Found("strict", quick, ())
+    body = text.removeprefix("\ufeff").strip()
+    problems = ["the response starts with a byte order mark"] if text.startswith("\ufeff") else []
+    reader = _Reader()
+    for status, candidate in (("strict", body), ("fenced", _fenced(body))):
+        value = reader.whole(candidate) if candidate is not None else None
+        if value is not None:
+            return Found(cast(JsonStatus, status), value, tuple(problems + reader.problems))
+    value = reader.first_inside(body)
+    if value is not None:
+        return Found("trailing_text", value, tuple(problems + reader.problems))
+    return Found("invalid", None, (*problems, reader.reason or "the response holds no JSON object"))
+
+
+def _quickly(text: str) -> dict[str, Json] | None:
+    """The object of a text that is nothing but one, without a fault; None when a closer look is needed."""
+    body = text.strip()
+    if not body.startswith("{") or "\\u" in body or printable(body) != body:
+        return None
+    try:
+        value, end = _PLAIN.raw_decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return cast(dict[str, Json], value) if end == len(body) else None
+
+
+def _fenced(body: str) -> str | None:
+    """What stands between the first code fence's opening line and the last fence."""
+    start = body.find(_FENCE)
+    end = body.rfind(_FENCE)
+    line_end = body.find("\n", start)
+    if start < 0 or end <= start or not start < line_end <= end:
+        return None
+    return body[line_end:end].strip()
+
+
+class _Reader:
+    """One strict decoder that remembers repeated names and why it last failed."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.reason: str | None = None
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object, parse_constant=_refuse_constant, parse_float=_finite
+        )
+
+    def whole(self, text: str) -> dict[str, Json] | None:
+        return self._try(text, 0, whole=True)
+
+    def first_inside(self, text: str) -> dict[str, Json] | None:
+        start = -1
+        for _ in range(_ATTEMPTS):
+            start = text.find("{", start + 1)
+            if start < 0:
+                return None
+            # An object inside a broken one is not the answer: open braces before it rule it out.
+            if text.count("{", 0, start) != text.count("}", 0, start):
+                continue
+            value = self._try(text, start, whole=False)
+            if value is not None:
+                return value
+        return None
+
+    def _try(self, text: str, start: int, *, whole: bool) -> dict[str, Json] | None:
+        self.problems = []
+        try:
+            value, end = self._decoder.raw_decode(text, start)
+        except RecursionError:
+            self.reason = "the JSON is nested too deeply"
+            return None
+        except _NotJsonError as error:
+            self.reason = str(error)
+            return None
+        except ValueError:
+            return None
+        if whole and end != len(text):
+            return None
+        if not isinstance(value, dict):
+            self.reason = "the response is JSON but not an object"
+            return None
+        return value
+
+    def _object(self, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        found = {printable(name): _clean(value) for name, value in pairs}
+        if len(found) != len(pairs):
+            times = Counter(printable(name) for name, _ in pairs)
+            repeated = sorted(name for name, number in times.items() if number > 1)[:_NAMED]
+            self.problems.append(f"repeated names: {', '.join(repeated)}")
+        return found
+
+
+def _clean(value: Json) -> Json:
+    """Objects inside were cleaned when they were read."""
+    if isinstance(value, str):
+        return printable(value)
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def printable(text: str) -> str:
+    """The text with NUL and lone surrogates, which a database or file cannot hold, replaced by U+FFFD."""
+    text = text.replace("\x00", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NotJsonError(f"{name} is not allowed in JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _NotJsonError("a number is too large")
+    return number
+
+
+def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotJsonError("repeated names")
+    return found
+
+
+# Most responses are plain objects: one decoder serves them all, for making one takes longer than reading them.
+_PLAIN = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_refuse_constant, parse_float=_finite)

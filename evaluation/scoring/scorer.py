@@ -1,0 +1,101 @@
+"""What a program can say about one response: how it matches, and its text in numbers. This is what is stored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from evaluation.scoring.matching import Comparison, Match, Wanted, find_object, match
+from evaluation.scoring.matching.declared import parse
+from evaluation.scoring.matching.field_rule import Json
+from evaluation.scoring.measures import measure
+from evaluation.scoring.measures.checks import CHECKS, passes
+
+# (match or None, measures): no texts, for those are beside them.
+Judged = tuple[dict[str, Any] | None, dict[str, Any]]
+
+
+class Judge:
+    """Judges the responses of one prompt set by its declared comparisons, its schema and its check."""
+
+    def __init__(
+        self, declared: Mapping[str, Any], schema: Mapping[str, Any] | None = None, check: str = ""
+    ) -> None:
+        """Raises ValueError for comparisons that cannot be read. An empty schema judges nothing."""
+        self._made_of = (declared, schema, check)
+        self._comparisons: Mapping[str, Comparison] = parse(declared)
+        # An empty registry: nothing is ever fetched, whatever a schema names.
+        self._validator = Draft202012Validator(dict(schema), registry=Registry()) if schema else None
+        self._check = next((known for known in CHECKS if known == check), None)
+
+    def __reduce__(self) -> tuple[type["Judge"], tuple[Any, ...]]:
+        return Judge, self._made_of
+
+    def match(self, expected: Any, text: str) -> Match:
+        return match(expected, text, self._comparisons)
+
+    def judge(
+        self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, texts: Sequence[str]
+    ) -> list[Judged]:
+        """What is stored of each response to one prompt."""
+        wanted = None if expected is None else Wanted(expected, self._comparisons)
+        judged = []
+        for text in texts:
+            found = wanted.match(text) if wanted else None
+            measures = self._measures(found, text)
+            if self._check is not None:
+                asked = "\n".join([instruction, *_texts(content)])
+                measures["passed"] = passes(self._check, prompt=asked, tags=tags, response=text)
+            judged.append((None if found is None else self._stored(found, text), measures))
+        return judged
+
+    def _stored(self, found: Match, text: str) -> dict[str, Any]:
+        return {
+            "json_status": found.json_status,
+            "exact": found.exact,
+            "score": found.score,
+            "schema_valid": self.schema_valid(text),
+            "fields": [
+                {"field": each.field, "status": each.status, "similarity": each.similarity}
+                for each in found.fields
+            ],
+            "extra_fields": len(found.extra_fields),
+        }
+
+    def schema_valid(self, text: str) -> bool | None:
+        """Whether the object in the response fits the schema; None without a schema."""
+        if self._validator is None:
+            return None
+        value = find_object(text).value
+        try:
+            return value is not None and self._validator.is_valid(value)
+        except RecursionError:
+            return False
+
+    def _measures(self, found: Match | None, text: str) -> dict[str, Any]:
+        """Of the free text in a structured answer, else of the whole; without the free text that was expected there
+        is nothing to measure, and punctuation of JSON is no prose."""
+        prose = text
+        if found is not None and found.json_status != "not_json_expected":
+            free = [each for each in found.fields if each.comparison == "similar"]
+            prose = "\n".join(each.got for each in free if isinstance(each.got, str))
+            if free and not prose:
+                return {"empty": not text.strip()}
+            prose = prose or text
+        taken = measure(prose)
+        return {
+            "words": taken.words,
+            "reading_ease": taken.reading_ease,
+            "politeness": taken.politeness,
+            "empathy": taken.empathy,
+            "empty": not text.strip(),
+        }
+
+
+def _texts(value: Json) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in _texts(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in _texts(inner)]
+    return [str(value)]

@@ -1,0 +1,184 @@
+"""Checking a file row by row and dealing its good rows into splits, all of it on disk: memory stays flat."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.template.defaultfilters import pluralize
+
+from ftplatform.errors import DomainError
+from training.intake import near_duplicates
+from training.intake.problems import ProblemLog
+from training.intake.rows import SPLITS, ColumnMapping, ReadRow, read
+from training.intake.schemas import Checker, Inference, Schema
+from training.intake.splits import Index
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a dataset is made of a file: mapping of columns, shares of the splits (of 1), the schema of the outputs
+    (None: the one that the rows have), and whether bad rows are left out or refuse the file."""
+
+    mapping: ColumnMapping | None = None
+    validation_share: float = 0.1
+    test_share: float = 0.0
+    schema: Schema | None = None
+    skip_bad_rows: bool = False
+
+    def require_valid(self) -> None:
+        if not 0 < self.validation_share < 1:
+            raise DomainError("invalid_split", "The validation share must lie between 0 and 1.", status=400)
+        if not 0 <= self.test_share < 1 or self.validation_share + self.test_share >= 1:
+            said = "The shares of validation and test must leave something to train on."
+            raise DomainError("invalid_split", said, status=400)
+
+
+@dataclass
+class Checked:
+    """The outcome: the files of the splits in `folder`, and what is known of them."""
+
+    folder: Path
+    schema: Schema
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    good_rows: int = 0
+    content_hash: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+# What hears how far a check is: the stage, and the part of the whole that is done, from 0 to 1.
+Tell = Callable[[str, float], None]
+# Where reading and dealing end, by what they took of two gigabytes.
+_READ, _DEALT = 0.75, 0.9
+
+
+def silent(stage: str, part: float) -> None:
+    """For a check that somebody waits for."""
+
+
+def check(
+    file: IO[bytes],
+    source_name: str,
+    wishes: Wishes,
+    folder: Path,
+    problems: ProblemLog,
+    tell: Tell = silent,
+) -> Checked:
+    """Read `file` once into a scratch file, then deal it into `folder`. Raises DomainError: `invalid_rows` listing the
+    bad ones, `empty_dataset`, `empty_split`, and whatever is wrong with the whole file."""
+    rows = folder / "rows.jsonl"
+    with closing(Index(folder / "index.sqlite3")) as index:
+        reading = read(
+            file,
+            source_name,
+            wishes.mapping,
+            index,
+            lambda part: tell("Checking every row", _READ * min(part, 1)),
+        )
+        schema = _read(reading, wishes, rows, index, problems)
+        tell("Dealing rows into splits", _READ)
+        index.link()
+        _refuse_contradictions(index, problems)
+        checked = Checked(folder, schema, good_rows=index.size - len(problems.dropped))
+        if problems.rows and not wishes.skip_bad_rows:
+            raise _invalid(problems, checked.good_rows)
+        index.drop(problems.dropped)
+        index.deal(wishes.validation_share, wishes.test_share)
+        _write(checked, rows, index.splits(), tell)
+        checked.facts |= index.facts()
+    rows.unlink()
+    (folder / "index.sqlite3").unlink()
+    _require_splits(checked)
+    checked.facts["near_duplicates"] = near_duplicates.find(
+        folder,
+        checked.counts,
+        lambda part: tell("Looking for near-duplicates", _DEALT + (1 - _DEALT) * part),
+    )
+    return checked
+
+
+def _read(
+    reading: Iterator[ReadRow], wishes: Wishes, rows: Path, index: Index, problems: ProblemLog
+) -> Schema:
+    """Write the good rows down, note the others; returns the schema that was asked for or inferred."""
+    checker = Checker(wishes.schema) if wishes.schema is not None else None
+    inferred = Inference()
+    with rows.open("wb") as out:
+        for row in reading:
+            if row.example is None:
+                problems.refuse(row.line, (row.field, row.problem))
+                continue
+            if checker and (wrong := list(checker.problems(row.example["output"]))):
+                problems.refuse(row.line, *wrong)
+                continue
+            if index.size == settings.UPLOAD_MAX_ROWS:
+                said = f"A dataset may have {settings.UPLOAD_MAX_ROWS:,} rows."
+                raise DomainError("too_many_rows", said, status=413)
+            if not checker:
+                inferred.add(row.example["output"])
+            out.write(json.dumps(row.example, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            index.add(row.line, row.example, asked=row.split, group=row.group)
+    return wishes.schema if wishes.schema is not None else inferred.schema()
+
+
+def _refuse_contradictions(index: Index, problems: ProblemLog) -> None:
+    for row, line, asked, given in index.contradictions():
+        reason = (
+            f"asks for {asked}, but an earlier row of its group, or one that asks the model the very same, is in "
+            f"{given}: the model would be tested on what it was trained on."
+        )
+        problems.refuse(line, ("split", f"The row {reason}"))
+        problems.dropped.append(row)
+
+
+def _invalid(problems: ProblemLog, good: int) -> DomainError:
+    return DomainError(
+        "invalid_rows",
+        f"{problems.rows:,} of {problems.rows + good:,} rows cannot be used and nothing was stored; {good:,} rows are "
+        "good. Mend the listed lines and upload again, or import the good rows only.",
+        status=422,
+        problems=problems.shown,
+    )
+
+
+def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]], tell: Tell) -> None:
+    digest = hashlib.sha256()
+    with (
+        rows.open("rb") as lines,
+        (checked.folder / "train.jsonl").open("wb") as train,
+        (checked.folder / "validation.jsonl").open("wb") as validation,
+        (checked.folder / "test.jsonl").open("wb") as test,
+    ):
+        out = {"train": train, "validation": validation, "test": test}
+        numbered = enumerate(lines)
+        for wanted, split in splits:
+            if wanted % 1000 == 0:
+                tell(
+                    "Dealing rows into splits", _READ + (_DEALT - _READ) * wanted / max(checked.good_rows, 1)
+                )
+            line = next(line for number, line in numbered if number == wanted)
+            out[split].write(line)
+            digest.update(split.encode() + b" " + line)
+            checked.counts[split] += 1
+    digest.update(b"schema " + json.dumps(checked.schema, sort_keys=True).encode())
+    checked.content_hash = digest.hexdigest()
+
+
+def _require_splits(checked: Checked) -> None:
+    if not checked.good_rows:
+        raise DomainError(
+            "empty_dataset", "The file has no rows; check that it is the right one.", status=422
+        )
+    for split in ("train", "validation"):
+        if not checked.counts[split]:
+            raise DomainError(
+                "empty_split",
+                f"The {split} split would be empty, of {checked.good_rows:,} good row{pluralize(checked.good_rows)}; "
+                "add rows, change the shares, or give each row a `split`. Rows of one group, and rows that ask the "
+                "same, always stay together.",
+                status=422,
+            )

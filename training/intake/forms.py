@@ -1,0 +1,170 @@
+"""Forms of datasets: the upload, and what its columns mean."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from ftplatform.errors import DomainError
+from training.intake import schemas
+from training.intake.readers.lines import too_large
+from training.intake.rows import ColumnMapping
+from training.intake.services.uploads import Look
+
+_SINGLE = ("instruction", "input", "output", "id", "group", "split")
+_ROLES = [
+    ("", "Not used"),
+    ("input_key", "Input, under the key"),
+    ("output_key", "Expected output, under the key"),
+    ("instruction", "Instruction"),
+    ("input", "The whole input"),
+    ("output", "The whole expected output"),
+    ("id", "Id of the row"),
+    ("group", "Group that stays together"),
+    ("split", "Split"),
+]
+
+
+def column_pairs(text: str) -> dict[str, str]:
+    """`key=column` pairs, separated by commas or new lines; a bare name is both."""
+    found: dict[str, str] = {}
+    for part in text.replace("\n", ",").split(","):
+        if part.strip():
+            key, _, column = part.partition("=")
+            found[key.strip()] = (column or key).strip()
+    return found
+
+
+class UploadForm(forms.Form):
+    name = forms.CharField(
+        max_length=100, help_text="A new upload under the same name becomes its next version."
+    )
+    file = forms.FileField(help_text="JSON lines, CSV or Parquet. Any column names will do.")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > settings.UPLOAD_MAX_BYTES:
+            raise forms.ValidationError(too_large().detail)
+        return file
+
+
+class MappingForm(forms.Form):
+    """What each column means (`role_N` and `key_N` by its position), the shares of the splits, and the schema."""
+
+    name = forms.CharField(max_length=100, label="Dataset")
+    instruction = forms.CharField(
+        required=False,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="What the model is asked to do, the same for every row. Leave it empty if a column says it.",
+    )
+    json_cells = forms.BooleanField(
+        required=False,
+        label="Whole inputs and outputs are JSON written as text",
+        help_text="The cells of such a column are then read as JSON objects.",
+    )
+    validation_percent = forms.FloatField(
+        initial=10,
+        min_value=0.1,
+        max_value=90,
+        label="Validation, in %",
+        help_text="Rows that show during training whether it learns. A split column takes precedence.",
+    )
+    test_percent = forms.FloatField(
+        initial=10,
+        min_value=0,
+        max_value=90,
+        label="Test, in %",
+        help_text="Rows that nothing sees before the comparison; with 0, comparisons use the validation rows.",
+    )
+    schema = forms.CharField(
+        required=False,
+        label="JSON Schema of the expected output",
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "mono"}),
+        help_text="Every row is checked against it. Left as it is or empty, it is inferred from all rows.",
+    )
+    inferred = forms.CharField(required=False, widget=forms.HiddenInput)
+    skip_bad_rows = forms.BooleanField(
+        required=False,
+        label="Import the good rows only",
+        help_text="Bad rows are left out instead of refusing the file; the dataset says how many.",
+    )
+
+    def __init__(self, *args: Any, look: Look, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.look = look
+        roles = _proposed(look)
+        for number, column in enumerate(look.columns):
+            role, key = roles.get(column, ("", column))
+            self.fields[f"role_{number}"] = forms.ChoiceField(
+                choices=_ROLES, required=False, initial=role, label=f"Meaning of {column}"
+            )
+            self.fields[f"key_{number}"] = forms.CharField(
+                required=False, max_length=200, initial=key, label=f"Key for {column}"
+            )
+
+    @property
+    def column_rows(self) -> list[dict[str, Any]]:
+        """For each column its first values and its two fields."""
+        return [
+            {
+                "name": column,
+                "values": [row[column] for row in self.look.rows[:3] if column in row],
+                "role": self[f"role_{number}"],
+                "key": self[f"key_{number}"],
+            }
+            for number, column in enumerate(self.look.columns)
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return values
+        try:
+            values["mapping"] = self._mapping(values)
+            edited = values["schema"].strip() not in ("", values["inferred"].strip())
+            values["wanted_schema"] = schemas.parse(values["schema"]) if edited else None
+        except DomainError as error:
+            for problem in error.problems or [{"message": error.detail}]:
+                field = str(problem.get("field", "")).split(".")[0]
+                self.add_error(field if field in self.fields else None, problem["message"])
+        return values
+
+    def _mapping(self, values: dict[str, Any]) -> ColumnMapping | None:
+        roles: dict[str, list[tuple[str, str]]] = {role: [] for role, _ in _ROLES}
+        for number, column in enumerate(self.look.columns):
+            role = values[f"role_{number}"]
+            roles[role].append((values[f"key_{number}"] or column, column))
+            if role in _SINGLE and len(roles[role]) > 1:
+                self.add_error(f"role_{number}", "Another column has this meaning already.")
+            if role.endswith("_key") and len({key for key, _ in roles[role]}) < len(roles[role]):
+                self.add_error(f"key_{number}", "Another column has this key already.")
+        single = {role: roles[role][0][1] if roles[role] else "" for role in _SINGLE}
+        if self.look.proposal is None and not values["instruction"] and _as_they_are(single, self.look):
+            return None
+        mapping = ColumnMapping(
+            values["instruction"],
+            dict(roles["input_key"]),
+            dict(roles["output_key"]),
+            json_cells=values["json_cells"],
+            **{f"{role}_column": column for role, column in single.items()},
+        )
+        mapping.require_complete()
+        return mapping
+
+
+def _as_they_are(single: dict[str, str], look: Look) -> bool:
+    return all(single[column] == column for column in look.columns)
+
+
+def _proposed(look: Look) -> dict[str, tuple[str, str]]:
+    """Role and key of each column that has one."""
+    if look.proposal is None:
+        return {column: (column, column) for column in look.columns}
+    mapping = look.proposal
+    roles = {
+        getattr(mapping, f"{role}_column"): (role, getattr(mapping, f"{role}_column")) for role in _SINGLE
+    }
+    roles |= {column: ("input_key", key) for key, column in mapping.inputs.items()}
+    roles |= {column: ("output_key", key) for key, column in mapping.outputs.items()}
+    return roles

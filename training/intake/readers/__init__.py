@@ -1,0 +1,67 @@
+"""Reading an uploaded file row by row, whatever its format: the cells of each row, or what is wrong with its line.
+
+Memory stays flat: lines and rows have a largest size, files too, and nothing is kept.
+"""
+
+from typing import IO
+
+from django.db import models
+
+from ftplatform.errors import DomainError
+from training.intake.readers import json_lines, parquet, separated
+from training.intake.readers.lines import Source
+
+
+class Format(models.TextChoices):
+    JSON_LINES = "jsonl", "JSON lines"
+    CSV = "csv", "CSV"
+    PARQUET = "parquet", "Parquet"
+
+
+_READERS = {
+    Format.JSON_LINES: json_lines.read,
+    Format.CSV: separated.read,
+    Format.PARQUET: parquet.read,
+}
+_SIGNATURE_BYTES = 8
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "ZIP",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+}
+_NAMES = {
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
+    ".json": Format.JSON_LINES,
+}
+
+
+def detect(file: IO[bytes], source_name: str) -> Format:
+    """The format by what the file begins with, and for texts by its name. Raises DomainError `packed_file`: what is
+    compressed is never unpacked here, for a small file can hold any number of bytes."""
+    file.seek(0)
+    start = file.readline(_SIGNATURE_BYTES)
+    file.seek(0)
+    for signature, name in _PACKED.items():
+        if start.startswith(signature):
+            said = f"The file is packed ({name}); unpack it and upload what is inside."
+            raise DomainError("packed_file", said, status=422)
+    if start.startswith(b"PAR1"):
+        return Format.PARQUET
+    by_name = next((kind for end, kind in _NAMES.items() if source_name.lower().endswith(end)), None)
+    if source_name.lower().endswith(".parquet"):
+        raise DomainError("invalid_parquet", "The file is called .parquet but is none.", status=422)
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"[") and by_name != Format.CSV:
+        said = "The file holds one JSON list; write one object on each line instead (JSON lines)."
+        raise DomainError("json_list", said, status=422)
+    return by_name or (Format.JSON_LINES if text.startswith(b"{") else Format.CSV)
+
+
+def open_source(file: IO[bytes], source_name: str) -> Source:
+    """The rows of `file`. Raises DomainError for what is wrong with the whole of it."""
+    return _READERS[detect(file, source_name)](file)

@@ -1,0 +1,51 @@
+"""JSON lines: one object on each line."""
+
+from collections.abc import Iterator
+from typing import IO
+
+from training.intake.readers import json_text
+from training.intake.readers.lines import (
+    Cells,
+    RawRow,
+    RowError,
+    Source,
+    bounded_lines,
+    part_read,
+    require_short,
+)
+
+
+def read(file: IO[bytes]) -> Source:
+    return Source(None, _rows(file), part_read(file))
+
+
+def _rows(file: IO[bytes]) -> Iterator[RawRow]:
+    for number, raw in bounded_lines(file):
+        content = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        if number == 1 and not content.strip():
+            continue
+
+        def parse(content: bytes = content) -> Cells:
+            return _object(_text(content))
+
+        yield number, parse
+
+
+def _text(raw: bytes) -> str:
+    require_short(raw)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RowError(
+            f"Byte {error.start + 1} of the row is not valid UTF-8; save the file as UTF-8."
+        ) from None
+    if not text.strip():
+        raise RowError("The row is empty; remove the line.")
+    return text
+
+
+def _object(text: str) -> Cells:
+    row = json_text.parse(text)
+    if not isinstance(row, dict):
+        raise RowError("A row must be a JSON object, one on each line.")
+    return row

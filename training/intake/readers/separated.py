@@ -1,0 +1,93 @@
+"""CSV: cells separated by commas, semicolons or tabs, under one line of column names."""
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Protocol
+
+from django.conf import settings
+
+from ftplatform.errors import DomainError
+from training.intake.readers.lines import (
+    Cells,
+    RawRow,
+    RowError,
+    Source,
+    bounded_lines,
+    failing,
+    is_text,
+    part_read,
+    require_columns,
+    require_short,
+)
+
+
+def read(file: IO[bytes]) -> Source:
+    """Rows by the line on which each begins. Raises DomainError `invalid_header`."""
+    csv.field_size_limit(settings.UPLOAD_MAX_ROW_BYTES)
+    told = part_read(file)
+    lines = _lines(file)
+    try:
+        first = next(lines, "")
+    except RowError as error:
+        raise _bad_header(str(error)) from None
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=_delimiter(first))
+    return Source(header := _header(reader), _rows(reader, header), told)
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    for number, raw in bounded_lines(file):
+        require_short(raw)
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+        # A carriage return alone ends a line too.
+        yield from io.StringIO(text, newline="")
+
+
+def _delimiter(header: str) -> str:
+    """The comma; where the header has none, what spreadsheets write in its place."""
+    return next((sign for sign in ",;\t" if sign in header), ",")
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = next(reader, [])
+    except (csv.Error, RowError) as error:
+        raise _bad_header(_unreadable(error)) from None
+    if not is_text("".join(header)):
+        raise _bad_header("It is not valid UTF-8; save the file as UTF-8.")
+    require_columns(header, "Line 1, the header")
+    return header
+
+
+def _bad_header(why: str) -> DomainError:
+    return DomainError("invalid_header", f"Line 1, the header: {why}", status=422)
+
+
+class _Reader(Protocol):
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
+
+
+def _rows(reader: _Reader, header: list[str]) -> Iterator[RawRow]:
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, RowError) as error:
+            yield line, failing(f"{_unreadable(error)} What follows was not read.")
+            return
+
+        def parse(cells: list[str] = cells) -> Cells:
+            if len(cells) != len(header):
+                raise RowError(f"The row has {len(cells)} cells; the header has {len(header)}.")
+            return dict(zip(header, cells, strict=True))
+
+        yield line, parse
+
+
+def _unreadable(error: Exception) -> str:
+    return str(error) if isinstance(error, RowError) else f"Not CSV: {error}; check the quotes."

@@ -1,0 +1,205 @@
+"""Uploads: a file is stored once, looked at and mapped as often as needed, and then becomes a dataset."""
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from training.intake import mappings
+from training.intake.checking import Tell, Wishes, silent
+from training.intake.readers import detect, open_source
+from training.intake.readers.lines import Cells, RowError, too_large
+from training.intake.rows import ColumnMapping, ReadRow, read
+from training.intake.schemas import DIALECT, Inference, Schema
+from training.intake.services import datasets
+from training.models import Dataset, DatasetImport, Upload
+
+_PIECE = 2**20
+_FIRST_ROWS = 5
+_LOOKED_AT = 5_000
+MAX_COLUMNS = 100
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the beginning of a file shows: names of columns, first rows (or what is wrong with them), and the mapping
+    that the names suggest; None when the rows need none."""
+
+    columns: list[str]
+    rows: list[Cells]
+    problems: list[dict[str, Any]]
+    proposal: ColumnMapping | None
+
+
+@dataclass
+class Preview:
+    """The beginning of a file under a mapping: examples, problems, and the schema of the outputs seen so far; `whole`
+    when that was the entire file."""
+
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    rows: int = 0
+    bad_rows: int = 0
+    schema: Schema = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def without_input(self) -> bool:
+        """Whether the model is given nothing but the instruction."""
+        return bool(self.examples) and not any(example["input"] for example in self.examples)
+
+
+def stage(*, user: User, name: str, file: IO[bytes], source_name: str) -> Upload:
+    """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and what `detect` says of a
+    file that is none of the formats."""
+    kind = detect(file, source_name)
+    now = timezone.now()
+    upload = Upload(
+        name=name,
+        source_name=source_name[:255],
+        format=kind,
+        created_by=user,
+        expires_at=now + timedelta(hours=settings.UPLOAD_KEEP_HOURS),
+    )
+    try:
+        upload.folder.mkdir(parents=True)
+        upload.size_bytes = _copy(file, upload)
+        upload.save()
+    except OSError as error:
+        shutil.rmtree(upload.folder, ignore_errors=True)
+        said = f"The file could not be stored: {error.strerror or error}."
+        raise DomainError("disk", said, status=507) from error
+    except DomainError:
+        shutil.rmtree(upload.folder, ignore_errors=True)
+        raise
+    return upload
+
+
+def _copy(file: IO[bytes], upload: Upload) -> int:
+    size = 0
+    file.seek(0)
+    with upload.file.open("xb") as out:
+        while piece := file.read(_PIECE):
+            size += len(piece)
+            if size > settings.UPLOAD_MAX_BYTES:
+                raise too_large()
+            out.write(piece)
+    return size
+
+
+def sweep() -> int:
+    """Remove what has expired, files first, and what killed processes left; returns how many uploads that were. An
+    upload that is being checked stays."""
+    now = timezone.now()
+    datasets.sweep_scratch(before=(now - timedelta(hours=settings.UPLOAD_KEEP_HOURS)).timestamp())
+    busy = DatasetImport.objects.exclude(status__in=DatasetImport.TERMINAL)
+    expired = list(Upload.objects.filter(expires_at__lte=now).exclude(pk__in=busy.values("upload"))[:100])
+    for upload in expired:
+        shutil.rmtree(upload.folder, ignore_errors=True)
+        upload.delete()
+    return len(expired)
+
+
+def look(upload: Upload) -> Look:
+    """The first rows as they are in the file. Raises DomainError for a file that cannot be read at all."""
+    rows, problems = [], []
+    with _opened(upload) as file:
+        source = open_source(file, upload.source_name)
+        for line, parse in islice(source.rows, _FIRST_ROWS):
+            try:
+                rows.append(parse())
+            except RowError as error:
+                problems.append({"line": line, "message": str(error)})
+    columns = list(source.columns or dict.fromkeys(key for row in rows for key in row))
+    if len(columns) > MAX_COLUMNS:
+        said = f"The file has {len(columns):,} columns; {MAX_COLUMNS} are the most."
+        raise DomainError("too_many_columns", said, status=422)
+    proposal = None if mappings.is_canonical(columns) else mappings.propose(columns, rows)
+    return Look(columns, rows, problems, proposal)
+
+
+def preview(upload: Upload, mapping: ColumnMapping | None) -> Preview:
+    """The first rows as examples, and the schema of the outputs of up to 5,000 rows."""
+    made, outputs = Preview(whole=True), Inference()
+    with _opened(upload) as file:
+        for row in read(file, upload.source_name, mapping):
+            if made.rows == _LOOKED_AT:
+                made.whole = False
+                break
+            made.rows += 1
+            _note(made, row)
+            if row.example is not None:
+                outputs.add(row.example["output"])
+    made.schema = {"$schema": DIALECT, **outputs.schema()}
+    return made
+
+
+def _note(made: Preview, row: ReadRow) -> None:
+    if row.example is not None:
+        if len(made.examples) < _FIRST_ROWS:
+            made.examples.append(row.example)
+        return
+    made.bad_rows += 1
+    if len(made.problems) < _FIRST_ROWS:
+        made.problems.append({"line": row.line, "field": row.field, "message": row.problem})
+
+
+def _opened(upload: Upload) -> IO[bytes]:
+    try:
+        return upload.file.open("rb")
+    except OSError:
+        raise DomainError(
+            "upload_gone", "The uploaded file is no longer there; upload it again.", status=410
+        ) from None
+
+
+def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell: Tell = silent) -> Dataset:
+    """The dataset of an upload, as `datasets.create` makes it. Asked again, the one that was made. All problems are
+    kept beside the file for download."""
+    if upload.dataset is not None:
+        return upload.dataset
+    try:
+        with _opened(upload) as file:
+            made = datasets.create(
+                user=user,
+                name=name,
+                file=file,
+                source_name=upload.source_name,
+                mapping=wishes.mapping,
+                validation_share=wishes.validation_share,
+                test_share=wishes.test_share,
+                schema=wishes.schema,
+                skip_bad_rows=wishes.skip_bad_rows,
+                report=upload.report,
+                tell=tell,
+            )
+    except DomainError as error:
+        if error.code == "invalid_rows":
+            error.extra = report_facts(upload, listed=len(error.problems))
+        raise
+    with transaction.atomic():
+        Upload.objects.filter(pk=upload.pk).update(dataset=made)
+    upload.file.unlink(missing_ok=True)
+    return made
+
+
+def report_facts(upload: Upload, *, listed: int) -> dict[str, Any]:
+    """Whose report it is, and how many problems it has beyond those that are listed; a reason is one line."""
+    with upload.report.open("rb") as report:
+        return {"upload": str(upload.pk), "more": max(0, sum(1 for _ in report) - 1 - listed)}
+
+
+def report_of(upload: Upload) -> Path:
+    """The CSV of all problems of the last check. Raises DomainError when there is none."""
+    if not upload.report.is_file():
+        said = "This file has not been checked yet; check it first."
+        raise DomainError("no_report", said, status=404)
+    return upload.report

@@ -1,0 +1,54 @@
+"""Whether a model's files are still those that were registered."""
+
+from pathlib import Path
+
+from ftplatform.errors import DomainError
+from training import artefacts, model_folder
+from training.models import ModelVersion
+
+_seen: dict[str, tuple[object, str]] = {}
+
+
+def inspect(folder: Path) -> model_folder.ModelFolder:
+    try:
+        return model_folder.inspect(folder)
+    except model_folder.ModelFolderError as error:
+        raise DomainError(error.code, str(error), status=422) from error
+
+
+def check_unchanged(model: ModelVersion) -> None:
+    """Raise DomainError unless the model's folder still holds what was registered, every file by its hash."""
+    if model.kind != ModelVersion.Kind.ADAPTER:
+        found = inspect(Path(model.path)).weights_hash
+    else:
+        try:
+            artefacts.verify(Path(model.path))
+            found = artefacts.file_sha256(Path(model.path) / artefacts.MANIFEST)
+        except artefacts.ArtefactError as error:
+            raise DomainError(error.code, str(error), status=422) from error
+    if found != model.weights_hash:
+        raise DomainError(
+            "weights_changed",
+            f"The files in {model.path} are not those that were registered as {model}; "
+            "restore them, or register the folder under another name.",
+            status=422,
+        )
+
+
+def check_before_launch(model: ModelVersion) -> None:
+    """`check_unchanged`, skipped while sizes and times of the files are those of the last check in this process: the
+    worker compares every hash again before it trains, and a page need not wait for gigabytes twice."""
+    state = _file_times(Path(model.path))
+    if state and _seen.get(model.path) == (state, model.weights_hash):
+        return
+    check_unchanged(model)
+    _seen[model.path] = (state, model.weights_hash)
+
+
+def _file_times(folder: Path) -> object:
+    try:
+        return sorted(
+            (file.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in folder.iterdir()
+        )
+    except OSError:
+        return None

@@ -1,0 +1,141 @@
+"""The card of a model: what it is made from, how, what came of it, and what may be done with it."""
+
+from typing import Any
+
+import yaml
+
+from ftplatform.text.markdown import bullets, escape, table
+from ftplatform.text.numbers import count, figure, percent
+from ftplatform.text.values import plain
+from training.models import ModelVersion
+from training.runs.markdown import TOY_NOTE, facts
+
+
+def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
+    """The card as Markdown with the front matter that model hubs read.
+
+    `summary` is `selectors.run_summary` of the run behind the model, empty for a base model.
+    """
+    adapter = model.source or model
+    base, run = adapter.base or adapter, adapter.run
+    parts = [
+        f"---\n{yaml.safe_dump(_front_matter(model, base), sort_keys=False, allow_unicode=True)}---",
+        f"# {escape(model.name)}",
+        *([TOY_NOTE] if model.is_demo else []),
+        _what(model, base),
+        *how_to_use(model.kind),
+        "## Licence",
+        escape(model.licence)
+        or "Not recorded. Ask whoever published the base model before you pass this on.",
+        "## Base model",
+        bullets(_base_facts(base)),
+    ]
+    if run is not None:
+        parts += ["## Training", bullets(facts(run, summary))]
+        parts += ["### Settings", table(["Setting", "Value"], [[k, plain(v)] for k, v in run.config.items()])]
+        parts += ["### Versions", bullets([(k, str(v)) for k, v in run.facts.get("libraries", {}).items()])]
+    if model.kind == ModelVersion.Kind.MERGED:
+        parts += ["## What merging changed", bullets(merged_difference(model))]
+    parts += ["## Limits", _LIMITS, "## Identity", bullets(_identity(model))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_LOADED = {
+    ModelVersion.Kind.ADAPTER: """\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("BASE")
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("BASE"), "THIS_FOLDER")
+""",
+    ModelVersion.Kind.MERGED: """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
+model = AutoModelForCausalLM.from_pretrained("THIS_FOLDER")
+""",
+}
+_ASKED = """\
+messages = [{"role": "system", "content": "the instruction"}, {"role": "user", "content": "the input"}]
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, enable_thinking=False, return_tensors="pt", return_dict=True
+)
+answer = model.generate(**prompt, max_new_tokens=200)[0, prompt["input_ids"].shape[1] :]
+print(tokenizer.decode(answer, skip_special_tokens=True))
+"""
+
+
+def how_to_use(kind: str) -> list[str]:
+    """The card's part on loading and asking a model that was made here, as paragraphs; none for any other."""
+    loaded = _LOADED.get(ModelVersion.Kind(kind))
+    if loaded is None:
+        return []
+    said = (
+        "Ask it as it was trained: the instruction as system message, the input as user message, which is JSON on one "
+        "line where the dataset's inputs are objects."
+    )
+    return ["## Use", said, f"```python\n{loaded}{_ASKED}```"]
+
+
+_LIMITS = (
+    "Loss and token accuracy say how well the held-out answers are predicted, not whether people prefer them. "
+    "Answers outside the dataset's kind of task were not examined. Review the model blind before you release it."
+)
+
+
+def _front_matter(model: ModelVersion, base: ModelVersion) -> dict[str, Any]:
+    tags = ["ftplatform", *(["toy-model"] if model.is_demo else [])]
+    matter: dict[str, Any] = {"license": model.licence or "unknown"}
+    if model.pk != base.pk:
+        matter |= {"base_model": base.hub_reference.partition("@")[0] or base.name}
+    if model.kind == ModelVersion.Kind.ADAPTER:
+        matter |= {"library_name": "peft"}
+    return matter | {"pipeline_tag": "text-generation", "tags": tags}
+
+
+def _what(model: ModelVersion, base: ModelVersion) -> str:
+    name = escape(base.name)
+    return {
+        ModelVersion.Kind.BASE: "A base model, as it was registered.",
+        ModelVersion.Kind.ADAPTER: f"A LoRA adapter for {name}. It does nothing without that very base.",
+        ModelVersion.Kind.MERGED: f"{name} with an adapter merged into it at 16 bit; it needs no adapter any more.",
+    }.get(ModelVersion.Kind(model.kind), "An external system, known by its name alone.")
+
+
+def _base_facts(base: ModelVersion) -> list[tuple[str, str]]:
+    details = base.details
+    return [
+        ("Name", base.name),
+        *([("From", base.hub_reference)] if base.hub_reference else []),
+        ("Architecture", str(details.get("architecture", "not recorded"))),
+        ("Parameters", count(details.get("parameters"))),
+        ("SHA-256", base.weights_hash),
+    ]
+
+
+_COMPARED_WITH = {
+    "unmerged_16_bit": "the adapter on the 16-bit base",
+    "unmerged_as_trained": "the adapter on the 4-bit base that it was trained on",
+}
+
+
+def merged_difference(model: ModelVersion) -> list[tuple[str, str]]:
+    """How far the merged model's answers are from the unmerged ones', as the merge measured it."""
+    return [
+        (
+            f"Against {words}",
+            f"logits differ by {figure(found.get('mean_logit_difference'))} on average and by "
+            f"{figure(found.get('max_logit_difference'))} at most; {percent(found.get('greedy_agreement'), 1)} of the "
+            "most likely tokens stayed the same",
+        )
+        for name, words in _COMPARED_WITH.items()
+        if (found := model.details.get(name))
+    ]
+
+
+def _identity(model: ModelVersion) -> list[tuple[str, str]]:
+    return [
+        ("SHA-256", model.weights_hash or "none"),
+        ("Stage", model.get_stage_display()),
+        ("Registered", f"{model.created_at:%Y-%m-%d} by {model.created_by}"),
+    ]

@@ -1,0 +1,82 @@
+"""Downloads and verifications of models: asked for by a page, done by a worker."""
+
+import re
+
+from django.conf import settings
+from django.db import transaction
+
+from ftplatform import queues
+from ftplatform.accounts import audit
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job
+from training.models import ModelJob, ModelVersion
+from training.registry.services import models
+
+REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}")
+
+
+def request_download(
+    *, user: User, name: str, reference: str, licence: str = "", confirmed: bool
+) -> ModelJob:
+    """Queue the download of a hub model at a pinned commit; it is registered as `name` when it has been checked.
+
+    Raises DomainError: downloads_off, not_confirmed, not_pinned, name_taken.
+    """
+    if not settings.HUB_DOWNLOADS:
+        raise DomainError(
+            "downloads_off",
+            "Downloads are switched off here; an operator allows them with HUB_DOWNLOADS=1.",
+            status=403,
+        )
+    if not confirmed:
+        raise DomainError("not_confirmed", "Confirm that a worker may download this model.", status=400)
+    if not REFERENCE.fullmatch(reference):
+        raise DomainError(
+            "not_pinned",
+            "Write organisation/name@commit with the commit's 40 digits, so that the name always means the same files.",
+            status=400,
+        )
+    if ModelVersion.objects.filter(name=name).exists():
+        raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+    return _queue(user, ModelJob(kind=Job.Kind.DOWNLOAD, name=name, reference=reference, licence=licence))
+
+
+def request_verification(*, user: User, model: ModelVersion) -> ModelJob:
+    """Queue a comparison of all of a model's files with their hashes; answers with one that already waits or works."""
+    if not model.path:
+        raise DomainError("no_files", f"{model} has no files here to verify.", status=400)
+    waiting = ModelJob.objects.filter(model=model, kind=Job.Kind.VERIFICATION).exclude(
+        status__in=Job.TERMINAL
+    )
+    earlier = waiting.first()
+    return earlier or _queue(user, ModelJob(kind=Job.Kind.VERIFICATION, name=model.name, model=model))
+
+
+@transaction.atomic
+def _queue(user: User, job: ModelJob) -> ModelJob:
+    job.created_by, job.queue = user, queues.CPU
+    job.save(force_insert=True)
+    audit.record(actor=user, action=f"model.{job.kind}", target=job, name=job.name, reference=job.reference)
+    jobs.announce(job)
+    return job
+
+
+def begin_attempt(claim: jobs.Claim) -> ModelJob:
+    """The claimed job. Raises DomainError `downloads_off` if they were switched off since it was asked for."""
+    job = ModelJob.objects.select_related("model", "created_by").get(pk=claim.job_id)
+    if job.kind == Job.Kind.DOWNLOAD and not settings.HUB_DOWNLOADS:
+        raise DomainError("downloads_off", "Downloads were switched off before this one began.", status=403)
+    return job
+
+
+def complete_download(claim: jobs.Claim, *, job: ModelJob, path: str) -> ModelVersion:
+    """Register what was downloaded; repeating it changes nothing. Raises what `models.register_base` raises."""
+    with transaction.atomic():
+        jobs.check_current(claim)
+    model = models.register_base(
+        user=job.created_by, name=job.name, path=path, licence=job.licence, hub_reference=job.reference
+    )
+    ModelJob.objects.filter(pk=job.pk).update(model=model)
+    return model

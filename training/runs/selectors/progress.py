@@ -1,0 +1,98 @@
+"""A run as it goes: events, curves, sample answers, log, place in the queue."""
+
+import os
+from typing import Any
+
+from django.db.models import QuerySet
+
+from ftplatform.jobs import services as jobs
+from ftplatform.jobs.models import Job, JobEvent
+from training.models import (
+    StepMetric,
+    TrainingRun,
+)
+
+_LOG_BLOCK = 1 << 17  # bytes of a log that are read at most
+
+
+def events(run: TrainingRun) -> QuerySet[JobEvent]:
+    return run.events.order_by("-id")[:100]
+
+
+def curve(run: TrainingRun, *, points: int = 400) -> dict[str, list[dict[str, Any]]]:
+    """The run's metrics by split, thinned evenly to at most `points` per split; first and last always stay."""
+    curves: dict[str, list[dict[str, Any]]] = {}
+    fields = (
+        *("step", "loss", "token_accuracy", "tokens", "learning_rate", "grad_norm"),
+        *("tokens_per_second", "memory_bytes"),
+    )
+    for split in StepMetric.Split.values:
+        rows = list(run.metrics.filter(split=split).values(*fields))
+        stride = max(1, -(-len(rows) // points))
+        curves[split] = rows[:1] + rows[1:-1:stride] + rows[-1:] if len(rows) > 2 else rows
+    return curves
+
+
+def samples(run: TrainingRun) -> list[dict[str, Any]]:
+    """For each of the run's fixed validation prompts: the prompt, the expected answer, and the answers by step."""
+    prompts: dict[int, dict[str, Any]] = {}
+    for each in run.samples.order_by("index", "step"):
+        first = {"prompt": each.prompt, "expected": each.expected, "row_id": each.row_id, "answers": []}
+        prompts.setdefault(each.index, first)["answers"].append(each)
+    return list(prompts.values())
+
+
+def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
+    """The last lines of the run's log, over all its attempts; empty before the first started."""
+    try:
+        with (run.folder / "run.log").open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, end - _LOG_BLOCK))
+            found = log.read().decode("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    # The first line is cut, unless this is the whole file.
+    return (found if end <= _LOG_BLOCK else found[1:])[-lines:]
+
+
+def latest(run: TrainingRun) -> StepMetric | None:
+    """The newest step's own measurements."""
+    return run.metrics.filter(split=StepMetric.Split.TRAIN).order_by("-step").first()
+
+
+def queue_outlook(run: TrainingRun) -> dict[str, Any] | None:
+    """Of a queued run: its place among those that wait, and the seconds until it starts as far as anybody knows.
+
+    `wait` adds up what runs and what comes first, shared by as many workers as are at work; None when one of them
+    has no estimate.
+    """
+    if run.status != TrainingRun.Status.QUEUED:
+        return None
+    waiting = jobs.waiting_before(run)
+    running = Job.objects.filter(queue=run.queue, status=Job.Status.RUNNING)
+    expected = TrainingRun.objects.filter(pk__in=waiting.values("pk")).values_list("estimate", flat=True)
+    figures = [left for left in running.values_list("seconds_left", flat=True) if left is not None]
+    figures += [seconds["value"] for each in expected if each and (seconds := each["seconds"])]
+    place = waiting.count()
+    complete = len(figures) == place + running.count()
+    workers = max(1, running.count())
+    return {
+        "place": place + 1,
+        "running": running.count(),
+        "wait": sum(figures) / workers if complete else None,
+    }
+
+
+def estimate_error(run: TrainingRun) -> dict[str, float] | None:
+    """What was expected of a run against what it took, in seconds, and the error as a share of what it took; None
+    for a run that did not go from start to end in one go."""
+    expected = (run.estimate or {}).get("seconds")
+    whole = run.status == TrainingRun.Status.SUCCEEDED and run.attempt == 1 and not run.from_step
+    if not (expected and whole and run.duration):
+        return None
+    took = run.duration.total_seconds()
+    return {
+        "expected": expected["value"],
+        "took": took,
+        "error": expected["value"] / took - 1 if took else 0.0,
+    }

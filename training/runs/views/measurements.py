@@ -1,0 +1,73 @@
+"""Pages of measurements: how long rows are for a base model's tokenizer, and what it is trained on, token by token."""
+
+import uuid
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from ftplatform.accounts.permissions import AdminOnly, Staff, StaffRequest, roles
+from ftplatform.errors import DomainError
+from ftplatform.jobs import services as jobs
+from training import access
+from training.config import TrainingConfig
+from training.models import Measurement
+from training.runs import charts
+from training.runs.selectors import measurements as measurements_reader
+from training.runs.services import measurements
+
+_LISTED = 100
+
+
+class LengthForm(forms.Form):
+    max_length = forms.IntegerField(
+        min_value=16, max_value=131_072, label="max_length of a run", help_text="In tokens."
+    )
+
+
+@roles(*AdminOnly)
+@require_POST
+def measure(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    dataset = access.dataset(user=request.user, pk=pk)
+    chosen = forms.ModelChoiceField(access.base_models(user=request.user))
+    try:
+        base = chosen.clean(request.POST.get("base_model"))
+        made = measurements.launch(user=request.user, dataset=dataset, base_model=base)
+    except (forms.ValidationError, DomainError) as error:
+        messages.warning(request, error.detail if isinstance(error, DomainError) else "Choose a base model.")
+        return redirect("training:dataset", pk=pk)
+    return redirect("training:measurement", pk=made.pk)
+
+
+@roles(*Staff)
+@require_GET
+def measurement(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    """While it is at work, htmx asks again for its progress, and for the whole page at its end."""
+    found = access.measurement(user=request.user, pk=pk)
+    if found.is_finished and request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRefresh()
+    context: dict[str, object] = {"measurement": found}
+    if not found.is_finished:
+        position = jobs.queue_position(found) if found.status == found.Status.QUEUED else None
+        part = "training/runs/measurement_live.html" if request.htmx else "training/runs/measurement.html"  # type: ignore[attr-defined]
+        return render(request, part, context | {"queue_position": position})
+    if found.status == found.Status.SUCCEEDED:
+        context |= _result(found, request.GET.get("max_length"))
+    return render(request, "training/runs/measurement.html", context)
+
+
+def _result(found: Measurement, asked: str | None) -> dict[str, object]:
+    form = LengthForm({"max_length": asked or TrainingConfig().max_length})
+    limit = form.cleaned_data["max_length"] if form.is_valid() else TrainingConfig().max_length
+    long = measurements.long_rows(found, limit)
+    return {
+        "form": form,
+        "limit": limit,
+        "long": long,
+        "listed": long.first[:_LISTED],
+        "summary": measurements_reader.length_summary(found),
+        "chart": charts.length_chart(found.result["splits"], limit),
+    }
