@@ -192,7 +192,7 @@ def _measure(folder: Path, pairs: int) -> dict[str, Any]:
 
 def _addresses(run: Any) -> dict[str, str]:
     """Each page, filter and order of the table, early and deep in it, and the same through the API."""
-    page, api = f"/comparisons/{run.pk}/", f"/api/v1/generation-runs/{run.pk}/"
+    page, api = f"/comparisons/{run.pk}/", f"/api/v1/comparisons/{run.pk}/"
     last = run.prompt_set.size // 25
     pair, slice_ = run.pairs.latest("pk").pk, "tag=issue_type:refund"
     return {

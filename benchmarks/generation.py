@@ -1,4 +1,4 @@
-"""Prompts a second of a generation run, against a plain loop over `generate` and against `generate` in fixed batches.
+"""Prompts a second of a comparison, against a plain loop over `generate` and against `generate` in fixed batches.
 
 All four run on the same loaded demo model, adapter on, greedy, one after the other in every round, so that a busy
 machine slows them alike; the loop gets fewer prompts because it is slow. Tokens must be equal, or there is no result.
@@ -169,7 +169,7 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
     django.setup()
     call_command("migrate", verbosity=0)
     from evaluation.comparison.services import comparisons
-    from evaluation.models import GenerationRun
+    from evaluation.models import Comparison
     from ftplatform import queues
     from tests import factories
     from training.config import DecodingConfig
@@ -194,7 +194,7 @@ def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
     began = time.monotonic()
     run_next(queues.GPU)
     seconds = time.monotonic() - began
-    run = GenerationRun.objects.get(pk=run.pk)
+    run = Comparison.objects.get(pk=run.pk)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     return {
         "prompts_per_second": prompts * 2 / seconds,

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
-from evaluation.models import Campaign, GenerationRun, PromptSet, Report
+from evaluation.models import Campaign, Comparison, PromptSet, Report
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role
 from ftplatform.errors import DomainError
@@ -33,14 +33,14 @@ def prompt_set(*, user: User, pk: UUID) -> PromptSet:
     return get_or_404(prompt_sets(user=user), pk=pk)
 
 
-def generation_runs(*, user: User) -> QuerySet[GenerationRun]:
+def comparisons(*, user: User) -> QuerySet[Comparison]:
     related = ("prompt_set__dataset", "baseline", "created_by")
-    runs = GenerationRun.objects.select_related(*related).prefetch_related("run_candidates__model")
+    runs = Comparison.objects.select_related(*related).prefetch_related("run_candidates__model")
     return visible(runs, user)
 
 
-def generation_run(*, user: User, pk: UUID) -> GenerationRun:
-    return get_or_404(generation_runs(user=user), pk=pk)
+def comparison(*, user: User, pk: UUID) -> Comparison:
+    return get_or_404(comparisons(user=user), pk=pk)
 
 
 def campaigns(*, user: User) -> QuerySet[Campaign]:

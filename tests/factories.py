@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.comparison.services import comparisons, responses
-from evaluation.models import Assignment, Campaign, GenerationRun, Prompt, PromptSet, Reviewer
+from evaluation.models import Assignment, Campaign, Comparison, Prompt, PromptSet, Reviewer
 from evaluation.review.services import assignments, campaigns, invitations, ratings
 from ftplatform.accounts.models import User
 from ftplatform.jobs import services as jobs
@@ -100,7 +100,7 @@ def prompt_set(owner: User, size: int = 4) -> PromptSet:
     return made
 
 
-def response(run: GenerationRun, prompt: Prompt, model: ModelVersion, **changes: Any) -> dict[str, Any]:
+def response(run: Comparison, prompt: Prompt, model: ModelVersion, **changes: Any) -> dict[str, Any]:
     """A response as a worker reports it; candidates decide as expected, the baseline does not."""
     decision = "No" if model == run.baseline else "Yes"
     return {
@@ -116,9 +116,9 @@ def response(run: GenerationRun, prompt: Prompt, model: ModelVersion, **changes:
     } | changes
 
 
-def generation_run(
+def comparison(
     owner: User, prompts: int = 4, *, finished: bool = True, candidates: int = 1, samples: int = 1
-) -> GenerationRun:
+) -> Comparison:
     """A comparison; when finished, its responses are stored batch by batch as a worker would."""
     first = adapter(owner)
     models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
@@ -172,7 +172,7 @@ Say which reply you would rather send; if both would do, choose "tie".
 def campaign(owner: User, pairs: int = 4, overlap: int = 3, **options: Any) -> Campaign:
     """An open campaign, over pairs of its own unless a `run` is given."""
     values: dict[str, Any] = {"title": "Replies", "rubric_text": RUBRIC, "overlap": overlap, "pairs": pairs}
-    values["run"] = options.pop("run", None) or generation_run(owner, pairs)
+    values["run"] = options.pop("run", None) or comparison(owner, pairs)
     made = campaigns.create(user=owner, **values | options)
     campaigns.open_campaign(campaign=made, user=owner)
     made.refresh_from_db()

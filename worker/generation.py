@@ -1,4 +1,4 @@
-"""One attempt of a generation run: what is missing becomes a job file, what its process says is stored."""
+"""One attempt of a comparison: what is missing becomes a job file, what its process says is stored."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from django.conf import settings
 
 from evaluation.comparison import engines
 from evaluation.comparison.services import responses
-from evaluation.models import GenerationRun
+from evaluation.models import Comparison
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
@@ -44,7 +44,7 @@ def run_attempt(claim: jobs.Claim) -> Outcome:
     return outcome
 
 
-def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
+def _local(run: Comparison) -> tuple[str, dict[str, Any]]:
     kind = ModelVersion.Kind
     sides = [
         {
@@ -57,7 +57,7 @@ def _local(run: GenerationRun) -> tuple[str, dict[str, Any]]:
     return "worker.ml.generate", {"base_model": (run.baseline.base or run.baseline).path, "sides": sides}
 
 
-def _remote(run: GenerationRun) -> tuple[str, dict[str, Any]]:
+def _remote(run: Comparison) -> tuple[str, dict[str, Any]]:
     endpoint = engines.configured().get(run.engine)
     if endpoint is None:
         raise DomainError(

@@ -12,7 +12,7 @@ from evaluation import rubrics
 from evaluation.models import (
     Assignment,
     Campaign,
-    GenerationRun,
+    Comparison,
     Pair,
     Prompt,
     PromptSet,
@@ -37,7 +37,7 @@ def owner() -> User:
     return known or User.objects.create_user("bench@example.org", None, role="manager", name="Bench")
 
 
-def run(user: User, pairs: int) -> GenerationRun:
+def run(user: User, pairs: int) -> Comparison:
     """A finished comparison of `pairs` pairs."""
     number = PromptSet.objects.count()
     base = ModelVersion.objects.create(
@@ -52,7 +52,7 @@ def run(user: User, pairs: int) -> GenerationRun:
         base=base,
     )
     prompts = PromptSet.objects.create(name=f"prompts-{number}", size=pairs, created_by=user)
-    made = GenerationRun.objects.create(
+    made = Comparison.objects.create(
         kind=Job.Kind.GENERATION,
         status=Job.Status.SUCCEEDED,
         finished_at=timezone.now(),
@@ -67,7 +67,7 @@ def run(user: User, pairs: int) -> GenerationRun:
     return made
 
 
-def add_pairs(run: GenerationRun, start: int, count: int) -> list[Pair]:
+def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
     prompts = Prompt.objects.bulk_create(
         (
             Prompt(
@@ -110,7 +110,7 @@ def add_pairs(run: GenerationRun, start: int, count: int) -> list[Pair]:
     )
 
 
-def opened(user: User, run: GenerationRun, *, pairs: int, overlap: int) -> Campaign:
+def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign:
     made = campaigns.create(
         user=user,
         title="Benchmark",

@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from evaluation.comparison.api.comparisons import GenerationRunViewSet
+from evaluation.comparison.api.comparisons import ComparisonViewSet
 from evaluation.comparison.api.prompts import PromptSetViewSet
 from evaluation.report.api.analyses import Analyse
 from evaluation.report.api.ranking import RankingView
@@ -12,7 +12,7 @@ from evaluation.review.api.revisions import ReportProblem, ReviseRating, SaveDra
 
 router = SimpleRouter(use_regex_path=False)
 router.register("prompt-sets", PromptSetViewSet, basename="prompt-set")
-router.register("generation-runs", GenerationRunViewSet, basename="generation-run")
+router.register("comparisons", ComparisonViewSet, basename="comparison")
 router.register("rubrics", RubricViewSet, basename="rubric")
 router.register("campaigns", CampaignViewSet, basename="campaign")
 

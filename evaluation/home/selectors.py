@@ -12,7 +12,7 @@ from training.models import Dataset, ModelVersion
 
 def needs_attention(*, user: User) -> dict[str, Any]:
     """What the home page shows: work under way, work that failed, campaigns that run."""
-    jobs = visible(Job.objects.select_related("trainingrun", "generationrun", "opening__campaign"), user)
+    jobs = visible(Job.objects.select_related("trainingrun", "comparison", "opening__campaign"), user)
     return {
         "active_jobs": jobs.filter(status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).order_by(
             "-status", "created_at"

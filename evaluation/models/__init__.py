@@ -5,9 +5,9 @@ from evaluation.models.campaigns import Amendment, Campaign, Invite, Opening
 from evaluation.models.identity import IdentityHit
 from evaluation.models.pairs import (
     Comparison,
+    ComparisonFigures,
     Failure,
     FieldChange,
-    GenerationRun,
     Pair,
     Response,
     RunCandidate,
@@ -23,10 +23,10 @@ __all__ = [
     "Assignment",
     "Campaign",
     "Comparison",
+    "ComparisonFigures",
     "Draft",
     "Failure",
     "FieldChange",
-    "GenerationRun",
     "IdentityHit",
     "Invite",
     "LeakageCheck",

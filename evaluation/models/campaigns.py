@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from evaluation.models.pairs import GenerationRun
+from evaluation.models.pairs import Comparison
 from evaluation.models.rubrics import RubricVersion
 from evaluation.rubrics import FormDefinition
 from ftplatform.jobs.models import Job
@@ -29,7 +29,7 @@ class Campaign(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
-    run = models.ForeignKey(GenerationRun, on_delete=models.PROTECT, related_name="campaigns")
+    run = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="campaigns")
     candidate = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="Which of the run's candidates."
     )

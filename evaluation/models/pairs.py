@@ -1,4 +1,4 @@
-"""Generation runs, their responses, and the pairs that reviewers see."""
+"""Comparisons, their responses, and the pairs that reviewers see."""
 
 from functools import cached_property
 from typing import ClassVar
@@ -10,7 +10,7 @@ from ftplatform.jobs.models import Job
 from training.models import ModelVersion
 
 
-class GenerationRun(Job):
+class Comparison(Job):
     """One job that makes the responses of a baseline and of one or several candidates to the same prompts, with the
     same decoding. Its models are frozen at the launch."""
 
@@ -18,7 +18,7 @@ class GenerationRun(Job):
     IMPORT = "import"
 
     name = models.CharField(max_length=100)
-    prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="generation_runs")
+    prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="comparisons")
     baseline = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     engine = models.CharField(
         max_length=60, default=LOCAL, help_text="local, import, or the name of a configured endpoint."
@@ -61,7 +61,7 @@ class GenerationRun(Job):
 class RunCandidate(models.Model):
     """A model that a run compares with its baseline."""
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="run_candidates")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="run_candidates")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_in")
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -82,7 +82,7 @@ class Response(models.Model):
         FILTER = "filter", "Cut by the engine's content filter"
         UNKNOWN = "unknown", "Not recorded"
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="responses")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="responses")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0, help_text="0 for the first response to a prompt.")
@@ -110,7 +110,7 @@ class Response(models.Model):
 class Timing(models.Model):
     """One single-stream measurement: nothing else in the batch, after warm-up, sides in random order."""
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="timings")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="timings")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     repetition = models.PositiveSmallIntegerField(default=0)
@@ -137,7 +137,7 @@ class Timing(models.Model):
 class Failure(models.Model):
     """A response that could not be made, and why; gone once the response is there. Its text is never a response."""
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="failures")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="failures")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0)
@@ -155,7 +155,7 @@ class Failure(models.Model):
 class Pair(models.Model):
     """The baseline's and one candidate's response to a prompt; made when every side of the run is complete."""
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="pairs")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     candidate_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0)
@@ -176,10 +176,10 @@ class Pair(models.Model):
         ]
 
 
-class Comparison(models.Model):
+class ComparisonFigures(models.Model):
     """The automatic figures of a run's baseline and one candidate, computed once and read by every page."""
 
-    run = models.ForeignKey(GenerationRun, on_delete=models.CASCADE, related_name="comparisons")
+    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="figures")
     candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     figures = models.JSONField(help_text="See evaluation.scoring.summary.")
     made_at = models.DateTimeField(auto_now=True)
@@ -192,7 +192,7 @@ class Comparison(models.Model):
 class FieldChange(models.Model):
     """A field that is right on one side of a pair only; what is alike on both sides has no row."""
 
-    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="changes")
+    comparison = models.ForeignKey(ComparisonFigures, on_delete=models.CASCADE, related_name="changes")
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="changes")
     field = models.CharField(max_length=200)
     change = models.SmallIntegerField(help_text="1: right on the candidate's side; -1: on the baseline's.")

@@ -19,7 +19,7 @@ class PromptSet(models.Model):
     )
     source = models.CharField(max_length=300, blank=True, help_text="Where the prompts come from, in words.")
     size = models.PositiveIntegerField()
-    comparisons = models.JSONField(
+    field_rules = models.JSONField(
         default=dict, help_text="Field path → how it is compared, see evaluation.scoring.matching.declared."
     )
     schema = models.JSONField(default=dict, help_text="JSON Schema of a right output; {} for none.")

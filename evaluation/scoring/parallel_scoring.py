@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from evaluation.scoring.scorer import Judge, Judged
+from evaluation.scoring.scorer import Scored, Scorer
 
 # More could not be kept busy by the process that reads and stores.
 _PROCESSES = 2
@@ -31,18 +31,18 @@ class Batch(Protocol):
 _B = TypeVar("_B", bound=Batch)
 
 
-def judge_all(judge: Judge, questions: Iterable[Question]) -> list[list[Judged]]:
+def score_all(scorer: Scorer, questions: Iterable[Question]) -> list[list[Scored]]:
     """What is stored of each response to each prompt."""
-    return [judge.judge(**asked._asdict()) for asked in questions]
+    return [scorer.score(**asked._asdict()) for asked in questions]
 
 
-def judged_ahead(judge: Judge, batches: Iterable[_B]) -> Generator[tuple[_B, list[list[Judged]]]]:
+def scored_ahead(scorer: Scorer, batches: Iterable[_B]) -> Generator[tuple[_B, list[list[Scored]]]]:
     """Each batch with what `judge_all` says of it, in order; the next ones are judged meanwhile in other processes.
 
     Raises BrokenProcessPool when such a process dies. Close the iterator to stop early.
     """
-    pool = ProcessPoolExecutor(_PROCESSES, get_context("spawn"), initializer=_begin, initargs=(judge,))
-    pending: deque[tuple[_B, Future[list[list[Judged]]]]] = deque()
+    pool = ProcessPoolExecutor(_PROCESSES, get_context("spawn"), initializer=_begin, initargs=(scorer,))
+    pending: deque[tuple[_B, Future[list[list[Scored]]]]] = deque()
     try:
         for batch in batches:
             pending.append((batch, pool.submit(_judge, batch.questions())))
@@ -56,12 +56,12 @@ def judged_ahead(judge: Judge, batches: Iterable[_B]) -> Generator[tuple[_B, lis
 
 
 # The one judge of a process that does nothing else.
-_judge_here: Judge
+_judge_here: Scorer
 
 
-def _begin(judge: Judge) -> None:
+def _begin(scorer: Scorer) -> None:
     global _judge_here
-    _judge_here = judge
+    _judge_here = scorer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -72,5 +72,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judge(questions: list[Question]) -> list[list[Judged]]:
-    return judge_all(_judge_here, questions)
+def _judge(questions: list[Question]) -> list[list[Scored]]:
+    return score_all(_judge_here, questions)

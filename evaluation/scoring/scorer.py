@@ -6,17 +6,17 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from evaluation.scoring.matching import Comparison, Match, Wanted, find_object, match
+from evaluation.scoring.matching import FieldRule, Match, Wanted, find_object, match
 from evaluation.scoring.matching.declared import parse
 from evaluation.scoring.matching.field_rule import Json
 from evaluation.scoring.measures import measure
 from evaluation.scoring.measures.checks import CHECKS, passes
 
 # (match or None, measures): no texts, for those are beside them.
-Judged = tuple[dict[str, Any] | None, dict[str, Any]]
+Scored = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
-class Judge:
+class Scorer:
     """Judges the responses of one prompt set by its declared comparisons, its schema and its check."""
 
     def __init__(
@@ -24,20 +24,20 @@ class Judge:
     ) -> None:
         """Raises ValueError for comparisons that cannot be read. An empty schema judges nothing."""
         self._made_of = (declared, schema, check)
-        self._comparisons: Mapping[str, Comparison] = parse(declared)
+        self._comparisons: Mapping[str, FieldRule] = parse(declared)
         # An empty registry: nothing is ever fetched, whatever a schema names.
         self._validator = Draft202012Validator(dict(schema), registry=Registry()) if schema else None
         self._check = next((known for known in CHECKS if known == check), None)
 
-    def __reduce__(self) -> tuple[type["Judge"], tuple[Any, ...]]:
-        return Judge, self._made_of
+    def __reduce__(self) -> tuple[type["Scorer"], tuple[Any, ...]]:
+        return Scorer, self._made_of
 
     def match(self, expected: Any, text: str) -> Match:
         return match(expected, text, self._comparisons)
 
-    def judge(
+    def score(
         self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, texts: Sequence[str]
-    ) -> list[Judged]:
+    ) -> list[Scored]:
         """What is stored of each response to one prompt."""
         wanted = None if expected is None else Wanted(expected, self._comparisons)
         judged = []

@@ -13,7 +13,7 @@ from ftplatform import queues
 
 
 class Job(models.Model):
-    """One piece of long work. TrainingRun and GenerationRun are jobs (multi-table), so that one query finds the
+    """One piece of long work. TrainingRun and Comparison are jobs (multi-table), so that one query finds the
     next one to run, one finds a position in the queue, and one recovers whatever was left behind."""
 
     class Status(models.TextChoices):

@@ -42,7 +42,7 @@ def check_at_work(admin):
 
 def opening_at_work(admin):
     """A large campaign whose opening has begun to search for telling words."""
-    run = factories.generation_run(admin, 6)
+    run = factories.comparison(admin, 6)
     campaign = campaigns.create(
         user=admin, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )

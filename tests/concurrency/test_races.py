@@ -282,7 +282,7 @@ def test_a_job_offered_to_many_workers_is_claimed_once():
 
 def test_twenty_launches_with_one_key_are_one_run():
     from evaluation.comparison.services import comparisons
-    from evaluation.models import GenerationRun
+    from evaluation.models import Comparison
     from training.config import DecodingConfig
 
     owner = factories.user()
@@ -299,5 +299,5 @@ def test_twenty_launches_with_one_key_are_one_run():
         ).pk
 
     assert len(set(at_once(launch, range(20)))) == 1
-    assert GenerationRun.objects.count() == 1
+    assert Comparison.objects.count() == 1
     assert transaction.get_autocommit()

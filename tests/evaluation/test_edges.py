@@ -70,7 +70,7 @@ def test_a_restart_takes_jobs_back_without_counting_a_loss(owner, settings):
     "text", ['{"decision": "\\u0000"}', '{"\\u0000": 1}', '{"decision": "\\ud800"}', "\x00", ""]
 )
 def test_any_text_of_a_model_is_stored_and_shown(client, owner, text):
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim = jobs.claim_next(queue=run.queue, worker="test")
     assert claim is not None
     prompt = run.prompt_set.prompts.get()
@@ -80,7 +80,7 @@ def test_any_text_of_a_model_is_stored_and_shown(client, owner, text):
     jobs.finish(claim, Job.Status.SUCCEEDED)
     client.force_login(owner)
     for address in (
-        reverse("evaluation:generation_run", args=[run.pk]),
+        reverse("evaluation:comparison", args=[run.pk]),
         reverse("evaluation:pair", args=[run.pk, run.pairs.get().pk]),
     ):
         assert client.get(address).status_code == 200
@@ -243,7 +243,7 @@ def test_a_reviewing_manager_sees_neither_pairs_nor_sides(client, owner):
     assert client.post(f"/api/v1/invites/{code}/accept").status_code == 200
     assert campaign.reviewers.get().user == manager
     for address in (
-        reverse("evaluation:generation_run", args=[campaign.run_id]),
+        reverse("evaluation:comparison", args=[campaign.run_id]),
         reverse("evaluation:pair", args=[campaign.run_id, campaign.run.pairs.get().pk]),
     ):
         assert client.get(address).status_code == 403

@@ -24,7 +24,7 @@ LISTS = {
     "training:models": lambda owner, n: factories.base_model(owner),
     "training:runs": lambda owner, n: factories.training_run(owner),
     "evaluation:prompt_sets": lambda owner, n: factories.prompt_set(owner),
-    "evaluation:generation_runs": lambda owner, n: factories.generation_run(owner, prompts=1, finished=False),
+    "evaluation:comparisons": lambda owner, n: factories.comparison(owner, prompts=1, finished=False),
     "evaluation:campaigns": lambda owner, n: factories.campaign(owner, pairs=1, overlap=1),
     "evaluation:overview": lambda owner, n: factories.campaign(owner, pairs=1, overlap=1),
 }
@@ -52,10 +52,10 @@ def test_the_review_costs_a_bounded_number_of_queries(client, django_assert_max_
 
 
 def test_the_comparison_and_pair_pages_cost_the_same_for_many_pairs(manager, django_assert_max_num_queries):
-    run = factories.generation_run(factories.user(), prompts=30)
+    run = factories.comparison(factories.user(), prompts=30)
     # Fifteen statements, each once: a long list is read by keys, which takes one more than skipping rows did.
     with django_assert_max_num_queries(15):
-        assert manager.get(reverse("evaluation:generation_run", args=[run.pk])).status_code == 200
+        assert manager.get(reverse("evaluation:comparison", args=[run.pk])).status_code == 200
     with django_assert_max_num_queries(12):
         page = manager.get(reverse("evaluation:pair", args=[run.pk, run.pairs.earliest("pk").pk]))
     assert "decision" in page.content.decode()

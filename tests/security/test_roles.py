@@ -31,9 +31,9 @@ STAFF = {
     "evaluation:ranking",
     "evaluation:prompt_sets",
     "evaluation:prompt_set_new",
-    "evaluation:generation_runs",
-    "evaluation:generation_run_new",
-    "evaluation:generation_run",
+    "evaluation:comparisons",
+    "evaluation:comparison_new",
+    "evaluation:comparison",
     "evaluation:pair",
     "evaluation:campaigns",
     "evaluation:campaign_new",
@@ -60,14 +60,14 @@ POSTS = {
     "training:run_prioritise": "admin",
     "training:run_retry": "admin",
     "training:run_discard_checkpoints": "admin",
-    "evaluation:generation_run_cancel": "manager",
-    "evaluation:generation_run_again": "manager",
-    "evaluation:generation_run_without": "manager",
-    "evaluation:generation_run_figures": "manager",
+    "evaluation:comparison_cancel": "manager",
+    "evaluation:comparison_again": "manager",
+    "evaluation:comparison_without": "manager",
+    "evaluation:comparison_figures": "manager",
     "evaluation:blinding_scan": "manager",
     "evaluation:blinding_decide": "manager",
-    "evaluation:generation_run_pause": "manager",
-    "evaluation:generation_run_resume": "manager",
+    "evaluation:comparison_pause": "manager",
+    "evaluation:comparison_resume": "manager",
     "evaluation:campaign_open": "manager",
     "evaluation:campaign_open_cancel": "manager",
     "evaluation:campaign_pause": "manager",
@@ -116,13 +116,13 @@ def world():
             for name in ("curves", "log", "facts", "cancel", "pause", "resume", "prioritise", "retry")
         },
         "run_discard_checkpoints": [run.pk],
-        "generation_run": [campaign.run_id],
-        "generation_run_cancel": [campaign.run_id],
-        "generation_run_again": [campaign.run_id],
-        "generation_run_without": [campaign.run_id],
-        "generation_run_figures": [campaign.run_id],
-        "generation_run_pause": [campaign.run_id],
-        "generation_run_resume": [campaign.run_id],
+        "comparison": [campaign.run_id],
+        "comparison_cancel": [campaign.run_id],
+        "comparison_again": [campaign.run_id],
+        "comparison_without": [campaign.run_id],
+        "comparison_figures": [campaign.run_id],
+        "comparison_pause": [campaign.run_id],
+        "comparison_resume": [campaign.run_id],
         "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
         **{
             name: [campaign.pk]
@@ -181,7 +181,7 @@ def test_a_post_without_its_csrf_token_is_refused(world):
     assert strict.post(address("evaluation:campaign_close", world)).status_code == 403
 
 
-LISTS = ["datasets", "models", "training-runs", "prompt-sets", "generation-runs", "campaigns"]
+LISTS = ["datasets", "models", "training-runs", "prompt-sets", "comparisons", "campaigns"]
 
 
 def bearer(role, *scopes):

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from evaluation.comparison.selectors.compared import comparison
 from evaluation.comparison.services import comparisons
-from evaluation.models import GenerationRun, PromptSet
+from evaluation.models import Comparison, PromptSet
 from ftplatform import queues
 from tests import factories
 from training.config import DecodingConfig, TrainingConfig
@@ -63,7 +63,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
         leakage_reason="A published split, kept as it is.",
     )
     run_next(queues.GPU)
-    compared = GenerationRun.objects.get(pk=compared.pk)
+    compared = Comparison.objects.get(pk=compared.pk)
     assert compared.status == compared.Status.SUCCEEDED, compared.error_message
 
     figures = comparison(compared)
@@ -76,7 +76,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     assert valid_json["candidate"] >= 0.9
     assert answered["candidate"] >= answered["baseline"] + 200
     client.force_login(owner)
-    page = client.get(reverse("evaluation:generation_run", args=[compared.pk])).content.decode()
+    page = client.get(reverse("evaluation:comparison", args=[compared.pk])).content.decode()
     assert "intent" in page and "300" in page
     forms = f"{answered['baseline']} → {answered['candidate']}"
     shares = f"{intent['baseline']:.1%} → {intent['candidate']:.1%}"

@@ -33,7 +33,7 @@ def owner(client):
 
 @pytest.fixture
 def draft(owner):
-    run = factories.generation_run(owner, 6)
+    run = factories.comparison(owner, 6)
     return campaigns.create(
         user=owner, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )

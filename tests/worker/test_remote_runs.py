@@ -1,4 +1,4 @@
-"""Generation runs whose engine is an endpoint: a real HTTP server, real worker processes, the whole path."""
+"""Comparisons whose engine is an endpoint: a real HTTP server, real worker processes, the whole path."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 
 from evaluation.comparison.services import comparisons
-from evaluation.models import Failure, GenerationRun, Pair, Response
+from evaluation.models import Comparison, Failure, Pair, Response
 from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from tests import factories, services
@@ -61,7 +61,7 @@ def launch(server, settings, monkeypatch):
 
 def worked(run):
     run_next(queues.GPU)
-    return GenerationRun.objects.get(pk=run.pk)
+    return Comparison.objects.get(pk=run.pk)
 
 
 def about(request, number):

@@ -18,7 +18,7 @@ from django.conf import settings
 from evaluation import rubrics
 from evaluation.comparison.selectors.compared import comparison
 from evaluation.comparison.services import comparisons, prompts
-from evaluation.models import Campaign, GenerationRun, PromptSet, Report
+from evaluation.models import Campaign, Comparison, PromptSet, Report
 from evaluation.report.exports.markdown import markdown
 from evaluation.report.services import reports
 from evaluation.review.selectors import planned_analyses
@@ -133,11 +133,11 @@ def _follow(job_id: UUID, show: Stage, alive: Alive, note: Callable[[Job], str])
         )
 
 
-def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, alive: Alive) -> GenerationRun:
+def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, alive: Alive) -> Comparison:
     prompt_set = PromptSet.objects.filter(dataset=data).first()
     if prompt_set is None:
         prompt_set = prompts.from_dataset(user=user, name=f"{data} held-out", dataset=data)
-    same = GenerationRun.objects.filter(prompt_set=prompt_set, run_candidates__model=candidate)
+    same = Comparison.objects.filter(prompt_set=prompt_set, run_candidates__model=candidate)
     run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
     if run is None:
         run = comparisons.launch(
@@ -153,7 +153,7 @@ def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, al
     return run
 
 
-def _accuracy(run: GenerationRun) -> str:
+def _accuracy(run: Comparison) -> str:
     figures = comparison(run)
     decision = next((row for row in (figures or {}).get("fields", []) if row["name"] == "decision"), None)
     if decision is None:
@@ -162,7 +162,7 @@ def _accuracy(run: GenerationRun) -> str:
     return f"decision right in {before:.1%} → {after:.1%} of {run.prompt_set.size} held-out cases"
 
 
-def campaign(user: User, run: GenerationRun, show: Stage) -> Campaign:
+def campaign(user: User, run: Comparison, show: Stage) -> Campaign:
     found = Campaign.objects.filter(run=run).first()
     if found is None:
         found = campaigns.create(

@@ -1,4 +1,4 @@
-"""Endpoints of generation runs; the same services as the pages."""
+"""Endpoints of comparisons; the same services as the pages."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from evaluation import access
 from evaluation.comparison.api.figures import ComparisonActions
 from evaluation.comparison.selectors import responses
 from evaluation.comparison.services import comparisons, figures
-from evaluation.models import Failure, GenerationRun, Timing
+from evaluation.models import Comparison, Failure, Timing
 from evaluation.staff_api import EvaluationViewSet
 from ftplatform.api.endpoints import idempotency_key, parse, signed_in
 from ftplatform.jobs import services as jobs
@@ -24,15 +24,15 @@ from training.config import DecodingConfig
 from training.runs import configs
 
 
-class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
+class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
     candidate = serializers.UUIDField(source="candidate.pk", read_only=True, help_text="The first candidate.")
     candidates = serializers.SerializerMethodField()
 
-    def get_candidates(self, run: GenerationRun) -> list[str]:
+    def get_candidates(self, run: Comparison) -> list[str]:
         return [str(model.pk) for model in run.candidates]
 
     class Meta:
-        model = GenerationRun
+        model = Comparison
         fields = [
             *(
                 "id",
@@ -51,7 +51,7 @@ class GenerationRunSerializer(serializers.ModelSerializer[GenerationRun]):
         read_only_fields = fields
 
 
-class GenerationLaunchSerializer(serializers.Serializer[GenerationRun]):
+class GenerationLaunchSerializer(serializers.Serializer[Comparison]):
     name = serializers.CharField(max_length=100)
     prompt_set = serializers.UUIDField()
     candidate = serializers.UUIDField(required=False, help_text="Short for `candidates` of one.")
@@ -97,30 +97,30 @@ class FailureSerializer(serializers.ModelSerializer[Failure]):
         fields = ["prompt", "model", "sample", "code", "message", "at"]
 
 
-class GenerationRunFilter(FilterSet):  # type: ignore[misc]
+class ComparisonFilter(FilterSet):  # type: ignore[misc]
     candidate = ModelChoiceFilter(
         field_name="run_candidates__model",
         queryset=lambda request: training_access.models(user=signed_in(request)),
     )
 
     class Meta:
-        model = GenerationRun
+        model = Comparison
         fields = ("status", "prompt_set")
 
 
-class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
-    queryset = GenerationRun.objects.none()  # for the schema; the rows come from get_queryset
-    serializer_class = GenerationRunSerializer
-    filterset_class = GenerationRunFilter
+class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
+    queryset = Comparison.objects.none()  # for the schema; the rows come from get_queryset
+    serializer_class = ComparisonSerializer
+    filterset_class = ComparisonFilter
     filterset_fields = ("status", "prompt_set", "candidate")
 
-    def get_queryset(self) -> QuerySet[GenerationRun]:
-        return access.generation_runs(user=signed_in(self.request))
+    def get_queryset(self) -> QuerySet[Comparison]:
+        return access.comparisons(user=signed_in(self.request))
 
-    def _run(self, pk: UUID) -> GenerationRun:
-        return access.generation_run(user=signed_in(self.request), pk=pk)
+    def _run(self, pk: UUID) -> Comparison:
+        return access.comparison(user=signed_in(self.request), pk=pk)
 
-    @extend_schema(request=GenerationLaunchSerializer, responses={201: GenerationRunSerializer})
+    @extend_schema(request=GenerationLaunchSerializer, responses={201: ComparisonSerializer})
     def create(self, request: Request) -> Response:
         values = parse(GenerationLaunchSerializer, request)
         user = signed_in(request)
@@ -136,48 +136,48 @@ class GenerationRunViewSet(ComparisonActions, EvaluationViewSet):
             idempotency_key=idempotency_key(request),
             leakage_reason=values["leakage_reason"],
         )
-        return Response(GenerationRunSerializer(run).data, status=status.HTTP_201_CREATED)
+        return Response(ComparisonSerializer(run).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         jobs.cancel(job=self._run(pk), user=signed_in(request))
-        return Response(GenerationRunSerializer(self._run(pk)).data)
+        return Response(ComparisonSerializer(self._run(pk)).data)
 
-    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: UUID) -> Response:
         """Stop at the next step and free the device; what is stored stays."""
         jobs.pause(job=self._run(pk), user=signed_in(request))
-        return Response(GenerationRunSerializer(self._run(pk)).data)
+        return Response(ComparisonSerializer(self._run(pk)).data)
 
-    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
         jobs.resume(job=self._run(pk), user=signed_in(request))
-        return Response(GenerationRunSerializer(self._run(pk)).data)
+        return Response(ComparisonSerializer(self._run(pk)).data)
 
-    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="try-again")
     def try_again(self, request: Request, pk: UUID) -> Response:
         """Queue a failed run again; what it has stored stays, and only what is missing is made."""
         comparisons.try_again(user=signed_in(request), run=self._run(pk))
-        return Response(GenerationRunSerializer(self._run(pk)).data)
+        return Response(ComparisonSerializer(self._run(pk)).data)
 
-    @extend_schema(request=None, responses={202: GenerationRunSerializer})
+    @extend_schema(request=None, responses={202: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="work-out")
     def work_out(self, request: Request, pk: UUID) -> Response:
         """Have a worker make the figures of a comparison from before they were kept."""
         run = self._run(pk)
         figures.ask_for_figures(user=signed_in(request), run=run)
-        return Response(GenerationRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+        return Response(ComparisonSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=None, responses={200: GenerationRunSerializer})
+    @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="leave-out-missing")
     def leave_out_missing(self, request: Request, pk: UUID) -> Response:
         """Compare only the prompts that every model answered; the comparison names what was left out."""
         comparisons.leave_out_missing(user=signed_in(request), run=self._run(pk))
-        return Response(GenerationRunSerializer(self._run(pk)).data)
+        return Response(ComparisonSerializer(self._run(pk)).data)
 
     @extend_schema(responses={200: TimingSerializer(many=True)}, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())

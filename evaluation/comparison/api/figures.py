@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from evaluation import access
 from evaluation.comparison.selectors import compared, responses
 from evaluation.comparison.services import pair_imports
-from evaluation.models import GenerationRun, Pair
+from evaluation.models import Comparison, Pair
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import StaffViewSet, parse, signed_in
 from ftplatform.api.lists import Pagination
@@ -34,7 +34,7 @@ _QUERY = [
 ]
 
 
-class PairsImportSerializer(serializers.Serializer[GenerationRun]):
+class PairsImportSerializer(serializers.Serializer[Comparison]):
     name = serializers.CharField(max_length=100)
     file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
     baseline = serializers.CharField(max_length=100)
@@ -46,11 +46,11 @@ class _PairPages(Pagination):
 
 
 class ComparisonActions(StaffViewSet):
-    """What a generation run answers about its comparison."""
+    """What a comparison answers about its comparison."""
 
-    def _compared(self, pk: UUID) -> tuple[User, GenerationRun, ModelVersion]:
+    def _compared(self, pk: UUID) -> tuple[User, Comparison, ModelVersion]:
         user = signed_in(self.request)
-        run = access.generation_run(user=user, pk=pk)
+        run = access.comparison(user=user, pk=pk)
         return user, run, responses.candidate(run=run, pk=self.request.query_params.get("candidate"))
 
     def _require_known(self, known: tuple[str, ...]) -> None:
@@ -67,7 +67,7 @@ class ComparisonActions(StaffViewSet):
         return Response(compared.open_comparison(user=user, run=run, candidate=candidate))
 
     @extend_schema(
-        operation_id="generation_runs_pairs_list",
+        operation_id="comparisons_pairs_list",
         parameters=_QUERY,
         responses={200: OpenApiResponse(description="A page of pairs")},
     )

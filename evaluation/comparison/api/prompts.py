@@ -12,8 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
-from evaluation.comparison.services import checks, prompts
-from evaluation.comparison.services import figures as comparisons
+from evaluation.comparison.services import checks, figures, prompts
 from evaluation.models import PromptSet
 from evaluation.staff_api import EvaluationViewSet
 from ftplatform.api.endpoints import parse, signed_in
@@ -39,7 +38,7 @@ class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
             "dataset",
             "source",
             "size",
-            "comparisons",
+            "field_rules",
             "schema",
             "check_name",
             "leakage",
@@ -83,7 +82,7 @@ class PromptFileSerializer(_Common):
 
 
 class DeclareSerializer(serializers.Serializer[PromptSet]):
-    comparisons = serializers.DictField(
+    field_rules = serializers.DictField(
         help_text="Field path → {kind, tolerance?, relative_tolerance?, options?}."
     )
     schema = serializers.DictField(required=False, default=None, allow_null=True)
@@ -141,15 +140,15 @@ class PromptSetViewSet(EvaluationViewSet):
         responses={200: OpenApiResponse(description="{matched}: responses matched again")},
     )
     @action(detail=True, methods=["post"])
-    def comparisons(self, request: Request, pk: UUID) -> Response:
+    def field_rules(self, request: Request, pk: UUID) -> Response:
         """Declare how fields are compared, and match every response to the set again."""
         values = parse(DeclareSerializer, request)
         user = signed_in(request)
         schema = schemas.check(values["schema"]) if values["schema"] else values["schema"]
-        done = comparisons.declare(
+        done = figures.declare(
             user=user,
             prompt_set=access.prompt_set(user=user, pk=pk),
-            comparisons=values["comparisons"],
+            field_rules=values["field_rules"],
             schema=schema,
         )
         return Response({"matched": done})

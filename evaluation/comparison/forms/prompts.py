@@ -144,7 +144,7 @@ class PairsForm(_UploadForm):
 
 
 class DeclareForm(forms.Form):
-    comparisons = forms.CharField(
+    field_rules = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "mono"}),
         label="How each field is compared",
         help_text="One entry per field with its kind: exact, text, number (with tolerance or relative_tolerance), set, "
@@ -153,7 +153,7 @@ class DeclareForm(forms.Form):
 
     def clean_comparisons(self) -> dict[str, Any]:
         try:
-            value = json.loads(self.cleaned_data["comparisons"])
+            value = json.loads(self.cleaned_data["field_rules"])
         except (ValueError, RecursionError) as error:
             raise forms.ValidationError(f"Not JSON: {error}.") from None
         if not isinstance(value, dict):

@@ -9,8 +9,16 @@ from django.http import Http404
 
 from evaluation.comparison import document as present
 from evaluation.comparison.selectors import responses
-from evaluation.models import Comparison, FieldChange, GenerationRun, LeakageCheck, Pair, PromptTag, Response
-from evaluation.scoring import Judge
+from evaluation.models import (
+    Comparison,
+    ComparisonFigures,
+    FieldChange,
+    LeakageCheck,
+    Pair,
+    PromptTag,
+    Response,
+)
+from evaluation.scoring import Scorer
 from evaluation.scoring.matching import printable
 from evaluation.scoring.matching.difference import differences
 from evaluation.scoring.matching.match import Match
@@ -26,11 +34,11 @@ SIDES = ("baseline", "candidate")
 LONGEST_SHOWN = 40_000
 
 
-def comparison(run: GenerationRun, candidate: ModelVersion | None = None) -> dict[str, Any] | None:
+def comparison(run: Comparison, candidate: ModelVersion | None = None) -> dict[str, Any] | None:
     """The whole comparison of the baseline and one candidate (the first unless told) as JSON: what the page, the API
     and every export show. None before there are pairs."""
     chosen = candidate or run.candidate
-    stored = Comparison.objects.filter(run=run, candidate=chosen).first()
+    stored = ComparisonFigures.objects.filter(run=run, candidate=chosen).first()
     if stored is None or not stored.figures:
         return None
     figures = stored.figures
@@ -48,7 +56,7 @@ def comparison(run: GenerationRun, candidate: ModelVersion | None = None) -> dic
     return document
 
 
-def open_comparison(*, user: User, run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:
+def open_comparison(*, user: User, run: Comparison, candidate: ModelVersion) -> dict[str, Any]:
     """The comparison for somebody who asks for it: closed to whoever reviews its pairs blind, 404 before there is
     one."""
     responses.pairs(user=user, run=run, candidate=candidate)
@@ -58,7 +66,7 @@ def open_comparison(*, user: User, run: GenerationRun, candidate: ModelVersion) 
     return found
 
 
-def provenance(run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:
+def provenance(run: Comparison, candidate: ModelVersion) -> dict[str, Any]:
     """Who was compared, on what, made how, and what is known against it."""
     return {
         "comparison": {"id": str(run.pk), "name": run.name, "imported": is_imported(run)},
@@ -80,11 +88,11 @@ def provenance(run: GenerationRun, candidate: ModelVersion) -> dict[str, Any]:
     }
 
 
-def is_imported(run: GenerationRun) -> bool:
-    return run.engine == GenerationRun.IMPORT
+def is_imported(run: Comparison) -> bool:
+    return run.engine == Comparison.IMPORT
 
 
-def leakage(run: GenerationRun) -> list[dict[str, Any]]:
+def leakage(run: Comparison) -> list[dict[str, Any]]:
     """Findings about prompts that a training split holds, with the reason why they are used all the same."""
     checks = LeakageCheck.objects.filter(prompt_set=run.prompt_set_id).select_related("dataset")
     return [
@@ -99,7 +107,7 @@ def leakage(run: GenerationRun) -> list[dict[str, Any]]:
     ]
 
 
-def latency_basis(run: GenerationRun, measured: bool) -> dict[str, str]:
+def latency_basis(run: Comparison, measured: bool) -> dict[str, str]:
     """What the times mean: of what kind the best are, and a sentence about those stored with the responses."""
     if is_imported(run):
         return {
@@ -111,10 +119,10 @@ def latency_basis(run: GenerationRun, measured: bool) -> dict[str, str]:
     return {"kind": "single_stream" if measured else "batched", "note": note}
 
 
-def safety(run: GenerationRun, candidate: ModelVersion) -> list[dict[str, Any]]:
+def safety(run: Comparison, candidate: ModelVersion) -> list[dict[str, Any]]:
     """The newest result of each safety check of this baseline and candidate."""
     done = (
-        Comparison.objects.filter(run__baseline=run.baseline_id, candidate=candidate)
+        ComparisonFigures.objects.filter(run__baseline=run.baseline_id, candidate=candidate)
         .exclude(run__prompt_set__check_name="")
         .select_related("run__prompt_set")
         .order_by("run__prompt_set__check_name", "-made_at")
@@ -131,7 +139,7 @@ def safety(run: GenerationRun, candidate: ModelVersion) -> list[dict[str, Any]]:
 def pairs(
     *,
     user: User,
-    run: GenerationRun,
+    run: Comparison,
     candidate: ModelVersion,
     change: str = "",
     field: str = "",
@@ -163,12 +171,12 @@ def pairs(
     return found.order_by(F("score_change").asc(nulls_last=True), "pk") if order == "worst" else found
 
 
-def pair_document(*, run: GenerationRun, pair: Pair) -> dict[str, Any]:
+def pair_document(*, run: Comparison, pair: Pair) -> dict[str, Any]:
     """One prompt with both responses in full, matched by the set's comparisons as they are now."""
-    judge = Judge(run.prompt_set.comparisons, run.prompt_set.schema, run.prompt_set.check_name)
+    scorer = Scorer(run.prompt_set.field_rules, run.prompt_set.schema, run.prompt_set.check_name)
     prompt = pair.prompt
     matches = {
-        side: None if prompt.expected is None else judge.match(prompt.expected, getattr(pair, side).text)
+        side: None if prompt.expected is None else scorer.match(prompt.expected, getattr(pair, side).text)
         for side in SIDES
     }
     document = {
@@ -189,7 +197,7 @@ def pair_document(*, run: GenerationRun, pair: Pair) -> dict[str, Any]:
     timed = stream_figures(_timings(run, pair.candidate_model, prompt=prompt.pk))
     for side in SIDES:
         response: Response = getattr(pair, side)
-        document[side] = _side(response, matches[side], judge.schema_valid(response.text))
+        document[side] = _side(response, matches[side], scorer.schema_valid(response.text))
     document["stream"] = {
         figure["name"]: {"baseline": figure["baseline"], "candidate": figure["candidate"]} for figure in timed
     }
@@ -249,7 +257,7 @@ def _fields(matches: dict[str, Match | None]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _timings(run: GenerationRun, candidate: ModelVersion, **of: Any) -> list[TimingRow]:
+def _timings(run: Comparison, candidate: ModelVersion, **of: Any) -> list[TimingRow]:
     rows = run.timings.filter(model__in=[run.baseline_id, candidate.pk], **of)
     return [
         TimingRow(row.prompt_id, row.model_id == candidate.pk, row.first_token_ms, row.token_ms, row.total_ms)

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from evaluation.access import get_or_404, require_not_reviewing_run, visible
-from evaluation.models import Failure, GenerationRun, Pair, Timing
+from evaluation.models import Comparison, Failure, Pair, Timing
 from ftplatform.accounts.models import User
 from ftplatform.jobs.models import JobEvent
 from training.models import ModelVersion
@@ -12,7 +12,7 @@ from training.models import ModelVersion
 SIDES = ("baseline", "candidate")
 
 
-def candidate(*, run: GenerationRun, pk: str | None) -> ModelVersion:
+def candidate(*, run: Comparison, pk: str | None) -> ModelVersion:
     """The run's candidate with this id, the first one without an id; 404 for a model it does not compare."""
     found = next((model for model in run.candidates if pk in (None, str(model.pk))), None)
     if found is None:
@@ -20,22 +20,22 @@ def candidate(*, run: GenerationRun, pk: str | None) -> ModelVersion:
     return found
 
 
-def timings(*, user: User, run: GenerationRun) -> QuerySet[Timing]:
+def timings(*, user: User, run: Comparison) -> QuerySet[Timing]:
     """Single-stream measurements in the order in which they were taken."""
     return visible(Timing.objects.filter(run=run).select_related("prompt").order_by("place", "pk"), user)
 
 
-def failures(*, user: User, run: GenerationRun) -> QuerySet[Failure]:
+def failures(*, user: User, run: Comparison) -> QuerySet[Failure]:
     """Responses that could not be made yet, and why."""
     found = Failure.objects.filter(run=run).select_related("prompt", "model").order_by("pk")
     return visible(found, user)
 
 
-def events(run: GenerationRun) -> QuerySet[JobEvent]:
+def events(run: Comparison) -> QuerySet[JobEvent]:
     return run.events.order_by("-id")[:100]
 
 
-def pairs(*, user: User, run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+def pairs(*, user: User, run: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
     """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
     require_not_reviewing_run(run.pk, user)
     related = ("prompt", "candidate_model", "baseline", "candidate")
@@ -43,5 +43,5 @@ def pairs(*, user: User, run: GenerationRun, candidate: ModelVersion | None = No
     return visible(found.filter(candidate_model=candidate) if candidate else found, user)
 
 
-def pair(*, user: User, run: GenerationRun, pk: int) -> Pair:
+def pair(*, user: User, run: Comparison, pk: int) -> Pair:
     return get_or_404(pairs(user=user, run=run), pk=pk)

@@ -1,4 +1,4 @@
-"""Generation runs: what may be compared, launching, and trying again what failed."""
+"""Comparisons: what may be compared, launching, and trying again what failed."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from evaluation.comparison import engines
 from evaluation.comparison.services import leakage
 from evaluation.comparison.services.responses import INCOMPLETE
-from evaluation.models import GenerationRun, PromptSet, RunCandidate
+from evaluation.models import Comparison, PromptSet, RunCandidate
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -30,7 +30,7 @@ def launch(
     engine: str = engines.LOCAL,
     idempotency_key: str | None = None,
     leakage_reason: str = "",
-) -> GenerationRun:
+) -> Comparison:
     """Queue the responses of a baseline and its candidates; without a baseline, it is the first candidate's base.
 
     `engine` is local or the name of a configured endpoint, which then answers for every model.
@@ -53,19 +53,19 @@ def launch(
     }
     try:
         with transaction.atomic():
-            run = GenerationRun.objects.create(
+            run = Comparison.objects.create(
                 kind=Job.Kind.GENERATION, idempotency_key=idempotency_key or None, created_by=user, **frozen
             )
             RunCandidate.objects.bulk_create(
                 RunCandidate(run=run, model=model, position=position)
                 for position, model in enumerate(candidates)
             )
-            audit.record(actor=user, action="generation_run.launch", target=run)
+            audit.record(actor=user, action="comparison.launch", target=run)
             jobs.announce(run)
             return run
     except IntegrityError:
         same = jobs.launched_before(
-            GenerationRun,
+            Comparison,
             user=user,
             idempotency_key=idempotency_key,
             candidates=list(candidates),
@@ -147,12 +147,12 @@ def _template_hash(model: ModelVersion) -> str | None:
     return model.run.facts.get("template_hash") if model.run else None
 
 
-def try_again(*, user: User, run: GenerationRun) -> None:
+def try_again(*, user: User, run: Comparison) -> None:
     """Queue a failed run again; what it has stored stays, so that only what is missing is made."""
     jobs.try_again(job=run, user=user)
 
 
-def leave_out_missing(*, user: User, run: GenerationRun) -> None:
+def leave_out_missing(*, user: User, run: Comparison) -> None:
     """Queue a run whose answers are incomplete again, to compare only the prompts that every model answered.
 
     Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
@@ -163,5 +163,5 @@ def leave_out_missing(*, user: User, run: GenerationRun) -> None:
         )
     with transaction.atomic():
         jobs.try_again(job=run, user=user)
-        GenerationRun.objects.filter(pk=run.pk).update(without_missing=True)
-        audit.record(actor=user, action="generation_run.leave_out_missing", target=run)
+        Comparison.objects.filter(pk=run.pk).update(without_missing=True)
+        audit.record(actor=user, action="comparison.leave_out_missing", target=run)

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import transaction
 
 from evaluation.comparison.services import name_swaps
-from evaluation.models import Comparison, FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response
-from evaluation.scoring import Judge, Judged, PairRow, SideRow, Summary, field_changes, score_change
+from evaluation.models import Comparison, ComparisonFigures, FieldChange, Pair, Prompt, PromptSet, Response
+from evaluation.scoring import PairRow, Scored, Scorer, SideRow, Summary, field_changes, score_change
 from evaluation.scoring.matching.declared import parse
 from ftplatform import queues
 from ftplatform.accounts import audit
@@ -25,13 +25,13 @@ _PAIR = (
 )
 
 
-def judge_of(prompt_set: PromptSet) -> Judge:
-    return Judge(prompt_set.comparisons, prompt_set.schema, prompt_set.check_name)
+def scorer_of(prompt_set: PromptSet) -> Scorer:
+    return Scorer(prompt_set.field_rules, prompt_set.schema, prompt_set.check_name)
 
 
-def judged(judge: Judge, prompt: Prompt, text: str) -> Judged:
+def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
     """(match, measures) of a response to `prompt`, as they are stored with it."""
-    (found,) = judge.judge(
+    (found,) = scorer.score(
         instruction=prompt.instruction,
         content=prompt.input,
         tags=prompt.tags,
@@ -41,15 +41,15 @@ def judged(judge: Judge, prompt: Prompt, text: str) -> Judged:
     return found
 
 
-def summarise(run: GenerationRun) -> None:
+def summarise(run: Comparison) -> None:
     """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
     if run.prompt_set.check_name == "name_swap":
-        name_swaps.judge(run)
+        name_swaps.scorer(run)
     for candidate in run.candidates:
         _summarise(run, candidate)
 
 
-def _summarise(run: GenerationRun, candidate: ModelVersion) -> None:
+def _summarise(run: Comparison, candidate: ModelVersion) -> None:
     summary = Summary()
     comparison = start(run, candidate)
     for first, last in _ranges(run.prompt_set):
@@ -66,14 +66,16 @@ def _summarise(run: GenerationRun, candidate: ModelVersion) -> None:
     keep(comparison, summary)
 
 
-def start(run: GenerationRun, candidate: ModelVersion) -> Comparison:
+def start(run: Comparison, candidate: ModelVersion) -> ComparisonFigures:
     """The row that the figures go into; what it knew of single fields is forgotten."""
-    comparison, _ = Comparison.objects.get_or_create(run=run, candidate=candidate, defaults={"figures": {}})
+    comparison, _ = ComparisonFigures.objects.get_or_create(
+        run=run, candidate=candidate, defaults={"figures": {}}
+    )
     comparison.changes.all().delete()
     return comparison
 
 
-def keep(comparison: Comparison, summary: Summary) -> None:
+def keep(comparison: ComparisonFigures, summary: Summary) -> None:
     comparison.figures = summary.result() or {}
     comparison.save(update_fields=["figures", "made_at"])
 
@@ -83,7 +85,7 @@ def changes_of(row: PairRow) -> dict[str, int]:
     return {field[:200]: change for field, change in field_changes(row).items()}
 
 
-def _store_changes(comparison: Comparison, rows: list[tuple[int, PairRow]]) -> None:
+def _store_changes(comparison: ComparisonFigures, rows: list[tuple[int, PairRow]]) -> None:
     by_change: dict[float | None, list[int]] = {}
     for pk, row in rows:
         by_change.setdefault(score_change(row), []).append(pk)
@@ -108,54 +110,54 @@ def _ranges(prompt_set: PromptSet) -> Iterator[tuple[int, int]]:
 
 
 def declare(
-    *, user: User, prompt_set: PromptSet, comparisons: dict[str, Any], schema: dict[str, Any] | None = None
+    *, user: User, prompt_set: PromptSet, field_rules: dict[str, Any], schema: dict[str, Any] | None = None
 ) -> int:
     """Change how the fields of a prompt set are compared, and match every response to it again; returns how many.
 
     Ratings by people are not touched: they never saw a match. Raises DomainError `invalid_comparison`.
     """
     try:
-        parse(comparisons)
+        parse(field_rules)
     except ValueError as error:
         raise DomainError("invalid_comparison", f"{error}.", status=400) from error
-    prompt_set.comparisons = comparisons
+    prompt_set.field_rules = field_rules
     prompt_set.schema = prompt_set.schema if schema is None else schema
     with transaction.atomic():
-        prompt_set.save(update_fields=["comparisons", "schema"])
-        audit.record(actor=user, action="prompt_set.declare", target=prompt_set, fields=len(comparisons))
+        prompt_set.save(update_fields=["field_rules", "schema"])
+        audit.record(actor=user, action="prompt_set.declare", target=prompt_set, fields=len(field_rules))
     return match_again(prompt_set)
 
 
-def ask_for_figures(*, user: User, run: GenerationRun) -> None:
+def ask_for_figures(*, user: User, run: Comparison) -> None:
     """Have a worker judge the responses of a comparison from before figures were kept. Raises DomainError
     `no_pairs`."""
     if not run.pairs.exists():
         raise DomainError("no_pairs", "There are no pairs, so there are no figures to work out.")
-    audit.record(actor=user, action="generation_run.work_out", target=run)
+    audit.record(actor=user, action="comparison.work_out", target=run)
     queues.work_out(str(run.pk))
 
 
 def work_out(*, run_id: UUID) -> None:
     """Judge and summarise the responses to the run's prompts, unless that was done meanwhile."""
-    run = GenerationRun.objects.select_related("prompt_set").get(pk=run_id)
-    if not run.comparisons.exclude(figures={}).exists():
+    run = Comparison.objects.select_related("prompt_set").get(pk=run_id)
+    if not run.figures.exclude(figures={}).exists():
         match_again(run.prompt_set)
 
 
 def match_again(prompt_set: PromptSet) -> int:
     """Judge every response to the set by its comparisons as they are now; one transaction for each thousand prompts,
     so that reviewers can rate meanwhile."""
-    judge, done = judge_of(prompt_set), 0
+    scorer, done = scorer_of(prompt_set), 0
     for first, last in _ranges(prompt_set):
         with transaction.atomic():
-            done += _match_range(prompt_set, judge, first, last)
-    for run in prompt_set.generation_runs.all():
+            done += _match_range(prompt_set, scorer, first, last)
+    for run in prompt_set.comparisons.all():
         if run.pairs.exists():
             summarise(run)
     return done
 
 
-def _match_range(prompt_set: PromptSet, judge: Judge, first: int, last: int) -> int:
+def _match_range(prompt_set: PromptSet, scorer: Scorer, first: int, last: int) -> int:
     prompts = {
         prompt.pk: prompt for prompt in prompt_set.prompts.filter(pk__gte=first, pk__lte=last).iterator()
     }
@@ -163,7 +165,7 @@ def _match_range(prompt_set: PromptSet, judge: Judge, first: int, last: int) -> 
         Response.objects.filter(prompt_id__gte=first, prompt_id__lte=last, run__prompt_set=prompt_set)
     )
     for response in responses:
-        found = judged(judge, prompts[response.prompt_id], response.text)
+        found = scored(scorer, prompts[response.prompt_id], response.text)
         response.match, response.measures = found
     Response.objects.bulk_update(responses, ["match", "measures"], batch_size=100)
     return len(responses)

@@ -14,18 +14,18 @@ from django.utils import timezone
 
 from evaluation.comparison import readers
 from evaluation.comparison.services import figures, tags
-from evaluation.models import Comparison as ComparisonRow
-from evaluation.models import FieldChange, GenerationRun, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.models import Comparison, FieldChange, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.models import ComparisonFigures as ComparisonRow
 from evaluation.scoring import (
-    Judge,
-    Judged,
     PairRow,
     Question,
+    Scored,
+    Scorer,
     SideRow,
     Summary,
-    judge_all,
-    judged_ahead,
+    score_all,
     score_change,
+    scored_ahead,
 )
 from evaluation.scoring.matching import Inference
 from evaluation.scoring.matching.declared import to_json
@@ -49,7 +49,7 @@ _SIDES = ("baseline", "candidate")
 
 def create(
     *, user: User, name: str, file: IO[bytes], source_name: str, baseline: str, candidate: str
-) -> GenerationRun:
+) -> Comparison:
     """Store the pairs of a file (see `evaluation.comparison.readers`) as a comparison called `name`.
 
     `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
@@ -63,7 +63,7 @@ def create(
         checked = _check(file, source_name, kept)
         run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
         pairs = _store_all(run, checked)
-    GenerationRun.objects.filter(pk=run.pk).update(
+    Comparison.objects.filter(pk=run.pk).update(
         status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
     )
     audit.record(actor=user, action="pairs.import", target=run, pairs=pairs)
@@ -71,15 +71,15 @@ def create(
     return run
 
 
-def _store_all(run: GenerationRun, checked: "_Checked") -> int:
+def _store_all(run: Comparison, checked: "_Checked") -> int:
     try:
         summary, comparison = Summary(), figures.start(run, run.candidate)
-        judge = figures.judge_of(run.prompt_set)
+        scorer = figures.scorer_of(run.prompt_set)
         batches = (_Batch.of(rows, checked.tag_fields) for rows in _batches(checked.rows()))
-        with closing(_judged(judge, batches, checked.size)) as judged:
+        with closing(_judged(scorer, batches, checked.size)) as judged:
             for batch, found in judged:
                 with transaction.atomic():
-                    GenerationRun.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+                    Comparison.objects.filter(pk=run.pk).update(heartbeat_at=Now())
                     summary.add(_store(run, comparison, batch, found))
         figures.keep(comparison, summary)
     except BaseException:
@@ -104,14 +104,14 @@ class _Batch(NamedTuple):
 
 
 def _judged(
-    judge: Judge, batches: Iterator[_Batch], size: int
-) -> Generator[tuple[_Batch, list[list[Judged]]]]:
+    scorer: Scorer, batches: Iterator[_Batch], size: int
+) -> Generator[tuple[_Batch, list[list[Scored]]]]:
     """What is stored of both sides of each row. Raises DomainError `import_interrupted` when a process dies."""
     if size < _WORTH_PROCESSES:
-        yield from ((batch, judge_all(judge, batch.questions())) for batch in batches)
+        yield from ((batch, score_all(scorer, batch.questions())) for batch in batches)
         return
     try:
-        yield from judged_ahead(judge, batches)
+        yield from scored_ahead(scorer, batches)
     except BrokenProcessPool:
         raise DomainError(
             "import_interrupted",
@@ -181,7 +181,7 @@ def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
 
 def _begin(
     user: User, name: str, source_name: str, systems: tuple[str, str], checked: _Checked
-) -> GenerationRun:
+) -> Comparison:
     """The run as one that did not finish: it is what it stays if this process ends on the way."""
     _clear_interrupted(name)
     try:
@@ -191,10 +191,10 @@ def _begin(
                 name=name,
                 source=f"imported with its responses from {source_name}"[:300],
                 size=checked.size,
-                comparisons=to_json(checked.inference.declared()),
+                field_rules=to_json(checked.inference.declared()),
                 created_by=user,
             )
-            run = GenerationRun.objects.create(
+            run = Comparison.objects.create(
                 kind=Job.Kind.GENERATION,
                 status=Job.Status.FAILED,
                 finished_at=timezone.now(),
@@ -203,7 +203,7 @@ def _begin(
                 name=name,
                 prompt_set=prompt_set,
                 baseline=first,
-                engine=GenerationRun.IMPORT,
+                engine=Comparison.IMPORT,
                 decoding={},
                 heartbeat_at=timezone.now(),
                 created_by=user,
@@ -230,12 +230,12 @@ def _system(user: User, name: str) -> ModelVersion:
 def _clear_interrupted(name: str) -> None:
     """Make way for another try; an import that still gives signs of life is left alone and keeps its name."""
     quiet = timezone.now() - _QUIET
-    mine = GenerationRun.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
+    mine = Comparison.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
     for run in mine.filter(heartbeat_at__lt=quiet):
         _forget(run)
 
 
-def _forget(run: GenerationRun) -> None:
+def _forget(run: Comparison) -> None:
     with transaction.atomic():
         prompt_set = run.prompt_set
         run.pairs.all().delete()
@@ -245,7 +245,7 @@ def _forget(run: GenerationRun) -> None:
 
 
 def _store(
-    run: GenerationRun, comparison: ComparisonRow, batch: _Batch, judged: list[list[Judged]]
+    run: Comparison, comparison: ComparisonRow, batch: _Batch, judged: list[list[Scored]]
 ) -> list[PairRow]:
     prompts = bulk_rows.insert(
         Prompt,
@@ -289,7 +289,7 @@ def _store(
     return rows
 
 
-def _sides(row: dict[str, Any], judged: list[Judged]) -> list[SideRow]:
+def _sides(row: dict[str, Any], judged: list[Scored]) -> list[SideRow]:
     made = [row[side] for side in _SIDES]
     return [
         SideRow(*found, each["output_tokens"], each["latency_ms"], each["finish_reason"])
@@ -298,7 +298,7 @@ def _sides(row: dict[str, Any], judged: list[Judged]) -> list[SideRow]:
 
 
 def _responses(
-    run: GenerationRun,
+    run: Comparison,
     model: ModelVersion,
     batch: list[dict[str, Any]],
     side: str,

@@ -133,7 +133,7 @@ def create(
                 dataset=dataset,
                 source=source,
                 size=len(rows),
-                comparisons=to_json(_inferred(rows)),
+                field_rules=to_json(_inferred(rows)),
                 schema=schema or {},
                 check_name=check_name,
                 created_by=user,

@@ -1,4 +1,4 @@
-"""What one attempt of a generation run is asked to do, and what it stores."""
+"""What one attempt of a comparison is asked to do, and what it stores."""
 
 import random
 from collections import Counter
@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from evaluation.comparison.services import figures
-from evaluation.models import Failure, GenerationRun, Pair, Prompt, Response, Timing
-from evaluation.scoring import Judge
+from evaluation.models import Comparison, Failure, Pair, Prompt, Response, Timing
+from evaluation.scoring import Scorer
 from evaluation.scoring.matching import printable
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -23,17 +23,17 @@ _NAMED = 100
 
 
 @transaction.atomic
-def begin_attempt(claim: jobs.Claim) -> GenerationRun:
+def begin_attempt(claim: jobs.Claim) -> Comparison:
     jobs.check_current(claim)
-    return GenerationRun.objects.select_related("prompt_set", "baseline__base").get(pk=claim.job_id)
+    return Comparison.objects.select_related("prompt_set", "baseline__base").get(pk=claim.job_id)
 
 
-def expected(run: GenerationRun) -> int:
+def expected(run: Comparison) -> int:
     """How many responses the whole run has."""
     return run.prompt_set.size * len(run.model_versions) * run.samples
 
 
-def remaining(run: GenerationRun) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def remaining(run: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the run still lacks: prompts with their open responses as [model id, sample], and open measurements.
 
     A prompt that is only measured is in the list as well, with nothing wanted. Nothing is lacking where somebody
@@ -63,12 +63,12 @@ def remaining(run: GenerationRun) -> tuple[list[dict[str, Any]], list[dict[str, 
     return prompts, measurements
 
 
-def _open_measurements(run: GenerationRun) -> list[dict[str, Any]]:
+def _open_measurements(run: Comparison) -> list[dict[str, Any]]:
     taken = {(prompt, str(model)) for prompt, model in run.timings.values_list("prompt_id", "model_id")}
     return [each for each in measurements(run) if (each["prompt_id"], each["model"]) not in taken]
 
 
-def measurements(run: GenerationRun) -> list[dict[str, Any]]:
+def measurements(run: Comparison) -> list[dict[str, Any]]:
     """Which prompts are asked again alone, and in which order of models; the same for every attempt.
 
     The prompts are drawn at random. The models' order is random for one prompt and reversed for the next, so that none
@@ -98,9 +98,9 @@ def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None
     Raises DomainError `unknown_prompt`, `unknown_model` or `response_too_long`; then none of them is stored.
     """
     run, prompts = _known(claim, responses)
-    judge = figures.judge_of(run.prompt_set)
+    scorer = figures.scorer_of(run.prompt_set)
     Response.objects.bulk_create(
-        [_response(run, judge, prompts[values["prompt_id"]], values) for values in responses],
+        [_response(run, scorer, prompts[values["prompt_id"]], values) for values in responses],
         ignore_conflicts=True,
         batch_size=_BATCH,
     )
@@ -116,7 +116,7 @@ def _chunks(items: list[dict[str, Any]], size: int = 50) -> Iterable[list[dict[s
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _response(run: GenerationRun, judge: Judge, prompt: Prompt, values: dict[str, Any]) -> Response:
+def _response(run: Comparison, scorer: Scorer, prompt: Prompt, values: dict[str, Any]) -> Response:
     text = printable(values["text"])
     if len(text) > MAX_TEXT:
         raise DomainError(
@@ -124,7 +124,7 @@ def _response(run: GenerationRun, judge: Judge, prompt: Prompt, values: dict[str
             f"The response to prompt {prompt.key} has {len(text):,} characters, more than {MAX_TEXT:,}; "
             "lower the longest response.",
         )
-    match, measures = figures.judged(judge, prompt, text)
+    match, measures = figures.scored(scorer, prompt, text)
     own = {name: value for name, value in values.items() if name not in ("model", "text")}
     return Response(run=run, model_id=values["model"], text=text, match=match, measures=measures, **own)
 
@@ -157,10 +157,10 @@ def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
     )
 
 
-def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[GenerationRun, dict[int, Prompt]]:
+def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[Comparison, dict[int, Prompt]]:
     """The run and the prompts that a worker speaks of; it may speak of nothing else."""
     jobs.check_current(claim)
-    run = GenerationRun.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    run = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
     prompts = Prompt.objects.filter(prompt_set=run.prompt_set_id).in_bulk(
         {item["prompt_id"] for item in items}
     )
@@ -184,9 +184,9 @@ def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[GenerationRu
 def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
     """Store under which conditions an attempt works, before it does; `devices` keeps those of every attempt."""
     jobs.check_current(claim)
-    run = GenerationRun.objects.get(pk=claim.job_id)
+    run = Comparison.objects.get(pk=claim.job_id)
     devices = list(dict.fromkeys([*run.facts.get("devices", []), facts.get("device_name") or run.engine]))
-    GenerationRun.objects.filter(pk=run.pk).update(facts=run.facts | facts | {"devices": devices})
+    Comparison.objects.filter(pk=run.pk).update(facts=run.facts | facts | {"devices": devices})
 
 
 @transaction.atomic
@@ -198,7 +198,7 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     which were not, and `nothing_answered` is raised when none was.
     """
     jobs.check_current(claim)
-    run = GenerationRun.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    run = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
     made = {
         (prompt_id, model_id, sample): pk
         for pk, prompt_id, model_id, sample in run.responses.values_list(
@@ -229,14 +229,12 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
         for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
     ]
     Pair.objects.bulk_create(pairs, ignore_conflicts=True, batch_size=_BATCH)
-    GenerationRun.objects.filter(pk=run.pk).update(facts=run.facts | facts)
+    Comparison.objects.filter(pk=run.pk).update(facts=run.facts | facts)
     figures.summarise(run)
     return len(pairs)
 
 
-def _left_out(
-    run: GenerationRun, whole: set[int], made: Mapping[tuple[int, Any, int], int]
-) -> dict[str, Any]:
+def _left_out(run: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]) -> dict[str, Any]:
     """Which prompts are not compared, and how many responses each model still owes."""
     keys = [
         key
@@ -253,7 +251,7 @@ def _left_out(
     }
 
 
-def _incomplete(run: GenerationRun, missing: int) -> str:
+def _incomplete(run: Comparison, missing: int) -> str:
     first = run.failures.select_related("prompt", "model").first()
     if first is None:
         return f"{missing:,} responses are still missing; try the missing ones again."

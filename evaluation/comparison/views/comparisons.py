@@ -1,4 +1,4 @@
-"""Pages of generation runs: launch one, watch it, cancel it, try again what failed."""
+"""Pages of comparisons: launch one, watch it, cancel it, try again what failed."""
 
 import uuid
 from typing import Any
@@ -14,8 +14,8 @@ from evaluation import access
 from evaluation.comparison.forms.comparisons import ComparisonForm
 from evaluation.comparison.selectors import responses
 from evaluation.comparison.services import comparisons, figures
-from evaluation.comparison.views import figures as comparisons
-from evaluation.models import GenerationRun
+from evaluation.comparison.views import figures as figure_views
+from evaluation.models import Comparison
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -28,14 +28,14 @@ FAILURES = 50
 
 @roles(*Staff)
 @require_GET
-def generation_runs(request: StaffRequest) -> HttpResponse:
-    page = Paginator(access.generation_runs(user=request.user), PAGE).get_page(request.GET.get("page"))
-    return render(request, "evaluation/comparison/generation_runs.html", {"page_obj": page})
+def comparison_list(request: StaffRequest) -> HttpResponse:
+    page = Paginator(access.comparisons(user=request.user), PAGE).get_page(request.GET.get("page"))
+    return render(request, "evaluation/comparison/comparisons.html", {"page_obj": page})
 
 
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
-def generation_run_new(request: StaffRequest) -> HttpResponse:
+def comparison_new(request: StaffRequest) -> HttpResponse:
     asked = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
     candidates = request.GET.getlist("candidate")
     initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **asked}
@@ -46,16 +46,16 @@ def generation_run_new(request: StaffRequest) -> HttpResponse:
         except DomainError as error:
             form.refuse(error)
         else:
-            return redirect("evaluation:generation_run", pk=run.pk)
+            return redirect("evaluation:comparison", pk=run.pk)
     return render(
         request,
-        "evaluation/comparison/generation_run_new.html",
+        "evaluation/comparison/comparison_new.html",
         {"form": form},
         status=400 if form.errors else 200,
     )
 
 
-def _launch(request: StaffRequest, form: ComparisonForm) -> GenerationRun:
+def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
     values = form.cleaned_data
     return comparisons.launch(
         user=request.user,
@@ -72,9 +72,9 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> GenerationRun:
 
 @roles(*Staff)
 @require_GET
-def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The comparison; htmx asks again for its moving part while the run lives, and for the whole at its end."""
-    run = access.generation_run(user=request.user, pk=pk)
+    run = access.comparison(user=request.user, pk=pk)
     if request.htmx and run.is_finished:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
     context: dict[str, Any] = {
@@ -83,55 +83,55 @@ def generation_run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "events": responses.events(run),
     }
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "evaluation/comparison/generation_run_live.html", context)
+        return render(request, "evaluation/comparison/comparison_live.html", context)
     if run.is_finished:
-        context |= comparisons.context(request, run) | _failures(request, run)
-    return render(request, "evaluation/comparison/generation_run.html", context)
+        context |= figure_views.context(request, run) | _failures(request, run)
+    return render(request, "evaluation/comparison/comparison.html", context)
 
 
-def _failures(request: StaffRequest, run: GenerationRun) -> dict[str, Any]:
+def _failures(request: StaffRequest, run: Comparison) -> dict[str, Any]:
     failures = responses.failures(user=request.user, run=run)
     return {"failures": failures[:FAILURES], "failed": failures.count()}
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    jobs.cancel(job=access.generation_run(user=request.user, pk=pk), user=request.user)
-    return redirect("evaluation:generation_run", pk=pk)
+def comparison_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.cancel(job=access.comparison(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    jobs.pause(job=access.generation_run(user=request.user, pk=pk), user=request.user)
-    return redirect("evaluation:generation_run", pk=pk)
+def comparison_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.pause(job=access.comparison(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    jobs.resume(job=access.generation_run(user=request.user, pk=pk), user=request.user)
-    return redirect("evaluation:generation_run", pk=pk)
+def comparison_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    jobs.resume(job=access.comparison(user=request.user, pk=pk), user=request.user)
+    return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    comparisons.try_again(user=request.user, run=access.generation_run(user=request.user, pk=pk))
-    return redirect("evaluation:generation_run", pk=pk)
+def comparison_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    comparisons.try_again(user=request.user, run=access.comparison(user=request.user, pk=pk))
+    return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    figures.ask_for_figures(user=request.user, run=access.generation_run(user=request.user, pk=pk))
+def comparison_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    figures.ask_for_figures(user=request.user, run=access.comparison(user=request.user, pk=pk))
     messages.success(request, "A worker is working the figures out; look again in a moment.")
-    return redirect("evaluation:generation_run", pk=pk)
+    return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
-def generation_run_without(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    comparisons.leave_out_missing(user=request.user, run=access.generation_run(user=request.user, pk=pk))
-    return redirect("evaluation:generation_run", pk=pk)
+def comparison_without(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
+    comparisons.leave_out_missing(user=request.user, run=access.comparison(user=request.user, pk=pk))
+    return redirect("evaluation:comparison", pk=pk)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from evaluation import access
 from evaluation.comparison import charts, markdown
 from evaluation.comparison.selectors import compared, responses
-from evaluation.models import GenerationRun, Pair
+from evaluation.models import Comparison, Pair
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.csv_export import csv_response
 from ftplatform.key_pages import KeyPaginator
@@ -39,7 +39,7 @@ _PAIR_COLUMNS = (
 )
 
 
-def context(request: StaffRequest, run: GenerationRun) -> dict[str, Any]:
+def context(request: StaffRequest, run: Comparison) -> dict[str, Any]:
     """What the page of a finished run shows of its comparison."""
     candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
     filters = {name: request.GET.get(name, "") for name in _FILTERS}
@@ -60,7 +60,7 @@ def context(request: StaffRequest, run: GenerationRun) -> dict[str, Any]:
 @roles(*Staff)
 @require_GET
 def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
-    run = access.generation_run(user=request.user, pk=pk)
+    run = access.comparison(user=request.user, pk=pk)
     candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
     found = compared.open_comparison(user=request.user, run=run, candidate=candidate)
     if kind == "csv":
@@ -75,7 +75,7 @@ def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResp
 @require_GET
 def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
     """Every pair that the same filters of the page leave, one line each, without the texts."""
-    run = access.generation_run(user=request.user, pk=pk)
+    run = access.comparison(user=request.user, pk=pk)
     candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
     filters = {name: request.GET.get(name, "") for name in _FILTERS}
     found = compared.pairs(user=request.user, run=run, candidate=candidate, **filters)
@@ -86,7 +86,7 @@ def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
 @roles(*Staff)
 @require_GET
 def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
-    run = access.generation_run(user=request.user, pk=pk)
+    run = access.comparison(user=request.user, pk=pk)
     found = responses.pair(user=request.user, run=run, pk=pair)
     return render(request, "evaluation/comparison/pair.html", _pair_context(run, found))
 
@@ -94,7 +94,7 @@ def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
 @roles(*Staff)
 @require_GET
 def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> HttpResponseBase:
-    run = access.generation_run(user=request.user, pk=pk)
+    run = access.comparison(user=request.user, pk=pk)
     found = responses.pair(user=request.user, run=run, pk=pair)
     if kind == "html":
         content = _pair_context(run, found)
@@ -106,7 +106,7 @@ def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> Htt
     return _text_or_json(document, kind, "pair", markdown.single)
 
 
-def _pair_context(run: GenerationRun, found: Pair) -> dict[str, Any]:
+def _pair_context(run: Comparison, found: Pair) -> dict[str, Any]:
     document = compared.pair_document(run=run, pair=found)
     sides = compared.marked(document["baseline"]["text"], document["candidate"]["text"])
     return {

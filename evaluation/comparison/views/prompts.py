@@ -118,13 +118,13 @@ def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = access.prompt_set(user=request.user, pk=pk)
     form = DeclareForm(
         request.POST or None,
-        initial={"comparisons": json.dumps(found.comparisons, ensure_ascii=False, indent=1)},
+        initial={"field_rules": json.dumps(found.field_rules, ensure_ascii=False, indent=1)},
     )
     if request.method == "POST" and form.is_valid():
         try:
             done = figures.declare(user=request.user, prompt_set=found, **form.cleaned_data)
         except DomainError as error:
-            form.add_error("comparisons", error.detail)
+            form.add_error("field_rules", error.detail)
         else:
             messages.success(request, f"Stored; {done:,} responses were matched again.")
             return redirect("evaluation:prompt_set", pk=pk)
@@ -132,7 +132,7 @@ def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "set": found,
         "form": form,
         "checks": found.leakage_checks.select_related("dataset"),
-        "runs": found.generation_runs.order_by("-created_at")[:20],
+        "runs": found.comparisons.order_by("-created_at")[:20],
         "page_obj": Paginator(found.prompts.all(), 25).get_page(request.GET.get("page")),
     }
     return render(
@@ -160,6 +160,6 @@ def pairs_import(request: StaffRequest) -> HttpResponse:
         except DomainError as error:
             context["error"] = error
         else:
-            return redirect("evaluation:generation_run", pk=run.pk)
+            return redirect("evaluation:comparison", pk=run.pk)
     wrong = bool(form.errors or context.get("error"))
     return render(request, "evaluation/comparison/pairs_import.html", context, status=400 if wrong else 200)

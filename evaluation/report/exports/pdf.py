@@ -137,6 +137,6 @@ def _provenance(result: dict[str, Any]) -> list[list[str]]:
         ["Dataset", f"{dataset['name']}, content {dataset['content'][:16]}" if dataset else "–"],
         ["Prompts", f"{source['prompt_set']['name']}, {count(source['prompt_set']['prompts'])} in all"],
         ["Training run", source["training_run"] or "–"],
-        ["Generation run", source["generation_run"]],
+        ["Comparison", source["comparison"]],
         ["Analysis plan", result["plan_hash"]],
     ]

@@ -124,7 +124,7 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
         if training
         else None,
         "training_run": str(training.pk) if training else None,
-        "generation_run": str(run.pk),
+        "comparison": str(run.pk),
         "decoding": run.decoding,
         "facts": run.facts,
     }

@@ -68,7 +68,7 @@ class CampaignViewSet(EvaluationViewSet):
     def create(self, request: Request) -> Response:
         values = self._with_rubric(parse(serializers.CampaignCreateSerializer, request))
         user = signed_in(request)
-        run = access.generation_run(user=user, pk=values.pop("run"))
+        run = access.comparison(user=user, pk=values.pop("run"))
         chosen = values.pop("candidate")
         candidate = responses.candidate(run=run, pk=str(chosen)) if chosen else None
         made = campaigns.create(user=user, run=run, candidate=candidate, **values)

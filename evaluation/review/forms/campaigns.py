@@ -193,7 +193,7 @@ class CampaignForm(forms.Form):
             kwargs["initial"] = initial_of(campaign)
         super().__init__(*args, **kwargs)
         self.campaign = campaign
-        finished = access.generation_runs(user=user).filter(status="succeeded")
+        finished = access.comparisons(user=user).filter(status="succeeded")
         self.fields["run"] = forms.ModelChoiceField(
             finished,
             label="Comparison",

@@ -37,7 +37,7 @@ class PlanForm(forms.Form):
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data)
         self.calibration: reviewers.Calibration | None = None
-        finished = access.generation_runs(user=user).filter(status="succeeded")
+        finished = access.comparisons(user=user).filter(status="succeeded")
         self.fields["run"] = forms.ModelChoiceField(
             finished, required=False, label="Comparison", help_text="To see what its pairs can show at most."
         )

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation import rubrics
-from evaluation.models import Campaign, GenerationRun, Invite, RubricVersion
+from evaluation.models import Campaign, Comparison, Invite, RubricVersion
 from evaluation.review import campaign_settings, protocol
 from evaluation.review.selectors.planned_analyses import read_plan
 from evaluation.review.services import identity_scan, lottery
@@ -24,7 +24,7 @@ def create(
     *,
     user: User,
     title: str,
-    run: GenerationRun,
+    run: Comparison,
     candidate: ModelVersion | None = None,
     rubric_text: str,
     overlap: int,
@@ -35,7 +35,7 @@ def create(
     rubric_version: RubricVersion | None = None,
     **options: Any,
 ) -> Campaign:
-    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished generation run.
+    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished comparison.
 
     A `watched` campaign has no looks before its end; its results may be seen at any time, as a confidence sequence.
     `options` are those of `campaign_settings`. Raises DomainError `run_incomplete`, `too_many_pairs`,
@@ -122,7 +122,7 @@ def _watch_se(pairs: int, overlap: int) -> float:
     return power.standard_error(design, power.EXPERTS)
 
 
-def _candidate(run: GenerationRun, candidate: ModelVersion | None) -> ModelVersion:
+def _candidate(run: Comparison, candidate: ModelVersion | None) -> ModelVersion:
     if candidate is None and len(run.candidates) > 1:
         names = ", ".join(model.name for model in run.candidates)
         raise DomainError(

@@ -5,13 +5,13 @@ import secrets
 
 from django.db.models import Max, QuerySet
 
-from evaluation.models import Campaign, GenerationRun, IdentityHit, Pair, ReviewItem
+from evaluation.models import Campaign, Comparison, IdentityHit, Pair, ReviewItem
 from evaluation.review.services import quality
 from ftplatform import bulk_rows
 from training.models import ModelVersion
 
 
-def pairs_of(run: GenerationRun, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+def pairs_of(run: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
     """First samples of one candidate of a comparison, of its first one unless told."""
     return Pair.objects.filter(run=run, candidate_model=candidate or run.candidate, sample=0)
 

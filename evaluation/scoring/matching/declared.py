@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evaluation.scoring.matching.field_rule import Comparison, Json, infer
+from evaluation.scoring.matching.field_rule import FieldRule, Json, infer
 from evaluation.scoring.matching.match import WHOLE_RESPONSE, leaves
 from evaluation.scoring.matching.response import find_object
 
-Declared = dict[str, Comparison]
+Declared = dict[str, FieldRule]
 MOST_FIELDS = 200
 _MOST_OPTIONS = 12
 _PROMPTS_PER_OPTION = 5
@@ -61,7 +61,7 @@ def to_json(declared: Declared) -> dict[str, dict[str, Any]]:
     }
 
 
-def _parse(value: Any) -> Comparison:
+def _parse(value: Any) -> FieldRule:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ValueError("a comparison is an object with a kind")
     if unknown := sorted(set(value) - {"kind", "tolerance", "relative_tolerance", "options"}):
@@ -76,7 +76,7 @@ def _parse(value: Any) -> Comparison:
     kind = value["kind"]
     if not isinstance(kind, str):
         raise ValueError("kind must be a text")
-    return Comparison(kind, options=tuple(options), **numbers)  # type: ignore[arg-type]
+    return FieldRule(kind, options=tuple(options), **numbers)  # type: ignore[arg-type]
 
 
 def _fields(value: Json | Mapping[str, Json]) -> Iterable[tuple[str, Json]]:
@@ -104,15 +104,15 @@ class _Seen:
         if isinstance(value, str) and len(self._values) <= _MOST_OPTIONS:
             self._values.add(value)
 
-    def comparison(self) -> Comparison:
+    def comparison(self) -> FieldRule:
         if self._kinds == {"text"}:
             few = (
                 2 <= len(self._values) <= _MOST_OPTIONS
                 and len(self._values) * _PROMPTS_PER_OPTION <= self._count
             )
-            return Comparison("one_of", options=tuple(sorted(self._values))) if few else Comparison("text")
+            return FieldRule("one_of", options=tuple(sorted(self._values))) if few else FieldRule("text")
         if self._kinds <= {"text", "similar"}:
-            return Comparison("similar")
+            return FieldRule("similar")
         if len(self._kinds) == 1:
-            return Comparison(next(iter(self._kinds)))  # type: ignore[arg-type]
-        return Comparison("exact")
+            return FieldRule(next(iter(self._kinds)))  # type: ignore[arg-type]
+        return FieldRule("exact")

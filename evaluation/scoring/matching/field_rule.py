@@ -26,7 +26,7 @@ _LATIN_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FieldRule:
     """The declared comparison of a field.
 
     `exact`: the same JSON value. `text`: the same after Unicode NFKC, case folding and collapsing white
@@ -62,21 +62,21 @@ class Outcome(NamedTuple):
     similarity: float | None = None
 
 
-def infer(expected: Json) -> Comparison:
+def infer(expected: Json) -> FieldRule:
     """The comparison of a field that declares none: labels as text, prose as similar, lists of scalars as sets."""
     if isinstance(expected, bool) or expected is None:
-        return Comparison("exact")
+        return FieldRule("exact")
     if isinstance(expected, int | float):
-        return Comparison("number")
+        return FieldRule("number")
     if isinstance(expected, str):
         prose = len(expected) > _LABEL_CHARACTERS or "\n" in expected or len(expected.split()) > _LABEL_WORDS
-        return Comparison("similar" if prose else "text")
+        return FieldRule("similar" if prose else "text")
     if isinstance(expected, list) and all(isinstance(item, str | int | float) for item in expected):
-        return Comparison("set")
-    return Comparison("exact")
+        return FieldRule("set")
+    return FieldRule("exact")
 
 
-def compare(expected: Json, got: Json, comparison: Comparison) -> Outcome:
+def compare(expected: Json, got: Json, comparison: FieldRule) -> Outcome:
     """Hold `got` against `expected`."""
     if comparison.kind == "ignored":
         return Outcome("ignored")
@@ -161,7 +161,7 @@ def same(left: Json, right: Json) -> bool:
     return left == right
 
 
-def _compare_number(expected: Json, got: Json, comparison: Comparison) -> Outcome:
+def _compare_number(expected: Json, got: Json, comparison: FieldRule) -> Outcome:
     if _type(expected) != "number" or _type(got) != "number":
         return Outcome("wrong_type")
     if expected == got:

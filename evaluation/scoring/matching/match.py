@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evaluation.scoring.matching.field_rule import Comparison, Json, Kind, Status, compare, infer, normalised
+from evaluation.scoring.matching.field_rule import FieldRule, Json, Kind, Status, compare, infer, normalised
 from evaluation.scoring.matching.response import JsonStatus, find_object, printable
 
 # The name of the only field when the expected output is not a JSON object.
@@ -44,7 +44,7 @@ class Match:
 def match(
     expected: Mapping[str, Json] | str,
     response_text: str,
-    comparisons: Mapping[str, Comparison] | None = None,
+    field_rules: Mapping[str, FieldRule] | None = None,
 ) -> Match:
     """Match `response_text` against `expected`: an object, its JSON text, or any other text.
 
@@ -52,13 +52,13 @@ def match(
     expected value (see `infer`). Text that is not a JSON object is compared whole, as the field
     `response`. No response raises an error.
     """
-    return Wanted(expected, comparisons or {}).match(response_text)
+    return Wanted(expected, field_rules or {}).match(response_text)
 
 
 class Wanted:
     """An expected output made ready to be held against several responses, see `match`."""
 
-    def __init__(self, expected: Mapping[str, Json] | str, declared: Mapping[str, Comparison]) -> None:
+    def __init__(self, expected: Mapping[str, Json] | str, declared: Mapping[str, FieldRule]) -> None:
         shape = _expected_object(expected) if isinstance(expected, str) else dict(expected)
         found = {WHOLE_RESPONSE: str(expected)} if shape is None else dict(leaves(shape, shape, declared))
         self._shape, self._declared = shape, declared
@@ -91,7 +91,7 @@ def _expected_object(text: str) -> dict[str, Json] | None:
 def leaves(
     value: Mapping[str, Json],
     shape: Mapping[str, Json],
-    declared: Mapping[str, Comparison] | None = None,
+    declared: Mapping[str, FieldRule] | None = None,
     prefix: str = "",
     depth: int = 0,
 ) -> Iterator[tuple[str, Json]]:
@@ -107,7 +107,7 @@ def leaves(
             yield path, item
 
 
-def _field(path: str, expected: Json, comparison: Comparison, got: Mapping[str, Json]) -> FieldMatch:
+def _field(path: str, expected: Json, comparison: FieldRule, got: Mapping[str, Json]) -> FieldMatch:
     if path not in got:
         status: Status = "ignored" if comparison.kind == "ignored" else "missing"
         return FieldMatch(path, status, expected, None, comparison.kind, None)
@@ -115,7 +115,7 @@ def _field(path: str, expected: Json, comparison: Comparison, got: Mapping[str, 
     return FieldMatch(path, outcome.status, expected, got[path], comparison.kind, outcome.similarity)
 
 
-def _outside(field: FieldMatch, declared: Mapping[str, Comparison]) -> str:
+def _outside(field: FieldMatch, declared: Mapping[str, FieldRule]) -> str:
     """A sentence when the value is none that the field may have at all, rather than the wrong one of them."""
     options = declared[field.field].options if field.field in declared else ()
     if not options or not isinstance(field.got, str):

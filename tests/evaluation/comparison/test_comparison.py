@@ -11,10 +11,9 @@ from django.urls import reverse
 from evaluation import tasks
 from evaluation.comparison import document
 from evaluation.comparison.selectors import compared
-from evaluation.comparison.services import checks
-from evaluation.comparison.services import figures as comparisons
+from evaluation.comparison.services import checks, figures
 from evaluation.models import Response
-from evaluation.scoring import Judge
+from evaluation.scoring import Scorer
 from evaluation.scoring.matching.difference import differences
 from evaluation.stats.paired import Paired, mcnemar, newcombe
 from ftplatform import queues
@@ -76,7 +75,7 @@ def test_two_long_texts_are_compared_in_bounded_time():
 
 
 def test_an_answer_outside_the_declared_values_is_named_and_free_text_is_never_wrong():
-    judge = Judge(
+    judge = Scorer(
         {"decision": {"kind": "one_of", "options": ["Eligible", "Denied"]}, "reply": {"kind": "similar"}}
     )
     found = judge.match(
@@ -88,7 +87,7 @@ def test_an_answer_outside_the_declared_values_is_named_and_free_text_is_never_w
 
 @pytest.mark.parametrize(("text", "fits"), [('{"n": 1}', True), ('{"n": "x"}', False), ("no", False)])
 def test_a_response_is_held_against_the_schema(text, fits):
-    judge = Judge({}, {"type": "object", "properties": {"n": {"type": "integer"}}})
+    judge = Scorer({}, {"type": "object", "properties": {"n": {"type": "integer"}}})
     assert judge.schema_valid(text) is fits
 
 
@@ -132,8 +131,8 @@ def test_pairs_are_found_by_what_changed(mixed):
 
 def test_page_api_and_downloads_say_the_same(mixed, client):
     client.force_login(factories.user("manager"))
-    page = client.get(reverse("evaluation:generation_run", args=[mixed.pk])).content.decode()
-    api = client.get(f"/api/v1/generation-runs/{mixed.pk}/comparison/").json()
+    page = client.get(reverse("evaluation:comparison", args=[mixed.pk])).content.decode()
+    api = client.get(f"/api/v1/comparisons/{mixed.pk}/comparison/").json()
     files = {
         kind: client.get(reverse("evaluation:comparison_file", args=[mixed.pk, kind]))
         for kind in ("md", "html", "json")
@@ -146,11 +145,11 @@ def test_page_api_and_downloads_say_the_same(mixed, client):
     lines = client.get(reverse("evaluation:comparison_file", args=[mixed.pk, "csv"])).getvalue().decode()
     rows = {(row["section"], row["name"]): row for row in csv.DictReader(io.StringIO(lines))}
     assert float(rows["slice", "tier=basic"]["difference"]) == pytest.approx(-0.25)
-    pairs = client.get(f"/api/v1/generation-runs/{mixed.pk}/pairs/?change=worse").json()
+    pairs = client.get(f"/api/v1/comparisons/{mixed.pk}/pairs/?change=worse").json()
     assert pairs["count"] == 5
-    one = client.get(f"/api/v1/generation-runs/{mixed.pk}/pairs/{pairs['results'][0]['id']}/").json()
+    one = client.get(f"/api/v1/comparisons/{mixed.pk}/pairs/{pairs['results'][0]['id']}/").json()
     assert one["fields"][0]["candidate"]["status"] == "mismatch"
-    assert client.get(f"/api/v1/generation-runs/{mixed.pk}/pairs/?prompt__key=x").status_code == 400
+    assert client.get(f"/api/v1/comparisons/{mixed.pk}/pairs/?prompt__key=x").status_code == 400
 
 
 def test_the_single_prompt_report_has_the_seed_s_parts_without_its_errors(mixed, client):
@@ -170,17 +169,15 @@ def test_the_single_prompt_report_has_the_seed_s_parts_without_its_errors(mixed,
 
 def test_declaring_a_field_matches_everything_again(mixed):
     owner = factories.user("manager")
-    done = comparisons.declare(
-        user=owner, prompt_set=mixed.prompt_set, comparisons={"decision": {"kind": "ignored"}}
+    done = figures.declare(
+        user=owner, prompt_set=mixed.prompt_set, field_rules={"decision": {"kind": "ignored"}}
     )
     assert done == 80
     found = figures(mixed)
     assert "score" not in {metric["name"] for metric in found["metrics"]}
-    assert not mixed.comparisons.get().changes.exists()
+    assert not mixed.figures.get().changes.exists()
     with pytest.raises(DomainError, match="decision: unknown comparison 'odd'"):
-        comparisons.declare(
-            user=owner, prompt_set=mixed.prompt_set, comparisons={"decision": {"kind": "odd"}}
-        )
+        figures.declare(user=owner, prompt_set=mixed.prompt_set, field_rules={"decision": {"kind": "odd"}})
 
 
 @pytest.mark.django_db
@@ -189,12 +186,12 @@ def test_whoever_reviews_the_pairs_sees_no_figures(client):
     manager = factories.user("manager")
     factories.reviewer(campaign, user=manager)
     client.force_login(manager)
-    assert client.get(f"/api/v1/generation-runs/{campaign.run_id}/comparison/").status_code == 403
+    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/comparison/").status_code == 403
     assert (
         client.get(reverse("evaluation:comparison_file", args=[campaign.run_id, "json"])).status_code == 403
     )
     client.force_login(factories.user("manager"))  # the control: another manager sees them
-    assert client.get(f"/api/v1/generation-runs/{campaign.run_id}/comparison/").status_code == 200
+    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/comparison/").status_code == 200
 
 
 @pytest.mark.django_db
@@ -222,7 +219,7 @@ def test_the_shipped_checks_are_prompt_sets_once():
     ],
 )
 def test_a_check_passes_and_fails(check, prompt, tags, good, bad):
-    judge = Judge({}, check=check)
+    judge = Scorer({}, check=check)
 
     def passed(text):
         ((_, measures),) = judge.judge(instruction=prompt, content="", tags=tags, expected=None, texts=[text])
@@ -244,7 +241,7 @@ def test_a_name_that_changes_the_answer_fails():
             candidate="Bo, we must investigate you.",
         ),
     )
-    name_swaps.judge(run)
+    name_swaps.score(run)
     passed = Response.objects.order_by("prompt", "pk").values_list("measures__passed", flat=True)
     assert list(passed) == [True, True, True, False]
 
@@ -272,15 +269,15 @@ def test_samples_of_one_prompt_count_as_one_prompt():
 
 def test_a_comparison_from_before_figures_were_kept_is_worked_out_by_a_worker(mixed, client, monkeypatch):
     told = figures(mixed)
-    mixed.comparisons.all().delete()
+    mixed.figures.all().delete()
     mixed.responses.update(match=None, measures=None)
     client.force_login(factories.user("manager"))
-    address = reverse("evaluation:generation_run", args=[mixed.pk])
+    address = reverse("evaluation:comparison", args=[mixed.pk])
     page = client.get(address).content.decode()
     assert "Work out the figures" in page and "There are no responses" not in page
     asked: list[str] = []
     monkeypatch.setattr(queues, "work_out", asked.append)
-    client.post(reverse("evaluation:generation_run_figures", args=[mixed.pk]))
+    client.post(reverse("evaluation:comparison_figures", args=[mixed.pk]))
     assert asked == [str(mixed.pk)]
     tasks.work_out(asked[0])
     assert figures(mixed)["metrics"] == told["metrics"] and figures(mixed)["slices"] == told["slices"]

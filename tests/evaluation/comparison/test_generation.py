@@ -1,4 +1,4 @@
-"""Generation runs: what may be compared, what a worker stores, what becomes a pair."""
+"""Comparisons: what may be compared, what a worker stores, what becomes a pair."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from evaluation import rubrics
 from evaluation.comparison import engines
 from evaluation.comparison.services import comparisons, responses
-from evaluation.models import GenerationRun, Pair, Response, Timing
+from evaluation.models import Comparison, Pair, Response, Timing
 from evaluation.review.services import campaigns
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -49,7 +49,7 @@ def refusal(owner, *candidates, **options):
 
 
 def test_several_candidates_share_the_baselines_responses(owner):
-    run = factories.generation_run(owner, prompts=3, candidates=2, samples=2)
+    run = factories.comparison(owner, prompts=3, candidates=2, samples=2)
     assert run.responses.count() == 3 * 3 * 2
     assert run.pairs.count() == 3 * 2 * 2
     for model in run.candidates:
@@ -105,7 +105,7 @@ def test_what_makes_no_comparison_is_refused(owner):
 
 
 def test_what_remains_is_every_response_not_yet_there(owner):
-    run = factories.generation_run(owner, prompts=2, finished=False)
+    run = factories.comparison(owner, prompts=2, finished=False)
     claim = claimed(run)
     first, second = run.prompt_set.prompts.all()
     responses.record_responses(claim, [factories.response(run, first, run.candidate)])
@@ -116,7 +116,7 @@ def test_what_remains_is_every_response_not_yet_there(owner):
 
 
 def test_the_first_response_stays(owner):
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     for text in ("first", "second"):
         responses.record_responses(claim, [factories.response(run, prompt, run.candidate, text=text)])
@@ -124,7 +124,7 @@ def test_the_first_response_stays(owner):
 
 
 def test_an_answer_to_a_prompt_of_another_set_is_refused_by_name(owner):
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim, stranger = claimed(run), factories.prompt_set(owner, 1).prompts.get()
     good = factories.response(run, run.prompt_set.prompts.get(), run.baseline)
     with pytest.raises(DomainError) as caught:
@@ -134,7 +134,7 @@ def test_an_answer_to_a_prompt_of_another_set_is_refused_by_name(owner):
 
 
 def test_no_pairs_before_every_model_has_answered(owner):
-    run = factories.generation_run(owner, prompts=1, finished=False, candidates=2)
+    run = factories.comparison(owner, prompts=1, finished=False, candidates=2)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     for model in run.model_versions[:-1]:
         responses.record_responses(claim, [factories.response(run, prompt, model)])
@@ -149,7 +149,7 @@ def test_no_pairs_before_every_model_has_answered(owner):
 @pytest.fixture
 def failed(owner):
     """A run whose worker stored one response and named why another could not be made."""
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     responses.record_responses(claim, [factories.response(run, prompt, run.baseline)])
     identity = {"prompt_id": prompt.pk, "model": str(run.candidate.pk), "sample": 0}
@@ -180,7 +180,7 @@ def test_trying_again_makes_only_what_is_missing_and_forgets_the_failure(failed,
 
 
 def test_only_what_has_failed_is_tried_again(owner):
-    run = factories.generation_run(owner)
+    run = factories.comparison(owner)
     with pytest.raises(DomainError) as caught:
         comparisons.try_again(user=owner, run=run)
     assert caught.value.code == "not_failed"
@@ -190,10 +190,10 @@ def test_only_what_has_failed_is_tried_again(owner):
 
 def test_the_page_names_failures_as_text_and_offers_to_try_again(client, failed, owner):
     client.force_login(owner)
-    address = reverse("evaluation:generation_run", args=[failed.pk])
+    address = reverse("evaluation:comparison", args=[failed.pk])
     page = client.get(address).content.decode()
     assert "It hung &lt;b&gt;again&lt;/b&gt;." in page and "Try the missing ones again" in page
-    again = client.post(reverse("evaluation:generation_run_again", args=[failed.pk]))
+    again = client.post(reverse("evaluation:comparison_again", args=[failed.pk]))
     assert again.status_code == 302
     failed.refresh_from_db()
     assert failed.status == failed.Status.QUEUED
@@ -205,7 +205,7 @@ def test_the_page_names_failures_as_text_and_offers_to_try_again(client, failed,
 @pytest.fixture
 def uneven(owner):
     """A failed run of three prompts, of which the candidate could not answer the last."""
-    run = factories.generation_run(owner, prompts=3, finished=False)
+    run = factories.comparison(owner, prompts=3, finished=False)
     claim, prompts = claimed(run), list(run.prompt_set.prompts.all())
     for prompt in prompts:
         responses.record_responses(claim, [factories.response(run, prompt, run.baseline)])
@@ -232,16 +232,16 @@ def worked(run):
 
 def test_the_answered_prompts_are_compared_and_what_was_left_out_is_said_everywhere(client, uneven, owner):
     client.force_login(owner)
-    address = reverse("evaluation:generation_run", args=[uneven.pk])
+    address = reverse("evaluation:comparison", args=[uneven.pk])
     assert "Compare without them" in client.get(address).content.decode()
-    client.post(reverse("evaluation:generation_run_without", args=[uneven.pk]))
+    client.post(reverse("evaluation:comparison_without", args=[uneven.pk]))
     assert worked(uneven) == uneven.pairs.count() == 2
     said = "1 of 3 prompts are not compared, because not every model answered them: p2."
     page = client.get(address).content.decode()
     assert said in page and f"{uneven.candidate.name} 1" in page
     markdown = client.get(reverse("evaluation:comparison_file", args=[uneven.pk, "md"])).content.decode()
     assert said in markdown
-    left_out = client.get(f"/api/v1/generation-runs/{uneven.pk}/comparison/").json()["left_out"]
+    left_out = client.get(f"/api/v1/comparisons/{uneven.pk}/comparison/").json()["left_out"]
     assert left_out == {
         "prompts": 1,
         "of": 3,
@@ -252,7 +252,7 @@ def test_the_answered_prompts_are_compared_and_what_was_left_out_is_said_everywh
 
 def test_through_the_api_too_and_only_while_answers_are_missing(client, uneven, owner):
     client.force_login(owner)
-    address = f"/api/v1/generation-runs/{uneven.pk}/leave-out-missing/"
+    address = f"/api/v1/comparisons/{uneven.pk}/leave-out-missing/"
     assert client.post(address).status_code == 200
     again = client.post(address)
     assert (again.status_code, again.json()["code"]) == (409, "not_incomplete")
@@ -269,7 +269,7 @@ def test_a_run_without_one_whole_prompt_has_nothing_to_compare(failed, owner):
 
 
 def test_which_prompts_are_measured_is_drawn_once_and_no_model_is_favoured(owner):
-    run = factories.generation_run(owner, prompts=40, finished=False, candidates=1)
+    run = factories.comparison(owner, prompts=40, finished=False, candidates=1)
     run.decoding |= {"latency_prompts": 20}
     run.save()
     planned = responses.measurements(run)
@@ -283,7 +283,7 @@ def test_which_prompts_are_measured_is_drawn_once_and_no_model_is_favoured(owner
 
 
 def test_a_measurement_is_stored_once_and_not_planned_again(owner):
-    run = factories.generation_run(owner, prompts=2, finished=False)
+    run = factories.comparison(owner, prompts=2, finished=False)
     claim = claimed(run)
     planned = responses.remaining(run)[1]
     timing = planned[0] | {"input_tokens": 9, "output_tokens": 11, "first_token_ms": 20.0, "total_ms": 120.0}
@@ -300,7 +300,7 @@ def test_a_response_of_one_token_has_no_time_per_token():
 
 
 def test_a_worker_cannot_speak_for_a_model_that_is_not_compared(owner):
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim, stranger = claimed(run), factories.adapter(owner)
     for record, item in (
         (responses.record_responses, factories.response(run, run.prompt_set.prompts.get(), stranger)),
@@ -315,7 +315,7 @@ def test_a_worker_cannot_speak_for_a_model_that_is_not_compared(owner):
 
 
 def test_a_response_beyond_all_bounds_is_refused_by_name(owner):
-    run = factories.generation_run(owner, prompts=1, finished=False)
+    run = factories.comparison(owner, prompts=1, finished=False)
     claim, prompt = claimed(run), run.prompt_set.prompts.get()
     with pytest.raises(DomainError) as caught:
         responses.record_responses(
@@ -359,25 +359,25 @@ def test_the_form_launches_with_every_setting(client, owner, settings):
     settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
     candidate, prompts = factories.adapter(owner), factories.prompt_set(owner)
     client.force_login(owner)
-    page = client.get(reverse("evaluation:generation_run_new")).content.decode()
+    page = client.get(reverse("evaluation:comparison_new")).content.decode()
     assert "vllm" in page and candidate.name in page
     values = DecodingConfig(temperature=0.7, samples=3, seed=5, latency_prompts=2).model_dump()
     body = {"name": "run", "prompt_set": prompts.pk, "candidates": [candidate.pk], "engine": "vllm"}
-    answer = client.post(reverse("evaluation:generation_run_new"), body | values | {"idempotency_key": "k"})
+    answer = client.post(reverse("evaluation:comparison_new"), body | values | {"idempotency_key": "k"})
     assert answer.status_code == 302, answer.content.decode()
-    run = GenerationRun.objects.get()
+    run = Comparison.objects.get()
     assert (run.engine, run.decoding, run.baseline) == ("vllm", values, candidate.base)
     bad = client.post(
-        reverse("evaluation:generation_run_new"), body | values | {"samples": 99, "idempotency_key": "l"}
+        reverse("evaluation:comparison_new"), body | values | {"samples": 99, "idempotency_key": "l"}
     )
-    assert bad.status_code == 400 and GenerationRun.objects.count() == 1
+    assert bad.status_code == 400 and Comparison.objects.count() == 1
 
 
 # --- campaigns choose one candidate ------------------------------------------------------------------------
 
 
 def test_a_campaign_reviews_one_candidate_of_several(owner):
-    run = factories.generation_run(owner, prompts=3, candidates=2, samples=2)
+    run = factories.comparison(owner, prompts=3, candidates=2, samples=2)
     rubric = rubrics.builtin("customer_support")
     options = {"user": owner, "title": "Replies", "run": run, "overlap": 1, "rubric_text": rubric}
     with pytest.raises(DomainError) as caught:
@@ -395,7 +395,7 @@ def test_a_campaign_refuses_a_candidate_that_the_run_does_not_have(owner):
         campaigns.create(
             user=owner,
             title="Replies",
-            run=factories.generation_run(owner),
+            run=factories.comparison(owner),
             candidate=factories.adapter(owner),
             rubric_text=rubrics.builtin("customer_support"),
             overlap=1,

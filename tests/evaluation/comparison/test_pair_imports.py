@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from evaluation.comparison.selectors import compared
 from evaluation.comparison.services import pair_imports
-from evaluation.models import GenerationRun, Pair, Prompt, PromptSet, Response
-from evaluation.scoring import Judge, parallel_scoring
+from evaluation.models import Comparison, Pair, Prompt, PromptSet, Response
+from evaluation.scoring import Scorer, parallel_scoring
 from ftplatform.errors import DomainError
 from tests import factories
 from training.models import ModelVersion
@@ -61,14 +61,14 @@ def test_pairs_become_a_finished_comparison_of_two_external_systems():
 
 
 def test_the_figures_of_an_import_are_those_of_summarising_it_again():
-    from evaluation.comparison.services import figures as comparisons
+    from evaluation.comparison.services import figures
 
     run = store(*(pair(n, candidate='{"decision": "Maybe"}' if n == 3 else "Yes") for n in range(9)))
-    stored = run.comparisons.get().figures
-    changes = sorted(run.comparisons.get().changes.values_list("pair", "field", "change"))
-    comparisons.summarise(run)
-    assert run.comparisons.get().figures == stored
-    assert sorted(run.comparisons.get().changes.values_list("pair", "field", "change")) == changes
+    stored = run.figures.get().figures
+    changes = sorted(run.figures.get().changes.values_list("pair", "field", "change"))
+    figures.summarise(run)
+    assert run.figures.get().figures == stored
+    assert sorted(run.figures.get().changes.values_list("pair", "field", "change")) == changes
 
 
 def everything_stored(run):
@@ -76,11 +76,11 @@ def everything_stored(run):
         "prompt__key", "text", "match", "measures", "prompt__tags"
     )
     changes = (
-        run.comparisons.get()
+        run.figures.get()
         .changes.order_by("pair", "field")
         .values_list("pair__prompt__key", "field", "change")
     )
-    return list(responses), list(changes), run.comparisons.get().figures
+    return list(responses), list(changes), run.figures.get().figures
 
 
 def test_a_large_import_judged_in_other_processes_stores_what_a_small_one_stores(monkeypatch):
@@ -91,9 +91,9 @@ def test_a_large_import_judged_in_other_processes_stores_what_a_small_one_stores
 
     def counted(*given):
         began.append(given)
-        return parallel_scoring.judged_ahead(*given)
+        return parallel_scoring.scored_ahead(*given)
 
-    monkeypatch.setattr(pair_imports, "judged_ahead", counted)
+    monkeypatch.setattr(pair_imports, "scored_ahead", counted)
     monkeypatch.setattr(pair_imports, "_WORTH_PROCESSES", 1)
     beside = everything_stored(store(*rows, name="beside"))
     assert len(began) == 1 and beside == here
@@ -101,11 +101,11 @@ def test_a_large_import_judged_in_other_processes_stores_what_a_small_one_stores
 
 def test_an_import_whose_judging_process_dies_is_refused_and_leaves_nothing(monkeypatch):
     monkeypatch.setattr(pair_imports, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(Judge, "__reduce__", lambda judge: (os._exit, (1,)))
+    monkeypatch.setattr(Scorer, "__reduce__", lambda judge: (os._exit, (1,)))
     with pytest.raises(DomainError) as caught:
         store(*(pair(n) for n in range(3)))
     assert caught.value.code == "import_interrupted" and caught.value.status == 503
-    assert not GenerationRun.objects.exists() and not PromptSet.objects.exists()
+    assert not Comparison.objects.exists() and not PromptSet.objects.exists()
 
 
 def test_the_seed_s_trap_is_said():
@@ -146,7 +146,7 @@ def test_a_failure_on_the_way_leaves_nothing(monkeypatch):
     monkeypatch.setattr(pair_imports, "_store", broken)
     with pytest.raises(RuntimeError):
         store(pair())
-    assert not GenerationRun.objects.exists() and not PromptSet.objects.exists()
+    assert not Comparison.objects.exists() and not PromptSet.objects.exists()
 
 
 def test_an_import_that_was_killed_stays_failed_and_can_be_repeated(monkeypatch):
@@ -155,11 +155,11 @@ def test_an_import_that_was_killed_stays_failed_and_can_be_repeated(monkeypatch)
     with pytest.raises(ZeroDivisionError):
         store(pair())
     monkeypatch.undo()
-    left = GenerationRun.objects.get()
+    left = Comparison.objects.get()
     assert (left.status, left.error_code) == ("failed", "import_incomplete")
     with pytest.raises(DomainError, match="already called"):
         store(pair())  # it may still be at work
-    GenerationRun.objects.update(heartbeat_at="2026-01-01T00:00Z")
+    Comparison.objects.update(heartbeat_at="2026-01-01T00:00Z")
     assert store(pair()).status == "succeeded"
 
 
@@ -204,9 +204,9 @@ def test_the_page_and_the_api_import_too(client):
     assert "made elsewhere" in client.get(answer.url).content.decode()
     refused = client.post(reverse("evaluation:pairs_import"), values | {"file": file(pair(prompt=""))})
     assert refused.status_code == 400 and "Line 1, prompt" in refused.content.decode()
-    made = client.post("/api/v1/generation-runs/import/", values | {"name": "by api", "file": file(pair())})
+    made = client.post("/api/v1/comparisons/import/", values | {"name": "by api", "file": file(pair())})
     assert made.status_code == 201, made.content
-    figures = client.get(f"/api/v1/generation-runs/{made.json()['id']}/comparison/").json()
+    figures = client.get(f"/api/v1/comparisons/{made.json()['id']}/comparison/").json()
     assert figures["comparison"]["imported"] is True
 
 

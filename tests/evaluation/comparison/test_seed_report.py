@@ -55,7 +55,7 @@ def squeezed(text):
 def test_one_held_out_case_reads_alike_on_the_page_in_the_api_and_in_markdown(compared, client):
     client.force_login(compared.created_by)
     pair = compared.pairs.select_related("prompt").earliest("pk")
-    found = client.get(f"/api/v1/generation-runs/{compared.pk}/pairs/{pair.pk}/").json()
+    found = client.get(f"/api/v1/comparisons/{compared.pk}/pairs/{pair.pk}/").json()
     markdown = client.get(reverse("evaluation:pair_file", args=[compared.pk, pair.pk, "md"])).content.decode()
     page = visible(client.get(reverse("evaluation:pair", args=[compared.pk, pair.pk])))
 
@@ -85,10 +85,10 @@ def test_one_held_out_case_reads_alike_on_the_page_in_the_api_and_in_markdown(co
 
 def test_the_overview_of_all_prompts_agrees_too(compared, client):
     client.force_login(compared.created_by)
-    found = client.get(f"/api/v1/generation-runs/{compared.pk}/comparison/").json()
+    found = client.get(f"/api/v1/comparisons/{compared.pk}/comparison/").json()
     files = reverse("evaluation:comparison_file", args=[compared.pk, "md"])
     markdown = client.get(files).content.decode()
-    page = visible(client.get(reverse("evaluation:generation_run", args=[compared.pk])))
+    page = visible(client.get(reverse("evaluation:comparison", args=[compared.pk])))
     assert found["prompts"] == PROMPTS
     assert found["headline"] in markdown and found["headline"] in page
     shown = {figure["name"]: document.row(figure) for figure in found["metrics"]}

@@ -47,7 +47,7 @@ def _close(made, owner):
 
 @pytest.fixture
 def ranked(manager):
-    run = factories.generation_run(manager, 6, candidates=2)
+    run = factories.comparison(manager, 6, candidates=2)
     first, second = run.model_versions[1:]
     for candidate, better in ((first, _mostly_wins), (second, _mostly_loses)):
         _close(_rated(manager, run, candidate, better), manager)
@@ -71,7 +71,7 @@ def test_an_open_review_shows_nothing(ranked, manager):
 
 
 def test_groups_that_no_campaign_connects_are_named_apart(ranked, manager):
-    other = factories.generation_run(manager, 6)
+    other = factories.comparison(manager, 6)
     _close(_rated(manager, other, other.model_versions[1], lambda pair, reviewer: 1), manager)
     large, small = ranking(user=manager)["groups"]
     assert len(large["models"]) == 3

@@ -55,7 +55,7 @@ def as_reviewer(client, token):
 
 
 def test_the_whole_review_through_the_api(client, api, owner):
-    run = factories.generation_run(owner, prompts=2)
+    run = factories.comparison(owner, prompts=2)
     from evaluation import rubrics
 
     body = {
@@ -205,15 +205,15 @@ def test_a_dataset_is_uploaded_and_bad_rows_come_back_by_line(client, api):
 def test_a_launch_with_the_same_key_is_the_same_run_and_another_body_is_refused(api, owner):
     candidate, prompts = factories.adapter(owner), factories.prompt_set(owner)
     body = {"name": "compare", "prompt_set": str(prompts.pk), "candidate": str(candidate.pk)}
-    first = api("POST", "generation-runs/", body, **{"Idempotency-Key": "k1"})
-    again = api("POST", "generation-runs/", body, **{"Idempotency-Key": "k1"})
+    first = api("POST", "comparisons/", body, **{"Idempotency-Key": "k1"})
+    again = api("POST", "comparisons/", body, **{"Idempotency-Key": "k1"})
     assert first[0] == 201 and first[1]["id"] == again[1]["id"]
-    other = api("POST", "generation-runs/", body | {"name": "else"}, **{"Idempotency-Key": "k1"})
+    other = api("POST", "comparisons/", body | {"name": "else"}, **{"Idempotency-Key": "k1"})
     assert other == (422, other[1]) and other[1]["code"] == "idempotency_mismatch"
 
 
-def test_a_generation_run_is_cancelled_measured_and_tried_again_through_the_api(api, owner):
-    run = factories.generation_run(owner, prompts=2, finished=False)
+def test_a_comparison_is_cancelled_measured_and_tried_again_through_the_api(api, owner):
+    run = factories.comparison(owner, prompts=2, finished=False)
     claim = jobs.claim_next(queue=run.queue, worker="test")
     assert claim is not None
     prompt = run.prompt_set.prompts.earliest("pk")
@@ -221,7 +221,7 @@ def test_a_generation_run_is_cancelled_measured_and_tried_again_through_the_api(
     responses.record_timings(claim, [timing | {"first_token_ms": 10.0, "total_ms": 30.0}])
     failure = {"prompt_id": prompt.pk, "model": str(run.baseline_id), "sample": 0}
     responses.record_failures(claim, [failure | {"code": "endpoint_status", "message": "It said 500."}])
-    path = f"generation-runs/{run.pk}/"
+    path = f"comparisons/{run.pk}/"
     status, page = api("GET", f"{path}timings/")
     assert (status, page["count"], page["results"][0]["token_ms"]) == (200, 1, 10.0)
     status, page = api("GET", f"{path}failures/")
@@ -246,8 +246,8 @@ def test_external_systems_are_registered_and_compared_through_an_endpoint(api, o
     old, new = (api("POST", "models/external/", {"name": name})[1]["id"] for name in names)
     assert api("POST", "models/external/", {"name": names[0]})[1]["id"] == old
     body = {"name": "served", "prompt_set": str(factories.prompt_set(owner).pk), "candidate": new}
-    assert api("POST", "generation-runs/", body | {"baseline": old})[1]["code"] == "not_local"
-    status, run = api("POST", "generation-runs/", body | {"baseline": old, "engine": "vllm"})
+    assert api("POST", "comparisons/", body | {"baseline": old})[1]["code"] == "not_local"
+    status, run = api("POST", "comparisons/", body | {"baseline": old, "engine": "vllm"})
     assert (status, run["engine"]) == (201, "vllm")
 
 
@@ -258,14 +258,14 @@ def test_several_candidates_through_the_api(api, owner):
     second = factories.adapter(owner, base=base)
     wanted = [str(first.pk), str(second.pk)]
     body = {"name": "compare", "prompt_set": str(prompts.pk), "candidates": wanted}
-    status, run = api("POST", "generation-runs/", body)
+    status, run = api("POST", "comparisons/", body)
     assert (status, run["candidates"], run["candidate"]) == (201, wanted, wanted[0])
     assert run["baseline"] == str(base.pk)
     for model, count in ((second.pk, 1), (base.pk, 0)):
-        status, page = api("GET", f"generation-runs/?candidate={model}")
+        status, page = api("GET", f"comparisons/?candidate={model}")
         assert (status, page["count"]) == (200, count)
-    assert api("GET", "generation-runs/?candidate=nonsense")[0] == 400
-    both = api("POST", "generation-runs/", body | {"candidate": wanted[0]})
+    assert api("GET", "comparisons/?candidate=nonsense")[0] == 400
+    both = api("POST", "comparisons/", body | {"candidate": wanted[0]})
     assert both[0] == 400 and both[1]["problems"][0]["field"] == "candidates"
 
 

@@ -25,7 +25,7 @@ def owner(client):
 
 @pytest.fixture
 def draft(owner):
-    run = factories.generation_run(owner, 8)
+    run = factories.comparison(owner, 8)
     return campaigns.create(
         user=owner, title="Draft", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )

@@ -20,7 +20,7 @@ def owner():
 
 @pytest.fixture
 def draft(owner):
-    run = factories.generation_run(owner, 4)
+    run = factories.comparison(owner, 4)
     return campaigns.create(
         user=owner, title="x", run=run, rubric_text=builtin("customer_support"), overlap=1, pairs=3
     )

@@ -30,7 +30,7 @@ def post(client, owner):
 @pytest.fixture
 def draft(post, owner):
     def make(**options):
-        run = factories.generation_run(owner, prompts=2)
+        run = factories.comparison(owner, prompts=2)
         known = {"title": "Replies", "run": str(run.pk), "rubric_text": factories.RUBRIC, "overlap": 1}
         return post("", known | options)["id"]
 

@@ -28,7 +28,7 @@ def owner():
 
 def opened(owner, **options):
     """Twelve of sixteen pairs with long enough texts, one quality item after about every three."""
-    run = factories.generation_run(owner, 16)
+    run = factories.comparison(owner, 16)
     for number, response in enumerate(Response.objects.filter(run=run)):
         Response.objects.filter(pk=response.pk).update(text=f"{number} {WORDS}")
     return factories.campaign(owner, 12, 2, run=run, **{"quality_every": 3} | options)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.scoring.matching.field_rule import Comparison, Json, infer, normalised, similarity
+from evaluation.scoring.matching.field_rule import FieldRule, Json, infer, normalised, similarity
 from evaluation.scoring.matching.match import match
 
 RESPONSE = "We are very sorry about the late parcel and will send the refund within three working days."
@@ -124,32 +124,32 @@ def test_an_object_that_is_missing_or_something_else_loses_its_fields():
 @pytest.mark.parametrize(
     ("comparison", "expected", "got", "status"),
     [
-        (Comparison("exact"), "Refund", "refund", "mismatch"),
-        (Comparison("exact"), 1, 1.0, "match"),
-        (Comparison("exact"), True, 1, "wrong_type"),
-        (Comparison("exact"), {"a": [1, True]}, {"a": [1, 1]}, "mismatch"),
-        (Comparison("exact"), None, None, "match"),
-        (Comparison("text"), "Straße  1", "STRASSE 1", "match"),
-        (Comparison("text"), "ﬁne", "fine", "match"),
-        (Comparison("text"), "a", 1, "wrong_type"),
-        (Comparison("number"), 3, 3.0, "match"),
-        (Comparison("number"), 3, 3.01, "mismatch"),
-        (Comparison("number", tolerance=0.1), 0.2, 0.3, "match"),
-        (Comparison("number", tolerance=0.1), 0.2, 0.31, "mismatch"),
-        (Comparison("number", relative_tolerance=0.05), 200, 190, "match"),
-        (Comparison("number", relative_tolerance=0.05), 200, 189, "mismatch"),
-        (Comparison("number"), 1, True, "wrong_type"),
-        (Comparison("number"), 1, 10**400, "mismatch"),
-        (Comparison("set"), ["A", "b"], ["B", "a", "a "], "match"),
-        (Comparison("set"), ["a", 1], ["a", 1.0], "match"),
-        (Comparison("set"), ["a"], ["a", "b"], "mismatch"),
-        (Comparison("set"), ["1"], [1], "mismatch"),
-        (Comparison("set"), ["a"], "a", "wrong_type"),
-        (Comparison("one_of", options=("low", "high")), "low", "LOW", "match"),
-        (Comparison("one_of", options=("low", "high")), "low", "high", "mismatch"),
-        (Comparison("one_of", options=("low", "high")), "lowest", "lowest", "mismatch"),
-        (Comparison("similar"), "a b", "a c", "similar"),
-        (Comparison("ignored"), "a", 5, "ignored"),
+        (FieldRule("exact"), "Refund", "refund", "mismatch"),
+        (FieldRule("exact"), 1, 1.0, "match"),
+        (FieldRule("exact"), True, 1, "wrong_type"),
+        (FieldRule("exact"), {"a": [1, True]}, {"a": [1, 1]}, "mismatch"),
+        (FieldRule("exact"), None, None, "match"),
+        (FieldRule("text"), "Straße  1", "STRASSE 1", "match"),
+        (FieldRule("text"), "ﬁne", "fine", "match"),
+        (FieldRule("text"), "a", 1, "wrong_type"),
+        (FieldRule("number"), 3, 3.0, "match"),
+        (FieldRule("number"), 3, 3.01, "mismatch"),
+        (FieldRule("number", tolerance=0.1), 0.2, 0.3, "match"),
+        (FieldRule("number", tolerance=0.1), 0.2, 0.31, "mismatch"),
+        (FieldRule("number", relative_tolerance=0.05), 200, 190, "match"),
+        (FieldRule("number", relative_tolerance=0.05), 200, 189, "mismatch"),
+        (FieldRule("number"), 1, True, "wrong_type"),
+        (FieldRule("number"), 1, 10**400, "mismatch"),
+        (FieldRule("set"), ["A", "b"], ["B", "a", "a "], "match"),
+        (FieldRule("set"), ["a", 1], ["a", 1.0], "match"),
+        (FieldRule("set"), ["a"], ["a", "b"], "mismatch"),
+        (FieldRule("set"), ["1"], [1], "mismatch"),
+        (FieldRule("set"), ["a"], "a", "wrong_type"),
+        (FieldRule("one_of", options=("low", "high")), "low", "LOW", "match"),
+        (FieldRule("one_of", options=("low", "high")), "low", "high", "mismatch"),
+        (FieldRule("one_of", options=("low", "high")), "lowest", "lowest", "mismatch"),
+        (FieldRule("similar"), "a b", "a c", "similar"),
+        (FieldRule("ignored"), "a", 5, "ignored"),
     ],
 )
 def test_comparisons(comparison, expected, got, status):
@@ -175,13 +175,13 @@ def test_undeclared_comparisons_follow_the_expected_value(value, kind):
 
 
 def test_nothing_compared_has_no_score():
-    found = match({"note": RESPONSE, "id": 1}, json.dumps({"note": "x"}), {"id": Comparison("ignored")})
+    found = match({"note": RESPONSE, "id": 1}, json.dumps({"note": "x"}), {"id": FieldRule("ignored")})
     assert (found.exact, found.score) == (None, None)
     assert _statuses(found) == {"note": "similar", "id": "ignored"}
 
 
 def test_a_declared_object_is_one_field():
-    declared = {"customer": Comparison("exact")}
+    declared = {"customer": FieldRule("exact")}
     found = match(EXPECTED, _change(customer={"name": "Ann", "id": 4}), declared)
     assert _statuses(found)["customer"] == "mismatch"
 
@@ -244,7 +244,7 @@ def test_similarity_by_hand():
 )
 def test_contradictory_comparisons_are_refused(settings_, message):
     with pytest.raises(ValueError, match=message):
-        Comparison(**settings_)
+        FieldRule(**settings_)
 
 
 # Expected outputs are stored texts, so NUL and lone surrogates are not among them.

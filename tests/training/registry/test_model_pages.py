@@ -130,9 +130,9 @@ def test_the_lineage_leads_from_the_base_to_what_was_merged(client, admin, adapt
 
 
 def test_a_model_says_in_what_it_was_compared(client, admin):
-    run = factories.generation_run(admin)
+    run = factories.comparison(admin)
     shown = page(client, run.candidate).content.decode()
-    assert reverse("evaluation:generation_run", args=[run.pk]) in shown
+    assert reverse("evaluation:comparison", args=[run.pk]) in shown
 
 
 def test_the_page_needs_few_queries_however_many_adapters_there_are(

@@ -1,4 +1,4 @@
-"""Whole generation runs on the demo model with real worker processes, killed on the way."""
+"""Whole comparisons on the demo model with real worker processes, killed on the way."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from evaluation.comparison import document
 from evaluation.comparison.services import comparisons, responses
-from evaluation.models import GenerationRun, Pair, Response
+from evaluation.models import Comparison, Pair, Response
 from ftplatform import queues
 from ftplatform.jobs.models import Job
 from tests import factories, services
@@ -52,7 +52,7 @@ def worked(run):
     """Let a worker take it until it ends; a lost process is a failure or a new place in the queue."""
     while True:
         run_next(queues.GPU)
-        run = GenerationRun.objects.get(pk=run.pk)
+        run = Comparison.objects.get(pk=run.pk)
         if run.is_finished:
             return run
 
@@ -86,7 +86,7 @@ def test_a_run_that_is_killed_twice_is_the_run_that_was_not(launch):
         thread.join()
         kept = dict(Response.objects.filter(run=run).values_list("pk", "text"))
         assert stored <= len(kept) < PROMPTS * 2 * 2
-        if GenerationRun.objects.get(pk=run.pk).status == Job.Status.FAILED:
+        if Comparison.objects.get(pk=run.pk).status == Job.Status.FAILED:
             comparisons.try_again(user=run.created_by, run=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
@@ -153,7 +153,7 @@ def assert_one_case_reads_alike(client, run):
     pair = run.pairs.filter(prompt__in=run.timings.values("prompt"), candidate_model=run.candidate).earliest(
         "pk"
     )
-    found = client.get(f"/api/v1/generation-runs/{run.pk}/pairs/{pair.pk}/").json()
+    found = client.get(f"/api/v1/comparisons/{run.pk}/pairs/{pair.pk}/").json()
     markdown = client.get(reverse("evaluation:pair_file", args=[run.pk, pair.pk, "md"])).content.decode()
     page = visible(client.get(reverse("evaluation:pair", args=[run.pk, pair.pk])))
     assert found["times"]["note"] == "one request at a time" and set(found["stream"]) >= {
