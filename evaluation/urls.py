@@ -1,86 +1,9 @@
-from django.urls import path
+"""Pages of all features under one namespace."""
 
-from evaluation.comparison.views import comparisons, figures, prompts
-from evaluation.home import views
-from evaluation.report.views import analysis, ranking, report
-from evaluation.review.views import blinding, campaigns, people, planning, practice, review, reviewer, rubrics
+from evaluation.comparison.urls import pages as comparison
+from evaluation.home.urls import pages as home
+from evaluation.report.urls import pages as report
+from evaluation.review.urls import pages as review
 
 app_name = "evaluation"
-urlpatterns = [
-    path("overview/", views.overview, name="overview"),
-    path("prompt-sets/", prompts.prompt_sets, name="prompt_sets"),
-    path("prompt-sets/new/", prompts.prompt_set_new, name="prompt_set_new"),
-    path("prompt-sets/checks/", prompts.checks_add, name="checks_add"),
-    path("prompt-sets/<uuid:pk>/", prompts.prompt_set, name="prompt_set"),
-    path("comparisons/import/", prompts.pairs_import, name="pairs_import"),
-    path("comparisons/", comparisons.comparison_list, name="comparisons"),
-    path("comparisons/new/", comparisons.comparison_new, name="comparison_new"),
-    path("comparisons/<uuid:pk>/", comparisons.comparison_detail, name="comparison"),
-    path("comparisons/<uuid:pk>/cancel/", comparisons.comparison_cancel, name="comparison_cancel"),
-    path("comparisons/<uuid:pk>/pause/", comparisons.comparison_pause, name="comparison_pause"),
-    path("comparisons/<uuid:pk>/resume/", comparisons.comparison_resume, name="comparison_resume"),
-    path("comparisons/<uuid:pk>/again/", comparisons.comparison_again, name="comparison_again"),
-    path("comparisons/<uuid:pk>/figures/", comparisons.comparison_figures, name="comparison_figures"),
-    path("comparisons/<uuid:pk>/without/", comparisons.comparison_without, name="comparison_without"),
-    path("analyse/", analysis.analyse, name="analyse"),
-    path("comparisons/<uuid:pk>/comparison.<slug:kind>", figures.comparison_file, name="comparison_file"),
-    path("comparisons/<uuid:pk>/pairs.csv", figures.pairs_csv, name="pairs_csv"),
-    path("comparisons/<uuid:pk>/pairs/<int:pair>/", figures.pair, name="pair"),
-    path("comparisons/<uuid:pk>/pairs/<int:pair>/pair.<slug:kind>", figures.pair_file, name="pair_file"),
-    path("rubrics/", rubrics.library, name="rubrics"),
-    path("rubrics/edit/", rubrics.edit, name="rubric_edit"),
-    path("rubrics/preview/", rubrics.preview, name="rubric_preview"),
-    path("rubrics/<int:pk>/", rubrics.version, name="rubric"),
-    path("campaigns/", campaigns.campaigns, name="campaigns"),
-    path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
-    path("campaigns/plan/", planning.plan, name="campaign_plan"),
-    path("campaigns/<uuid:pk>/", campaigns.campaign, name="campaign"),
-    path("campaigns/<uuid:pk>/edit/", campaigns.campaign_edit, name="campaign_edit"),
-    path("campaigns/<uuid:pk>/open/", campaigns.campaign_open, name="campaign_open"),
-    path("campaigns/<uuid:pk>/open/cancel/", campaigns.campaign_open_cancel, name="campaign_open_cancel"),
-    path("campaigns/<uuid:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
-    path("campaigns/<uuid:pk>/resume/", campaigns.campaign_resume, name="campaign_resume"),
-    path("campaigns/<uuid:pk>/close/", campaigns.campaign_close, name="campaign_close"),
-    path("campaigns/<uuid:pk>/amend/", campaigns.campaign_amend, name="campaign_amend"),
-    path("campaigns/<uuid:pk>/practice/", practice.items, name="practice"),
-    path("campaigns/<uuid:pk>/practice/<int:number>/remove/", practice.remove, name="practice_remove"),
-    path("campaigns/<uuid:pk>/people/", people.people, name="people"),
-    path("campaigns/<uuid:pk>/replace-invite/", people.replace_invite, name="campaign_replace_invite"),
-    path("campaigns/<uuid:pk>/invite/", people.invite_people, name="invite_people"),
-    path("campaigns/<uuid:pk>/link/", people.add_link, name="add_link"),
-    path("campaigns/<uuid:pk>/send/", people.send, name="send_invitations"),
-    path("campaigns/<uuid:pk>/links.csv", people.links_csv, name="links_csv"),
-    path("campaigns/<uuid:pk>/invites/<int:invite>/withdraw/", people.withdraw, name="withdraw"),
-    path("campaigns/<uuid:pk>/returned/", people.returned, name="returned"),
-    path("campaigns/<uuid:pk>/approve-pay/", people.approve_pay, name="approve_pay"),
-    path("campaigns/<uuid:pk>/reconciliation.csv", people.reconciliation_csv, name="reconciliation_csv"),
-    path("campaigns/<uuid:pk>/participants.csv", people.participants_csv, name="participants_csv"),
-    path("campaigns/<uuid:pk>/reviewers/<int:number>/pay/", people.set_pay, name="set_pay"),
-    path("campaigns/<uuid:pk>/reviewers/<int:number>/erase/", people.erase, name="erase_reviewer"),
-    path("ranking/", ranking.ranking, name="ranking"),
-    path("campaigns/<uuid:pk>/look/", report.take_look, name="take_look"),
-    path("campaigns/<uuid:pk>/report/", report.latest, name="report"),
-    path("campaigns/<uuid:pk>/report/<int:look>/", report.report, name="report_look"),
-    path("campaigns/<uuid:pk>/report/<int:look>/report.<slug:kind>", report.report_file, name="report_file"),
-    path(
-        "campaigns/<uuid:pk>/report/<int:look>/plots/<slug:name>.<slug:kind>",
-        report.report_plot,
-        name="report_plot",
-    ),
-    path(
-        "campaigns/<uuid:pk>/report/<int:look>/recompute.<slug:language>", report.recompute, name="recompute"
-    ),
-    path("campaigns/<uuid:pk>/report/<int:look>/export.zip", report.export, name="export"),
-    path("campaigns/<uuid:pk>/ratings-<slug:variant>.<slug:kind>", report.ratings_file, name="ratings_file"),
-    path("campaigns/<uuid:pk>/blinding/", blinding.blinding, name="blinding"),
-    path("campaigns/<uuid:pk>/blinding/scan/", blinding.blinding_scan, name="blinding_scan"),
-    path("campaigns/<uuid:pk>/blinding/decide/", blinding.blinding_decide, name="blinding_decide"),
-    path("r/<slug:code>/", review.invite, name="invite"),
-    path("review/<uuid:campaign>/", review.review, name="review"),
-    path("review/worker.js", reviewer.review_worker, name="review_worker"),
-    path("review/<uuid:campaign>/manifest.webmanifest", reviewer.review_manifest, name="review_manifest"),
-    path("review/<uuid:campaign>/done/", reviewer.review_done, name="review_done"),
-    path("review/<uuid:campaign>/guess/", reviewer.review_guess, name="review_guess"),
-    path("review/<uuid:campaign>/mine/", reviewer.review_own, name="review_own"),
-    path("review/<uuid:campaign>/erase/", reviewer.review_erase, name="review_erase"),
-]
+urlpatterns = [*home, *comparison, *review, *report]

@@ -8,8 +8,8 @@ from ftplatform.views import home
 
 urlpatterns = [
     # First, because a reviewer's requests are most of all, and every route before theirs costs each of them.
-    path("api/v1/", include("evaluation.api.urls")),
-    path("api/v1/", include("training.api.urls")),
+    path("api/v1/", include("evaluation.api_urls")),
+    path("api/v1/", include("training.api_urls")),
     path("", home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("accounts/", include("allauth.urls")),

@@ -90,7 +90,7 @@ def _slices(document: dict[str, Any]) -> list[str]:
     rows = present.slice_rows(document)
     if not rows:
         return []
-    table = [
+    cells = [
         (f"{row['tag']} = {row['value']}", row["n"], row["baseline"], row["candidate"], row["difference"],
          row["interval"], row["p_adjusted"])
         for row in rows
@@ -99,7 +99,7 @@ def _slices(document: dict[str, Any]) -> list[str]:
         "## Slices, the worst change first",
         "Exploratory: p-values are adjusted over all slices (Benjamini–Hochberg).",
         table(
-            ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "95 % interval", "p adjusted"), table
+            ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "95 % interval", "p adjusted"), cells
         ),
     ]
 

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='campaign',
             name='crowd',
-            field=models.JSONField(default=dict, help_text='A crowd platform, see evaluation.review.services.crowd; {} for none.'),
+            field=models.JSONField(default=dict, help_text='A crowd platform, see evaluation.services.crowd; {} for none.'),
         ),
         migrations.AddField(
             model_name='campaign',

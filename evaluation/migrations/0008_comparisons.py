@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='Comparison',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('figures', models.JSONField(help_text='See evaluation.scoring.summary.')),
+                ('figures', models.JSONField(help_text='See evaluation.comparison.summary.')),
                 ('made_at', models.DateTimeField(auto_now=True)),
             ],
             options={
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='promptset',
             name='comparisons',
-            field=models.JSONField(default=dict, help_text='Field path → how it is compared, see evaluation.scoring.matching.declared.'),
+            field=models.JSONField(default=dict, help_text='Field path → how it is compared, see evaluation.matching.declared.'),
         ),
         migrations.AddField(
             model_name='promptset',
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='response',
             name='measures',
-            field=models.JSONField(help_text='Its text in numbers, see evaluation.scoring.scorer.', null=True),
+            field=models.JSONField(help_text='Its text in numbers, see evaluation.comparison.judge.', null=True),
         ),
         migrations.AlterField(
             model_name='generationrun',
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='response',
             name='match',
-            field=models.JSONField(help_text='How it matches, field by field; see evaluation.scoring.scorer.', null=True),
+            field=models.JSONField(help_text='How it matches, field by field; see evaluation.comparison.judge.', null=True),
         ),
         migrations.AddIndex(
             model_name='pair',
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='fieldchange',
             name='comparison',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='evaluation.scoring'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='evaluation.comparison'),
         ),
         migrations.AddField(
             model_name='fieldchange',

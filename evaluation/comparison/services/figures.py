@@ -44,7 +44,7 @@ def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
 def summarise(run: Comparison) -> None:
     """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
     if run.prompt_set.check_name == "name_swap":
-        name_swaps.scorer(run)
+        name_swaps.score(run)
     for candidate in run.candidates:
         _summarise(run, candidate)
 

@@ -4,9 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import FileResponse
-from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -15,10 +13,6 @@ from rest_framework.response import Response
 from evaluation import access
 from evaluation.comparison.selectors import responses
 from evaluation.models import Campaign, Opening, RubricVersion
-from evaluation.report.api.serializers import ExportSerializer
-from evaluation.report.exports import bundle, files, ratings
-from evaluation.report.selectors import reports as reports_reader
-from evaluation.report.services import early_reads, reports
 from evaluation.review import planning
 from evaluation.review.api import campaign_serializers as serializers
 from evaluation.review.selectors import library, reviewers
@@ -34,7 +28,7 @@ from evaluation.review.services import (
     rubric_library,
 )
 from evaluation.staff_api import EvaluationViewSet
-from ftplatform.api.endpoints import check, parse, signed_in
+from ftplatform.api.endpoints import parse, signed_in
 
 _DONE = {200: OpenApiResponse(description="What was done")}
 
@@ -216,44 +210,6 @@ class CampaignViewSet(EvaluationViewSet):
         question = planning.Question(**values, variation=variation)
         found = planning.answer(question)
         return Response(found | {"sentences": planning.sentences(question, found)})
-
-    @extend_schema(request=None, responses={200: OpenApiResponse(description="The report")})
-    @action(detail=True, methods=["get", "post"])
-    def report(self, request: Request, pk: UUID) -> Response:
-        """GET answers with the latest report; POST takes the planned look that is due."""
-        campaign, user = self._campaign(pk), signed_in(request)
-        if request.method == "POST":
-            return Response(reports.take_look(campaign=campaign, user=user).result)
-        found = reports_reader.latest_report(user=user, campaign=campaign)
-        early_reads.note(report=found, user=user)
-        return Response(found.result)
-
-    @extend_schema(
-        parameters=[
-            OpenApiParameter(
-                "kind", str, description="csv, parquet, json, md, html, pdf or zip; csv unless told."
-            ),
-            OpenApiParameter(
-                "variant", str, description="Of csv and parquet: blinded (unless told) or unblinded."
-            ),
-            OpenApiParameter("look", int, description="Of the others; the latest unless told."),
-        ],
-        responses={200: OpenApiResponse(description="The file")},
-    )
-    @action(detail=True, methods=["get"])
-    def export(self, request: Request, pk: UUID) -> HttpResponseBase:
-        """The ratings as a table, or a report as a document, or everything as a zip."""
-        values = check(ExportSerializer, request.query_params.dict())
-        campaign, user, kind = self._campaign(pk), signed_in(request), values["kind"]
-        if kind in ("csv", "parquet"):
-            return ratings.download(campaign=campaign, user=user, variant=values["variant"], kind=kind)
-        found = reports_reader.latest_report(user=user, campaign=campaign)
-        if values["look"] is not None:
-            found = reports_reader.report(user=user, campaign=campaign, look=values["look"])
-        if kind == "zip":
-            made = bundle.bundle(report=found, user=user)
-            return FileResponse(made, as_attachment=True, filename=f"report-look-{found.look}.zip")
-        return files.response(files.report_file(report=found, user=user, kind=kind))
 
 
 class RubricViewSet(EvaluationViewSet):

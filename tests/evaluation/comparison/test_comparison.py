@@ -19,7 +19,8 @@ from evaluation.stats.paired import Paired, mcnemar, newcombe
 from ftplatform import queues
 from ftplatform.errors import DomainError
 from tests import factories
-from tests.evaluation.comparison.test_pair_imports import figures, pair, store
+from tests.evaluation.comparison.test_pair_imports import figures as figures_of
+from tests.evaluation.comparison.test_pair_imports import pair, store
 
 TRAP = {"metrics": [
     {"name": "latency_ms", "relative_change": -0.465}, {"name": "ms_per_token", "relative_change": 0.776},
@@ -107,7 +108,7 @@ def mixed(db):
 
 
 def test_the_slice_that_got_worse_comes_first(mixed):
-    found = figures(mixed)
+    found = figures_of(mixed)
     assert [(row["tag"], row["value"]) for row in found["slices"]] == [("tier", "basic"), ("tier", "gold")]
     assert found["slices"][0]["difference"] == pytest.approx(-5 / 20)
     assert all(row["p_adjusted"] >= row["p_value"] for row in found["slices"])
@@ -173,7 +174,7 @@ def test_declaring_a_field_matches_everything_again(mixed):
         user=owner, prompt_set=mixed.prompt_set, field_rules={"decision": {"kind": "ignored"}}
     )
     assert done == 80
-    found = figures(mixed)
+    found = figures_of(mixed)
     assert "score" not in {metric["name"] for metric in found["metrics"]}
     assert not mixed.figures.get().changes.exists()
     with pytest.raises(DomainError, match="decision: unknown comparison 'odd'"):
@@ -222,7 +223,7 @@ def test_a_check_passes_and_fails(check, prompt, tags, good, bad):
     judge = Scorer({}, check=check)
 
     def passed(text):
-        ((_, measures),) = judge.judge(instruction=prompt, content="", tags=tags, expected=None, texts=[text])
+        ((_, measures),) = judge.score(instruction=prompt, content="", tags=tags, expected=None, texts=[text])
         return measures["passed"]
 
     assert passed(good) is True and passed(bad) is False
@@ -268,7 +269,7 @@ def test_samples_of_one_prompt_count_as_one_prompt():
 
 
 def test_a_comparison_from_before_figures_were_kept_is_worked_out_by_a_worker(mixed, client, monkeypatch):
-    told = figures(mixed)
+    told = figures_of(mixed)
     mixed.figures.all().delete()
     mixed.responses.update(match=None, measures=None)
     client.force_login(factories.user("manager"))
@@ -280,5 +281,5 @@ def test_a_comparison_from_before_figures_were_kept_is_worked_out_by_a_worker(mi
     client.post(reverse("evaluation:comparison_figures", args=[mixed.pk]))
     assert asked == [str(mixed.pk)]
     tasks.work_out(asked[0])
-    assert figures(mixed)["metrics"] == told["metrics"] and figures(mixed)["slices"] == told["slices"]
+    assert figures_of(mixed)["metrics"] == told["metrics"] and figures_of(mixed)["slices"] == told["slices"]
     assert "Work out the figures" not in client.get(address).content.decode()
