@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import Model
 from pydantic import BaseModel, ValidationError
 
 from ftplatform.accounts.models import User
@@ -22,6 +24,7 @@ from ftplatform.backups.progress import Progress
 from ftplatform.embedded.checks import only_one
 from ftplatform.errors import DomainError
 
+Tables: TypeAlias = dict[str, type[Model]]
 _NOT_EMPTY = (
     "This installation is not empty ({what}), and a backup is restored into an empty one only; set VAR_DIR, "
     "ARTEFACT_DIR and DATABASE_URL to new places, or empty these."
@@ -43,6 +46,7 @@ def restore(file: Path, *, tell: Progress) -> Manifest:
     """Make an empty installation what `file` was made of. The site must not be running; in this VAR_DIR that
     is checked.
 
+    A backup of an older version is loaded into the tables of that version, which are then migrated to this one.
     The archive is unpacked within ARTEFACT_DIR, which may be a file system of its own, and every member is checked
     before anything is changed. Raises CannotStart, and DomainError `not_empty`, `not_a_backup`, `incomplete`,
     `damaged`, `other_version`, `other_columns`, `unfit`.
@@ -52,11 +56,12 @@ def restore(file: Path, *, tell: Progress) -> Manifest:
         raise DomainError("not_empty", _NOT_EMPTY.format(what="it has accounts"))
     with only_one(Path(settings.VAR_DIR), patience=0), _work(Path(settings.ARTEFACT_DIR)) as work:
         manifest = _unpack(file, work, tell)
-        call_command("migrate", verbosity=0)
-        _check_version(file, manifest)
+        models = tables.all_tables(tables.migrate_to(manifest.migrations))
+        _check_tables(file, manifest, models)
         with transaction.atomic():
-            _load(manifest, work, tell)
+            _load(manifest, models, work, tell)
             _put_in_place(manifest, work)
+        call_command("migrate", verbosity=0)
     return manifest
 
 
@@ -118,17 +123,10 @@ def _read_manifest(file: Path, data: bytes) -> Manifest:
     return manifest
 
 
-def _check_version(file: Path, manifest: Manifest) -> None:
-    only = sorted(set(tables.migrations()) ^ set(manifest.migrations))
-    if only:
-        raise DomainError(
-            "other_version",
-            f"{file} was made by another version of ftplatform ({len(only)} migrations differ, first {only[0]}); "
-            "restore it with that version, and update afterwards.",
-        )
-    labels = tables.all_tables().keys()
+def _check_tables(file: Path, manifest: Manifest, models: Tables) -> None:
+    labels = models.keys()
     if wrong := labels ^ manifest.rows or [each for each in labels if member(each) not in manifest.members]:
-        raise DomainError("damaged", f"{file} does not have the tables of this version, first {min(wrong)}.")
+        raise DomainError("damaged", f"{file} does not have the tables of its version, first {min(wrong)}.")
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
@@ -145,8 +143,7 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
     return hashed.digest.hexdigest()
 
 
-def _load(manifest: Manifest, work: Path, tell: Progress) -> None:
-    models = tables.all_tables()
+def _load(manifest: Manifest, models: Tables, work: Path, tell: Progress) -> None:
     moved = (manifest.artefact_dir, str(settings.ARTEFACT_DIR))
     tables.clear(models.values())
     done, total = 0, sum(manifest.rows.values())

@@ -9,10 +9,12 @@ from itertools import islice
 from typing import Any
 
 from django.apps import apps
+from django.apps.registry import Apps
 from django.core.exceptions import ValidationError
 from django.core.management.color import no_style
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Field, JSONField, Model, Value
 
@@ -23,9 +25,9 @@ _LEFT_OUT = {"sessions.session"}
 _ROWS_AT_ONCE = 1000
 
 
-def all_tables() -> dict[str, type[Model]]:
-    """Every model that has a table of its own, by its label."""
-    found = apps.get_models(include_auto_created=True)
+def all_tables(registry: Apps = apps) -> dict[str, type[Model]]:
+    """Every model of `registry` that has a table of its own, by its label."""
+    found = registry.get_models(include_auto_created=True)
     return {
         model._meta.label_lower: model
         for model in found
@@ -43,6 +45,30 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def migrate_to(names: Iterable[str]) -> Apps:
+    """Bring an empty database to exactly these migrations, forwards or backwards, and return the models of that
+    state. Raises DomainError `other_version` for a migration that this version of the code does not have."""
+    executor = MigrationExecutor(connection)
+    graph = executor.loader.graph
+    wanted = {(app, name) for app, _, name in (each.partition(".") for each in names)}
+    if unknown := sorted(wanted - graph.nodes.keys()):
+        raise DomainError(
+            "other_version",
+            f"The backup was made by a newer version of ftplatform ({len(unknown)} migrations are unknown here, "
+            f"first {'.'.join(unknown[0])}). Restore it with that version.",
+        )
+    last = [node for node in wanted if not any(_follows(graph, node, other) for other in wanted)]
+    untouched = [(app, None) for app in sorted({app for app, _ in graph.nodes} - {app for app, _ in wanted})]
+    executor.migrate([*untouched, *last])
+    executor.loader.build_graph()
+    return executor.loader.project_state(last).apps
+
+
+def _follows(graph: MigrationGraph, node: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether `other` is a later migration of the same app."""
+    return other[0] == node[0] and any(child.key == other for child in graph.node_map[node].children)
 
 
 @contextmanager
@@ -75,11 +101,14 @@ def clear(models: Iterable[type[Model]]) -> None:
 def load(model: type[Model], lines: Iterator[bytes], *, moved: tuple[str, str]) -> int:
     """Insert the lines of `dump` as they are; returns how many rows. A `path` below the first folder of `moved` is
     then below the second one. Raises DomainError `other_columns`, `unfit`."""
-    label, fields = model._meta.label_lower, model._meta.local_concrete_fields
-    if json.loads(next(lines, b"null")) != [field.attname for field in fields]:
+    label = model._meta.label_lower
+    by_name = {field.attname: field for field in model._meta.local_concrete_fields}
+    names = json.loads(next(lines, b"null"))
+    if not isinstance(names, list) or sorted(names) != sorted(by_name):
         raise DomainError("other_columns", f"{label} has other columns in the backup than here.")
+    fields = [by_name[name] for name in names]
     count = 0
-    size = min(_ROWS_AT_ONCE, connection.ops.bulk_batch_size(list(fields), [None] * _ROWS_AT_ONCE))
+    size = min(_ROWS_AT_ONCE, connection.ops.bulk_batch_size(fields, [None] * _ROWS_AT_ONCE))
     while some := list(islice(lines, size)):
         try:
             batch = [_row(model, fields, line, moved) for line in some]

@@ -9,15 +9,19 @@ import os
 import shutil
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from evaluation.models import Campaign, Report
+from evaluation.review import protocol
 from ftplatform.accounts.models import User
 from ftplatform.backups import tables
 from ftplatform.embedded.checks import only_one
+from ftplatform.errors import DomainError
 from tests import factories
 from training.models import ModelVersion
 
@@ -286,6 +290,46 @@ def test_a_database_of_an_older_version_is_neither_backed_up_nor_migrated_by_a_r
         assert tables.missing_migrations()
     finally:
         recorder.record_applied("training", "0009_rows_end_to_end")
+
+
+OLD = Path(__file__).parent / "data" / "version-0.1.tar"
+
+
+def test_a_backup_of_version_0_1_is_migrated_to_this_version(installation, tmp_path):
+    """One analysed campaign of four pairs and three reviewers, with stored figures and its report, made by 0.1.0."""
+    empty(installation, tmp_path / "new")
+    call_command("restore", OLD)
+    assert not tables.missing_migrations()
+    campaign = Campaign.objects.get()
+    assert campaign.status == Campaign.Status.ANALYSED
+    assert (campaign.ratings.count(), campaign.run.pairs.count()) == (12, 4)
+    figures = campaign.run.figures.get()
+    assert figures.candidate == campaign.candidate and figures.figures["metrics"]
+    assert campaign.run.prompt_set.field_rules is not None
+    assert protocol.hash_of(campaign) == campaign.protocol_hash
+    # New rows are numbered after the loaded ones.
+    factories.rated_campaign(pairs=2, reviewers=2)
+
+
+def test_a_report_of_version_0_1_opens_in_every_format(installation, tmp_path, client):
+    empty(installation, tmp_path / "new")
+    call_command("restore", OLD)
+    report = Report.objects.get()
+    client.force_login(report.campaign.created_by)
+    page = f"/campaigns/{report.campaign_id}/report/"
+    assert client.get(page).status_code == 200
+    for kind in ("json", "md", "html", "pdf"):
+        assert client.get(f"{page}{report.look}/report.{kind}").status_code == 200
+    assert client.get(f"{page}{report.look}/export.zip").status_code == 200
+
+
+def test_a_backup_of_a_newer_version_is_refused_and_changes_nothing(installation, tmp_path):
+    with tarfile.open(OLD) as tar:
+        manifest = json.load(tar.extractfile("manifest.json"))
+    with pytest.raises(DomainError) as refused:
+        tables.migrate_to([*manifest["migrations"], "evaluation.9999_not_yet_written"])
+    assert refused.value.code == "other_version"
+    assert not tables.missing_migrations()
 
 
 def test_nothing_is_restored_beside_a_running_site(installation, tmp_path):

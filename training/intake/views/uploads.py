@@ -97,7 +97,11 @@ def _leave(request: StaffRequest, elsewhere: HttpResponse) -> HttpResponse:
 def _being_checked(request: StaffRequest, job: DatasetImport) -> HttpResponse:
     position = jobs.queue_position(job) if job.status == job.Status.QUEUED else None
     part = "upload_checked_live" if request.htmx else "upload_checked"  # type: ignore[attr-defined]
-    return render(request, f"training/intake/{part}.html", {"job": job, "upload": job.upload, "queue_position": position})
+    return render(
+        request,
+        f"training/intake/{part}.html",
+        {"job": job, "upload": job.upload, "queue_position": position},
+    )
 
 
 def _as_asked(look: uploads.Look, last: DatasetImport | None) -> uploads.Look:
