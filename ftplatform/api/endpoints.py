@@ -14,6 +14,7 @@ from ftplatform.accounts.models import ApiToken, User
 from ftplatform.accounts.permissions import AdminOnly, RolePermission, Staff
 from ftplatform.api import idempotency
 from ftplatform.api.models import AnsweredWrite
+from ftplatform.api.old_names import with_new_names
 
 
 def parse(serializer: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def check(serializer: type[BaseSerializer[Any]], given: Any) -> dict[str, Any]:
     kind: Any = serializer
     body = _reader(kind)
     if isinstance(given, dict):
+        given = with_new_names(given, getattr(serializer, "old_names", {}))
         unknown = sorted(set(given) - set(body.fields))
         if unknown:
             raise ValidationError(dict.fromkeys(unknown, "Unknown field."))

@@ -60,7 +60,7 @@ class ComparisonActions(StaffViewSet):
 
     @extend_schema(parameters=[_CANDIDATE], responses={200: OpenApiResponse(description="The comparison")})
     @action(detail=True, methods=["get"])
-    def comparison(self, request: Request, pk: UUID) -> Response:
+    def figures(self, request: Request, pk: UUID) -> Response:
         """Every figure with its interval, fields, slices with the worst change first, and where it all comes from."""
         self._require_known(())
         user, run, candidate = self._compared(pk)

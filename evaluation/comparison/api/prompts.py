@@ -1,6 +1,6 @@
 """Endpoints of prompt sets; the same services as the pages."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -82,6 +82,8 @@ class PromptFileSerializer(_Common):
 
 
 class DeclareSerializer(serializers.Serializer[PromptSet]):
+    old_names: ClassVar[dict[str, str]] = {"comparisons": "field_rules"}
+
     field_rules = serializers.DictField(
         help_text="Field path → {kind, tolerance?, relative_tolerance?, options?}."
     )
@@ -139,7 +141,7 @@ class PromptSetViewSet(EvaluationViewSet):
         request=DeclareSerializer,
         responses={200: OpenApiResponse(description="{matched}: responses matched again")},
     )
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], url_path="field-rules")
     def field_rules(self, request: Request, pk: UUID) -> Response:
         """Declare how fields are compared, and match every response to the set again."""
         values = parse(DeclareSerializer, request)

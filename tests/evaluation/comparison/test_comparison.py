@@ -133,7 +133,7 @@ def test_pairs_are_found_by_what_changed(mixed):
 def test_page_api_and_downloads_say_the_same(mixed, client):
     client.force_login(factories.user("manager"))
     page = client.get(reverse("evaluation:comparison", args=[mixed.pk])).content.decode()
-    api = client.get(f"/api/v1/comparisons/{mixed.pk}/comparison/").json()
+    api = client.get(f"/api/v1/comparisons/{mixed.pk}/figures/").json()
     files = {
         kind: client.get(reverse("evaluation:comparison_file", args=[mixed.pk, kind]))
         for kind in ("md", "html", "json")
@@ -187,12 +187,12 @@ def test_whoever_reviews_the_pairs_sees_no_figures(client):
     manager = factories.user("manager")
     factories.reviewer(campaign, user=manager)
     client.force_login(manager)
-    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/comparison/").status_code == 403
+    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/figures/").status_code == 403
     assert (
         client.get(reverse("evaluation:comparison_file", args=[campaign.run_id, "json"])).status_code == 403
     )
     client.force_login(factories.user("manager"))  # the control: another manager sees them
-    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/comparison/").status_code == 200
+    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/figures/").status_code == 200
 
 
 @pytest.mark.django_db

@@ -241,7 +241,7 @@ def test_the_answered_prompts_are_compared_and_what_was_left_out_is_said_everywh
     assert said in page and f"{uneven.candidate.name} 1" in page
     markdown = client.get(reverse("evaluation:comparison_file", args=[uneven.pk, "md"])).content.decode()
     assert said in markdown
-    left_out = client.get(f"/api/v1/comparisons/{uneven.pk}/comparison/").json()["left_out"]
+    left_out = client.get(f"/api/v1/comparisons/{uneven.pk}/figures/").json()["left_out"]
     assert left_out == {
         "prompts": 1,
         "of": 3,

@@ -206,7 +206,7 @@ def test_the_page_and_the_api_import_too(client):
     assert refused.status_code == 400 and "Line 1, prompt" in refused.content.decode()
     made = client.post("/api/v1/comparisons/import/", values | {"name": "by api", "file": file(pair())})
     assert made.status_code == 201, made.content
-    figures = client.get(f"/api/v1/comparisons/{made.json()['id']}/comparison/").json()
+    figures = client.get(f"/api/v1/comparisons/{made.json()['id']}/figures/").json()
     assert figures["comparison"]["imported"] is True
 
 

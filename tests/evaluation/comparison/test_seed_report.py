@@ -85,7 +85,7 @@ def test_one_held_out_case_reads_alike_on_the_page_in_the_api_and_in_markdown(co
 
 def test_the_overview_of_all_prompts_agrees_too(compared, client):
     client.force_login(compared.created_by)
-    found = client.get(f"/api/v1/comparisons/{compared.pk}/comparison/").json()
+    found = client.get(f"/api/v1/comparisons/{compared.pk}/figures/").json()
     files = reverse("evaluation:comparison_file", args=[compared.pk, "md"])
     markdown = client.get(files).content.decode()
     page = visible(client.get(reverse("evaluation:comparison", args=[compared.pk])))
