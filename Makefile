@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
-CODE := ftplatform training evaluation worker tests benchmarks manage.py
+CODE := ftplatform training evaluation worker tests benchmarks docs/make_screenshots.py manage.py
 
 PIP := $(RUN) -m pip --disable-pip-version-check -qq install --constraint constraints.txt
 export PYTHONUNBUFFERED := 1
