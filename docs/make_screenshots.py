@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-WIDTH, HEIGHT = 1280, 860
+WIDTH = 1280
 LARGEST_BYTES = 300_000
 DEMO_SECONDS = 1800
 
@@ -73,10 +73,10 @@ def _free_port() -> int:
     return port
 
 
-def _page(browser: Browser) -> Page:
+def _page(browser: Browser, height: int) -> Page:
     """A window of its own, so that the reviewer is not signed in as the manager."""
     context = browser.new_context(
-        viewport={"width": WIDTH, "height": HEIGHT},
+        viewport={"width": WIDTH, "height": height},
         color_scheme="light",
         locale="en-GB",
         reduced_motion="reduce",
@@ -87,23 +87,25 @@ def _page(browser: Browser) -> Page:
 def report(browser: Browser, address: str, var: Path) -> None:
     logins: dict[str, str] = json.loads((var / "demo" / "logins.json").read_text(encoding="utf-8"))
     email = next(email for email in logins if email.startswith("manager"))
-    page = _page(browser)
+    page = _page(browser, height=1240)
     page.goto(address)
     page.fill("[name=login]", email)
     page.fill("[name=password]", logins[email])
     page.locator("main form button").first.click()
     page.locator(".verdict").wait_for()
+    page.goto(address)  # without the message about signing in
+    page.locator(".verdict").wait_for()
     _shoot(page, "report.png")
 
 
 def review(browser: Browser, address: str) -> None:
-    page = _page(browser)
+    page = _page(browser, height=1000)
     page.goto(address)
     if page.locator("[name=consent]").count():
         page.check("[name=consent]")
     page.locator("main form button.primary").click()
     page.locator("#responses-title").wait_for()
-    page.keyboard.press("1")
+    page.locator("#responses-title").evaluate("heading => heading.scrollIntoView()")
     _shoot(page, "review.png")
 
 
