@@ -35,6 +35,10 @@ def _step(event: Event) -> str:
     )
 
 
+def _cancelled(event: Event) -> str:
+    return f"Stopped after step {event['step']:,}, as asked." if "step" in event else "Stopped, as asked."
+
+
 def _evaluation(event: Event) -> str:
     return (
         f"Validation after step {event['step']:,}: loss {event['loss']:.4f}, token accuracy "
@@ -49,7 +53,8 @@ _LINES: dict[str, Callable[[Event], str]] = {
     "samples": lambda event: f"Answered {len(event['samples'])} sample prompts after step {event['step']:,}.",
     "checkpoint": lambda event: f"Checkpoint of step {event['step']:,} saved.",
     "responses": lambda event: f"{event['done']:,} of {event['total']:,} responses.",
+    "progress": lambda event: f"{event['done']:,} of {event['total']:,} done.",
     "done": lambda event: "Done.",
-    "cancelled": lambda event: f"Stopped after step {event['step']:,}, as asked.",
+    "cancelled": _cancelled,
     "error": lambda event: f"Failed ({event['code']}): {event['message']}",
 }

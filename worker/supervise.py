@@ -26,6 +26,7 @@ from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from worker import run_log
 from worker.forecast import Pace
+from worker.ml import events
 
 log = logging.getLogger(__name__)
 Event = dict[str, Any]
@@ -133,9 +134,14 @@ class Attempt:
         assert self._child.stdout is not None  # noqa: S101 (Popen was given a pipe)
         for line in self._child.stdout:
             try:
-                self._events.put(json.loads(line))
+                event = json.loads(line)
+                problem = events.problem(event)
             except ValueError:
-                log.warning("The child wrote something that is no event: %r", line[:200])
+                problem = "it is not JSON"
+            if problem:
+                log.warning("The child wrote something that is no event, for %s: %r", problem, line[:200])
+            else:
+                self._events.put(event)
         self._events.put(None)
 
     def _collect(self, timeout: float) -> tuple[list[Event], bool]:
@@ -159,13 +165,15 @@ class Attempt:
             self._last_beat = 0.0
         elif kind == "step":
             self._advance(event["step"], event["total_steps"])
-        elif kind in ("responses", "timings", "failures"):
+        elif kind in ("progress", "responses", "timings", "failures"):
             self._advance(event["done"], event["total"])
         elif kind == "done":
             outcome.status, outcome.done, outcome.message = Job.Status.SUCCEEDED, event, ""
         elif kind == "cancelled":
             outcome.status, outcome.code = Job.Status.CANCELLED, "worker_stopped"
-            outcome.message = f"The worker stopped after step {event['step']}"
+            outcome.message = "The worker stopped"
+            if "step" in event:
+                outcome.message += f" after step {event['step']}"
         elif kind == "error":
             outcome.code, outcome.message = str(event["code"]), str(event["message"])
 

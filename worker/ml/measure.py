@@ -39,7 +39,7 @@ class MeasureJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage and step, and at last done with the result."""
+    """Run one job; emits stage and progress, and at last done with the result."""
     try:
         job = MeasureJob.model_validate(raw_job)
     except ValidationError as error:
@@ -57,9 +57,10 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         for number, row in _rows(file):
             lengths.add(row, number, tokenizer, ends)
             done += 1
+            reporter.check_stop()
+            reporter.alive()
             if done % _REPORT_EVERY == 0:
-                reporter.check_stop()
-                reporter.emit("step", step=done, total_steps=job.rows)
+                reporter.progress(done, job.rows)
         measured[split] = lengths.result()
     result = {
         "template_hash": template_hash(tokenizer),

@@ -1,7 +1,7 @@
 """How a run talks to its supervisor: JSON lines on stdout; on stdin the word to stop, and its end when nobody
 listens any more. SIGTERM stops too, for whoever starts a command by hand.
 
-Both commands (`worker.ml.train`, `worker.ml.generate`) run through `run_command`, which owns the exit status:
+Every command runs through `run_command`, which owns the exit status:
 0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is
 kept for events, and descriptor 1 is pointed at stderr before any library loads.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from training.artefacts import ArtefactError
+from worker.ml import events
 from worker.ml.errors import MlError
 from worker.ml.processes import is_first_process
 
@@ -48,15 +49,22 @@ class Reporter:
         self.stop_requested = False
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Write one event; a number that JSON cannot hold (NaN, infinity) is a ValueError here, not
-        downstream."""
+        """Write one event. Raises ValueError for one that `worker.ml.events` does not list, for a missing field, and
+        for a number that JSON cannot hold (NaN, infinity)."""
         if self._only_errors and event != "error":
             return
-        line = json.dumps({"event": event, **fields}, ensure_ascii=False, allow_nan=False)
+        whole = {"event": event, **fields}
+        if problem := events.problem(whole):
+            raise ValueError(f"An event is not of the protocol: {problem}.")
+        line = json.dumps(whole, ensure_ascii=False, allow_nan=False)
         with self._lock:
             self._stream.write(line + "\n")
             self._stream.flush()
             self._last = time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """Report that so many of so many are done, in a job that does not train."""
+        self.emit("progress", done=done, total=total)
 
     def alive(self) -> None:
         """A heartbeat if nothing was said for HEARTBEAT_SECONDS; called where real progress was just made."""
@@ -107,7 +115,7 @@ def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
             threading.Thread(target=_watch_stdin, args=(reporter,), daemon=True).start()
         work(reporter, job)
     except Cancelled as cancelled:
-        reporter.emit("cancelled", **{"step": 0, **cancelled.facts})
+        reporter.emit("cancelled", **cancelled.facts)
     except Exception as error:
         code, message = _explain(error)
         reporter.emit("error", code=code, message=message)

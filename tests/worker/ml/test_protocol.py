@@ -84,7 +84,7 @@ def test_library_noise_goes_to_stderr_even_from_below_python(tmp_path):
         ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: you tried')", "out_of_memory"),
         ("raise OSError(28, 'No space left on device')", "disk_full"),
         ("raise ZeroDivisionError('by zero')", "internal"),
-        ("reporter.emit('step', loss=float('nan'))", "internal"),
+        ("reporter.emit('facts', facts=float('nan'))", "internal"),
     ],
 )
 def test_a_failure_becomes_one_error_event(tmp_path, failure, code):
@@ -108,7 +108,7 @@ def test_heartbeats_fill_a_quiet_stage_and_stop_with_it(tmp_path):
     body = (
         "import time, worker.ml.protocol as p; p.HEARTBEAT_SECONDS = 0.1; began = time.monotonic()\n"
         "    with reporter.quiet_stage('loading'): time.sleep(1)\n"
-        "    reporter.emit('was quiet', seconds=time.monotonic() - began)\n"
+        "    reporter.emit('facts', facts=time.monotonic() - began)\n"
         "    reporter.stage('training'); time.sleep(0.5)"
     )
     output, _ = start(snippet(body), {}, tmp_path).communicate(timeout=120)
@@ -117,10 +117,10 @@ def test_heartbeats_fill_a_quiet_stage_and_stop_with_it(tmp_path):
     assert [event["event"] for event in events] == [
         "stage",
         *["heartbeat"] * len(heartbeats),
-        "was quiet",
+        "facts",
         "stage",
     ]
-    assert 2 <= len(heartbeats) <= events[-2]["seconds"] / 0.1
+    assert 2 <= len(heartbeats) <= events[-2]["facts"] / 0.1
 
 
 def test_sigterm_before_the_first_step_cancels_at_the_next_stage(tmp_path):
@@ -128,4 +128,4 @@ def test_sigterm_before_the_first_step_cancels_at_the_next_stage(tmp_path):
     process = start(snippet(body), {}, tmp_path)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert json.loads(output) == {"event": "cancelled", "step": 0}
+    assert json.loads(output) == {"event": "cancelled"}
