@@ -23,6 +23,7 @@ from evaluation.stats.ratings_rows import (
     Rows,
     shown,
 )
+from ftplatform.text.encodings import FIRST_BYTES, not_utf8
 
 __all__ = [
     "EXPORT_COLUMNS",
@@ -76,8 +77,8 @@ def _lines(source: BinaryIO, rows: Rows) -> Iterator[tuple[int, str]]:
             continue
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
-            if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-                rows.problem(1, "the file is UTF-16; save it as UTF-8")
+            if why := not_utf8(raw[:FIRST_BYTES]):
+                rows.problem(1, f"the file cannot be read: {why}")
                 return
         if b"\0" in raw:
             rows.problem(number, "the line contains a NUL character")

@@ -51,7 +51,7 @@ def test_a_dataset_of_any_size_is_measured(owner, rows):
 
 def test_progress_is_counted_in_rows(owner, monkeypatch, settings):
     settings.JOB_HEARTBEAT_SECONDS = 0
-    reported = []
+    reported: list[tuple[int, int]] = []
     advance = supervise.Attempt._advance
     monkeypatch.setattr(
         supervise.Attempt, "_advance", lambda self, *of: (reported.append(of), advance(self, *of))

@@ -1,6 +1,5 @@
 """Rows of an uploaded file, one at a time: each is an Example, or a line number with what is wrong with it."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, Protocol
@@ -8,12 +7,12 @@ from typing import IO, Any, Protocol
 from ftplatform.errors import DomainError
 from training.intake.readers import json_text, open_source
 from training.intake.readers.lines import Cells, RowError, is_text, shown
+from training.services.readers.clean import require_clean
 
 SPLITS = ("train", "validation", "test")
 EXAMPLE_FIELDS = ("id", "instruction", "input", "output", "split", "group")
 _MAX_NAME = 200
 _TOLD_EVERY = 500
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -238,54 +237,3 @@ def _content(value: Any, name: str, *, empty: bool) -> Any:
     if not empty and not (value.strip() if isinstance(value, str) else value):
         raise RowError(f"`{name}` is empty.", name)
     return value
-
-
-def require_clean(value: Any) -> None:
-    """No NUL (PostgreSQL cannot store it) and no lone surrogate (it is not text) anywhere, keys included; and not
-    nested so deeply that what reads it later gives up."""
-    fault = None if _evidently_clean(value) else _fault(value, 0)
-    if fault is None:
-        return
-    said, steps = fault
-    field = "".join(reversed(steps)).removeprefix(".")
-    if field.startswith("["):
-        field = f"row{field}"
-    raise RowError(said.format(where=field or "row"), field)
-
-
-def _evidently_clean(value: Any) -> bool:
-    """Whether a quick look at its JSON text shows nothing that could be wrong; False says nothing."""
-    try:
-        text = _encode(value)
-        return (
-            "\\u0000" not in text
-            and text.count("{") + text.count("[") <= json_text.MAX_DEPTH
-            and is_text(text)
-        )
-    except (TypeError, ValueError, RecursionError):
-        return False
-
-
-def _fault(value: Any, depth: int) -> tuple[str, list[str]] | None:
-    """What is wrong, and the way there from the inside out, put together only then: every row is asked."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            return "{where} contains a NUL character; remove it.", []
-        if not is_text(value):
-            return "{where} is not valid UTF-8 or contains a lone surrogate; save the file as UTF-8.", []
-        return None
-    if not isinstance(value, dict | list):
-        return None
-    if depth > json_text.MAX_DEPTH:
-        return json_text.TOO_DEEP, []
-    if isinstance(value, list):
-        for index, inner in enumerate(value):
-            if fault := _fault(inner, depth + 1):
-                return fault[0], [*fault[1], f"[{index}]"]
-        return None
-    for key, inner in value.items():
-        if fault := _fault(key, 0):
-            return fault
-        if fault := _fault(inner, depth + 1):
-            return fault[0], [*fault[1], f".{shown([key])}"]
-    return None

@@ -8,6 +8,7 @@ from typing import IO
 from django.db import models
 
 from ftplatform.errors import DomainError
+from ftplatform.text.encodings import FIRST_BYTES, not_utf8
 from training.intake.readers import json_lines, parquet, separated
 from training.intake.readers.lines import Source
 
@@ -23,7 +24,6 @@ _READERS = {
     Format.CSV: separated.read,
     Format.PARQUET: parquet.read,
 }
-_SIGNATURE_BYTES = 8
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "ZIP",
@@ -31,6 +31,7 @@ _PACKED = {
     b"\xfd7zXZ": "xz",
     b"\x28\xb5\x2f\xfd": "Zstandard",
 }
+_SPREADSHEETS = (".xlsx", ".xlsm", ".ods")
 _NAMES = {
     ".csv": Format.CSV,
     ".tsv": Format.CSV,
@@ -41,17 +42,22 @@ _NAMES = {
 
 
 def detect(file: IO[bytes], source_name: str) -> Format:
-    """The format by what the file begins with, and for texts by its name. Raises DomainError `packed_file`: what is
-    compressed is never unpacked here, for a small file can hold any number of bytes."""
+    """The format by what the file begins with, and for texts by its name. Raises DomainError: `packed_file`, for what
+    is compressed is never unpacked here, where a small file can hold any number of bytes; `not_utf8`."""
     file.seek(0)
-    start = file.readline(_SIGNATURE_BYTES)
+    start = file.read(FIRST_BYTES)
     file.seek(0)
+    if source_name.lower().endswith(_SPREADSHEETS):
+        raise DomainError("spreadsheet", "This is a spreadsheet; save it as “CSV UTF-8”.", status=422)
     for signature, name in _PACKED.items():
         if start.startswith(signature):
             said = f"The file is packed ({name}); unpack it and upload what is inside."
             raise DomainError("packed_file", said, status=422)
     if start.startswith(b"PAR1"):
         return Format.PARQUET
+    if why := not_utf8(start):
+        said = f"The file cannot be read: {why}."
+        raise DomainError("not_utf8", said, status=422)
     by_name = next((kind for end, kind in _NAMES.items() if source_name.lower().endswith(end)), None)
     if source_name.lower().endswith(".parquet"):
         raise DomainError("invalid_parquet", "The file is called .parquet but is none.", status=422)

@@ -1,5 +1,6 @@
 """JSON lines: one object on each line."""
 
+import json
 from collections.abc import Iterator
 from typing import IO
 
@@ -10,9 +11,11 @@ from training.intake.readers.lines import (
     RowError,
     Source,
     bounded_lines,
+    is_text,
     part_read,
     require_short,
 )
+from training.services.readers.clean import require_clean
 
 
 def read(file: IO[bytes]) -> Source:
@@ -48,4 +51,7 @@ def _object(text: str) -> Cells:
     row = json_text.parse(text)
     if not isinstance(row, dict):
         raise RowError("A row must be a JSON object, one on each line.")
+    # Only an escape can bring in half of a character; nothing could show such a cell.
+    if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
+        require_clean(row)
     return row

@@ -96,7 +96,11 @@ def shown(names: Collection[str]) -> str:
 
 
 def require_columns(columns: list[str], where: str) -> None:
-    """Every column has a name of its own; otherwise one would silently hide the other."""
+    """Every column has a name of its own, which is text; otherwise one would silently hide the other."""
+    if not all(is_text(name) for name in columns):
+        raise DomainError(
+            "invalid_header", f"{where}: a name is not valid UTF-8; save it as UTF-8.", status=422
+        )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         said = f"{where}: the column {shown(twice)} stands there twice; give each column its own name."
         raise DomainError("invalid_header", said, status=422)

@@ -20,6 +20,7 @@ from training.intake.readers.lines import (
     part_read,
     require_columns,
     require_short,
+    shown,
 )
 
 
@@ -54,8 +55,8 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
         header = next(reader, [])
     except (csv.Error, RowError) as error:
         raise _bad_header(_unreadable(error)) from None
-    if not is_text("".join(header)):
-        raise _bad_header("It is not valid UTF-8; save the file as UTF-8.")
+    if not is_text(named := ", ".join(header)):
+        raise _bad_header(_not_utf8(named))
     require_columns(header, "Line 1, the header")
     return header
 
@@ -84,9 +85,21 @@ def _rows(reader: _Reader, header: list[str]) -> Iterator[RawRow]:
         def parse(cells: list[str] = cells) -> Cells:
             if len(cells) != len(header):
                 raise RowError(f"The row has {len(cells)} cells; the header has {len(header)}.")
-            return dict(zip(header, cells, strict=True))
+            row = dict(zip(header, cells, strict=True))
+            if not is_text("".join(cells)):
+                name = next(name for name in header if not is_text(row[name]))
+                raise RowError(_not_utf8(row[name]), name)
+            return row
 
         yield line, parse
+
+
+def _not_utf8(text: str) -> str:
+    """Which byte of a text is not UTF-8, by what stands before it; the surrogates in it stand for such bytes."""
+    place = next(place for place, sign in enumerate(text) if not is_text(sign))
+    byte = ord(text[place]) - 0xDC00
+    before = f" (after {shown([text[max(0, place - 20) : place]])})" if place else ""
+    return f"The byte {byte:#04x}{before} is not valid UTF-8; save the file as UTF-8."
 
 
 def _unreadable(error: Exception) -> str:
