@@ -238,7 +238,8 @@ def test_every_bad_row_is_told_however_many_there_are():
 
 
 def test_another_encoding_is_named():
-    assert _problems(_csv("prompt_id\n".encode("utf-16")))[0] == (1, "the file is UTF-16; save it as UTF-8")
+    line, why = _problems(_csv("prompt_id\n".encode("utf-16")))[0]
+    assert line == 1 and "it is UTF-16; save it as UTF-8" in why
     mixed = HEADER.encode() + b"p1,r1,win,left,5,5\n" + "pé,r1,win,left,5,5\n".encode("latin-1")
     assert _problems(_csv(mixed)) == [(3, "byte 2 is not valid UTF-8; save the file as UTF-8")]
 

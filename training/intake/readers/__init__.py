@@ -45,7 +45,7 @@ def detect(file: IO[bytes], source_name: str) -> Format:
     """The format by what the file begins with, and for texts by its name. Raises DomainError: `packed_file`, for what
     is compressed is never unpacked here, where a small file can hold any number of bytes; `not_utf8`."""
     file.seek(0)
-    start = file.read(FIRST_BYTES)
+    start = file.readline(FIRST_BYTES)
     file.seek(0)
     if source_name.lower().endswith(_SPREADSHEETS):
         raise DomainError("spreadsheet", "This is a spreadsheet; save it as “CSV UTF-8”.", status=422)
