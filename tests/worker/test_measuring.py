@@ -53,9 +53,12 @@ def test_progress_is_counted_in_rows(owner, monkeypatch, settings):
     settings.JOB_HEARTBEAT_SECONDS = 0
     reported: list[tuple[int, int]] = []
     advance = supervise.Attempt._advance
-    monkeypatch.setattr(
-        supervise.Attempt, "_advance", lambda self, *of: (reported.append(of), advance(self, *of))
-    )
+
+    def watched(self, done, total):
+        reported.append((done, total))
+        advance(self, done, total)
+
+    monkeypatch.setattr(supervise.Attempt, "_advance", watched)
     job = measured(owner, 450)
     assert reported == [(200, 450), (400, 450)]
     assert (job.step, job.total_steps) == (400, 450)

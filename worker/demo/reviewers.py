@@ -2,19 +2,23 @@
 
 They are marked as simulated, and every report they touch says so. Each judges by how much of the expected output a
 response got right, with noise and habits of its own, so that agreement and intervals look like those of a small
-panel. They show how the product works; they say nothing about how people would judge.
+panel. The active time of a rating is drawn as well: what its texts take to read at a person's pace, and some seconds
+to decide. They show how the product works; they say nothing about how people would judge.
 """
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
 
-from evaluation.models import Assignment, Campaign, Response, Reviewer
+from evaluation.models import Assignment, Campaign, Pair, Response, Reviewer
 from evaluation.review.services import assignments, invitations, ratings
 
 NOISE = 0.35
 TIE_BAND = 0.25
 BAD = 0.45
+WORDS_PER_MINUTE = 240
+SECONDS_TO_DECIDE = 8
 
 
 def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callable[[int], None]) -> int:
@@ -51,6 +55,7 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
     )
     habits = random.Random(f"{seed}/{reviewer.number}")
     leaning, severity = habits.gauss(0, 0.05), habits.gauss(0, 0.8)
+    pace = WORDS_PER_MINUTE * habits.lognormvariate(0, 0.15)
     felt_left = _quality(left) + rng.gauss(0, NOISE) + leaning
     felt_right = _quality(right) + rng.gauss(0, NOISE)
     ratings.submit(
@@ -60,8 +65,16 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
         scores=_scores(reviewer.campaign.rubric, felt_left, felt_right, severity, rng),
         answers=_outcomes(reviewer.campaign.rubric, felt_left, felt_right),
         comment="",
-        active_ms=int(1000 * rng.lognormvariate(3.2, 0.4)),
+        active_ms=_active_ms(pair, pace, rng),
     )
+
+
+def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:
+    """Milliseconds to read the prompt and both responses at `pace` words a minute, and to decide."""
+    texts = (pair.prompt.instruction, pair.prompt.input, pair.baseline.text, pair.candidate.text)
+    words = sum(len(str(text).split()) for text in texts)
+    seconds = 60 * words / pace + rng.lognormvariate(math.log(SECONDS_TO_DECIDE), 0.4)
+    return int(1000 * seconds * rng.lognormvariate(0, 0.15))
 
 
 def _quality(response: Response) -> float:
