@@ -13,10 +13,10 @@ from typing import IO, Any
 from evaluation.models import Response
 from ftplatform.errors import DomainError
 from training.intake.readers import json_text, open_source
+from training.intake.readers.clean import require_clean
 from training.intake.readers.lines import Cells, RowError, shown
 from training.intake.rows import ColumnMapping
 from training.intake.rows import read as read_examples
-from training.services.readers.clean import require_clean
 
 MOST_PROBLEMS = 1000
 MOST_TAGS = 20

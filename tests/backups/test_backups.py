@@ -325,7 +325,7 @@ def test_a_report_of_version_0_1_opens_in_every_format(installation, tmp_path, c
 
 def test_a_backup_of_a_newer_version_is_refused_and_changes_nothing(installation, tmp_path):
     with tarfile.open(OLD) as tar:
-        manifest = json.load(tar.extractfile("manifest.json"))
+        manifest = json.loads((tar.extractfile("manifest.json") or io.BytesIO()).read())
     with pytest.raises(DomainError) as refused:
         tables.migrate_to([*manifest["migrations"], "evaluation.9999_not_yet_written"])
     assert refused.value.code == "other_version"

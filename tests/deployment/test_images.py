@@ -13,7 +13,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PACKAGES = ("ftplatform", "training", "evaluation", "worker")
 FOLDERS = (*PACKAGES, "templates", "static", "locale")
 SINGLE = ("manage.py", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
-NOT_RUN = {"tests", "docs", "benchmarks", ".ci", "docker"}
+NOT_RUN = {"tests", "docs", "benchmarks", ".ci", ".github", "docker"}
 
 
 def in_image(stage: str, rules: str = RULES) -> set[str]:

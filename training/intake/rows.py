@@ -6,8 +6,8 @@ from typing import IO, Any, Protocol
 
 from ftplatform.errors import DomainError
 from training.intake.readers import json_text, open_source
+from training.intake.readers.clean import require_clean
 from training.intake.readers.lines import Cells, RowError, is_text, shown
-from training.services.readers.clean import require_clean
 
 SPLITS = ("train", "validation", "test")
 EXAMPLE_FIELDS = ("id", "instruction", "input", "output", "split", "group")

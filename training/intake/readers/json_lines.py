@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from training.intake.readers import json_text
+from training.intake.readers.clean import require_clean
 from training.intake.readers.lines import (
     Cells,
     RawRow,
@@ -15,7 +16,6 @@ from training.intake.readers.lines import (
     part_read,
     require_short,
 )
-from training.services.readers.clean import require_clean
 
 
 def read(file: IO[bytes]) -> Source:
