@@ -1,0 +1,109 @@
+"""The shared partials as tags: a text that is too long for an argument is the body of its tag."""
+
+from typing import Any, NamedTuple
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+class Look(NamedTuple):
+    """How a status is shown besides its word: `tone` colours it, `icon` gives it a shape of its own."""
+
+    tone: str
+    icon: str
+
+
+_LOOKS = {
+    Look("active", "active"): ("running", "open"),
+    Look("good", "good"): (
+        *("succeeded", "analysed", "released", "active"),
+        *("better", "not_worse", "promote"),
+    ),
+    Look("danger", "danger"): ("failed", "worse", "rollback", "roll_back"),
+    Look("caution", "paused"): ("cancelling", "paused", "hold"),
+    Look("neutral", "stopped"): ("cancelled", "closed", "retired", "revoked", "expired"),
+    Look("neutral", "waiting"): ("queued",),
+    Look("neutral", "equal"): ("equivalent",),
+    Look("caution", "unsure"): ("inconclusive",),
+}
+_LOOK_OF = {status: look for look, statuses in _LOOKS.items() for status in statuses}
+_PLAIN = Look("neutral", "draft")
+_VERDICT_ICONS = {"better": "up", "worse": "down", "not_worse": "good", "equivalent": "equal"}
+
+
+@register.filter
+def status_look(status: Any) -> Look:
+    """The look of a stored status; one that is not known is shown plainly."""
+    return _LOOK_OF.get(str(status), _PLAIN)
+
+
+@register.filter
+def verdict_icon(verdict: str) -> str:
+    return _VERDICT_ICONS.get(verdict, "unsure")
+
+
+@register.filter
+def button_class(tags: Any, is_link: bool) -> str:
+    """The weight of a button of the sign-in library, from the tags that it gives its buttons."""
+    names = set(tags or ())
+    if names & {"danger", "delete"}:
+        return "button danger"
+    if names & {"link", "cancel"}:
+        return "button quiet"
+    if is_link or names & {"outline", "secondary", "panel"}:
+        return "button"
+    return "button primary"
+
+
+@register.simple_block_tag
+def page_header(content: str, title: str, **options: Any) -> str:
+    """`partials/page_header.html`; the body is the lead."""
+    return _partial("page_header", title=title, lead=_text(content), **options)
+
+
+@register.simple_block_tag
+def section_header(content: str, title: str, id: str, **options: Any) -> str:
+    """`partials/section_header.html`; the body is the note."""
+    return _partial("section_header", title=title, id=id, note=_text(content), **options)
+
+
+@register.simple_block_tag
+def callout(content: str, tone: str, title: str = "", **options: Any) -> str:
+    """`partials/callout.html`; the body is its content, in paragraphs of its own."""
+    return _partial("callout", tone=tone, title=title, body=_text(content), **options)
+
+
+@register.simple_block_tag
+def empty_state(content: str, title: str, **options: Any) -> str:
+    """`partials/empty_state.html`; the body is its text."""
+    return _partial("empty_state", title=title, text=_text(content), **options)
+
+
+@register.simple_tag
+def stat(label: str, value: Any, **options: Any) -> str:
+    """`partials/stat.html`: one figure of a <dl class="stats">."""
+    return _partial("stat", label=label, value=value, **options)
+
+
+@register.simple_tag
+def progress(label: str, **options: Any) -> str:
+    """`partials/progress.html`."""
+    return _partial("progress", label=label, **options)
+
+
+@register.simple_tag
+def chart_figure(chart: dict[str, Any], data: bool = True) -> str:
+    """`partials/chart.html` for a chart that Python has drawn, with its figures as a table unless `data` is false."""
+    return _partial("chart", **(chart if data else {**chart, "rows": []}))
+
+
+def _partial(name: str, **context: Any) -> str:
+    return render_to_string(f"partials/{name}.html", context)
+
+
+def _text(content: str) -> SafeString:
+    """The body of a tag, escaped already where it was rendered."""
+    return SafeString(content.strip())
