@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from ftplatform.jobs.models import Job
-from training import checkpoints
+from training import actions, checkpoints
 from training.checkpoints import Checkpoint
 
 
@@ -127,6 +127,23 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def other_stages(self) -> list[tuple[str, str]]:
+        """The stages that it can be moved to, with their names."""
+        return [(value, name) for value, name in self.Stage.choices if value != self.stage]
+
+    @property
+    def actions(self) -> tuple[actions.ModelAction, ...]:
+        """What can be done with it now; reads its merges."""
+        return actions.model_actions(
+            kind=self.kind,
+            stage=self.stage,
+            has_files=bool(self.path),
+            from_run=(self.source or self).run_id is not None,
+            merged=hasattr(self, "merged"),
+            merging=self.merges.exclude(status__in=Job.TERMINAL).exists(),
+        )
+
 
 class StageChange(models.Model):
     """Who moved a model from one stage to another, and why; rows are only ever added."""
@@ -163,6 +180,11 @@ class ModelJob(Job):
     def folder(self) -> Path:
         return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
 
+    @property
+    def actions(self) -> tuple[actions.JobAction, ...]:
+        """What can be done with it now."""
+        return actions.job_actions(self.status, cancel_requested=self.cancel_requested)
+
 
 class TrainingRun(Job):
     """One fine-tuning job: a frozen dataset version, a frozen configuration, a seed."""
@@ -194,6 +216,13 @@ class TrainingRun(Job):
     @property
     def folder(self) -> Path:
         return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
+
+    @property
+    def actions(self) -> tuple[actions.RunAction, ...]:
+        """What can be done with it now."""
+        return actions.run_actions(
+            self.status, cancel_requested=self.cancel_requested, pause_requested=self.pause_requested
+        )
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
@@ -288,6 +317,14 @@ class Upload(models.Model):
         """Every problem of the last check, as CSV."""
         return self.folder / "problems.csv"
 
+    @property
+    def actions(self) -> tuple[actions.UploadAction, ...]:
+        """What can be done with it now; reads its newest check."""
+        check = self.imports.first()
+        return actions.upload_actions(
+            stored=self.dataset_id is not None, check_status=check.status if check else None
+        )
+
 
 class DatasetImport(Job):
     """The check of an upload that is too large for a page to wait for, and the dataset that comes of it."""
@@ -321,3 +358,8 @@ class Measurement(Job):
     @property
     def folder(self) -> Path:
         return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
+
+    @property
+    def actions(self) -> tuple[actions.JobAction, ...]:
+        """What can be done with it now; another measurement stands in for one that failed."""
+        return actions.job_actions(self.status, cancel_requested=self.cancel_requested)

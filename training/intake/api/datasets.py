@@ -20,6 +20,7 @@ from ftplatform.api.parsers import TextJSONParser
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from training import access
+from training.actions import UploadAction
 from training.intake import mappings, schemas, selectors
 from training.intake.api.serializers import (
     DatasetSerializer,
@@ -125,7 +126,8 @@ class UploadViewSet(StaffViewSet):
         """Stop the check of a large file; nothing of it is stored, the file is kept."""
         user = signed_in(request)
         found = selectors.upload(user=user, pk=pk)
-        if (last := selectors.newest_import(found)) and not last.is_finished:
+        last = selectors.newest_import(found)
+        if last is not None and UploadAction.CANCEL_CHECK in found.actions:
             jobs.cancel(job=last, user=user)
         return Response(UploadSerializer(found).data)
 

@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from ftplatform.accounts.permissions import AdminOnly, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from training.actions import UploadAction
 from training.intake import selectors
 from training.intake.checking import Wishes
 from training.intake.forms import MappingForm, UploadForm
@@ -49,10 +50,10 @@ def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     large file, how far it is."""
     found = selectors.upload(user=request.user, pk=pk)
     last = selectors.newest_import(found)
-    if found.dataset is not None and (last is None or last.is_finished):
-        return _leave(request, redirect("training:dataset", pk=found.dataset.pk))
-    if last is not None and not last.is_finished:
+    if last is not None and UploadAction.CANCEL_CHECK in found.actions:
         return _being_checked(request, last)
+    if found.dataset is not None:
+        return _leave(request, redirect("training:dataset", pk=found.dataset.pk))
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
     look = uploads.look(found)
@@ -132,9 +133,9 @@ def _initial(found: Upload, look: uploads.Look, last: DatasetImport | None) -> d
 def upload_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = selectors.upload(user=request.user, pk=pk)
     last = selectors.newest_import(found)
-    if last is not None and not last.is_finished:
+    if last is not None and UploadAction.CANCEL_CHECK in found.actions:
         jobs.cancel(job=last, user=request.user)
-        messages.success(request, "The check stops; nothing of it is stored.")
+        messages.success(request, "Check cancelled. Nothing was stored.")
     return redirect("training:upload", pk=pk)
 
 

@@ -9,13 +9,14 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
+from training.actions import ModelAction
 from training.models import MergeRun, ModelVersion
 
 
 def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = None) -> MergeRun:
     """Queue the merge of an adapter; the same key answers with the same job.
 
-    Raises DomainError: not_an_adapter, already_merged.
+    Raises DomainError: not_an_adapter, already_merged, merge_not_finished.
     """
     if adapter.kind != ModelVersion.Kind.ADAPTER or adapter.base is None:
         raise DomainError(
@@ -24,10 +25,10 @@ def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = N
     earlier = jobs.launched_before(MergeRun, user=user, idempotency_key=idempotency_key, adapter=adapter)
     if earlier is not None:
         return earlier
-    if ModelVersion.objects.filter(source=adapter).exists():
-        raise DomainError("already_merged", f"{adapter} has been merged; use the merged model.")
     try:
         with transaction.atomic():
+            # The row lock makes a second request wait and find the job of the first.
+            _require_mergeable(ModelVersion.objects.select_for_update(of=("self",)).get(pk=adapter.pk))
             run = MergeRun.objects.create(
                 kind=Job.Kind.MERGE, adapter=adapter, idempotency_key=idempotency_key or None, created_by=user
             )
@@ -39,6 +40,14 @@ def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = N
         if same is None:
             raise
         return same
+
+
+def _require_mergeable(adapter: ModelVersion) -> None:
+    if ModelAction.MERGE in adapter.actions:
+        return
+    if hasattr(adapter, "merged"):
+        raise DomainError("already_merged", f"{adapter} has been merged. Use the merged model.")
+    raise DomainError("merge_not_finished", f"{adapter} is being merged. Wait for that merge to end.")
 
 
 def begin_attempt(claim: jobs.Claim) -> MergeRun:

@@ -6,11 +6,18 @@ from typing import Any
 from rest_framework import serializers
 
 from ftplatform.jobs.models import JobEvent
+from training.actions import RunAction
 from training.checkpoints import Checkpoint
 from training.models import TrainingRun
 
 
 class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=[str(action) for action in RunAction]),
+        read_only=True,
+        help_text="What can be done with the run now.",
+    )
+
     class Meta:
         model = TrainingRun
         fields = [
@@ -30,6 +37,7 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
             "priority",
             "cancel_requested",
             "pause_requested",
+            "actions",
             "retry_of",
             "from_step",
             "estimate",

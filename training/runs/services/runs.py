@@ -12,6 +12,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training import checkpoints, integrity
+from training.actions import RunAction
 from training.artefacts import ArtefactError, verify
 from training.config import TrainingConfig
 from training.models import Dataset, ModelVersion, SampleGeneration, StepMetric, TrainingRun
@@ -112,9 +113,9 @@ def retry(
     From a checkpoint, `config` may change only what leaves the steps what they were (see `CHANGEABLE`). Raises
     DomainError: run_not_finished, checkpoint_missing, checkpoint_config, and those of `launch`.
     """
-    if not run.is_finished:
+    if RunAction.RETRY not in run.actions:
         raise DomainError(
-            "run_not_finished", "This run has not ended; resume it when it is paused, or cancel it first."
+            "run_not_finished", "This run has not ended. Resume it if it is paused, or cancel it first."
         )
     before = TrainingConfig.model_validate(run.config)
     config = config or before
@@ -244,7 +245,7 @@ def record_checkpoint(claim: jobs.Claim) -> None:
 
 def discard_checkpoints(*, user: User, run: TrainingRun) -> None:
     """Free the disk of a run that has ended and will not be retried from where it was."""
-    if not run.is_finished:
-        raise DomainError("run_not_finished", "A run that has not ended needs its checkpoints.")
+    if RunAction.DISCARD_CHECKPOINTS not in run.actions:
+        raise DomainError("run_not_finished", "This run has not ended and still needs its checkpoints.")
     checkpoints.remove_all(run.folder)
     audit.record(actor=user, action="training_run.discard_checkpoints", target=run)
