@@ -1,4 +1,4 @@
-"""Rules that were broken, said once: a page for people, an RFC 9457 problem document for programs."""
+"""Errors as a page for people and as an RFC 9457 problem document for programs."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -54,7 +54,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, DomainError):
         domain = error
     elif isinstance(error, Http404):
-        domain = DomainError("not_found", "There is nothing here, or it is not yours to see.", status=404)
+        domain = DomainError("not_found", "Not found, or you do not have access.", status=404)
     elif isinstance(error, exceptions.ValidationError):
         domain = DomainError(
             "invalid", "Some fields are not valid.", status=400, problems=_field_problems(error.detail)
@@ -130,7 +130,9 @@ def _problem_document(error: DomainError) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
-        error = DomainError("too_large", f"This is too large: send at most {most} MB at once.", status=413)
+        error = DomainError(
+            "too_large", f"The request is too large. Send at most {most} MB at once.", status=413
+        )
         if _is_api(request):
             return _problem_document(error)
         return render(request, "problem.html", {"error": error}, status=413)
@@ -141,20 +143,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
-        return _problem_document(DomainError("forbidden", "This is not yours to do.", status=403))
+        return _problem_document(DomainError("forbidden", "You are not allowed to do this.", status=403))
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
         return _problem_document(
-            DomainError("not_found", "There is nothing here, or it is not yours to see.", status=404)
+            DomainError("not_found", "Not found, or you do not have access.", status=404)
         )
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if _is_api(request):
-        message = "Something went wrong on our side; the server's log has the details."
+        message = "Something went wrong. The server log has the details."
         return _problem_document(DomainError("internal", message, status=500))
     return defaults.server_error(request)

@@ -20,93 +20,99 @@ class TrainingConfig(BaseModel):
 
     method: Literal["qlora", "lora"] = Field(
         "qlora",
-        description="QLoRA trains on a 4-bit base and needs least memory; LoRA keeps the base at 16 bit.",
+        description="QLoRA uses a 4-bit base and needs the least memory. LoRA keeps the base at 16 bit.",
     )
     lora_r: int = Field(
-        16, ge=1, le=256, description="Rank of the adapter: more can learn more and costs more."
+        16,
+        ge=1,
+        le=256,
+        description="Rank of the adapter. A higher rank can learn more and needs more memory.",
     )
-    lora_alpha: int = Field(
-        32, ge=1, le=512, description="Scale of the adapter; twice the rank is customary."
-    )
+    lora_alpha: int = Field(32, ge=1, le=512, description="Scale of the adapter, usually twice the rank.")
     lora_dropout: float = Field(
-        0.0, ge=0, le=0.5, description="Share of adapter inputs dropped while training."
+        0.0, ge=0, le=0.5, description="Share of adapter inputs dropped during training."
     )
     targets: str = Field(
         "all-linear",
         min_length=1,
         max_length=500,
-        description="Layers that get an adapter: all-linear, attention, or module names separated by commas.",
+        description="Layers with an adapter: all-linear, attention, or module names separated by commas.",
     )
     rslora: bool = Field(
-        False, description="Scale by alpha/√rank instead of alpha/rank, which keeps high ranks learning."
+        False, description="Scales by alpha/√rank instead of alpha/rank, so that high ranks learn well."
     )
     dora: bool = Field(
         False,
-        description="Learn the size of each weight column apart from its direction; slower, often better.",
+        description="Learns the size and direction of weights separately. Slower, often better.",
     )
     initialisation: Literal["default", "pissa"] = Field(
         "default",
-        description="PiSSA starts from the base's principal directions: quicker learning, only with LoRA at 16 bit.",
+        description="PiSSA starts from the base's principal directions and learns faster. Only with LoRA at 16 bit.",
     )
     learning_rate: float = Field(
-        2e-4, gt=0, le=0.1, description="Peak step size; 1e-4 to 3e-4 suits most adapters."
+        2e-4, gt=0, le=0.1, description="Highest learning rate. 1e-4 to 3e-4 suits most adapters."
     )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         "cosine", description="How the learning rate falls after warm-up."
     )
-    warmup_fraction: float = Field(0.03, ge=0, le=0.5, description="Share of all steps spent warming up.")
+    warmup_fraction: float = Field(0.03, ge=0, le=0.5, description="Share of steps used for warm-up.")
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
         "adamw",
-        description="The 8-bit kinds save three quarters of the optimizer's memory; paged lets it spill to the host.",
+        description="8-bit uses a quarter of the optimizer memory. Paged can move it to host memory.",
     )
-    weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the adapter weights towards zero.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Pulls the adapter weights towards zero.")
     max_grad_norm: float = Field(1.0, gt=0, le=100, description="Gradients longer than this are scaled down.")
     epochs: float = Field(1.0, gt=0, le=100, description="Passes over the training split.")
     batch_size: int = Field(8, ge=1, le=1024, description="Rows processed together on one device.")
-    gradient_accumulation: int = Field(1, ge=1, le=1024, description="Batches summed before each update.")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="Batches accumulated before each update."
+    )
     batching: Literal["padding_free", "padded"] = Field(
         "padding_free",
-        description="Padding-free lays the rows of a batch end to end; padded fills them up to the longest. The losses "
-        "are the same; the few models that cannot do the first are trained padded.",
+        description="Padding-free joins the rows of a batch. Padded fills them to the longest row. The losses are "
+        "equal. Models without padding-free support are trained padded.",
     )
     max_length: int = Field(
-        2048, ge=16, le=131072, description="Longest row in tokens; a row that would lose its end is refused."
+        2048,
+        ge=16,
+        le=131072,
+        description="Maximum row length in tokens. Rows that would lose their end token are refused.",
     )
     long_rows: Literal["refuse", "drop"] = Field(
         "refuse",
-        description="A row longer than that would lose its end token: refuse the run, or leave such rows out.",
+        description="What to do with rows that would lose their end token: refuse the run, or skip the rows.",
     )
     evaluate_every: int = Field(
-        0, ge=0, le=1_000_000, description="Steps between validations; 0 means at the end of each epoch."
+        0, ge=0, le=1_000_000, description="Steps between validations. 0: at the end of each epoch."
     )
     patience: int = Field(
         0,
         ge=0,
         le=1000,
-        description="Stop after so many validations without a better loss and keep the best adapter; 0 never stops.",
+        description="Stops after this many validations without a better loss and keeps the best adapter. 0: off.",
     )
     checkpoint_every: int = Field(
-        0, ge=0, le=1_000_000, description="Steps between checkpoints; 0 means after each validation."
+        0, ge=0, le=1_000_000, description="Steps between checkpoints. 0: after each validation."
     )
     keep_checkpoints: int = Field(
-        2, ge=1, le=100, description="Newest checkpoints kept on disk until the run has succeeded."
+        2, ge=1, le=100, description="Newest checkpoints kept on disk until the run succeeds."
     )
     sample_prompts: int = Field(
         3,
         ge=0,
         le=16,
-        description="Validation prompts answered at each validation, to read how answers change.",
+        description="Validation prompts answered at each validation, to show how answers change.",
     )
     devices: int = Field(
-        1, ge=1, le=64, description="GPUs of one machine to share each step; its rows add up over them."
+        1, ge=1, le=64, description="GPUs of one machine that share each step. Their rows add up."
     )
     max_hours: float = Field(
         0.0,
         ge=0,
         le=10_000,
-        description="End after so many hours of training with what is learnt; 0 sets no limit.",
+        description="Stops training after this many hours and keeps the adapter. 0: no limit.",
     )
-    seed: int = Field(20, ge=0, le=2**31 - 1, description="Seed of shuffling, initialisation and dropout.")
+    seed: int = Field(20, ge=0, le=2**31 - 1, description="Seed for shuffling, initialisation and dropout.")
 
     @field_validator("targets")
     @classmethod
@@ -114,11 +120,11 @@ class TrainingConfig(BaseModel):
         names = [name.strip() for name in value.split(",")]
         if not all(_MODULE.fullmatch(name) for name in names):
             raise PydanticCustomError(
-                "targets", "Write all-linear, attention, or module names such as q_proj, v_proj."
+                "targets", "Enter all-linear, attention, or module names such as q_proj, v_proj."
             )
         if len(names) > 1 and {"all-linear", "attention"} & set(names):
             raise PydanticCustomError(
-                "targets", "all-linear and attention stand alone; or name modules only."
+                "targets", "Use all-linear or attention alone, or list module names only."
             )
         return ", ".join(names)
 
@@ -128,13 +134,13 @@ class TrainingConfig(BaseModel):
         if value == "pissa" and info.data.get("method") == "qlora":
             raise PydanticCustomError(
                 "pissa_needs_lora",
-                "PiSSA takes the principal part out of the base's weights, and a base stored in 4 bit would not be "
-                "the same without it; choose LoRA, or the default start.",
+                "PiSSA changes the base's weights, which does not work with a 4-bit base. Choose LoRA, or the default "
+                "initialisation.",
             )
         if value == "pissa" and info.data.get("dora"):
             raise PydanticCustomError(
                 "pissa_without_dora",
-                "PiSSA and DoRA both rewrite the base's weights and cannot be saved together; choose one.",
+                "PiSSA and DoRA both change the base's weights and cannot be saved together. Choose one.",
             )
         return value
 
@@ -149,15 +155,19 @@ class DecodingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_new_tokens: int = Field(512, ge=1, le=32768, description="Longest response in tokens.")
-    temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy; above it, responses are sampled.")
-    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus of probability sampled from.")
-    seed: int = Field(20, ge=0, le=2**31 - 1, description="Seed of sampling.")
-    samples: int = Field(1, ge=1, le=16, description="Responses of each model to each prompt.")
-    batch_size: int = Field(16, ge=1, le=1024, description="Responses written together.")
+    max_new_tokens: int = Field(512, ge=1, le=32768, description="Maximum response length in tokens.")
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="0: greedy decoding. Above 0: responses are sampled."
+    )
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the smallest set of tokens with this total probability."
+    )
+    seed: int = Field(20, ge=0, le=2**31 - 1, description="Seed for sampling.")
+    samples: int = Field(1, ge=1, le=16, description="Responses per model and prompt.")
+    batch_size: int = Field(16, ge=1, le=1024, description="Responses generated together.")
     latency_prompts: int = Field(
-        20, ge=0, le=1000, description="Prompts asked again one by one to measure latency; 0 measures none."
+        20, ge=0, le=1000, description="Prompts repeated one by one to measure latency. 0: none."
     )
     quantisation: Literal["nf4", "none"] = Field(
-        "nf4", description="Whether the shared base is loaded in 4 bit, as QLoRA trained on it, or at 16 bit."
+        "nf4", description="Precision of the base model: 4 bit, as in QLoRA training, or 16 bit."
     )

@@ -29,8 +29,8 @@ def check_unchanged(model: ModelVersion) -> None:
     if found != model.weights_hash:
         raise DomainError(
             "weights_changed",
-            f"The files in {model.path} are not those that were registered as {model}; "
-            "restore them, or register the folder under another name.",
+            f"The files in {model.path} differ from those registered as {model}. "
+            "Restore them, or register the folder under another name.",
             status=422,
         )
 

@@ -25,7 +25,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         digest = ApiToken.digest_of(parts[1].decode("ascii", "replace"))
         token = ApiToken.objects.select_related("user").filter(digest=digest).first()
         if token is None or not token.is_live or not token.user.is_active:
-            raise AuthenticationFailed("This key is unknown, revoked or past its last day.")
+            raise AuthenticationFailed("This key is unknown, revoked or expired.")
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > _LAST_USED_RESOLUTION:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
@@ -40,4 +40,4 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     name = "ApiToken"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A key made under API tokens."}
+        return {"type": "http", "scheme": "bearer", "description": "A key created under API tokens."}

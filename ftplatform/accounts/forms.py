@@ -12,13 +12,13 @@ class UserForm(forms.Form):
     role = forms.ChoiceField(
         choices=User.Role.choices,
         initial=User.Role.MANAGER,
-        help_text="Admins train, managers run campaigns and read reports. Reviewers need no account: send them a link.",
+        help_text="Admins train models. Managers run campaigns and read reports. Reviewers do not need an account.",
     )
 
 
 class TokenForm(forms.Form):
-    name = forms.CharField(
-        max_length=100, help_text="Where it will be used, to know what breaks when you revoke it."
-    )
+    name = forms.CharField(max_length=100, help_text="The program that will use it.")
     scopes = forms.MultipleChoiceField(choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple)
-    days = forms.IntegerField(initial=90, min_value=1, max_value=MAX_TOKEN_DAYS, label="Valid for, in days")
+    days = forms.IntegerField(
+        initial=90, min_value=1, max_value=MAX_TOKEN_DAYS, label="Days until it expires"
+    )

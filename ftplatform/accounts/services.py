@@ -42,7 +42,7 @@ def ensure_user(*, email: str, name: str, role: str, password: str) -> User:
 def create_user(*, actor: User, email: str, name: str, role: str) -> tuple[User, str]:
     """Make an account with a random password, which is returned to be shown once."""
     if User.objects.filter(email=email.lower()).exists():
-        raise DomainError("email_taken", f"There already is an account for {email}.")
+        raise DomainError("email_taken", f"An account for {email} already exists.")
     password = secrets.token_urlsafe(12)
     user = User.objects.create_user(email, password, name=name, role=role)
     audit.record(actor=actor, action="user.create", target=user, role=role)
@@ -56,7 +56,9 @@ def issue_token(*, user: User, name: str, scopes: list[str], days: int) -> tuple
     if unknown or not scopes:
         raise DomainError("invalid_scopes", f"Choose from {', '.join(ApiToken.Scope.values)}.", status=400)
     if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise DomainError("invalid_period", f"A token lives 1 to {MAX_TOKEN_DAYS} days.", status=400)
+        raise DomainError(
+            "invalid_period", f"A token can be valid for 1 to {MAX_TOKEN_DAYS} days.", status=400
+        )
     token, key = ApiToken.issue(
         user=user, name=name, scopes=sorted(scopes), expires_at=timezone.now() + timedelta(days=days)
     )

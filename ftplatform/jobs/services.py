@@ -219,7 +219,7 @@ def cancel(*, job: Job, user: User) -> None:
             return
     running = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False)
     if running.update(cancel_requested=True):
-        _note(job.pk, job.attempt, f"{user} asked to cancel; the worker stops at the next step.")
+        _note(job.pk, job.attempt, f"Cancel requested by {user}. The worker stops at the next step.")
 
 
 @transaction.atomic
@@ -235,7 +235,7 @@ def pause(*, job: Job, user: User) -> None:
         pk=job.pk, status=Job.Status.RUNNING, pause_requested=False, cancel_requested=False
     )
     if running.update(pause_requested=True):
-        _note(job.pk, job.attempt, f"{user} asked to pause; the worker stops at the next step.")
+        _note(job.pk, job.attempt, f"Pause requested by {user}. The worker stops at the next step.")
 
 
 @transaction.atomic
@@ -244,7 +244,7 @@ def resume(*, job: Job, user: User) -> None:
     audit.record(actor=user, action="job.resume", target=job)
     paused = Job.objects.filter(pk=job.pk, status=Job.Status.PAUSED)
     if not paused.update(status=Job.Status.QUEUED):
-        raise DomainError("not_paused", "Only a paused job can be resumed; wait until it has paused.")
+        raise DomainError("not_paused", "Only a paused job can be resumed. Wait until it has paused.")
     _note(job.pk, job.attempt, f"Resumed by {user}.", old=Job.Status.PAUSED, new=Job.Status.QUEUED)
     queues.ring_on_commit(job.queue)
 
@@ -254,7 +254,7 @@ def prioritise(*, job: Job, user: User, priority: int) -> None:
     """Move a queued job in front of all of lower priority. Raises DomainError `not_queued` when it has started."""
     if not Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(priority=priority):
         raise DomainError(
-            "not_queued", "Only a job that still waits can be moved; this one has started or ended."
+            "not_queued", "Only the priority of a queued job can be changed. This job has started or ended."
         )
     audit.record(actor=user, action="job.prioritise", target=job, old=job.priority, new=priority)
     _note(job.pk, job.attempt, f"{user} set the priority to {priority}.")
@@ -269,8 +269,8 @@ def try_again(*, job: Job, user: User) -> None:
     if not failed.update(
         status=Job.Status.QUEUED, finished_at=None, losses=0, error_code="", error_message=""
     ):
-        raise DomainError("not_failed", "Only what has failed can be tried again.")
-    _note(job.pk, job.attempt, f"Tried again by {user}.", old=Job.Status.FAILED, new=Job.Status.QUEUED)
+        raise DomainError("not_failed", "Only a failed job can be retried.")
+    _note(job.pk, job.attempt, f"Retried by {user}.", old=Job.Status.FAILED, new=Job.Status.QUEUED)
     queues.ring_on_commit(job.queue)
 
 
@@ -281,7 +281,7 @@ def recover() -> int:
     """
     lost = Job.objects.filter(_LOST, status=Job.Status.RUNNING)
     # The condition again when it is taken, so that a heartbeat just in time wins.
-    silent = "The worker went silent"
+    silent = "The worker stopped responding"
     recovered = sum(_lose(job, silent, only=_LOST, error_code="worker_lost") for job in lost)
     for queue in (
         Job.objects.filter(status=Job.Status.QUEUED).order_by().values_list("queue", flat=True).distinct()
@@ -295,9 +295,9 @@ def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
     losses = job.losses + 1
     asked = _asked(job)
     if asked is not None:
-        return _take_back(job, asked, f"{what}; {asked.label.lower()}, as asked.", only=only)
+        return _take_back(job, asked, f"{what}; {asked.label.lower()} as requested.", only=only)
     if losses >= settings.JOB_MAX_ATTEMPTS:
-        message = f"{what} {losses} times without progress between; giving up."
+        message = f"{what} {losses} times without progress. The job has failed."
         changed = {"losses": losses, "error_code": error_code, "error_message": message}
         return _take_back(job, Job.Status.FAILED, message, only=only, **changed)
     return _take_back(job, Job.Status.QUEUED, f"{what}; queued again.", only=only, losses=losses)

@@ -97,7 +97,7 @@ def launch_and_watch(admin: Visitor) -> None:
     before = curve.get_attribute("aria-label") or ""
     # The page was not loaded again: htmx brought the next points.
     expect(curve).not_to_have_attribute("aria-label", before, timeout=LONG)
-    expect(admin.page.get_by_role("link", name="Compare with the base")).to_be_visible(timeout=LONG)
+    expect(admin.page.get_by_role("link", name="Compare with base")).to_be_visible(timeout=LONG)
 
 
 def compare(admin: Visitor) -> None:

@@ -121,7 +121,7 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
     assert weights(killed) == weights(whole)
     resumed = [
         int(event.message.removesuffix(".").rpartition(" ")[2])
-        for event in JobEvent.objects.filter(job=killed, message__startswith="Going on from the checkpoint")
+        for event in JobEvent.objects.filter(job=killed, message__startswith="Continuing from the checkpoint")
     ]
     assert len(resumed) >= KILLS // 4
     assert killed.checkpoints == []

@@ -64,7 +64,7 @@ def test_a_full_disk_ends_the_run_with_its_last_checkpoint_whole_and_it_goes_on_
     services.wait_until(ended, seconds=900, what="the end with room on the disk")
     run.refresh_from_db()
     assert (run.status, run.attempt) == (Job.Status.SUCCEEDED, 2), run.error_message
-    assert run.events.filter(message=f"Going on from the checkpoint of step {last.step}.").exists()
+    assert run.events.filter(message=f"Continuing from the checkpoint of step {last.step}.").exists()
     assert list(run.metrics.filter(split="train").values_list("step", flat=True)) == list(range(1, 55))
 
 

@@ -36,7 +36,7 @@ def test_other_targets_are_refused(value):
 @pytest.mark.parametrize(
     ("values", "word"),
     [
-        ({"method": "qlora", "initialisation": "pissa"}, "4 bit"),
+        ({"method": "qlora", "initialisation": "pissa"}, "4-bit"),
         ({"method": "lora", "dora": True, "initialisation": "pissa"}, "DoRA"),
     ],
 )

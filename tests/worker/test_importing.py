@@ -58,7 +58,7 @@ def send(client, content=CSV, **changed):
 
 def test_the_page_tells_how_far_it_is_and_leads_to_the_dataset(client, admin):
     url = send(client)
-    assert "starts as soon as a worker is free" in client.get(url).content.decode()
+    assert "Starts when a worker is free" in client.get(url).content.decode()
     Job.objects.update(
         status=Job.Status.RUNNING, stage="Checking every row", step=250, total_steps=1000, seconds_left=90
     )

@@ -32,9 +32,9 @@ class Wishes:
 
     def require_valid(self) -> None:
         if not 0 < self.validation_share < 1:
-            raise DomainError("invalid_split", "The validation share must lie between 0 and 1.", status=400)
+            raise DomainError("invalid_split", "The validation share must be between 0 and 1.", status=400)
         if not 0 <= self.test_share < 1 or self.validation_share + self.test_share >= 1:
-            said = "The shares of validation and test must leave something to train on."
+            said = "Validation and test rows together must leave rows to train on."
             raise DomainError("invalid_split", said, status=400)
 
 
@@ -116,7 +116,7 @@ def _read(
                 problems.refuse(row.line, *wrong)
                 continue
             if index.size == settings.UPLOAD_MAX_ROWS:
-                said = f"A dataset may have {settings.UPLOAD_MAX_ROWS:,} rows."
+                said = f"A dataset may have at most {settings.UPLOAD_MAX_ROWS:,} rows."
                 raise DomainError("too_many_rows", said, status=413)
             if not checker:
                 inferred.add(row.example["output"])
@@ -128,8 +128,8 @@ def _read(
 def _refuse_contradictions(index: Index, problems: ProblemLog) -> None:
     for row, line, asked, given in index.contradictions():
         reason = (
-            f"asks for {asked}, but an earlier row of its group, or one that asks the model the very same, is in "
-            f"{given}: the model would be tested on what it was trained on."
+            f"asks for {asked}, but an earlier row of its group or with the same prompt is in {given}. "
+            f"The model would be tested on its training data."
         )
         problems.refuse(line, ("split", f"The row {reason}"))
         problems.dropped.append(row)
@@ -138,8 +138,8 @@ def _refuse_contradictions(index: Index, problems: ProblemLog) -> None:
 def _invalid(problems: ProblemLog, good: int) -> DomainError:
     return DomainError(
         "invalid_rows",
-        f"{problems.rows:,} of {problems.rows + good:,} rows cannot be used and nothing was stored; {good:,} rows are "
-        "good. Mend the listed lines and upload again, or import the good rows only.",
+        f"{problems.rows:,} of {problems.rows + good:,} rows have errors, {good:,} are valid. Nothing was stored. "
+        "Correct the listed lines and upload the file again, or import the valid rows only.",
         status=422,
         problems=problems.shown,
     )
@@ -171,14 +171,14 @@ def _write(checked: Checked, rows: Path, splits: Iterator[tuple[int, str]], tell
 def _require_splits(checked: Checked) -> None:
     if not checked.good_rows:
         raise DomainError(
-            "empty_dataset", "The file has no rows; check that it is the right one.", status=422
+            "empty_dataset", "The file has no rows. Check that it is the right file.", status=422
         )
     for split in ("train", "validation"):
         if not checked.counts[split]:
             raise DomainError(
                 "empty_split",
-                f"The {split} split would be empty, of {checked.good_rows:,} good row{pluralize(checked.good_rows)}; "
-                "add rows, change the shares, or give each row a `split`. Rows of one group, and rows that ask the "
-                "same, always stay together.",
+                f"The {split} split would be empty: the file has {checked.good_rows:,} valid "
+                f"row{pluralize(checked.good_rows)}. Add rows, change the shares, or give each row a `split`. "
+                "Rows of one group and rows with the same prompt stay in one split.",
                 status=422,
             )

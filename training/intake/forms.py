@@ -14,13 +14,13 @@ from training.intake.services.uploads import Look
 _SINGLE = ("instruction", "input", "output", "id", "group", "split")
 _ROLES = [
     ("", "Not used"),
-    ("input_key", "Input, under the key"),
-    ("output_key", "Expected output, under the key"),
+    ("input_key", "Input key"),
+    ("output_key", "Expected output key"),
     ("instruction", "Instruction"),
-    ("input", "The whole input"),
-    ("output", "The whole expected output"),
-    ("id", "Id of the row"),
-    ("group", "Group that stays together"),
+    ("input", "Whole input"),
+    ("output", "Whole expected output"),
+    ("id", "Row ID"),
+    ("group", "Group (kept in one split)"),
     ("split", "Split"),
 ]
 
@@ -37,9 +37,9 @@ def column_pairs(text: str) -> dict[str, str]:
 
 class UploadForm(forms.Form):
     name = forms.CharField(
-        max_length=100, help_text="A new upload under the same name becomes its next version."
+        max_length=100, help_text="The name of an existing dataset creates its next version."
     )
-    file = forms.FileField(help_text="JSON lines, CSV or Parquet. Any column names will do.")
+    file = forms.FileField(help_text="JSON lines, CSV or Parquet, with any column names.")
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -51,43 +51,43 @@ class UploadForm(forms.Form):
 class MappingForm(forms.Form):
     """What each column means (`role_N` and `key_N` by its position), the shares of the splits, and the schema."""
 
-    name = forms.CharField(max_length=100, label="Dataset")
+    name = forms.CharField(max_length=100, label="Dataset name")
     instruction = forms.CharField(
         required=False,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="What the model is asked to do, the same for every row. Leave it empty if a column says it.",
+        help_text="What the model is asked to do in every row. Leave empty if a column contains it.",
     )
     json_cells = forms.BooleanField(
         required=False,
-        label="Whole inputs and outputs are JSON written as text",
-        help_text="The cells of such a column are then read as JSON objects.",
+        label="Parse whole inputs and outputs as JSON",
+        help_text="Use this if such a column contains JSON objects as text.",
     )
     validation_percent = forms.FloatField(
         initial=10,
         min_value=0.1,
         max_value=90,
-        label="Validation, in %",
-        help_text="Rows that show during training whether it learns. A split column takes precedence.",
+        label="Validation rows (%)",
+        help_text="Used to monitor training. A split column takes precedence.",
     )
     test_percent = forms.FloatField(
         initial=10,
         min_value=0,
         max_value=90,
-        label="Test, in %",
-        help_text="Rows that nothing sees before the comparison; with 0, comparisons use the validation rows.",
+        label="Test rows (%)",
+        help_text="Used only in comparisons. With 0, comparisons use the validation rows.",
     )
     schema = forms.CharField(
         required=False,
         label="JSON Schema of the expected output",
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "mono"}),
-        help_text="Every row is checked against it. Left as it is or empty, it is inferred from all rows.",
+        help_text="Every row is checked against it. Unchanged or empty: inferred from all rows.",
     )
     inferred = forms.CharField(required=False, widget=forms.HiddenInput)
     skip_bad_rows = forms.BooleanField(
         required=False,
-        label="Import the good rows only",
-        help_text="Bad rows are left out instead of refusing the file; the dataset says how many.",
+        label="Import valid rows only",
+        help_text="Skip rows with errors instead of refusing the file. The dataset shows how many were skipped.",
     )
 
     def __init__(self, *args: Any, look: Look, **kwargs: Any) -> None:
@@ -136,9 +136,9 @@ class MappingForm(forms.Form):
             role = values[f"role_{number}"]
             roles[role].append((values[f"key_{number}"] or column, column))
             if role in _SINGLE and len(roles[role]) > 1:
-                self.add_error(f"role_{number}", "Another column has this meaning already.")
+                self.add_error(f"role_{number}", "Another column already has this meaning.")
             if role.endswith("_key") and len({key for key, _ in roles[role]}) < len(roles[role]):
-                self.add_error(f"key_{number}", "Another column has this key already.")
+                self.add_error(f"key_{number}", "Another column already has this key.")
         single = {role: roles[role][0][1] if roles[role] else "" for role in _SINGLE}
         if self.look.proposal is None and not values["instruction"] and _as_they_are(single, self.look):
             return None

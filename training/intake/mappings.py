@@ -36,9 +36,9 @@ _HINTS = {
 def from_json(values: Any) -> ColumnMapping:
     """The mapping that a program sent. Raises DomainError `invalid_mapping` naming each bad field."""
     if not isinstance(values, dict):
-        raise _invalid([{"field": "mapping", "message": "A mapping is a JSON object."}])
+        raise _invalid([{"field": "mapping", "message": "A mapping must be a JSON object."}])
     problems = [
-        {"field": f"mapping.{name}", "message": f"Not known; use {', '.join(_DEFAULTS)}."}
+        {"field": f"mapping.{name}", "message": f"Unknown. Use {', '.join(_DEFAULTS)}."}
         for name in sorted(set(values) - set(_DEFAULTS))
     ]
     for name in _DEFAULTS.keys() & values.keys():
@@ -46,7 +46,7 @@ def from_json(values: Any) -> ColumnMapping:
             kind = {str: "a text", dict: "an object of key: column", bool: "true or false"}[
                 type(_DEFAULTS[name])
             ]
-            problems.append({"field": f"mapping.{name}", "message": f"Give {kind}."})
+            problems.append({"field": f"mapping.{name}", "message": f"Enter {kind}."})
     if problems:
         raise _invalid(problems)
     mapping = ColumnMapping(**values)
@@ -68,7 +68,7 @@ def _fits(value: Any, default: Any) -> bool:
 
 
 def _invalid(problems: list[dict[str, Any]]) -> DomainError:
-    said = "The mapping of columns is not valid."
+    said = "The column mapping is not valid."
     return DomainError("invalid_mapping", said, status=400, problems=problems)
 
 

@@ -69,7 +69,9 @@ def _require_plain(pyarrow: Any, kind: Any, name: str) -> None:
     """Columns of plain values only: an extension type may bring code, a map has keys that are no texts."""
     types = pyarrow.types
     if isinstance(kind, pyarrow.BaseExtensionType) or types.is_map(kind) or types.is_union(kind):
-        raise ValueError(f"The column {name} has the type {kind}, which is not taken; use text or a struct.")
+        raise ValueError(
+            f"The column {name} has the type {kind}, which is not supported. Use text or a struct."
+        )
     for index in range(kind.num_fields):
         _require_plain(pyarrow, kind.field(index).type, name)
 

@@ -56,27 +56,27 @@ class ColumnMapping:
             for name, message, wrong in (
                 (
                     "instruction",
-                    "Nothing says what the model is asked to do: write it here, or choose the column that says it.",
+                    "Enter an instruction, or choose the column that contains it.",
                     not self.instruction.strip() and not self.instruction_column,
                 ),
                 (
                     "instruction",
-                    "Give a text or a column, and not both.",
+                    "Enter a text or choose a column, not both.",
                     self.instruction.strip() and self.instruction_column,
                 ),
                 (
                     "inputs",
-                    "Give keys with their columns or one column, not both.",
+                    "Map keys to columns or choose one column, not both.",
                     self.inputs and self.input_column,
                 ),
                 (
                     "outputs",
-                    "Nothing says what the model should answer: choose the column or columns of the expected output.",
+                    "Choose the column or columns of the expected output.",
                     not self.outputs and not self.output_column,
                 ),
                 (
                     "outputs",
-                    "Give keys with their columns or one column, and not both.",
+                    "Map keys to columns or choose one column, not both.",
                     self.outputs and self.output_column,
                 ),
             )
@@ -84,10 +84,10 @@ class ColumnMapping:
         ]
         names = (self.instruction, *self.inputs, *self.outputs, *self.columns)
         if not all(is_text(name) and "\x00" not in name for name in names):
-            said = "A name in it contains NUL or a lone surrogate; rename that column."
+            said = "A column name contains NUL or a lone surrogate. Rename that column."
             problems.append({"field": "mapping", "message": said})
         if problems:
-            said = "The mapping of columns is not complete."
+            said = "The column mapping is not complete."
             raise DomainError("invalid_mapping", said, status=400, problems=problems)
 
     def to_json(self) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def _name(value: Any, name: str) -> str:
         raise RowError(f"`{name}` must be a text or a number.", name)
     text = "" if value is None else str(value).strip()
     if len(text) > _MAX_NAME:
-        raise RowError(f"`{name}` may have {_MAX_NAME} characters.", name)
+        raise RowError(f"`{name}` may have at most {_MAX_NAME} characters.", name)
     return text
 
 

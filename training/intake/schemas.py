@@ -97,7 +97,7 @@ class Inference:
 def parse(text: str) -> Schema:
     """The schema that somebody wrote. Raises DomainError `invalid_schema` saying where it is wrong."""
     if len(text.encode(errors="replace")) > _MAX_BYTES:
-        raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB; describe less.")
+        raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB. Make it smaller.")
     try:
         schema = json.loads(text)
     except json.JSONDecodeError as error:
@@ -110,15 +110,15 @@ def parse(text: str) -> Schema:
 def check(schema: Any) -> Schema:
     """The same schema, when it is one that can be applied. Raises DomainError `invalid_schema`."""
     if not isinstance(schema, dict):
-        raise _invalid("A schema is a JSON object.")
+        raise _invalid("A schema must be a JSON object.")
     written = json.dumps(schema, ensure_ascii=False)
     if len(written) > _MAX_BYTES:
-        raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB; describe less.")
+        raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB. Make it smaller.")
     if not is_text(written) or "\\u0000" in written:
-        raise _invalid("A text in the schema contains NUL or a lone surrogate; remove that character.")
+        raise _invalid("A text in the schema contains NUL or a lone surrogate. Remove that character.")
     _require_bounded(schema, "schema", 0)
     if schema.get("$schema", DIALECT) != DIALECT:
-        raise _invalid(f"$schema: only {DIALECT} is known.")
+        raise _invalid(f"$schema: only {DIALECT} is supported.")
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -131,13 +131,13 @@ def _require_bounded(schema: Any, where: str, depth: int) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
-        raise _invalid(f"{where}: a schema is a JSON object, true or false.")
+        raise _invalid(f"{where}: a schema must be a JSON object, true or false.")
     if depth > _MAX_DEPTH:
-        raise _invalid(f"{where}: {_MAX_DEPTH} levels are the most.")
+        raise _invalid(f"{where}: {_MAX_DEPTH} levels are allowed at most.")
     if unknown := sorted(set(schema) - _ALLOWED):
         raise _invalid(
-            f"{where}: {', '.join(unknown[:5])} is not taken here (references and patterns could make a check never "
-            f"end); use {', '.join(sorted(_ALLOWED - {'$comment', 'default', 'examples', 'title'}))}."
+            f"{where}: {', '.join(unknown[:5])} is not supported (references and patterns can make a check run "
+            f"forever). Use {', '.join(sorted(_ALLOWED - {'$comment', 'default', 'examples', 'title'}))}."
         )
     for name, inner in schema.items():
         if name == "properties" and isinstance(inner, dict):

@@ -26,7 +26,7 @@ def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
         *how_to_use(model.kind),
         "## Licence",
         escape(model.licence)
-        or "Not recorded. Ask whoever published the base model before you pass this on.",
+        or "Not recorded. Ask the publisher of the base model before you distribute this model.",
         "## Base model",
         bullets(_base_facts(base)),
     ]
@@ -35,7 +35,7 @@ def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
         parts += ["### Settings", table(["Setting", "Value"], [[k, plain(v)] for k, v in run.config.items()])]
         parts += ["### Versions", bullets([(k, str(v)) for k, v in run.facts.get("libraries", {}).items()])]
     if model.kind == ModelVersion.Kind.MERGED:
-        parts += ["## What merging changed", bullets(merged_difference(model))]
+        parts += ["## Effect of merging", bullets(merged_difference(model))]
     parts += ["## Limits", _LIMITS, "## Identity", bullets(_identity(model))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -71,15 +71,15 @@ def how_to_use(kind: str) -> list[str]:
     if loaded is None:
         return []
     said = (
-        "Ask it as it was trained: the instruction as system message, the input as user message, which is JSON on one "
-        "line where the dataset's inputs are objects."
+        "Prompt it as in training: the instruction is the system message and the input is the user message. "
+        "Inputs that are objects are JSON on one line."
     )
     return ["## Use", said, f"```python\n{loaded}{_ASKED}```"]
 
 
 _LIMITS = (
-    "Loss and token accuracy say how well the held-out answers are predicted, not whether people prefer them. "
-    "Answers outside the dataset's kind of task were not examined. Review the model blind before you release it."
+    "Loss and token accuracy measure how well held-out answers are predicted, not whether people prefer them. "
+    "Tasks unlike the dataset were not tested. Review the model blind before you release it."
 )
 
 
@@ -97,9 +97,9 @@ def _what(model: ModelVersion, base: ModelVersion) -> str:
     name = escape(base.name)
     return {
         ModelVersion.Kind.BASE: "A base model, as it was registered.",
-        ModelVersion.Kind.ADAPTER: f"A LoRA adapter for {name}. It does nothing without that very base.",
-        ModelVersion.Kind.MERGED: f"{name} with an adapter merged into it at 16 bit; it needs no adapter any more.",
-    }.get(ModelVersion.Kind(model.kind), "An external system, known by its name alone.")
+        ModelVersion.Kind.ADAPTER: f"A LoRA adapter for {name}. It works only with that base model.",
+        ModelVersion.Kind.MERGED: f"{name} with an adapter merged into it at 16 bit. It needs no separate adapter.",
+    }.get(ModelVersion.Kind(model.kind), "An external system.")
 
 
 def _base_facts(base: ModelVersion) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ def files(*, user: User, model: ModelVersion, summary: list[dict[str, Any]]) -> 
     if model.kind not in (ModelVersion.Kind.ADAPTER, ModelVersion.Kind.MERGED) or not model.path:
         raise DomainError(
             "not_exportable",
-            f"{model} was not made here; take it from where it was registered from.",
+            f"{model} was not made on this server. Get its files from where it was registered.",
             status=400,
         )
     folder = Path(model.path)
@@ -117,10 +117,10 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-_HOW = """# How to make this adapter again
+_HOW = """# Reproduce this adapter
 
 1. Install ftplatform with its `worker` extra and the versions of `requirements.txt`.
-2. Put the base model and the dataset's rows at hand; their hashes are in `run.json` and are compared first.
+2. Get the base model and the dataset's rows. Their hashes are in `run.json` and are compared first.
 3. `python reproduce.py --base BASE_FOLDER --data DATA_FOLDER --out NEW_FOLDER`
 
 On the same kind of machine the result is the same to the last bit; on another, losses agree to a few digits.

@@ -8,9 +8,9 @@ Curves = dict[str, list[dict[str, Any]]]
 # Metric, title, unit, and by what its stored values are divided.
 _METRICS = (
     ("loss", "Loss", "nats per token, log scale", 1),
-    ("token_accuracy", "Token accuracy", "share of tokens right", 1),
+    ("token_accuracy", "Token accuracy", "share of correct tokens", 1),
     ("learning_rate", "Learning rate", "step size", 1),
-    ("tokens_per_second", "Throughput", "tokens a second", 1),
+    ("tokens_per_second", "Throughput", "tokens per second", 1),
     ("memory_bytes", "Memory", "GB in use", 1e9),
 )
 _LABELS = {"train": "Training", "validation": "Validation"}
@@ -31,8 +31,8 @@ def comparison_charts(runs: list[tuple[str, Curves]]) -> list[dict[str, Any]]:
     wanted = (
         ("validation", "loss", "Validation loss", "nats per token, log scale"),
         ("train", "loss", "Training loss", "nats per token, log scale"),
-        ("validation", "token_accuracy", "Validation token accuracy", "share of tokens right"),
-        ("train", "tokens_per_second", "Throughput", "tokens a second"),
+        ("validation", "token_accuracy", "Validation token accuracy", "share of correct tokens"),
+        ("train", "tokens_per_second", "Throughput", "tokens per second"),
     )
     drawn = []
     for split, metric, title, unit in wanted:
@@ -103,6 +103,8 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
         else {}
     )
     steps = sorted({value["step"] for value in values})
+    # A learning rate is far below what plain decimals show.
+    form = {"format": ".1~e"} if metric == "learning_rate" else {}
     # Vega would put ticks between two or three of them, and name each twice.
     few = {"values": steps} if len(steps) <= 3 else {}
     return chart(
@@ -126,7 +128,7 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
                     "zero": False,
                     "nice": metric != "loss",
                 },
-                "axis": {"tickCount": 5},
+                "axis": {"tickCount": 5, **form},
             },
             "color": {"field": "series", "type": "nominal", "scale": style["scale"]},
             **dash,
@@ -157,11 +159,9 @@ def length_chart(splits: dict[str, dict[str, Any]], max_length: int | None) -> d
     )
     said = f"{total:,} rows; the longest has {longest:,} tokens."
     if max_length:
-        said += (
-            f" {over:,} are longer than {max_length:,}." if over else f" None is longer than {max_length:,}."
-        )
+        said += f" {over:,} exceed {max_length:,}." if over else f" None exceeds {max_length:,}."
     return {
-        "title": "Length of the rows",
+        "title": "Row lengths",
         "svg": page_svg(_length_spec(values, [_SPLITS[name] for name in counts], max_length, longest)),
         "alt": f"Histogram of rows by their length in tokens: {said}",
         "caption": said,
@@ -201,7 +201,7 @@ def _length_spec(
                 "field": "from",
                 "bin": {"binned": True},
                 "type": "quantitative",
-                "title": "tokens of a row",
+                "title": "tokens per row",
                 "axis": {"grid": False},
             },
             "x2": {"field": "to"},

@@ -130,7 +130,7 @@ def _without_past(plan: Plan) -> Estimate:
         cost=None,
         device="",
         runs=0,
-        basis="No run has finished on this installation yet, so there is nothing to go by but arithmetic.",
+        basis="No run has finished on this server yet, so this is a rough calculation.",
         guesses={
             device: (_STARTUP_SECONDS / 2 + flops / fast, 2 * _STARTUP_SECONDS + flops / slow)
             for device, (fast, slow) in _RATES.items()
@@ -149,7 +149,7 @@ def _most_alike(plan: Plan, past: Sequence[PastRun]) -> tuple[list[PastRun], str
     ):
         if runs:
             number = "one past run" if len(runs) == 1 else f"{len(runs)} past runs"
-            return runs, f"From {number} on this installation {what}."
+            return runs, f"Based on {number} on this server {what}."
     raise ValueError("there is no past run")
 
 

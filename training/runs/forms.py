@@ -19,7 +19,7 @@ PRIORITIES = [(-10, "Low"), (0, "Normal"), (10, "High")]
 
 
 LICENCE_HELP = (
-    "As its publisher names it, e.g. apache-2.0; it goes into the card of every model made from this one."
+    "The publisher's name for it, e.g. apache-2.0. It is shown on the card of every model made from this one."
 )
 
 
@@ -62,7 +62,7 @@ def config_field(name: str, info: FieldInfo) -> forms.Field:
 
 @dataclass(frozen=True)
 class Group:
-    """Fields that belong together on the launch page."""
+    """Fields under one heading of the launch page."""
 
     title: str
     names: tuple[str, ...]
@@ -87,9 +87,9 @@ class LaunchForm(forms.Form):
     """Name, dataset, base model, then every field of TrainingConfig, made from its definition."""
 
     field_order = ("name", "dataset", "base_model", "priority")
-    name = forms.CharField(max_length=80, help_text="What people will call it.")
+    name = forms.CharField(max_length=80)
     priority = forms.TypedChoiceField(
-        choices=PRIORITIES, coerce=int, initial=0, help_text="Higher ones start first; the same wait in line."
+        choices=PRIORITIES, coerce=int, initial=0, help_text="Runs with a higher priority start first."
     )
     # Drawn when the empty form is shown, so that a second click launches nothing new.
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
@@ -97,10 +97,10 @@ class LaunchForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["dataset"] = forms.ModelChoiceField(
-            access.datasets(user=user), help_text="The rows to learn from."
+            access.datasets(user=user), help_text="The rows to train on."
         )
         self.fields["base_model"] = forms.ModelChoiceField(
-            access.base_models(user=user), label="Base model", help_text="The model that learns."
+            access.base_models(user=user), label="Base model", help_text="The model to fine-tune."
         )
         for name, info in TrainingConfig.model_fields.items():
             self.fields[name] = config_field(name, info)

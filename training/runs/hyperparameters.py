@@ -1,4 +1,4 @@
-"""What people read for the settings of a run: one name and one wording on every page and in every download."""
+"""Names and values of settings in words, the same on every page and in every download."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +7,12 @@ LABELS = {
     "lora_r": "Rank",
     "lora_alpha": "Alpha",
     "lora_dropout": "Dropout",
-    "targets": "Layers with an adapter",
+    "targets": "Adapted layers",
     "rslora": "rsLoRA",
     "dora": "DoRA",
-    "max_length": "Longest row",
-    "max_hours": "Longest training, in hours",
-    "max_grad_norm": "Gradient limit",
+    "max_length": "Maximum row length",
+    "max_hours": "Time limit (hours)",
+    "max_grad_norm": "Gradient clipping",
     "warmup_fraction": "Warm-up",
     "evaluate_every": "Validate every",
     "checkpoint_every": "Checkpoint every",
@@ -30,7 +30,7 @@ CHOICES = {
     "adamw_8bit": "AdamW, 8-bit",
     "paged_adamw_8bit": "AdamW, 8-bit, paged",
     "refuse": "Refuse the run",
-    "drop": "Leave them out",
+    "drop": "Skip them",
     "padded": "Padded",
     "padding_free": "Padding-free",
     "nf4": "4 bit (NF4)",

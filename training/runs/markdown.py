@@ -21,7 +21,7 @@ def markdown(run: TrainingRun, summary: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-TOY_NOTE = "> **A toy model.** It is tiny and only shows how everything works; its numbers say nothing about real ones."
+TOY_NOTE = "> **Toy model.** This tiny model only shows how the site works. Its results say nothing about real models."
 
 
 def facts(run: TrainingRun, summary: list[dict[str, Any]]) -> list[tuple[str, str]]:

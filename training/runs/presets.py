@@ -1,4 +1,4 @@
-"""Starting points for a run: complete configurations with a name and the reason to choose them."""
+"""Starting points for a run: complete configurations with a name and when to choose them."""
 
 from dataclasses import dataclass, field
 
@@ -17,9 +17,9 @@ class Preset:
 PRESETS = (
     Preset(
         "reference",
-        "Reference run",
-        "QLoRA for rows of about 1,000 tokens, three passes, 16 rows a step: how a 1.5-billion-parameter model "
-        "learns structured answers.",
+        "Reference",
+        "QLoRA for rows of about 1,000 tokens: three epochs, 16 rows per step. Suits a 1.5-billion-parameter "
+        "model that learns structured answers.",
         TrainingConfig(
             epochs=3,
             batch_size=8,
@@ -31,14 +31,14 @@ PRESETS = (
     ),
     Preset(
         "quick",
-        "A quick look",
-        "A small adapter and a quarter of a pass: enough to see whether the data teach anything at all.",
+        "Quick test",
+        "A small adapter and a quarter of an epoch: enough to see whether the model learns from the data.",
         TrainingConfig(epochs=0.25, lora_r=8, lora_alpha=16),
     ),
     Preset(
         "careful",
         "Careful",
-        "LoRA at 16 bit with a smaller step, stopped when validation no longer improves; the slowest.",
+        "LoRA at 16 bit with a lower learning rate. Stops when validation no longer improves. The slowest preset.",
         TrainingConfig(
             method="lora",
             epochs=5,
@@ -53,8 +53,8 @@ PRESETS = (
     ),
     Preset(
         "memory",
-        "Memory-saver",
-        "One row at a time on a 4-bit base, summed to 16 rows a step: for a device that is nearly too small.",
+        "Low memory",
+        "One row at a time on a 4-bit base, accumulated to 16 rows per step. For devices with little memory.",
         TrainingConfig(
             lora_r=8,
             lora_alpha=16,
@@ -67,7 +67,7 @@ PRESETS = (
     Preset(
         "toy",
         "Toy model",
-        "For the bundled demo model only: a large step that a real model would not survive.",
+        "For the bundled demo model only. The learning rate is too high for real models.",
         TrainingConfig(learning_rate=6e-3, batch_size=16, epochs=1, max_length=512, evaluate_every=43),
         demo_only=True,
     ),

@@ -1,4 +1,4 @@
-"""Forms of prompt sets and of pairs made elsewhere; they parse and say what is missing, the services decide."""
+"""Forms of prompt sets and of imported pairs; they parse and say what is missing, the services decide."""
 
 import json
 from typing import Any
@@ -16,15 +16,16 @@ TYPED_ROWS, MOST_TYPED_ROWS = 5, 50
 
 
 class PromptSetForm(forms.Form):
-    """What every way of making a prompt set asks."""
+    """The fields that every source of prompts has."""
+
+    columns: tuple[str, ...] = ()
 
     name = forms.CharField(max_length=100)
     leakage_reason = forms.CharField(
         required=False,
         max_length=1000,
-        label="Reason, if prompts were trained on",
-        help_text="Prompts that stand in the training split are refused without a reason; with one, it stands beside "
-        "the results.",
+        label="Reason to use prompts from the training data",
+        help_text="Without a reason, such prompts are refused. The reason is shown with the results.",
     )
 
     @property
@@ -32,10 +33,24 @@ class PromptSetForm(forms.Form):
         named = [name.strip() for name in self.cleaned_data["tag_fields"].split(",")]
         return [name for name in named if name] or None
 
+    def main_fields(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in self.columns]
+
+    def column_fields(self) -> list[forms.BoundField]:
+        """The fields for a file whose columns have other names."""
+        return [self[name] for name in self.columns]
+
+    def has_mapping(self) -> bool:
+        return any(field.value() for field in self.column_fields())
+
 
 def _limit() -> forms.IntegerField:
     return forms.IntegerField(
-        required=False, min_value=1, max_value=100_000, help_text="At most so many prompts; all unless told."
+        required=False,
+        min_value=1,
+        max_value=100_000,
+        label="Maximum number of prompts",
+        help_text="Empty: all.",
     )
 
 
@@ -44,8 +59,8 @@ def _tags() -> forms.CharField:
         required=False,
         max_length=1000,
         label="Tags from input fields",
-        help_text="Names separated by commas, e.g. issue_type, customer.tier; the comparison is sliced by them. "
-        "Unless told, fields with few values are taken.",
+        help_text="Comma-separated field names, e.g. issue_type, customer.tier. The comparison shows results by tag. "
+        "Empty: fields with few distinct values.",
     )
 
 
@@ -57,7 +72,7 @@ class HeldOutForm(PromptSetForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["dataset"] = forms.ModelChoiceField(
-            training_access.datasets(user=user), help_text="Its held-out rows become the prompts."
+            training_access.datasets(user=user), help_text="The prompts come from its held-out rows."
         )
         self.order_fields(self.field_order)
 
@@ -74,12 +89,13 @@ class _UploadForm(forms.Form):
 
 class PromptFileForm(PromptSetForm, _UploadForm):
     field_order = ("name", "file", "against", "limit", "tag_fields", "leakage_reason")
+    columns = ("instruction", "inputs", "outputs")
     limit = _limit()
     tag_fields = _tags()
     instruction = forms.CharField(
         required=False,
         label="Instruction",
-        help_text="What the model is asked to do, the same for every row.",
+        help_text="What the model is asked to do in every row.",
     )
     inputs = forms.CharField(
         required=False, label="Input columns", help_text="As key=column, e.g. query=text."
@@ -123,7 +139,7 @@ class TypedRow(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 2}),
         label="Expected output",
-        help_text="Text, or a JSON object to be compared field by field.",
+        help_text="Text, or a JSON object that is matched field by field.",
     )
 
 
@@ -134,30 +150,34 @@ TypedRows = forms.formset_factory(
 
 class PairsForm(_UploadForm):
     field_order = ("name", "file", "baseline", "candidate")
-    name = forms.CharField(max_length=100, help_text="What people will call the comparison.")
+    name = forms.CharField(max_length=100, help_text="Name of the comparison.")
     baseline = forms.CharField(
-        max_length=100, label="Baseline system", help_text="Whose responses the column ‘baseline’ holds."
+        max_length=100,
+        label="Baseline system",
+        help_text="The system whose responses are in the column “baseline”.",
     )
     candidate = forms.CharField(
-        max_length=100, label="Candidate system", help_text="Whose responses the column ‘candidate’ holds."
+        max_length=100,
+        label="Candidate system",
+        help_text="The system whose responses are in the column “candidate”.",
     )
 
 
 class DeclareForm(forms.Form):
     field_rules = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "mono"}),
-        label="How each field is compared",
-        help_text="One entry per field with its kind: exact, text, number (with tolerance or relative_tolerance), set, "
-        "one_of (with options), similar (free text), ignored.",
+        label="Match of each field",
+        help_text="One entry per field with its kind: exact, text, number (tolerance or relative_tolerance), set, "
+        "one_of (options), similar (free text) or ignored.",
     )
 
     def clean_comparisons(self) -> dict[str, Any]:
         try:
             value = json.loads(self.cleaned_data["field_rules"])
         except (ValueError, RecursionError) as error:
-            raise forms.ValidationError(f"Not JSON: {error}.") from None
+            raise forms.ValidationError(f"Enter valid JSON: {error}.") from None
         if not isinstance(value, dict):
-            raise forms.ValidationError("It must be an object: field → {kind}.")
+            raise forms.ValidationError("Enter an object with one entry per field: field → {kind}.")
         return value
 
 
@@ -166,5 +186,5 @@ def _against(user: User) -> "forms.ModelChoiceField[Any]":
         training_access.datasets(user=user),
         required=False,
         label="Check against the training split of",
-        empty_label="No dataset now; it is checked when models are compared",
+        empty_label="No dataset (checked when models are compared)",
     )

@@ -1,4 +1,4 @@
-"""Pages of prompt sets, and the import of pairs made elsewhere."""
+"""Pages of prompt sets, and the import of pairs."""
 
 import json
 import uuid
@@ -25,6 +25,8 @@ from evaluation.comparison.services import prompts as prompt_services
 from evaluation.models import PromptSet
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
+from ftplatform.text.numbers import percent
+from ftplatform.text.values import plain
 
 PAGE = 50
 
@@ -39,12 +41,13 @@ def prompt_sets(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def prompt_set_new(request: StaffRequest) -> HttpResponse:
-    """Three ways to the same thing: held-out rows, a file, typed in."""
+    """Create a prompt set from held-out rows, from a file, or from typed prompts."""
     way = request.GET.get("from", "")
     if way not in _WAYS:
         way = "dataset"
     form, rows, make = _WAYS[way](request)
     context: dict[str, Any] = {"form": form, "rows": rows, "way": way, "tabs": _tabs(way)}
+    context["needs_dataset"] = way == "dataset" and not form.fields["dataset"].queryset.exists()
     if request.method == "POST" and form.is_valid() and (rows is None or rows.is_valid()):
         try:
             made = make()
@@ -105,7 +108,7 @@ _WAYS: dict[str, Callable[[StaffRequest], Made]] = {"dataset": _held_out, "file"
 
 
 def _tabs(way: str) -> list[dict[str, Any]]:
-    labels = {"dataset": "Held-out rows", "file": "A file", "typed": "Typed in"}
+    labels = {"dataset": "Held-out rows", "file": "Upload file", "typed": "Enter prompts"}
     return [
         {"label": label, "url": f"?from={name}", "current": name == way} for name, label in labels.items()
     ]
@@ -126,11 +129,12 @@ def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         except DomainError as error:
             form.add_error("field_rules", error.detail)
         else:
-            messages.success(request, f"Stored; {done:,} responses were matched again.")
+            messages.success(request, f"Saved. {done:,} responses were matched again.")
             return redirect("evaluation:prompt_set", pk=pk)
     context = {
         "set": found,
         "form": form,
+        "rules": [_described(field, rule) for field, rule in found.field_rules.items()],
         "checks": found.leakage_checks.select_related("dataset"),
         "runs": found.comparisons.order_by("-created_at")[:20],
         "page_obj": Paginator(found.prompts.all(), 25).get_page(request.GET.get("page")),
@@ -140,11 +144,38 @@ def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     )
 
 
+_MATCHES = {
+    "exact": "exactly equal",
+    "text": "equal, ignoring case and spaces",
+    "number": "number",
+    "set": "same members in any order",
+    "one_of": "one of a list",
+    "similar": "similar text; wording alone is never wrong",
+    "ignored": "ignored",
+}
+
+
+def _described(field: str, rule: dict[str, Any]) -> dict[str, str]:
+    """How a field is matched, in words."""
+    settings = []
+    if rule.get("options"):
+        settings.append(plain(rule["options"]))
+    if rule.get("tolerance"):
+        settings.append(f"within {rule['tolerance']}")
+    if rule.get("relative_tolerance"):
+        settings.append(f"within {percent(rule['relative_tolerance'], 1)}")
+    return {
+        "field": field,
+        "match": _MATCHES.get(rule["kind"], rule["kind"]),
+        "settings": ", ".join(settings),
+    }
+
+
 @roles(*Staff)
 @require_POST
 def checks_add(request: StaffRequest) -> HttpResponse:
     made = checks.add(user=request.user)
-    messages.success(request, f"{len(made)} safety and bias checks are ready; compare models on them.")
+    messages.success(request, f"{len(made)} safety and bias checks added. Compare models on them.")
     return redirect("evaluation:prompt_sets")
 
 

@@ -5,12 +5,12 @@ from django import forms
 
 class RubricForm(forms.Form):
     name = forms.CharField(
-        max_length=100, help_text="The name of a rubric in the library makes its next version."
+        max_length=100, help_text="The name of an existing rubric creates its next version."
     )
     text = forms.CharField(
         label="Rubric",
         max_length=100_000,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 28, "spellcheck": "false"}),
-        help_text="Markdown in the form dialect; the form beside it follows.",
+        help_text="Markdown with form fields. The preview updates as you type.",
     )

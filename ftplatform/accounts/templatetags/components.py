@@ -3,7 +3,9 @@
 from typing import Any, NamedTuple
 
 from django import template
+from django.template import Context
 from django.template.loader import render_to_string
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -31,6 +33,7 @@ _LOOKS = {
 }
 _LOOK_OF = {status: look for look, statuses in _LOOKS.items() for status in statuses}
 _PLAIN = Look("neutral", "draft")
+_MESSAGE_TONES = {"error": "danger", "warning": "caution", "success": "good"}
 _VERDICT_ICONS = {"better": "up", "worse": "down", "not_worse": "good", "equivalent": "equal"}
 
 
@@ -46,6 +49,12 @@ def verdict_icon(verdict: str) -> str:
 
 
 @register.filter
+def message_tone(level_tag: str) -> str:
+    """The tone of the callout for a message of Django's messages framework."""
+    return _MESSAGE_TONES.get(level_tag, "info")
+
+
+@register.filter
 def button_class(tags: Any, is_link: bool) -> str:
     """The weight of a button of the sign-in library, from the tags that it gives its buttons."""
     names = set(tags or ())
@@ -56,6 +65,19 @@ def button_class(tags: Any, is_link: bool) -> str:
     if is_link or names & {"outline", "secondary", "panel"}:
         return "button"
     return "button primary"
+
+
+@register.filter
+def token_spans(tokens: list[tuple[str, bool, bool]]) -> SafeString:
+    """Tokens (text, whether it is trained, whether it is special) as spans without whitespace between them."""
+    return format_html_join(
+        "",
+        '<span class="token{}{}">{}</span>',
+        (
+            (" trained" if trained else "", " special" if special else "", text)
+            for text, trained, special in tokens
+        ),
+    )
 
 
 @register.simple_block_tag
@@ -95,9 +117,23 @@ def progress(label: str, **options: Any) -> str:
 
 
 @register.simple_tag
+def problem(title: str, detail: str = "", **options: Any) -> str:
+    """`partials/problem.html`."""
+    return _partial("problem", title=title, detail=detail, **options)
+
+
+@register.simple_tag
 def chart_figure(chart: dict[str, Any], data: bool = True) -> str:
     """`partials/chart.html` for a chart that Python has drawn, with its figures as a table unless `data` is false."""
     return _partial("chart", **(chart if data else {**chart, "rows": []}))
+
+
+@register.simple_tag(takes_context=True)
+def post_button(context: Context, action: str, label: str, **options: Any) -> str:
+    """`partials/post_button.html`; the context gives it the CSRF token."""
+    return _partial(
+        "post_button", action=action, label=label, csrf_token=context.get("csrf_token"), **options
+    )
 
 
 def _partial(name: str, **context: Any) -> str:

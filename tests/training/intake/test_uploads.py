@@ -65,7 +65,7 @@ def test_banking77_is_imported_by_looking_and_clicking(client, admin, shared_dat
     assert first["input"].keys() == {"query"} and first["output"].keys() == {"intent"}
     assert made.output_schema["properties"] == {"intent": {"type": "string"}}
     page = client.get(stored.url).content.decode()
-    assert "nearly the same" in page
+    assert "resemble training rows" in page
 
 
 def test_rows_that_need_no_mapping_are_stored_as_they_are(client, admin):
@@ -85,7 +85,7 @@ def test_a_broken_file_is_listed_downloaded_and_imported_without_its_bad_rows(cl
     refused = client.post(url, values)
     text = refused.content.decode()
     assert refused.status_code == 422
-    assert "150 of 180 rows" in text and "Line 32" in text and "50 more are in the file" in text
+    assert "150 of 180 rows" in text and "Line 32" in text and "50 more errors are in the file" in text
     report = client.get(url + "problems.csv")
     lines = b"".join(report).decode().splitlines()
     assert lines[0] == "line,field,reason" and len(lines) == 151
@@ -131,11 +131,11 @@ def test_an_incomplete_mapping_is_marked_where_it_is_wrong(client, admin, change
 def test_json_in_cells_is_proposed_and_a_forgotten_input_is_pointed_out(client, admin):
     rows = b"".join(b'Decide.,what,x,"{""a"": %d}"\n' % n for n in range(9))
     url, page = open_upload(client, b"instruction,case_text,note,answer\n" + rows)
-    assert "given no input" in page.content.decode() and page.context["unused"] == ["case_text", "note"]
+    assert "gets no input" in page.content.decode() and page.context["unused"] == ["case_text", "note"]
     assert page.context["form"]["json_cells"].value() is True
     values = {**fields(page), "role_1": "input", "json_cells": "", "preview": "1"}
     text = client.post(url, values).content.decode()
-    assert "Not used: note." in text and "given no input" not in text
+    assert "Unused columns: note." in text and "gets no input" not in text
 
 
 def test_a_second_click_finds_the_dataset_of_the_first(client, admin):
@@ -179,7 +179,7 @@ def test_nothing_stays_of_a_file_that_is_refused(admin, settings):
     before = set(root.iterdir()) if root.exists() else set()
     with pytest.raises(DomainError, match="larger than 100 bytes"):
         stage(admin)
-    with pytest.raises(DomainError, match="packed"):
+    with pytest.raises(DomainError, match="compressed"):
         stage(admin, b"\x1f\x8b" + b"\0" * 20)
     assert set(root.iterdir()) == before
     assert not Upload.objects.exists()

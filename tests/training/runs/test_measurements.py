@@ -174,7 +174,7 @@ def test_the_page_shows_lengths_the_template_and_what_is_too_long(client, measur
 def test_the_histogram_says_what_it_shows():
     drawn = charts.length_chart(result()["splits"], 1000)
     assert drawn is not None
-    assert "7 rows; the longest has 3,000 tokens. 2 are longer than 1,000." in drawn["caption"]
+    assert "7 rows; the longest has 3,000 tokens. 2 exceed 1,000." in drawn["caption"]
     assert sum(int(row[2]) for row in drawn["rows"]) == 7
     assert charts.length_chart({"train": split()}, None) is None
 

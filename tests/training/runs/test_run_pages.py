@@ -78,7 +78,7 @@ def test_the_page_shows_what_moves_what_was_measured_and_what_it_answers(client,
         "Learning rate",
         "Token accuracy",
         "Held-out row r1",
-        "cut at the limit",
+        "Cut off at the length limit",
     ):
         assert words in said
     assert "&lt;b&gt;Maybe" in said and "<b>Maybe" not in said
@@ -111,7 +111,7 @@ def test_second_clicks_and_lost_races_are_told_kindly(client, admin):
     run, claim = measured(admin)
     assert "Pausing" in said_after(client, run, "run_pause")
     assert "Pausing" in said_after(client, run, "run_pause")
-    assert "wait until it has paused" in said_after(client, run, "run_resume")
+    assert "Wait until it has paused" in said_after(client, run, "run_resume")
     end(claim)
     assert "had ended already" in said_after(client, run, "run_cancel")
     run.refresh_from_db()
@@ -162,7 +162,7 @@ def test_the_facts_of_a_toy_say_so_and_names_cannot_become_markup(admin):
         admin, name="# [x](javascript:1)\n|", base_model=factories.base_model(admin, is_demo=True)
     )
     text = markdown.markdown(run, [])
-    assert "A toy model" in text and "[x](" not in text and text.startswith("# Training run: \\# ")
+    assert "Toy model" in text and "[x](" not in text and text.startswith("# Training run: \\# ")
 
 
 def test_runs_are_compared_by_what_differs_and_what_came_of_it(client, admin):
@@ -193,7 +193,7 @@ def test_settings_are_told_in_words(client, admin):
     end(claim)
     settings = dict(page(client, run).context["settings"])
     assert settings["Rank"] == 16 and settings["DoRA"] is True and settings["Method"] == "QLoRA (4-bit base)"
-    assert (settings["Patience"], settings["Longest training, in hours"]) == ("off", "no limit")
+    assert (settings["Patience"], settings["Time limit (hours)"]) == ("off", "no limit")
     assert "| Checkpoint every | after each validation |" in markdown.markdown(run, [])
 
 
@@ -201,7 +201,7 @@ def test_a_run_whose_hours_were_over_says_so(client, admin):
     run, claim = measured(admin)
     end(claim)
     TrainingRun.objects.update(facts={"metrics": {"ended_by": "time"}})
-    assert "Ended when its hours were over" in page(client, run).content.decode()
+    assert "Stopped at the time limit" in page(client, run).content.decode()
 
 
 def test_a_manager_follows_provenance_but_changes_nothing(client, admin):
@@ -211,7 +211,7 @@ def test_a_manager_follows_provenance_but_changes_nothing(client, admin):
     client.force_login(factories.user("manager"))
     shown = page(client, run).content.decode()
     assert "Held-out row r1" in shown and 'href="/training/datasets/"' in shown
-    for action in ("Retry from here", "Launch again", "Remove the checkpoints", "Cancel the run"):
+    for action in ("Retry from here", "launch again", "Delete checkpoints", "Cancel run"):
         assert action not in shown
 
 

@@ -65,7 +65,7 @@ def test_an_attempt_goes_on_from_the_newest_whole_checkpoint_and_keeps_the_curve
     assert start.checkpoint is not None and (start.step, start.checkpoint.name) == (2, "step-0000000002")
     assert steps(run) == [1, 2] and [each.step for each in run.samples.all()] == [2]
     said = "\n".join(run.events.values_list("message", flat=True))
-    assert "step 4 is not usable" in said and "Going on from the checkpoint of step 2." in said
+    assert "step 4 is not usable" in said and "Continuing from the checkpoint of step 2." in said
 
 
 def test_a_repeated_step_overwrites_itself(owner):

@@ -51,7 +51,7 @@ def detect(file: IO[bytes], source_name: str) -> Format:
         raise DomainError("spreadsheet", "This is a spreadsheet; save it as “CSV UTF-8”.", status=422)
     for signature, name in _PACKED.items():
         if start.startswith(signature):
-            said = f"The file is packed ({name}); unpack it and upload what is inside."
+            said = f"The file is compressed ({name}). Unpack it and upload its content."
             raise DomainError("packed_file", said, status=422)
     if start.startswith(b"PAR1"):
         return Format.PARQUET
@@ -60,10 +60,12 @@ def detect(file: IO[bytes], source_name: str) -> Format:
         raise DomainError("not_utf8", said, status=422)
     by_name = next((kind for end, kind in _NAMES.items() if source_name.lower().endswith(end)), None)
     if source_name.lower().endswith(".parquet"):
-        raise DomainError("invalid_parquet", "The file is called .parquet but is none.", status=422)
+        raise DomainError(
+            "invalid_parquet", "The file is named .parquet but is not a Parquet file.", status=422
+        )
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"[") and by_name != Format.CSV:
-        said = "The file holds one JSON list; write one object on each line instead (JSON lines)."
+        said = "The file is one JSON list. Write one object per line instead (JSON lines)."
         raise DomainError("json_list", said, status=422)
     return by_name or (Format.JSON_LINES if text.startswith(b"{") else Format.CSV)
 

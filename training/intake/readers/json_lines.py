@@ -43,14 +43,14 @@ def _text(raw: bytes) -> str:
             f"Byte {error.start + 1} of the row is not valid UTF-8; save the file as UTF-8."
         ) from None
     if not text.strip():
-        raise RowError("The row is empty; remove the line.")
+        raise RowError("The row is empty. Remove the line.")
     return text
 
 
 def _object(text: str) -> Cells:
     row = json_text.parse(text)
     if not isinstance(row, dict):
-        raise RowError("A row must be a JSON object, one on each line.")
+        raise RowError("Each line must be one JSON object.")
     # Only an escape can bring in half of a character; nothing could show such a cell.
     if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
         require_clean(row)

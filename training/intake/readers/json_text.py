@@ -7,7 +7,7 @@ from typing import Any
 from training.intake.readers.lines import RowError, shown
 
 MAX_DEPTH = 50
-TOO_DEEP = f"The JSON is nested too deeply; {MAX_DEPTH} levels are the most."
+TOO_DEEP = f"The JSON is nested too deeply; at most {MAX_DEPTH} levels are allowed."
 
 
 def parse(text: str, field: str = "") -> Any:

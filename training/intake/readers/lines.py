@@ -64,13 +64,13 @@ def bounded_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def too_large() -> DomainError:
-    said = f"The file is larger than {settings.UPLOAD_MAX_BYTES:,} bytes; upload fewer rows."
+    said = f"The file is larger than {settings.UPLOAD_MAX_BYTES:,} bytes. Upload fewer rows."
     return DomainError("too_large", said, status=413)
 
 
 def require_short(raw: bytes) -> None:
     if len(raw) > settings.UPLOAD_MAX_ROW_BYTES:
-        raise RowError(f"The row is longer than {settings.UPLOAD_MAX_ROW_BYTES:,} bytes; shorten it.")
+        raise RowError(f"The row is longer than {settings.UPLOAD_MAX_ROW_BYTES:,} bytes. Shorten it.")
 
 
 def failing(message: str) -> Callable[[], Cells]:
@@ -102,5 +102,5 @@ def require_columns(columns: list[str], where: str) -> None:
             "invalid_header", f"{where}: a name is not valid UTF-8; save it as UTF-8.", status=422
         )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        said = f"{where}: the column {shown(twice)} stands there twice; give each column its own name."
+        said = f"{where}: the column {shown(twice)} appears twice. Give each column its own name."
         raise DomainError("invalid_header", said, status=422)

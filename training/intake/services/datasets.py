@@ -120,5 +120,6 @@ def _store(*, user: User, name: str, source_name: str, description: str, checked
             return dataset
     except IntegrityError:
         raise DomainError(
-            "dataset_race", "Somebody stored a version of this dataset at the same moment; upload again."
+            "dataset_race",
+            "Another version of this dataset was stored at the same moment. Upload the file again.",
         ) from None

@@ -120,7 +120,7 @@ def look(upload: Upload) -> Look:
                 problems.append({"line": line, "message": str(error)})
     columns = list(source.columns or dict.fromkeys(key for row in rows for key in row))
     if len(columns) > MAX_COLUMNS:
-        said = f"The file has {len(columns):,} columns; {MAX_COLUMNS} are the most."
+        said = f"The file has {len(columns):,} columns. At most {MAX_COLUMNS} are allowed."
         raise DomainError("too_many_columns", said, status=422)
     proposal = None if mappings.is_canonical(columns) else mappings.propose(columns, rows)
     return Look(columns, rows, problems, proposal)
@@ -157,7 +157,7 @@ def _opened(upload: Upload) -> IO[bytes]:
         return upload.file.open("rb")
     except OSError:
         raise DomainError(
-            "upload_gone", "The uploaded file is no longer there; upload it again.", status=410
+            "upload_gone", "The uploaded file is no longer available. Upload it again.", status=410
         ) from None
 
 
@@ -200,6 +200,6 @@ def report_facts(upload: Upload, *, listed: int) -> dict[str, Any]:
 def report_of(upload: Upload) -> Path:
     """The CSV of all problems of the last check. Raises DomainError when there is none."""
     if not upload.report.is_file():
-        said = "This file has not been checked yet; check it first."
+        said = "This file has not been checked yet. Check it first."
         raise DomainError("no_report", said, status=404)
     return upload.report

@@ -85,8 +85,8 @@ def _store(request: StaffRequest, found: Upload, form: MappingForm) -> HttpRespo
     if not isinstance(made, Dataset):
         return redirect("training:upload", pk=found.pk)
     skipped = made.facts["skipped"]["rows"]
-    left_out = f" {skipped:,} bad rows were left out." if skipped else ""
-    messages.success(request, f"{made} is stored: {made.rows:,} rows.{left_out}")
+    left_out = f" {skipped:,} rows with errors were skipped." if skipped else ""
+    messages.success(request, f"{made} created with {made.rows:,} rows.{left_out}")
     return redirect("training:dataset", pk=made.pk)
 
 

@@ -20,7 +20,7 @@ def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = N
     """
     if adapter.kind != ModelVersion.Kind.ADAPTER or adapter.base is None:
         raise DomainError(
-            "not_an_adapter", f"{adapter} is no adapter; only an adapter can be merged.", status=400
+            "not_an_adapter", f"{adapter} is not an adapter. Only adapters can be merged.", status=400
         )
     earlier = jobs.launched_before(MergeRun, user=user, idempotency_key=idempotency_key, adapter=adapter)
     if earlier is not None:

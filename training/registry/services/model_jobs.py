@@ -27,26 +27,26 @@ def request_download(
     if not settings.HUB_DOWNLOADS:
         raise DomainError(
             "downloads_off",
-            "Downloads are switched off here; an operator allows them with HUB_DOWNLOADS=1.",
+            "Downloads are off on this server. An operator can allow them with HUB_DOWNLOADS=1.",
             status=403,
         )
     if not confirmed:
-        raise DomainError("not_confirmed", "Confirm that a worker may download this model.", status=400)
+        raise DomainError("not_confirmed", "Confirm the download.", status=400)
     if not REFERENCE.fullmatch(reference):
         raise DomainError(
             "not_pinned",
-            "Write organisation/name@commit with the commit's 40 digits, so that the name always means the same files.",
+            "Enter organisation/name@commit with all 40 digits of the commit. The files of a branch can change.",
             status=400,
         )
     if ModelVersion.objects.filter(name=name).exists():
-        raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+        raise DomainError("name_taken", f"Another model is already called {name}. Choose a different name.")
     return _queue(user, ModelJob(kind=Job.Kind.DOWNLOAD, name=name, reference=reference, licence=licence))
 
 
 def request_verification(*, user: User, model: ModelVersion) -> ModelJob:
     """Queue a comparison of all of a model's files with their hashes; answers with one that already waits or works."""
     if not model.path:
-        raise DomainError("no_files", f"{model} has no files here to verify.", status=400)
+        raise DomainError("no_files", f"{model} has no files on this server to verify.", status=400)
     waiting = ModelJob.objects.filter(model=model, kind=Job.Kind.VERIFICATION).exclude(
         status__in=Job.TERMINAL
     )
@@ -67,7 +67,7 @@ def begin_attempt(claim: jobs.Claim) -> ModelJob:
     """The claimed job. Raises DomainError `downloads_off` if they were switched off since it was asked for."""
     job = ModelJob.objects.select_related("model", "created_by").get(pk=claim.job_id)
     if job.kind == Job.Kind.DOWNLOAD and not settings.HUB_DOWNLOADS:
-        raise DomainError("downloads_off", "Downloads were switched off before this one began.", status=403)
+        raise DomainError("downloads_off", "Downloads were turned off before this one started.", status=403)
     return job
 
 

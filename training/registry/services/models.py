@@ -31,7 +31,9 @@ def register_base(
     """
     folder = Path(path)
     if not folder.is_absolute():
-        raise DomainError("relative_path", "Give the folder's whole path, beginning with /.", status=400)
+        raise DomainError(
+            "relative_path", "Enter the absolute path of the folder, beginning with /.", status=400
+        )
     facts = inspect(folder)
     try:
         with transaction.atomic():
@@ -54,7 +56,7 @@ def register_base(
     except IntegrityError:
         raise DomainError("name_taken", f"Another model is already called {name}.") from None
     if model.weights_hash != facts.weights_hash or model.kind != ModelVersion.Kind.BASE:
-        raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+        raise DomainError("name_taken", f"Another model is already called {name}. Choose a different name.")
     if created:
         model.refresh_from_db(fields=["verified_at"])
     return model
@@ -72,7 +74,7 @@ def register_external(*, user: User, name: str) -> ModelVersion:
     except IntegrityError:
         raise DomainError("name_taken", f"Another model is already called {name}.") from None
     if model.kind != ModelVersion.Kind.EXTERNAL:
-        raise DomainError("name_taken", f"Another model is already called {name}; choose a different name.")
+        raise DomainError("name_taken", f"Another model is already called {name}. Choose a different name.")
     return model
 
 
@@ -88,12 +90,14 @@ def set_stage(*, user: User, model: ModelVersion, stage: str, reason: str) -> No
     stage_changed when somebody else moved it meanwhile."""
     if not reason.strip():
         raise DomainError(
-            "reason_missing", "Say why; whoever uses the model later will want to know.", status=400
+            "reason_missing", "Enter a reason. Later users of the model will need it.", status=400
         )
     if stage == model.stage:
-        raise DomainError("same_stage", f"{model} is {model.get_stage_display().lower()} already.")
+        raise DomainError("same_stage", f"{model} is already {model.get_stage_display().lower()}.")
     if not ModelVersion.objects.filter(pk=model.pk, stage=model.stage).update(stage=stage):
-        raise DomainError("stage_changed", "Somebody else has changed the stage meanwhile; look again.")
+        raise DomainError(
+            "stage_changed", "Another user changed the stage meanwhile. Reload the page and try again."
+        )
     StageChange.objects.create(
         model=model, old=model.stage, new=stage, reason=reason.strip(), changed_by=user
     )

@@ -47,7 +47,7 @@ def models(request: StaffRequest) -> HttpResponse:
 @roles(*AdminOnly)
 @require_http_methods(["GET", "POST"])
 def model_new(request: StaffRequest) -> HttpResponse:
-    """Three forms: a folder that is there, a model of the hub, an external system; a POST says which by its fields."""
+    """Three forms: a local folder, a model from the hub, an external system. The fields of a POST say which."""
     hub, external = "hub-name" in request.POST, "external-name" in request.POST
     form = BaseModelForm(None if hub or external else request.POST or None)
     download = DownloadForm(request.POST if hub else None)
@@ -90,7 +90,7 @@ def _download(request: StaffRequest, form: Form) -> HttpResponse | None:
     except DomainError as error:
         form.add_error({"name_taken": "name", "not_pinned": "reference"}.get(error.code), error.detail)
         return None
-    messages.success(request, "A worker downloads it now; it appears here when its files have been checked.")
+    messages.success(request, "Download queued. The model appears here after its files have been checked.")
     return redirect("training:models")
 
 
@@ -106,19 +106,26 @@ def model(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             if work["busy"]
             else ended
         )
-    told_elsewhere = ("parameters", "size_bytes", "weights_hash")
     context: dict[str, Any] = {
         "model": found,
-        "details": hyperparameters.described(
-            {name: value for name, value in found.details.items() if name not in told_elsewhere}
-        ),
+        "details": _details(found),
         "lineage": selectors.lineage(found),
         "merged_difference": cards.merged_difference(found),
-        "stage_form": StageForm(),
+        "actions": found.actions,
+        "stage_form": StageForm(model=found),
         "licence_form": LicenceForm(initial={"licence": found.licence}),
         "changes": found.stage_changes.select_related("changed_by")[:20],
     }
     return render(request, "training/registry/model.html", context | work)
+
+
+def _details(model: ModelVersion) -> list[tuple[str, Any]]:
+    """Details with no place of their own on the page; those of a merge are figures of its difference."""
+    if model.kind == ModelVersion.Kind.MERGED:
+        return []
+    shown_elsewhere = ("parameters", "size_bytes", "weights_hash")
+    rest = {name: value for name, value in model.details.items() if name not in shown_elsewhere}
+    return hyperparameters.described(rest)
 
 
 @roles(*Staff)
@@ -133,7 +140,7 @@ def model_card(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def _act(
     request: StaffRequest, pk: uuid.UUID, act: Callable[[ModelVersion], object], done: str
 ) -> HttpResponse:
-    """Do something to a model and say how it went, on its page."""
+    """Call `act` with the model, then show `done` or the refusal on its page."""
     try:
         act(access.model(user=request.user, pk=pk))
     except DomainError as error:
@@ -149,7 +156,7 @@ def model_verify(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     def verify(model: ModelVersion) -> None:
         model_jobs.request_verification(user=request.user, model=model)
 
-    return _act(request, pk, verify, "A worker compares every file with its hash now.")
+    return _act(request, pk, verify, "Verification queued. A worker checks every file against its hash.")
 
 
 @roles(*AdminOnly)
@@ -160,21 +167,21 @@ def model_merge(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             user=request.user, adapter=model, idempotency_key=request.POST.get("idempotency_key", "")[:100]
         )
 
-    return _act(request, pk, merge, "A worker merges it now and measures what that changes.")
+    return _act(request, pk, merge, "Merge queued. A worker merges the adapter and measures the difference.")
 
 
 @roles(*AdminOnly)
 @require_POST
 def model_stage(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    form = StageForm(request.POST)
+    form = StageForm(request.POST, model=access.model(user=request.user, pk=pk))
     if not form.is_valid():
-        messages.warning(request, "Choose a stage and say why.")
+        messages.warning(request, "Choose another stage and enter a reason.")
         return redirect("training:model", pk=pk)
 
     def move(model: ModelVersion) -> None:
         models_module.set_stage(user=request.user, model=model, **form.cleaned_data)
 
-    return _act(request, pk, move, "The stage is changed.")
+    return _act(request, pk, move, "Stage changed.")
 
 
 @roles(*AdminOnly)
@@ -182,13 +189,13 @@ def model_stage(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def model_licence(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = LicenceForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "The licence is too long; name it, do not paste it.")
+        messages.warning(request, "The licence is too long. Enter its name, not its text.")
         return redirect("training:model", pk=pk)
 
     def write(model: ModelVersion) -> None:
         models_module.set_licence(user=request.user, model=model, licence=form.cleaned_data["licence"])
 
-    return _act(request, pk, write, "The licence is recorded.")
+    return _act(request, pk, write, "Licence saved.")
 
 
 @roles(*AdminOnly)
@@ -212,5 +219,5 @@ def model_export(request: StaffRequest, pk: uuid.UUID) -> HttpResponse | Streami
 @require_POST
 def model_job_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     jobs.cancel(job=selectors.model_job(user=request.user, pk=pk), user=request.user)
-    messages.success(request, "Cancelled; work that has begun stops within a minute.")
+    messages.success(request, "Cancelled. Work in progress stops within a minute.")
     return redirect("training:models")

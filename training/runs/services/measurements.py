@@ -33,7 +33,7 @@ class LongRows:
 def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measurement:
     """Queue a measurement, or answer with the one there is: the same rows and the same tokenizer give the same."""
     if base_model.kind not in (ModelVersion.Kind.BASE, ModelVersion.Kind.MERGED):
-        said = f"{base_model} has no tokenizer of its own; measure with its base model."
+        said = f"{base_model} has no tokenizer of its own. Measure with its base model."
         raise DomainError("not_a_base", said, status=400)
     found = latest(dataset, base_model)
     if found is not None:
@@ -107,8 +107,8 @@ def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: Train
     remedies = _remedies(measured, long)
     error = DomainError(
         "rows_too_long",
-        f"{long.rows:,} of {long.of:,} rows are longer than the longest row allowed (max_length "
-        f"{config.max_length:,}) and would lose their end token: a model trained on them never learns to stop. "
+        f"{long.rows:,} of {long.of:,} rows are longer than max_length ({config.max_length:,} tokens) and would lose "
+        "their end token. A model trained on them never learns to stop. "
         f"{', or '.join(_in_a_sentence(remedies))} and shorten them in a new version.",
         status=422,
         problems=[
@@ -138,9 +138,9 @@ def _remedies(measured: Measurement, long: LongRows) -> list[dict[str, Any]]:
         raised = {"label": f"Raise max_length to {long.longest:,}", "config": {"max_length": long.longest}}
         remedies.append({"remedy": "raise_max_length", **raised})
     if long.can_be_left_out:
-        dropped = {"label": f"Leave {long.rows:,} rows out", "config": {"long_rows": "drop"}}
+        dropped = {"label": f"Skip {long.rows:,} rows", "config": {"long_rows": "drop"}}
         remedies.append({"remedy": "drop_rows", **dropped})
     remedies.append(
-        {"remedy": "mend_dataset", "label": "Go back to the dataset", "dataset": str(measured.dataset_id)}
+        {"remedy": "mend_dataset", "label": "Open the dataset", "dataset": str(measured.dataset_id)}
     )
     return remedies

@@ -46,7 +46,7 @@ def launch(
     """
     if base_model.kind != ModelVersion.Kind.BASE:
         raise DomainError(
-            "not_a_base", f"{base_model} is an adapter; training starts from a base model.", status=400
+            "not_a_base", f"{base_model} is an adapter. Training starts from a base model.", status=400
         )
     frozen = {
         "name": name,
@@ -61,7 +61,7 @@ def launch(
     if earlier is not None:
         return earlier
     if base_model.stage == ModelVersion.Stage.RETIRED:
-        raise DomainError("model_retired", f"{base_model} is retired; choose another base model.")
+        raise DomainError("model_retired", f"{base_model} is retired. Choose another base model.")
     integrity.check_before_launch(base_model)
     measurements.require_end_tokens(dataset, base_model, config)
     expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config, from_step=from_step)
@@ -124,7 +124,7 @@ def retry(
         if all(each.step != from_step for each in run.checkpoints):
             raise DomainError(
                 "checkpoint_missing",
-                f"{run} has no checkpoint of step {from_step}; choose one of those listed, or start anew.",
+                f"{run} has no checkpoint of step {from_step}. Choose one from the list, or start from the beginning.",
                 status=422,
             )
     return launch(
@@ -149,8 +149,8 @@ def _check_same_steps(before: TrainingConfig, after: TrainingConfig) -> None:
     if changed:
         raise DomainError(
             "checkpoint_config",
-            f"From a checkpoint, the steps must stay what they were, but {', '.join(sorted(changed))} would change "
-            "them: keep the product of batch size, accumulation and devices, or start anew.",
+            f"A run from a checkpoint must keep its steps, but {', '.join(sorted(changed))} would change them. "
+            "Keep the product of batch size, accumulation and devices, or start from the beginning.",
             status=422,
         )
 
@@ -186,7 +186,7 @@ def begin_attempt(claim: jobs.Claim) -> Start:
     for problem in problems:
         jobs.note(claim, problem)
     if start.step:
-        jobs.note(claim, f"Going on from the checkpoint of step {start.step:,}.")
+        jobs.note(claim, f"Continuing from the checkpoint of step {start.step:,}.")
     return start
 
 
@@ -202,7 +202,7 @@ def _launched_from(run: TrainingRun) -> Start:
         raise DomainError("checkpoint_missing", f"{error}", status=422) from error
     raise DomainError(
         "checkpoint_missing",
-        f"The checkpoint of step {run.from_step} of the run that this one retries is gone; start anew.",
+        f"The checkpoint of step {run.from_step} of the retried run is gone. Start from the beginning.",
         status=422,
     )
 

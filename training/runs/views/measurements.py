@@ -24,7 +24,7 @@ _LISTED = 100
 
 class LengthForm(forms.Form):
     max_length = forms.IntegerField(
-        min_value=16, max_value=131_072, label="max_length of a run", help_text="In tokens."
+        min_value=16, max_value=131_072, label="Maximum row length (max_length)", help_text="In tokens."
     )
 
 

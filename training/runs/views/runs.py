@@ -119,7 +119,7 @@ def compare(request: StaffRequest) -> HttpResponse:
 def _act(
     request: StaffRequest, pk: uuid.UUID, act: Callable[[TrainingRun], object], done: str
 ) -> HttpResponse:
-    """Do something to a run and say how it went: a second click or a lost race is a sentence, not an error page."""
+    """Call `act` with the run, then show `done` or the refusal on its page: a lost race is no error page."""
     try:
         act(access.run(user=request.user, pk=pk))
     except DomainError as error:
@@ -127,28 +127,28 @@ def _act(
     else:
         after = access.run(user=request.user, pk=pk)
         late = after.is_finished and after.status != TrainingRun.Status.CANCELLED
-        messages.success(request, "The run had ended already; nothing was changed." if late else done)
+        messages.success(request, "The run had already ended. Nothing was changed." if late else done)
     return redirect("training:run", pk=pk)
 
 
 @roles(*AdminOnly)
 @require_POST
 def run_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    done = "Cancelled; a run at work stops at its next step."
+    done = "Cancelled. A running run stops at its next step."
     return _act(request, pk, lambda run: jobs.cancel(job=run, user=request.user), done)
 
 
 @roles(*AdminOnly)
 @require_POST
 def run_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    done = "Pausing; a run at work saves where it is at its next step and frees its device."
+    done = "Pausing. A running run saves its progress at the next step and frees its device."
     return _act(request, pk, lambda run: jobs.pause(job=run, user=request.user), done)
 
 
 @roles(*AdminOnly)
 @require_POST
 def run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    done = "Resumed; it goes on from its newest checkpoint."
+    done = "Resumed. The run continues from its newest checkpoint."
     return _act(request, pk, lambda run: jobs.resume(job=run, user=request.user), done)
 
 
@@ -157,14 +157,14 @@ def run_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def run_prioritise(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = PriorityForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "Choose one of the priorities.")
+        messages.warning(request, "Choose a priority from the list.")
         return redirect("training:run", pk=pk)
     priority = form.cleaned_data["priority"]
     return _act(
         request,
         pk,
         lambda run: jobs.prioritise(job=run, user=request.user, priority=priority),
-        "The priority is changed.",
+        "Priority changed.",
     )
 
 
@@ -174,7 +174,7 @@ def run_retry(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """A new run from a checkpoint of this one; the form's key makes a second click find the first's run."""
     form = RetryForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "Choose one of the checkpoints that are listed.")
+        messages.warning(request, "Choose a checkpoint from the list.")
         return redirect("training:run", pk=pk)
     run = access.run(user=request.user, pk=pk)
     try:
@@ -196,5 +196,5 @@ def run_discard_checkpoints(request: StaffRequest, pk: uuid.UUID) -> HttpRespons
     except DomainError as error:
         messages.warning(request, error.detail)
     else:
-        messages.success(request, "The checkpoints are gone and their disk space is free.")
+        messages.success(request, "Checkpoints deleted.")
     return redirect("training:run", pk=pk)
