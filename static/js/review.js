@@ -80,7 +80,11 @@ function hourly(wait, again) {
   panel("hourly", word("hourly", { time }), again);
 }
 
-const closed = (name) => panel(name, word(name), el("a", { class: "button", href: settings.done }, word("closed_link")));
+const closed = (name) => panel(
+  name,
+  word(name),
+  el("a", { class: "button", href: settings.done }, word("closed_link"))
+);
 
 function signedOut(here) {
   const reload = button(word("reload"), () => location.reload());
@@ -135,7 +139,10 @@ function progress(planned) {
 function instructions({ title, instructions: own, sections = [] }) {
   const shown = sections.filter((section) => section.text && section.text !== own);
   const first = prose([settings.instructions, own].filter(Boolean).join("\n\n"));
-  const parts = [...first, ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])];
+  const parts = [
+    ...first,
+    ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])
+  ];
   $("instructions-title").textContent = title || $("instructions-title").textContent;
   $("instructions-text").replaceChildren(...parts);
   document.querySelector('[data-opens="instructions"]').hidden = !parts.length;
@@ -167,7 +174,8 @@ function keepOnServer() {
 function lock(locked) {
   $("submit").setAttribute("aria-disabled", String(locked));
   if (locked) $("kept-draft").hidden = true;
-  for (const part of document.querySelectorAll(".preference, #questions, .question[data-field=comment]")) part.inert = locked;
+  const parts = document.querySelectorAll(".preference, #questions, .question[data-field=comment]");
+  for (const part of parts) part.inert = locked;
 }
 
 function submit() {
@@ -203,7 +211,12 @@ function countUnsent(count) {
   $("unsent").hidden = !count;
   $("unsent-text").textContent = count === 1 ? word("unsent_one") : word("unsent", { count });
   if (count && pair && submitted && $("notice").hidden) {
-    notice("caution", "kept", el("p", {}, word(lasting ? "kept" : "kept_memory")), el("p", {}, button(word("retry"), () => post.now())));
+    notice(
+      "caution",
+      "kept",
+      el("p", {}, word(lasting ? "kept" : "kept_memory")),
+      el("p", {}, button(word("retry"), () => post.now()))
+    );
     $("notice").focus();
   }
 }
@@ -234,7 +247,13 @@ function stored(entry, { progress: { done: counted }, next: following }, here) {
   return next(word("sent"));
 }
 
-const REFUSED = { lease_expired_full: "late", unknown_assignment: "unknown", already_rated: "repeated", skipped: "late", cap_reached: "late" };
+const REFUSED = {
+  lease_expired_full: "late",
+  unknown_assignment: "unknown",
+  already_rated: "repeated",
+  skipped: "late",
+  cap_reached: "late"
+};
 
 function notCounted(code, here) {
   const name = REFUSED[code];
@@ -321,7 +340,10 @@ function controls() {
   });
   addEventListener("pagehide", () => { keep(); if (draftTimer) keepOnServer(); });
   document.addEventListener("visibilitychange", () => document.hidden && draftTimer && keepOnServer());
-  addEventListener("beforeunload", (event) => { if (!lasting && outbox.of(url.next()).length) event.preventDefault(); });
+  addEventListener(
+    "beforeunload",
+    (event) => { if (!lasting && outbox.of(url.next()).length) event.preventDefault(); }
+  );
   listen({ submit: () => $("rating").requestSubmit(), prefer, edit });
 }
 

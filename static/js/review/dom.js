@@ -22,7 +22,12 @@ export function word(name, values = {}) {
 export function callout(tone, title, ...children) {
   const icons = $("icons").querySelectorAll("svg");
   const icon = icons[["info", "caution", "danger"].indexOf(tone)].cloneNode(true);
-  return el("div", { class: "callout", "data-tone": tone }, icon, el("div", {}, el("p", { class: "title" }, title), ...children));
+  return el(
+    "div",
+    { class: "callout", "data-tone": tone },
+    icon,
+    el("div", {}, el("p", { class: "title" }, title), ...children)
+  );
 }
 
 // A document's text, hard-wrapped as it may be: paragraphs at blank lines, lists at dashes.
@@ -32,6 +37,11 @@ export function prose(text) {
     const plain = (words) => words.replace(/\*\*(.+?)\*\*/gs, "$1").replace(/\s+/g, " ").trim();
     const lead = plain(items[0]) && el("p", { dir: "auto" }, plain(items[0]));
     if (items.length === 1) return lead;
-    return el("div", {}, lead || null, el("ul", { dir: "auto" }, ...items.slice(1).map((item) => el("li", {}, plain(item)))));
+    return el(
+      "div",
+      {},
+      lead || null,
+      el("ul", { dir: "auto" }, ...items.slice(1).map((item) => el("li", {}, plain(item))))
+    );
   });
 }

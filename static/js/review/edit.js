@@ -74,7 +74,8 @@ export function openEditor({ back }) {
         return leave(word("changed"));
       }
       if (answer.body.problems?.length) return complain(answer.body.problems);
-      const name = worthRetrying(answer) ? "unreachable" : answer.body.code === "edit_closed" ? "edit_closed" : "failed";
+      const refused = answer.body.code === "edit_closed" ? "edit_closed" : "failed";
+      const name = worthRetrying(answer) ? "unreachable" : refused;
       notice("caution", name, el("p", {}, word(name === "unreachable" ? "change_unsent" : name)));
       return $("notice").focus();
     },

@@ -69,15 +69,26 @@ const isAsked = (name) => !controls(name)[0].closest("[hidden]:not(#pair)");
 
 function question(field, index) {
   const id = `q-${field.key}`;
-  const first = fields.findIndex((other) => other.kind === "scale" && other.minimum === field.minimum && other.maximum === field.maximum);
+  const first = fields.findIndex((other) =>
+    other.kind === "scale" && other.minimum === field.minimum && other.maximum === field.maximum);
   const bounds = field.kind === "scale" && first === index ? word("scale", field) : "";
   const help = [field.help, bounds].filter(Boolean).join(" ");
-  const title = el("h3", { id, dir: "auto" }, field.label, field.required ? null : el("span", { class: "optional" }, ` ${word("optional")}`));
+  const title = el(
+    "h3",
+    { id, dir: "auto" },
+    field.label,
+    field.required ? null : el("span", { class: "optional" }, ` ${word("optional")}`)
+  );
   const controls = names(field).map((name, at) => {
     const side = field.per === "side" ? SIDES[at] : null;
     const label = `${id}-${side ?? "pair"}`;
     const control = CONTROLS[field.kind](field, name, side ? `${id} ${label}` : id, help ? `${id}-help` : null);
-    return el("div", { class: "answer", "data-field": name }, side && el("span", { class: "which", id: label }, word(side)), control);
+    return el(
+      "div",
+      { class: "answer", "data-field": name },
+      side && el("span", { class: "which", id: label }, word(side)),
+      control
+    );
   });
   return el("div", { class: "question", "data-kind": field.kind, "data-field": where(field) }, title,
     help && el("p", { class: "field-help", id: `${id}-help`, dir: "auto" }, help),
@@ -88,20 +99,40 @@ const radio = (name, value, label) =>
   el("label", {}, el("input", { type: "radio", name, value }), el("span", { dir: "auto" }, label));
 
 const group = (kind, labels, help, required, ...children) =>
-  el("div", { class: kind, role: kind === "chips many" ? "group" : "radiogroup", "aria-labelledby": labels, "aria-describedby": help, "aria-required": required && kind !== "chips many" ? "true" : null }, ...children);
+  el("div", {
+    class: kind,
+    role: kind === "chips many" ? "group" : "radiogroup",
+    "aria-labelledby": labels,
+    "aria-describedby": help,
+    "aria-required": required && kind !== "chips many" ? "true" : null,
+  }, ...children);
 
 const CONTROLS = {
   scale(field, name, labels, help) {
     const { minimum, maximum } = field;
     if (maximum - minimum >= SEGMENTS) {
-      return el("input", { type: "number", name, min: minimum, max: maximum, step: 1, inputmode: "numeric", "aria-labelledby": labels, "aria-describedby": help });
+      return el("input", {
+        type: "number",
+        name,
+        min: minimum,
+        max: maximum,
+        step: 1,
+        inputmode: "numeric",
+        "aria-labelledby": labels,
+        "aria-describedby": help,
+      });
     }
     const steps = Array.from({ length: maximum - minimum + 1 }, (_, step) => String(minimum + step));
     return group("segments", labels, help, field.required, ...steps.map((step) => radio(name, step, step)));
   },
   select(field, name, labels, help) {
     const options = field.options.map((option) => el("option", { value: option }, option));
-    return el("select", { name, "aria-labelledby": labels, "aria-describedby": help, "aria-required": field.required ? "true" : null }, el("option", { value: "" }, word("choose")), ...options);
+    return el(
+      "select",
+      { name, "aria-labelledby": labels, "aria-describedby": help, "aria-required": field.required ? "true" : null },
+      el("option", { value: "" }, word("choose")),
+      ...options
+    );
   },
   multi_select(field, name, labels, help) {
     const boxes = field.options.map((option) =>
@@ -111,7 +142,16 @@ const CONTROLS = {
   yes_no: (field, name, labels, help) =>
     group("chips", labels, help, field.required, radio(name, "true", word("yes")), radio(name, "false", word("no"))),
   text: (field, name, labels, help) =>
-    el("textarea", { name, rows: 2, maxlength: 5000, dir: "auto", placeholder: field.placeholder || null, "aria-labelledby": labels, "aria-describedby": help, "aria-required": field.required ? "true" : null }),
+    el("textarea", {
+      name,
+      rows: 2,
+      maxlength: 5000,
+      dir: "auto",
+      placeholder: field.placeholder || null,
+      "aria-labelledby": labels,
+      "aria-describedby": help,
+      "aria-required": field.required ? "true" : null,
+    }),
 };
 
 const controls = (name) => [...form.querySelectorAll(`[name="${CSS.escape(name)}"]`)];
@@ -141,11 +181,17 @@ function setValue(name, value) {
 }
 
 export function read() {
-  const rating = { preference: form.elements.preference.value, scores: {}, answers: {}, comment: form.elements.comment.value.trim() };
+  const rating = {
+    preference: form.elements.preference.value,
+    scores: {},
+    answers: {},
+    comment: form.elements.comment.value.trim()
+  };
   for (const field of fields) {
     const values = names(field).map((name) => (isAsked(name) ? valueOf(field, name) : undefined));
     if (values.every((value) => value === undefined)) continue;
-    const sides = Object.fromEntries(SIDES.map((side, at) => [side, values[at]]).filter(([, value]) => value !== undefined));
+    const given = SIDES.map((side, at) => [side, values[at]]).filter(([, value]) => value !== undefined);
+    const sides = Object.fromEntries(given);
     rating[isScore(field) ? "scores" : "answers"][field.key] = field.per === "side" ? sides : values[0];
   }
   return rating;
@@ -187,7 +233,8 @@ export function showProblems(problems) {
     if (!question) homeless.push(message);
     else {
       const id = `problem-${question.dataset.field}`;
-      const shown = question.querySelector(".field-error") ?? question.appendChild(el("p", { class: "field-error", id }));
+      const shown = question.querySelector(".field-error")
+        ?? question.appendChild(el("p", { class: "field-error", id }));
       if (!shown.textContent.includes(message)) shown.textContent = `${shown.textContent} ${message}`.trim();
       for (const control of marked(place(field))) {
         control.setAttribute("aria-invalid", "true");

@@ -50,7 +50,8 @@ export function listen({ submit, prefer, edit }) {
 
   function onScale(target, key) {
     const steps = [...form.querySelectorAll(`[name="${CSS.escape(target.name)}"]`)];
-    const wanted = steps.find((step) => step.value === key) ?? (key === "0" && steps.find((step) => step.value === "10"));
+    const wanted = steps.find((step) => step.value === key)
+      ?? (key === "0" && steps.find((step) => step.value === "10"));
     if (!wanted) return false;
     wanted.checked = true;
     wanted.focus();

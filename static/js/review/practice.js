@@ -8,7 +8,11 @@ import { csrf, settings, url } from "./urls.js";
 
 export async function practise(afterwards) {
   const answer = await send("GET", url.practice(), csrf);
-  if (worthRetrying(answer)) return panel("unreachable", word("unreachable"), button(word("retry"), () => practise(afterwards)));
+  if (worthRetrying(answer)) return panel(
+    "unreachable",
+    word("unreachable"),
+    button(word("retry"), () => practise(afterwards))
+  );
   if (answer.status === 204) return leave(afterwards);
   if (answer.status !== 200) return panel("failed", word("failed"), button(word("retry"), () => practise(afterwards)));
   return present(answer.body, afterwards);

@@ -35,7 +35,12 @@ function table(given) {
   if (!Array.isArray(given)) entries.sort(([, a], [, b]) => isWide(a) - isWide(b));
   const rows = entries.map(([key, inner]) => {
     const name = Array.isArray(given) ? String(Number(key) + 1) : key.replace(/_/g, " ");
-    return el("div", { class: isWide(inner) ? "wide" : null }, el("dt", { dir: "auto" }, name), el("dd", {}, value(inner)));
+    return el(
+      "div",
+      { class: isWide(inner) ? "wide" : null },
+      el("dt", { dir: "auto" }, name),
+      el("dd", {}, value(inner))
+    );
   });
   return el("dl", { class: "inputs" }, ...rows);
 }
@@ -44,7 +49,12 @@ function text(content) {
   if (content.length <= LONG) return el("div", { class: "text", dir: "auto" }, content);
   const start = content.slice(0, 140).replace(/\s+\S*$/, "");
   return el("details", { class: "long" },
-    el("summary", {}, el("span", { class: "start", dir: "auto" }, `${start} …`), el("span", { class: "whole" }, word("whole"))),
+    el(
+      "summary",
+      {},
+      el("span", { class: "start", dir: "auto" }, `${start} …`),
+      el("span", { class: "whole" }, word("whole"))
+    ),
     el("div", { class: "text", dir: "auto" }, content));
 }
 
@@ -65,7 +75,8 @@ export function showResponses(pair, marked) {
   });
 }
 
-// JSON with line breaks, or null if it is none. Works on the tokens, so that long numbers and repeated keys stay as written.
+// JSON with line breaks, or null if it is none. Works on the tokens, so that long numbers and repeated keys stay as
+// written.
 export function indented(source) {
   if (!/^\s*[[{]/.test(source)) return null;
   try {
@@ -85,7 +96,9 @@ export function indented(source) {
     } else {
       if (last === "{" || last === "[") result += line();
       if (token === "{" || token === "[") depth += 1;
-      result += token === ":" ? ": " : token === "," ? `,${line()}` : token[0] === '"' ? JSON.stringify(JSON.parse(token)) : token;
+      if (token === ":") result += ": ";
+      else if (token === ",") result += `,${line()}`;
+      else result += token[0] === '"' ? JSON.stringify(JSON.parse(token)) : token;
     }
     last = token;
   }
