@@ -113,7 +113,7 @@ def test_second_clicks_and_lost_races_are_told_kindly(client, admin):
     assert "Pausing" in said_after(client, run, "run_pause")
     assert "Wait until it has paused" in said_after(client, run, "run_resume")
     end(claim)
-    assert "had ended already" in said_after(client, run, "run_cancel")
+    assert "had already ended" in said_after(client, run, "run_cancel")
     run.refresh_from_db()
     assert run.status == Job.Status.SUCCEEDED
 
