@@ -33,7 +33,7 @@ def edit(request: StaffRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error("text", error.detail)
         else:
-            messages.success(request, f"{saved} is in the library.")
+            messages.success(request, f"{saved} saved.")
             return redirect("evaluation:rubric", pk=saved.pk)
     text = request.POST.get("text") or form.initial.get("text", "")
     context = {"form": form, **_preview(text)}

@@ -105,9 +105,11 @@ def compare(request: StaffRequest) -> HttpResponse:
         messages.warning(request, error.detail)
         return redirect("training:runs")
     names = comparing.told_apart(chosen)
+    settings = comparing.settings_compared(chosen)
     context = {
         "runs": list(zip(names, chosen, strict=True)),
-        "settings": comparing.settings_compared(chosen),
+        "settings": settings,
+        "any_differ": any(row["differs"] for row in settings),
         "results": list(zip(names, comparing.results_compared(chosen), strict=True)),
         "charts": charts.comparison_charts(
             [(name, progress.curve(run, points=150)) for name, run in zip(names, chosen, strict=True)]
