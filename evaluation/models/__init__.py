@@ -1,7 +1,7 @@
 """From prompts to verdicts."""
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
-from evaluation.models.campaigns import Amendment, Campaign, Invite, Opening
+from evaluation.models.campaigns import Amendment, Campaign, CampaignAction, Invite, Opening, allowed_actions
 from evaluation.models.identity import IdentityHit
 from evaluation.models.pairs import (
     Comparison,
@@ -22,6 +22,7 @@ __all__ = [
     "Amendment",
     "Assignment",
     "Campaign",
+    "CampaignAction",
     "Comparison",
     "ComparisonFigures",
     "Draft",
@@ -47,4 +48,5 @@ __all__ = [
     "RunCandidate",
     "Timing",
     "TunedGuess",
+    "allowed_actions",
 ]

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from enum import StrEnum
 from functools import cached_property
 from typing import ClassVar
 
@@ -17,15 +18,65 @@ from ftplatform.jobs.models import Job
 from training.models import ModelVersion
 
 
-class Campaign(models.Model):
-    class Status(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        OPEN = "open", "Open"
-        PAUSED = "paused", "Paused"
-        CLOSED = "closed", "Closed"
-        ANALYSED = "analysed", "Analysed"
+class CampaignStatus(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    OPEN = "open", "Open"
+    PAUSED = "paused", "Paused"
+    CLOSED = "closed", "Closed"
+    ANALYSED = "analysed", "Analysed"
 
-    OVER = (Status.CLOSED, Status.ANALYSED)
+
+class CampaignAction(StrEnum):
+    """What staff can do with a campaign, depending on its state."""
+
+    EDIT = "edit"
+    CHOOSE_PRACTICE = "choose_practice"
+    CHECK_WORDS = "check_words"
+    OPEN = "open"
+    CANCEL_OPENING = "cancel_opening"
+    PAUSE = "pause"
+    RESUME = "resume"
+    AMEND = "amend"
+    INVITE = "invite"
+    CLOSE = "close"
+    ANALYSE = "analyse"
+
+
+_RUNNING = frozenset({CampaignAction.AMEND, CampaignAction.INVITE, CampaignAction.CLOSE})
+_ACTIONS: dict[str, frozenset[CampaignAction]] = {
+    CampaignStatus.DRAFT: frozenset(
+        {
+            CampaignAction.EDIT,
+            CampaignAction.CHOOSE_PRACTICE,
+            CampaignAction.CHECK_WORDS,
+            CampaignAction.OPEN,
+        }
+    ),
+    CampaignStatus.OPEN: _RUNNING | {CampaignAction.PAUSE},
+    CampaignStatus.PAUSED: _RUNNING | {CampaignAction.RESUME},
+    CampaignStatus.CLOSED: frozenset(),
+    CampaignStatus.ANALYSED: frozenset(),
+}
+
+
+def allowed_actions(
+    status: str, *, opening: bool = False, analysis_due: bool = False
+) -> frozenset[CampaignAction]:
+    """The actions that a campaign's state allows. Pages, API and services all ask this function.
+
+    `opening`: a job is opening the campaign; it is a draft that can only be waited for or cancelled.
+    `analysis_due`: enough ratings are in for the next planned analysis.
+    """
+    if status == CampaignStatus.DRAFT:
+        return frozenset({CampaignAction.CANCEL_OPENING}) if opening else _ACTIONS[status]
+    due = analysis_due and status != CampaignStatus.ANALYSED
+    return _ACTIONS[status] | ({CampaignAction.ANALYSE} if due else frozenset())
+
+
+class Campaign(models.Model):
+    Status = CampaignStatus
+
+    OVER = (CampaignStatus.CLOSED, CampaignStatus.ANALYSED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
@@ -33,7 +84,7 @@ class Campaign(models.Model):
     candidate = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="Which of the run's candidates."
     )
-    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
+    status = models.CharField(max_length=10, choices=CampaignStatus, default=CampaignStatus.DRAFT)
     rubric_text = models.TextField(help_text="Markdown in the form dialect.")
     rubric = models.JSONField(help_text="The form parsed from it.")
     overlap = models.PositiveSmallIntegerField(help_text="Ratings per pair, exactly.")
@@ -123,10 +174,13 @@ class Campaign(models.Model):
     def opening_under_way(self) -> "Opening | None":
         return self.openings.exclude(status__in=Job.TERMINAL).first()
 
-    @property
-    def is_changeable(self) -> bool:
-        """A draft, and no job is opening it; ask with the campaign's row locked."""
-        return self.status == self.Status.DRAFT and self.opening_under_way is None
+    def actions(self, *, analysis_due: bool = False) -> frozenset[CampaignAction]:
+        """The actions that its state allows now. Before writing, lock the campaign's row and ask again."""
+        opening = self.status == CampaignStatus.DRAFT and self.opening_under_way is not None
+        return allowed_actions(self.status, opening=opening, analysis_due=analysis_due)
+
+    def allows(self, action: CampaignAction) -> bool:
+        return action in self.actions()
 
 
 class Opening(Job):

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from evaluation.models import Campaign, Opening, Reviewer, RubricVersion
+from evaluation.models import Campaign, CampaignAction, Opening, Reviewer, RubricVersion
+from evaluation.review.selectors import planned_analyses
 from evaluation.stats.reviewers import ReviewerQuality
 
 
@@ -20,6 +22,18 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "close_reason",
         ]
         read_only_fields = fields
+
+
+class CampaignDetailSerializer(CampaignSerializer):
+    allowed_actions = serializers.SerializerMethodField(help_text="What the campaign's state allows now.")
+
+    class Meta(CampaignSerializer.Meta):
+        fields = [*CampaignSerializer.Meta.fields, "allowed_actions"]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=list(CampaignAction))))
+    def get_allowed_actions(self, campaign: Campaign) -> list[str]:
+        return sorted(campaign.actions(analysis_due=planned_analyses.next_look(campaign)["due"]))
 
 
 def opening(job: Opening) -> dict[str, Any]:

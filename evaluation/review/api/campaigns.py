@@ -9,6 +9,7 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from evaluation import access
 from evaluation.comparison.selectors import responses
@@ -41,11 +42,15 @@ class CampaignViewSet(EvaluationViewSet):
     def get_queryset(self) -> QuerySet[Campaign]:
         return access.campaigns(user=signed_in(self.request))
 
+    def get_serializer_class(self) -> type[BaseSerializer[Campaign]]:
+        one = self.action == "retrieve"
+        return serializers.CampaignDetailSerializer if one else serializers.CampaignSerializer
+
     def _campaign(self, pk: UUID) -> Campaign:
         return access.campaign(user=signed_in(self.request), pk=pk)
 
     def _answer(self, pk: UUID) -> Response:
-        return Response(serializers.CampaignSerializer(self._campaign(pk)).data)
+        return Response(serializers.CampaignDetailSerializer(self._campaign(pk)).data)
 
     def _with_rubric(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values with the text of the library's version, where one is named."""
@@ -57,7 +62,7 @@ class CampaignViewSet(EvaluationViewSet):
         return values | {"rubric_version": version, "rubric_text": version.text}
 
     @extend_schema(
-        request=serializers.CampaignCreateSerializer, responses={201: serializers.CampaignSerializer}
+        request=serializers.CampaignCreateSerializer, responses={201: serializers.CampaignDetailSerializer}
     )
     def create(self, request: Request) -> Response:
         values = self._with_rubric(parse(serializers.CampaignCreateSerializer, request))
@@ -66,10 +71,10 @@ class CampaignViewSet(EvaluationViewSet):
         chosen = values.pop("candidate")
         candidate = responses.candidate(run=run, pk=str(chosen)) if chosen else None
         made = campaigns.create(user=user, run=run, candidate=candidate, **values)
-        return Response(serializers.CampaignSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(serializers.CampaignDetailSerializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
-        request=serializers.CampaignUpdateSerializer, responses={200: serializers.CampaignSerializer}
+        request=serializers.CampaignUpdateSerializer, responses={200: serializers.CampaignDetailSerializer}
     )
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change a draft; whatever is not given stays."""
@@ -105,26 +110,26 @@ class CampaignViewSet(EvaluationViewSet):
         last = campaign.openings.first()
         return Response({"opening": serializers.opening(last) if last else None})
 
-    @extend_schema(request=None, responses={200: serializers.CampaignSerializer})
+    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: UUID) -> Response:
         campaigns.pause(campaign=self._campaign(pk), user=signed_in(request))
         return self._answer(pk)
 
-    @extend_schema(request=None, responses={200: serializers.CampaignSerializer})
+    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
         campaigns.resume(campaign=self._campaign(pk), user=signed_in(request))
         return self._answer(pk)
 
-    @extend_schema(request=serializers.AmendSerializer, responses={200: serializers.CampaignSerializer})
+    @extend_schema(request=serializers.AmendSerializer, responses={200: serializers.CampaignDetailSerializer})
     @action(detail=True, methods=["post"])
     def amend(self, request: Request, pk: UUID) -> Response:
         values = parse(serializers.AmendSerializer, request)
         amendments.amend(campaign=self._campaign(pk), user=signed_in(request), **values)
         return self._answer(pk)
 
-    @extend_schema(request=serializers.CloseSerializer, responses={200: serializers.CampaignSerializer})
+    @extend_schema(request=serializers.CloseSerializer, responses={200: serializers.CampaignDetailSerializer})
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: UUID) -> Response:
         reason = parse(serializers.CloseSerializer, request)["reason"]

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from evaluation.models import Amendment, Campaign, ReviewItem
+from evaluation.models import Amendment, Campaign, CampaignAction, ReviewItem
 from evaluation.review import campaign_settings, protocol
 from evaluation.review.selectors import planned_analyses
 from evaluation.review.services import lottery
@@ -26,7 +26,7 @@ def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None)
     Raises DomainError `wrong_status`, `reason_required`, `not_amendable`, `amendment_unsound`, `too_many_pairs`.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+    if not campaign.allows(CampaignAction.AMEND):
         raise DomainError("wrong_status", "Only an open or paused campaign can be amended.")
     wrong = sorted(set(changes) - set(AMENDABLE))
     if wrong:

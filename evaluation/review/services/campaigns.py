@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation import rubrics
-from evaluation.models import Campaign, Comparison, Invite, RubricVersion
+from evaluation.models import Campaign, CampaignAction, Comparison, Invite, RubricVersion
 from evaluation.review import campaign_settings, protocol
 from evaluation.review.selectors.planned_analyses import read_plan
 from evaluation.review.services import identity_scan, lottery
@@ -59,8 +59,8 @@ def create(
 def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
     """Change whatever `create` takes, while nobody has seen the campaign. Raises DomainError `wrong_status`."""
     campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
-    if not campaign.is_changeable:
-        raise DomainError("wrong_status", "Its plan is frozen: only a draft can be changed.")
+    if not campaign.allows(CampaignAction.EDIT):
+        raise DomainError("wrong_status", "The settings are frozen: only a draft can be edited.")
     if "rubric_version" in changes:
         campaign.rubric_version = changes.pop("rubric_version")
     elif changes.get("rubric_text", campaign.rubric_text) != campaign.rubric_text:
@@ -192,7 +192,12 @@ def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
 
 @transaction.atomic
 def replace_invite(*, campaign: Campaign, user: User) -> Invite:
-    """Withdraw every shared link and make a new one; who has joined stays a reviewer, personal links hold."""
+    """Withdraw every shared link and create a new one. Reviewers who have joined stay; personal links stay valid.
+
+    Raises DomainError `wrong_status` unless the campaign is open or paused.
+    """
+    if not Campaign.objects.select_for_update().get(pk=campaign.pk).allows(CampaignAction.INVITE):
+        raise DomainError("wrong_status", "Only an open or paused campaign can have invitation links.")
     campaign.invites.filter(revoked_at__isnull=True, email="").update(revoked_at=timezone.now())
     audit.record(actor=user, action="campaign.replace_invite", target=campaign)
     return Invite.objects.create(campaign=campaign)
@@ -200,12 +205,12 @@ def replace_invite(*, campaign: Campaign, user: User) -> Invite:
 
 @transaction.atomic
 def pause(*, campaign: Campaign, user: User) -> None:
-    _move(campaign, user, to=Campaign.Status.PAUSED, allowed=(Campaign.Status.OPEN,))
+    _move(campaign, user, CampaignAction.PAUSE, to=Campaign.Status.PAUSED)
 
 
 @transaction.atomic
 def resume(*, campaign: Campaign, user: User) -> None:
-    _move(campaign, user, to=Campaign.Status.OPEN, allowed=(Campaign.Status.PAUSED,))
+    _move(campaign, user, CampaignAction.RESUME, to=Campaign.Status.OPEN)
 
 
 @transaction.atomic
@@ -214,41 +219,38 @@ def close(*, campaign: Campaign, user: User, reason: str) -> None:
 
     Before every planned rating is in, a reason is needed, which the report repeats: `reason_required`.
     """
-    open_or_paused = (Campaign.Status.OPEN, Campaign.Status.PAUSED)
     rated = campaign.ratings.filter(kind="real").count()
-    if campaign.status in open_or_paused and rated < campaign.ratings_planned and not reason.strip():
+    early = campaign.allows(CampaignAction.CLOSE) and rated < campaign.ratings_planned
+    if early and not reason.strip():
         raise DomainError(
             "reason_required",
-            f"Only {rated:,} of {campaign.ratings_planned:,} planned ratings are in. Say why it ends now: the report "
-            "repeats the reason.",
+            f"Only {rated:,} of {campaign.ratings_planned:,} planned ratings are in. Give a reason for closing early; "
+            "the report shows it.",
             status=400,
         )
-    _move(campaign, user, to=Campaign.Status.CLOSED, allowed=open_or_paused, reason=reason)
+    _move(campaign, user, CampaignAction.CLOSE, to=Campaign.Status.CLOSED, reason=reason)
 
 
 @transaction.atomic
 def mark_analysed(*, campaign: Campaign, user: User) -> None:
     """Its final look has been taken: nothing comes after, so an open one with every rating in closes as well."""
-    if campaign.status in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+    if campaign.allows(CampaignAction.CLOSE):
         close(campaign=campaign, user=user, reason="Every planned rating is in.")
-    _move(campaign, user, to=Campaign.Status.ANALYSED, allowed=(Campaign.Status.CLOSED,))
+    _move(campaign, user, CampaignAction.ANALYSE, to=Campaign.Status.ANALYSED)
 
 
 def _move(
-    campaign: Campaign,
-    user: User,
-    *,
-    to: Campaign.Status,
-    allowed: tuple[Campaign.Status, ...],
-    reason: str = "",
+    campaign: Campaign, user: User, action: CampaignAction, *, to: Campaign.Status, reason: str = ""
 ) -> None:
     # FOR UPDATE conflicts with the key-share lock under which every rating is stored.
     locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if locked.status == to or (to == Campaign.Status.CLOSED and locked.is_over):
         return
-    if locked.status not in allowed:
+    # Only the final analysis leads to ANALYSED, and reports.take_look has checked that it is due.
+    if action not in locked.actions(analysis_due=True):
         raise DomainError(
-            "wrong_status", f"A campaign that is {locked.get_status_display().lower()} cannot do that."
+            "wrong_status",
+            f"You cannot {action} this campaign: its status is “{locked.get_status_display()}”.",
         )
     old, locked.status = locked.status, to
     if to == Campaign.Status.CLOSED:

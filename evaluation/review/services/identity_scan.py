@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from django.db import transaction
 from django.utils import timezone
 
-from evaluation.models import Campaign, IdentityHit, Pair
+from evaluation.models import Campaign, CampaignAction, IdentityHit, Pair
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -103,7 +103,7 @@ def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
     """The same rows, telling at every so many of them how far it is."""
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
-            tell("Searching for telling words", number / total)
+            tell("Searching for words that may reveal a model", number / total)
         yield row
 
 
@@ -187,9 +187,9 @@ def decide(
     Raises DomainError `campaign_frozen` once it has opened, `invalid_decision`, `reason_missing` for an acceptance.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if not campaign.is_changeable:
+    if not campaign.allows(CampaignAction.CHECK_WORDS):
         raise DomainError(
-            "campaign_frozen", "The campaign is open or being opened; what it shows cannot change any more."
+            "campaign_frozen", "The campaign is open or opening; the pairs it shows can no longer change."
         )
     if decision not in (IdentityHit.Decision.QUARANTINED, IdentityHit.Decision.ACCEPTED):
         raise DomainError("invalid_decision", "Quarantine the pairs or accept them.", status=400)

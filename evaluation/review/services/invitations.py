@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext, override
 
-from evaluation.models import Campaign, Invite, Reviewer
+from evaluation.models import Campaign, CampaignAction, Invite, Reviewer
 from evaluation.review.services import crowd
 from evaluation.review.services.assignments import require_open
 from ftplatform.accounts import audit
@@ -170,9 +170,8 @@ def _checked(addresses: list[str]) -> list[str]:
 
 
 def _require_running(campaign: Campaign) -> None:
-    status = Campaign.objects.values_list("status", flat=True).get(pk=campaign.pk)
-    if status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
-        raise DomainError("wrong_status", "People can be invited while a campaign is open or paused.")
+    if not Campaign.objects.get(pk=campaign.pk).allows(CampaignAction.INVITE):
+        raise DomainError("wrong_status", "Reviewers can be invited only while a campaign is open or paused.")
 
 
 def _expiry(days: int | None) -> datetime | None:
