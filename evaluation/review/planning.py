@@ -6,7 +6,9 @@ The win score's differences are in shares of 1; pages show percentage points. Fo
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evaluation.review.selectors.reviewers import Calibration
 from evaluation.stats import power as stats
+from ftplatform.text.numbers import count, decimal, duration, percent
 
 WANTED = 0.8
 EFFECTS = tuple(points / 200 for points in range(2, 51))  # 1 to 25 percentage points, in halves
@@ -90,30 +92,56 @@ def _cost(question: Question, ratings: int, reviewers: int) -> dict[str, Any]:
 
 def sentences(question: Question, found: dict[str, Any]) -> list[str]:
     """The same in words."""
-    points = 100 * question.effect
-    said = [
-        f"With {question.pairs:,} pairs, {question.overlap} ratings each and {question.reviewers:,} reviewers, a true "
-        f"difference of {points:.3g} percentage points of the win score is found with a chance of "
+    points = f"{100 * question.effect:.3g}"
+    needed, largest = found["needed"], found["largest"]
+    text = [
+        f"With {question.pairs:,} pairs, {question.overlap} ratings per pair and {question.reviewers:,} reviewers, the "
+        f"chance of detecting a true difference of {points} percentage points of the win score is "
         f"{100 * found['power']:.0f} %.",
-        f"The smallest difference found with a chance of 80 % is {100 * found['detectable']:.1f} points.",
+        f"The smallest difference detected with a chance of 80 % is {100 * found['detectable']:.1f} points.",
     ]
-    needed = found["needed"]
     if needed["pairs"] is None:
-        said.append(
-            f"No campaign within reason finds {points:.3g} points with this panel: at {needed['reviewers']:,} "
-            "reviewers even 100,000 pairs are too few."
+        text.append(
+            f"No realistic campaign detects {points} points with this panel: even 100,000 pairs rated by "
+            f"{needed['reviewers']:,} reviewers are too few."
         )
     else:
         more = needed["reviewers"] > question.reviewers
-        said.append(
-            f"For {points:.3g} points you need {needed['pairs']:,} pairs with {question.overlap} ratings each, so "
-            f"{needed['ratings']:,} ratings by {needed['reviewers']:,} reviewers"
-            + (", because fewer disagree too much with one another to be enough" if more else "")
-            + f": about {needed['hours']:.1f} hours of reading, {needed['hours_each']:.1f} for each."
+        text.append(
+            f"To detect {points} points you need {needed['ratings']:,} ratings: {needed['pairs']:,} pairs with "
+            f"{question.overlap} ratings each, by {needed['reviewers']:,} reviewers"
+            + (", because the ratings of fewer reviewers vary too much" if more else "")
+            + f". This takes about {needed['hours']:.1f} hours of reading, {needed['hours_each']:.1f} per reviewer."
         )
-    if (largest := found["largest"]) is not None:
-        said.append(
-            f"The comparison has {largest['pairs']:,} pairs. Reviewing all of them with this panel finds "
-            f"{100 * largest['detectable']:.1f} points and more."
+    if largest is not None:
+        text.append(
+            f"The comparison has {largest['pairs']:,} pairs. Reviewing all of them with this panel detects differences "
+            f"of {100 * largest['detectable']:.1f} points or more."
         )
-    return said
+    return text
+
+
+def assumption_sentence(variation: dict[str, float], *, has_pilots: bool) -> str:
+    """The assumptions behind the figures, and how to replace them. `variation` as in `answer`."""
+    better = "Choose a pilot" if has_pilots else "Run a pilot of about 20 pairs"
+    return (
+        f"Assumed: ratings have a standard deviation of {decimal(variation['sd'])}; "
+        f"{percent(variation['prompt_share'])} of their variance lies between prompts and "
+        f"{percent(variation['reviewer_share'], 1)} between reviewers. {better} to use your own figures."
+    )
+
+
+def calibration_sentence(found: Calibration) -> str:
+    """The figures of the pilot that the answer is based on."""
+    start = f"From the pilot: {count(found.ratings)} ratings"
+    if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
+        start += (
+            f", standard deviation {decimal(found.sd)}, {percent(found.prompt_share)} of the variance between prompts "
+            f"and {percent(found.reviewer_share)} between reviewers"
+        )
+    else:
+        start += (
+            ", too few or too similar to estimate their variation, so the assumptions for the panel apply"
+        )
+    pace = f"; {duration(found.seconds)} per rating" if found.seconds else ""
+    return f"{start}{pace}. Estimates from a small pilot are rough, so plan some reserve."

@@ -123,7 +123,7 @@ def plan_and_open(admin: Visitor) -> str:
     admin.page.fill("[name=pairs]", "2")
     admin.page.fill("[name=overlap]", "2")
     admin.submit()
-    admin.page.get_by_role("button", name="Freeze the plan and open").click()
+    admin.page.get_by_role("button", name="Open campaign").click()
     expect(admin.page.locator("main")).to_contain_text("0 of 4 ratings")
     link = re.search(r"http://\S+/r/\S+/", admin.page.locator("main").inner_text())
     assert link
@@ -179,7 +179,7 @@ def test_from_a_file_to_a_verdict(site, browser, tmp_path):
     manager.page.goto("/campaigns/")
     manager.page.get_by_role("link", name="Which reply is better?").click()
     expect(manager.page.locator("main")).to_contain_text("4 of 4")
-    manager.page.get_by_role("button", name=re.compile("look")).click()
+    manager.page.get_by_role("button", name="Run the planned analysis").click()
     expect(manager.page.get_by_role("heading", level=1)).to_have_text("Report")
     expect(manager.page.locator(".verdict .sentence")).to_contain_text(re.compile("reviewers", re.I))
     assert "simulated" not in manager.page.locator(".verdict").inner_text().lower()

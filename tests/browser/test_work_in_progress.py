@@ -41,13 +41,13 @@ def check_at_work(admin):
 
 
 def opening_at_work(admin):
-    """A large campaign whose opening has begun to search for telling words."""
+    """A large campaign whose opening has begun to search the responses."""
     run = factories.comparison(admin, 6)
     campaign = campaigns.create(
         user=admin, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )
     openings.start(campaign=campaign, user=admin)
-    working = {"stage": "Searching for telling words", "step": 250, "total_steps": 1000, "seconds_left": 30.0}
+    working = {"stage": "Searching the responses", "step": 250, "total_steps": 1000, "seconds_left": 30.0}
     Job.objects.filter(kind=Job.Kind.OPENING).update(status=Job.Status.RUNNING, **working)
     return campaign
 

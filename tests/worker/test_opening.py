@@ -48,6 +48,11 @@ DRAFT = ("draft", 0, 0, False)
 OPEN = ("open", 4, 1, True)
 
 
+def address(name, campaign):
+    """What the action's form posts to."""
+    return f'action="{reverse(f"evaluation:{name}", args=[campaign.pk])}"'
+
+
 def claimed():
     claim = jobs.claim_next(queue=queues.CPU, worker="test")
     assert claim is not None
@@ -60,7 +65,7 @@ def test_a_click_queues_it_and_a_second_click_changes_nothing(client, draft):
         assert client.post(reverse("evaluation:campaign_open", args=[draft.pk])).url == page
     assert Opening.objects.count() == 1 and status_of(draft) == DRAFT
     shown = client.get(page).content.decode()
-    assert "Cancel the opening" in shown and "Freeze the plan and open" not in shown
+    assert address("campaign_open_cancel", draft) in shown and address("campaign_open", draft) not in shown
     assert "Large" in client.get(reverse("evaluation:overview")).content.decode()
     tasks.run_next(queues.CPU)
     assert status_of(draft) == OPEN
@@ -73,9 +78,9 @@ def test_the_page_tells_how_far_it_is_and_comes_again_when_it_has_ended(client, 
     openings.start(campaign=draft, user=owner)
     page = reverse("evaluation:campaign", args=[draft.pk])
     asked = Job.objects.filter(kind=Job.Kind.OPENING)
-    asked.update(status=Job.Status.RUNNING, stage="Searching for telling words", step=250, total_steps=1000)
+    asked.update(status=Job.Status.RUNNING, stage="Searching the responses", step=250, total_steps=1000)
     part = client.get(page, headers=HTMX).content.decode()
-    assert part.startswith('<div id="live"') and "Searching for telling words" in part
+    assert part.strip().startswith('<div id="live"') and "Searching the responses" in part
     assert "<h1>" in client.get(page).content.decode()
     asked.update(status=Job.Status.QUEUED)
     tasks.run_next(queues.CPU)
@@ -87,7 +92,7 @@ def test_nothing_about_it_can_change_from_the_click_on(client, draft, owner):
     openings.start(campaign=draft, user=owner)
     with pytest.raises(DomainError, match="frozen"):
         campaigns.update_draft(campaign=draft, user=owner, overlap=3)
-    with pytest.raises(DomainError, match="being opened"):
+    with pytest.raises(DomainError, match="opening"):
         identity_scan.decide(campaign=draft, user=owner, decision="quarantined")
     openings.cancel(campaign=draft, user=owner)
     assert campaigns.update_draft(campaign=draft, user=owner, overlap=3).overlap == 3
@@ -100,7 +105,7 @@ def test_telling_words_stop_it_and_the_page_leads_to_them(client, draft, owner):
     assert Opening.objects.get().error_code == "identity_words" and status_of(draft) == DRAFT
     words = reverse("evaluation:blinding", args=[draft.pk])
     shown = client.get(reverse("evaluation:campaign", args=[draft.pk])).content.decode()
-    assert f'href="{words}">Decide on these pairs' in shown and "Freeze the plan and open" in shown
+    assert f'class="button" href="{words}"' in shown and address("campaign_open", draft) in shown
     identity_scan.decide(campaign=draft, user=owner, decision="quarantined")
     client.post(reverse("evaluation:campaign_open", args=[draft.pk]))
     tasks.run_next(queues.CPU)
@@ -125,7 +130,7 @@ def test_a_stopped_opening_leaves_the_draft_as_it_was(client, draft, owner, monk
     tasks.run_next(queues.CPU)
     assert Opening.objects.get().status == "cancelled" and status_of(draft) == DRAFT
     shown = client.get(reverse("evaluation:campaign", args=[draft.pk])).content.decode()
-    assert "The opening was stopped" in shown and "Freeze the plan and open" in shown
+    assert "The opening was cancelled" in shown and address("campaign_open", draft) in shown
 
 
 def test_a_killed_worker_costs_nothing_and_the_next_one_opens_it(draft, owner, settings, monkeypatch):

@@ -1,6 +1,7 @@
 """Forms of campaigns: plan, settings, people, amendments."""
 
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any, NamedTuple, get_args
 
 from django import forms
 from django.conf import settings as site
@@ -15,92 +16,105 @@ from ftplatform.errors import DomainError
 from training import access as training_access
 
 FLAG_WORDS = {
-    "too_fast": "rated faster than anybody reads",
-    "straight_lining": "gave the same points throughout",
-    "side_sticking": "kept choosing one side",
-    "low_agreement": "agreed with nobody",
+    "too_fast": "rated faster than anyone can read",
+    "straight_lining": "gave the same score throughout",
+    "side_sticking": "kept choosing the same side",
+    "low_agreement": "rarely agreed with other reviewers",
     "failed_checks": "failed instruction checks",
-    "inconsistent": "answered repeats differently",
+    "inconsistent": "rated repeated pairs differently",
 }
-# Fields of the form in the sections of the page; what is not named here stands under "Limits".
-SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("What is reviewed", "", ("title", "run", "candidate", "pairs", "overlap", "is_pilot")),
-    ("How it is decided", "", ("margin", "interim_percent", "watched", "exclude_flags")),
-    ("What reviewers fill in", "", ("rubric_version", "rubric_text")),
-    (
-        "What reviewers are told",
-        "All of it is plain text, and shown before the first pair.",
+
+
+class Section(NamedTuple):
+    """A part of the campaign form. `folded`: closed at first; `stacked`: one field below the other."""
+
+    title: str
+    fields: Sequence[Any]  # names; bound fields once a form shows them
+    note: str = ""
+    folded: bool = True
+    stacked: bool = False
+
+
+SECTIONS = (
+    Section("Pairs", ("title", "run", "candidate", "pairs", "overlap", "is_pilot"), folded=False),
+    Section("Analysis", ("margin", "interim_percent", "watched", "exclude_flags"), folded=False),
+    Section("Rubric", ("rubric_version", "rubric_text"), folded=False, stacked=True),
+    Section(
+        "Information for reviewers",
         ("instructions", "content_warning", "consent", "language", "shipped_practice", "practice_pass"),
+        note="Plain text, shown before the first pair.",
     ),
-    (
-        "While they review",
-        "",
+    Section(
+        "Reviewing",
         (
             *("lease_minutes", "edit_minutes", "max_per_reviewer", "max_per_hour", "quality_every"),
             *("allow_skip", "allow_markdown", "ask_tuned"),
         ),
     ),
-    (
+    Section(
         "Crowd platform and pay",
-        "Leave the platform empty for people whom you invite yourself.",
         (
             *("crowd_preset", "crowd_id", "crowd_captured", "crowd_redirect"),
             *("crowd_completed", "crowd_screened_out", "crowd_failed", "hourly_pay", "currency"),
         ),
+        note="Choose no platform if you invite reviewers yourself.",
     ),
 )
 
 
 class CampaignForm(forms.Form):
-    title = forms.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
+    title = forms.CharField(max_length=100, help_text="Shown to reviewers. Do not name a model.")
     pairs = forms.IntegerField(
-        required=False, min_value=1, label="Pairs to review", help_text="Drawn at random; all unless told."
+        required=False,
+        min_value=1,
+        label="Pairs to review",
+        help_text="Drawn at random. Leave empty for all pairs.",
     )
     overlap = forms.IntegerField(
         initial=3,
         min_value=1,
         max_value=100,
         label="Ratings per pair",
-        help_text="Exactly so many, never more.",
+        help_text="Every pair gets exactly this many.",
     )
     is_pilot = forms.BooleanField(
         required=False,
         label="This is a pilot",
-        help_text="It calibrates the plan of the next campaign and gets no report.",
+        help_text="A pilot calibrates the plan of the next campaign and gets no report.",
     )
     margin = forms.FloatField(
         initial=5,
         min_value=0.5,
         max_value=49,
-        label="Smallest difference that matters, in percentage points of the win score",
-        help_text="Less than this counts as equivalent. Frozen when the campaign opens.",
+        label="Smallest relevant difference, in percentage points of the win score",
+        help_text="Smaller differences count as equivalent. Frozen when the campaign opens.",
     )
     interim_percent = forms.FloatField(
         required=False,
         min_value=5,
         max_value=95,
-        label="One interim look, after % of the ratings",
-        help_text="Leave empty to look only at the end. An early look costs a little certainty, as the report states.",
+        label="Interim analysis after % of the ratings",
+        help_text="Leave empty for a final analysis only. An interim analysis widens the final interval slightly.",
     )
     watched = forms.BooleanField(
         required=False,
-        label="Results may be watched at any time",
-        help_text="Instead of planned looks: every interval is then a moment of a confidence sequence, wider than one "
-        "look at the end would give, and true however often you look.",
+        label="Allow analyses at any time",
+        help_text="Replaces the planned analyses. Intervals are wider, but stay valid however often you look "
+        "(a confidence sequence).",
     )
     exclude_flags = forms.MultipleChoiceField(
         required=False,
         choices=[(code, FLAG_WORDS[code]) for code in get_args(FlagCode)],
         widget=forms.CheckboxSelectMultiple,
-        label="Leave out reviewers who",
-        help_text="The rule freezes now and looks at how somebody worked, never at who won. The report shows the "
-        "result with and without.",
+        label="Exclude reviewers who",
+        help_text="Rules use reviewer behaviour only, never which model wrote a response. The report shows results with "
+        "and without exclusions.",
     )
     rubric_text = forms.CharField(
-        label="Rubric",
+        label="Rubric text",
         required=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
-        help_text="Used where no rubric of the library is chosen.",
+        help_text="Used when no rubric from the library is selected.",
     )
     instructions = forms.CharField(
         required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 3})
@@ -113,80 +127,82 @@ class CampaignForm(forms.Form):
         max_length=10_000,
         label="Conditions",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Reviewers must agree to them before they join.",
+        help_text="Reviewers must accept them before they join.",
     )
     language = forms.ChoiceField(
         required=False,
         label="Language of the review pages",
-        help_text="Buttons and explanations. The questions appear as the rubric writes them: the library has the "
-        "shipped rubrics in English and German.",
+        help_text="Applies to buttons and explanations. Questions appear as written in the rubric; the library has "
+        "built-in rubrics in English and German.",
     )
     shipped_practice = forms.BooleanField(
         required=False,
-        label="Begin with three practice pairs from customer support",
-        help_text="You can write your own on the campaign's page while it is a draft.",
+        label="Start with three customer support practice pairs",
+        help_text="You can add your own on the draft’s practice page.",
     )
     practice_pass = forms.IntegerField(
         initial=0,
         min_value=0,
         max_value=20,
-        label="Practice answers that must be right",
-        help_text="0 lets everybody in.",
+        label="Correct practice answers required",
+        help_text="0 admits everyone.",
     )
     lease_minutes = forms.IntegerField(
         initial=30,
         min_value=1,
         max_value=1440,
-        label="Minutes for one pair",
-        help_text="Then its slot is free again.",
+        label="Minutes per pair",
+        help_text="After that, another reviewer can get the pair.",
     )
     edit_minutes = forms.IntegerField(
         required=False,
         initial=10,
         min_value=0,
         max_value=525_600,
-        label="Minutes in which a rating may be edited",
-        help_text="0 for never; empty until the campaign closes.",
+        label="Minutes to edit a rating",
+        help_text="0 for no editing. Leave empty to allow editing until the campaign closes.",
     )
     max_per_reviewer = forms.IntegerField(
-        required=False, min_value=1, max_value=1_000_000, label="Most pairs for one reviewer"
+        required=False, min_value=1, max_value=1_000_000, label="Maximum pairs per reviewer"
     )
     max_per_hour = forms.IntegerField(
-        required=False, min_value=1, max_value=10_000, label="Most pairs for one reviewer within an hour"
+        required=False, min_value=1, max_value=10_000, label="Maximum pairs per reviewer and hour"
     )
     quality_every = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=1000,
-        label="A quality item after about every … pairs",
-        help_text="A broken side, a repeat, identical sides or an instruction. They count nowhere. Empty for none.",
+        label="Pairs between quality items",
+        help_text="A broken response, a repeated pair, identical responses or an instruction check. Not counted in the "
+        "results. Leave empty for none.",
     )
-    allow_skip = forms.BooleanField(required=False, initial=True, label="A pair may be skipped with a reason")
-    allow_markdown = forms.BooleanField(required=False, label="Responses are shown as formatted Markdown")
+    allow_skip = forms.BooleanField(required=False, initial=True, label="Allow skipping a pair with a reason")
+    allow_markdown = forms.BooleanField(required=False, label="Show responses as formatted Markdown")
     ask_tuned = forms.BooleanField(required=False, initial=True, label="Ask at the end which side was tuned")
     crowd_preset = forms.ChoiceField(required=False, label="Platform")
     crowd_id = forms.CharField(
         required=False,
         max_length=60,
-        label="Parameter with the participant's number",
-        help_text="Empty: the platform's usual.",
+        label="Participant ID parameter",
+        help_text="Leave empty for the platform’s default.",
     )
     crowd_captured = forms.CharField(
-        required=False, max_length=300, label="Other parameters to keep", help_text="Separated by commas."
+        required=False, max_length=300, label="Other parameters to store", help_text="Separate with commas."
     )
     crowd_redirect = forms.CharField(
         required=False,
         max_length=500,
-        label="Address at the end",
-        help_text="{code} and {id} are filled in. Empty: the platform's usual, else only the code is shown.",
+        label="Completion URL",
+        help_text="{code} and {id} are replaced. Leave empty for the platform’s default; if it has none, reviewers see "
+        "only the code.",
     )
-    crowd_completed = forms.CharField(required=False, max_length=60, label="Code for completed")
-    crowd_screened_out = forms.CharField(required=False, max_length=60, label="Code for screened out")
-    crowd_failed = forms.CharField(required=False, max_length=60, label="Code for failed checks")
+    crowd_completed = forms.CharField(required=False, max_length=60, label="Completion code")
+    crowd_screened_out = forms.CharField(required=False, max_length=60, label="Screen-out code")
+    crowd_failed = forms.CharField(required=False, max_length=60, label="Failed-checks code")
     hourly_pay = forms.DecimalField(
-        required=False, min_value=0, max_digits=8, decimal_places=2, label="Pay per hour"
+        required=False, min_value=0, max_digits=8, decimal_places=2, label="Hourly pay"
     )
-    currency = forms.CharField(required=False, max_length=3, help_text="Such as EUR.")
+    currency = forms.CharField(required=False, max_length=3, help_text="For example EUR.")
 
     def __init__(self, *args: Any, user: User, campaign: Campaign | None = None, **kwargs: Any) -> None:
         if campaign is not None:
@@ -197,32 +213,32 @@ class CampaignForm(forms.Form):
         self.fields["run"] = forms.ModelChoiceField(
             finished,
             label="Comparison",
-            help_text="Where models gave several responses to a prompt, people review the first of each.",
+            help_text="If models gave several responses to a prompt, reviewers see the first of each.",
         )
         self.fields["candidate"] = forms.ModelChoiceField(
             training_access.models(user=user).filter(compared_in__isnull=False).distinct(),
             required=False,
-            help_text="Only where the comparison has several.",
+            help_text="Only needed if the comparison has several.",
         )
         self.fields["rubric_version"] = forms.ModelChoiceField(
             RubricVersion.objects.select_related("rubric").order_by("rubric__name", "-number"),
             required=False,
-            label="Rubric of the library",
-            empty_label="None: the text below",
+            label="Rubric from the library",
+            empty_label="None (use the text below)",
         )
-        self.fields["language"].choices = [("", "As the reviewer's browser asks"), *site.LANGUAGES]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [("", "The reviewer’s browser language"), *site.LANGUAGES]  # type: ignore[attr-defined]
         presets = [(name, preset["label"]) for name, preset in platforms.PRESETS.items()]
         self.fields["crowd_preset"].choices = [("", "None"), *presets]  # type: ignore[attr-defined]
         if campaign is None:
             self.fields["rubric_text"].initial = rubrics.builtin("customer_support")
 
-    def sections(self) -> list[tuple[str, str, list[forms.BoundField]]]:
-        return [(title, note, [self[name] for name in names]) for title, note, names in SECTIONS]
+    def sections(self) -> list[Section]:
+        return [section._replace(fields=[self[name] for name in section.fields]) for section in SECTIONS]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if not values.get("rubric_version") and not values.get("rubric_text", "").strip():
-            self.add_error("rubric_text", "Choose a rubric of the library, or write one.")
+            self.add_error("rubric_text", "Choose a rubric from the library, or write one.")
         return values
 
     @property
@@ -248,7 +264,7 @@ class CampaignForm(forms.Form):
         return kept or (rubrics.practice("customer_support", language) if shipped else [])
 
     def show(self, error: DomainError) -> None:
-        """Put a service's complaint at the fields that it names."""
+        """Show a service's error at the fields it names."""
         names = {
             "crowd.id_parameter": "crowd_id",
             "crowd.captured": "crowd_captured",
@@ -302,33 +318,34 @@ class CloseForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         required=False,
-        help_text="Needed when it ends before every pair has its ratings; the report repeats it.",
+        help_text="Required if ratings are missing. The report shows it.",
     )
 
 
 class AmendForm(forms.Form):
-    """What may still change; a field left empty stays as it is."""
+    """The settings that can still change; an empty field keeps its value."""
 
-    lease_minutes = forms.IntegerField(
-        required=False, min_value=1, max_value=1440, label="Minutes for one pair"
-    )
+    lease_minutes = forms.IntegerField(required=False, min_value=1, max_value=1440, label="Minutes per pair")
     max_per_reviewer = forms.IntegerField(
-        required=False, min_value=1, max_value=1_000_000, label="Most pairs for one reviewer"
+        required=False, min_value=1, max_value=1_000_000, label="Maximum pairs per reviewer"
     )
     max_per_hour = forms.IntegerField(
-        required=False, min_value=1, max_value=10_000, label="Most pairs for one reviewer within an hour"
+        required=False, min_value=1, max_value=10_000, label="Maximum pairs per reviewer and hour"
     )
     overlap = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=100,
         label="Ratings per pair",
-        help_text="Only more, before the first look.",
+        help_text="Can only grow, and only before the first analysis.",
     )
     pairs_planned = forms.IntegerField(
-        required=False, min_value=1, label="Pairs", help_text="Only more, before the first look."
+        required=False,
+        min_value=1,
+        label="Pairs",
+        help_text="Can only grow, and only before the first analysis.",
     )
-    reason = forms.CharField(max_length=500, help_text="The report lists every amendment with its reason.")
+    reason = forms.CharField(max_length=500, help_text="The report shows it.")
 
     @property
     def changes(self) -> dict[str, int]:
@@ -338,23 +355,23 @@ class AmendForm(forms.Form):
 
 class InvitePeopleForm(forms.Form):
     addresses = forms.CharField(
-        label="Addresses", widget=forms.Textarea(attrs={"rows": 4}), help_text="One on each line."
+        label="Email addresses", widget=forms.Textarea(attrs={"rows": 4}), help_text="One per line."
     )
-    days = forms.IntegerField(required=False, min_value=1, max_value=365, label="Valid for, in days")
+    days = forms.IntegerField(required=False, min_value=1, max_value=365, label="Days until it expires")
 
 
 class LinkForm(forms.Form):
     max_reviewers = forms.IntegerField(
-        initial=1000, min_value=1, max_value=100_000, label="For at most … reviewers"
+        initial=1000, min_value=1, max_value=100_000, label="Maximum reviewers"
     )
-    days = forms.IntegerField(required=False, min_value=1, max_value=365, label="Valid for, in days")
+    days = forms.IntegerField(required=False, min_value=1, max_value=365, label="Days until it expires")
 
 
 class ReturnedForm(forms.Form):
     participants = forms.CharField(
         label="Participants",
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One number on each line, as the platform reports them.",
+        help_text="One participant ID per line, as reported by the platform.",
     )
 
 
@@ -363,7 +380,7 @@ class PracticeForm(forms.Form):
         required=False,
         min_value=1,
         label="Pair of this comparison",
-        help_text="Filled in from above; empty where the words are your own.",
+        help_text="Filled in from above. Leave empty for your own text.",
     )
     instruction = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
     left = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}))
@@ -371,7 +388,7 @@ class PracticeForm(forms.Form):
     expected = forms.MultipleChoiceField(
         choices=[("left", "Left"), ("right", "Right"), ("tie", "Tie"), ("both_bad", "Both bad")],
         widget=forms.CheckboxSelectMultiple,
-        label="Right answers",
+        label="Correct answers",
     )
     explanation = forms.CharField(max_length=5000, widget=forms.Textarea(attrs={"rows": 2}))
 

@@ -1,7 +1,8 @@
-"""The form of the plan page."""
+"""The form of the sample size page."""
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 
@@ -14,24 +15,30 @@ from evaluation.stats.power import Variation
 from ftplatform.accounts.models import User
 
 
+def pilot_query(pilot: Campaign) -> str:
+    """The query of the plan page for a campaign like this pilot, with its figures; the rest at their defaults."""
+    usual = {name: field.initial for name, field in PlanForm.base_fields.items() if field.initial is not None}
+    return urlencode(usual | {"pilot": pilot.pk, "run": pilot.run_id, "overlap": pilot.overlap})
+
+
 class PlanForm(forms.Form):
     effect = forms.FloatField(
         initial=10,
         min_value=1,
         max_value=45,
-        label="Difference to find, in percentage points of the win score",
+        label="Difference to detect, in percentage points of the win score",
     )
     pairs = forms.IntegerField(initial=100, min_value=2, max_value=1_000_000)
     overlap = forms.IntegerField(initial=3, min_value=1, max_value=100, label="Ratings per pair")
     reviewers = forms.IntegerField(initial=20, min_value=2, max_value=100_000)
     panel = forms.ChoiceField(
         initial="crowd",
-        choices=[("experts", "Experts, who agree well"), ("crowd", "A crowd, which agrees less")],
+        choices=[("experts", "Experts (high agreement)"), ("crowd", "Crowd (lower agreement)")],
     )
     seconds = forms.FloatField(
-        initial=planning.SECONDS, min_value=1, max_value=7200, label="Seconds for one rating"
+        initial=planning.SECONDS, min_value=1, max_value=7200, label="Seconds per rating"
     )
-    hourly_pay = forms.FloatField(required=False, min_value=0, max_value=10_000, label="Pay per hour")
+    hourly_pay = forms.FloatField(required=False, min_value=0, max_value=10_000, label="Hourly pay")
     currency = forms.CharField(required=False, max_length=3)
 
     def __init__(self, data: Any, *, user: User) -> None:
@@ -39,13 +46,23 @@ class PlanForm(forms.Form):
         self.calibration: reviewers.Calibration | None = None
         finished = access.comparisons(user=user).filter(status="succeeded")
         self.fields["run"] = forms.ModelChoiceField(
-            finished, required=False, label="Comparison", help_text="To see what its pairs can show at most."
+            finished,
+            required=False,
+            label="Comparison",
+            help_text="Shows the smallest difference its pairs can detect.",
         )
         self.fields["pilot"] = forms.ModelChoiceField(
             reviewers.pilots(user=user),
             required=False,
-            help_text="Its spread and its time per rating replace the assumptions.",
+            help_text="Its variation and time per rating replace the assumptions.",
         )
+
+    @property
+    def draft_query(self) -> str:
+        """The query of the new-campaign page for a campaign of this size."""
+        run = self.shown("run")
+        values = {"overlap": self.shown("overlap"), "pairs": self.shown("pairs")}
+        return urlencode(({"run": run.pk} if run else {}) | values)
 
     def shown(self, name: str) -> Any:
         return self.cleaned_data[name] if self.is_bound else self.fields[name].initial

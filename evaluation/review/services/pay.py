@@ -1,4 +1,4 @@
-"""Pay of participants: who is due what, what was decided, and the files that settle it with a platform."""
+"""Pay of participants: amounts, decisions, and the files for settling them with a platform."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,11 +13,21 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 
 
+def decisions(reviewer: Reviewer, checks_failed: int) -> frozenset[str]:
+    """The decisions on a reviewer's pay that are possible now: refusing needs failed instruction checks."""
+    if reviewer.is_simulated:
+        return frozenset()
+    possible = {Reviewer.Pay.APPROVED.value}
+    if checks_failed >= quality.CHECKS_FAILED:
+        possible.add(Reviewer.Pay.REFUSED.value)
+    return frozenset(possible - {reviewer.pay})
+
+
 @transaction.atomic
 def set_pay(*, reviewer: Reviewer, user: User, pay: str, note: str = "") -> None:
-    """Record that a participant's pay is approved or refused, or open again.
+    """Record that a participant's pay is approved, refused or open again.
 
-    Refusing needs two failed instruction checks: opinions, speed and agreement never cost anybody their pay.
+    Refusing needs two failed instruction checks: opinions, speed and agreement never cost a reviewer their pay.
     """
     if pay not in Reviewer.Pay.values:
         raise DomainError("invalid_pay", f"Choose from {', '.join(Reviewer.Pay.values)}.", status=400)
@@ -26,8 +36,8 @@ def set_pay(*, reviewer: Reviewer, user: User, pay: str, note: str = "") -> None
         if failed < quality.CHECKS_FAILED:
             raise DomainError(
                 "pay_is_due",
-                f"Pay may be refused only after {quality.CHECKS_FAILED} failed instruction checks; "
-                f"reviewer {reviewer.number} failed {failed}.",
+                f"You can refuse pay only after {quality.CHECKS_FAILED} failed instruction checks. "
+                f"Reviewer {reviewer.number} failed {failed}.",
             )
     old = reviewer.pay
     reviewer.pay, reviewer.pay_note = pay, note.strip()[:200]
@@ -37,7 +47,7 @@ def set_pay(*, reviewer: Reviewer, user: User, pay: str, note: str = "") -> None
 
 @transaction.atomic
 def approve_completed(*, campaign: Campaign, user: User) -> int:
-    """Approve the pay of everybody who completed and whose pay is open; returns how many."""
+    """Approve the open pay of all reviewers who completed; returns how many."""
     done = campaign.reviewers.filter(
         status=Reviewer.Status.COMPLETED, pay=Reviewer.Pay.OPEN, is_simulated=False
     ).update(pay=Reviewer.Pay.APPROVED)
@@ -85,7 +95,7 @@ def reconciliation_table(campaign: Campaign) -> Table:
 
 
 def ratings_table(campaign: Campaign) -> Table:
-    """Rating by rating: which participant gave it, when, and with which ending and pay. No answers."""
+    """One row per rating: participant, time, status and pay. No answers."""
     columns = ["rating", "reviewer", "participant", "kind", "submitted_at", "active_s", "status", "pay"]
     return columns, _rating_rows(campaign)
 

@@ -1,5 +1,5 @@
-"""What a manager must know of a campaign's blinding: telling words before it opens, what reviewers found wrong, who
-looked early, and at the end whether reviewers could tell."""
+"""The blinding of a campaign: words that may reveal a model, skipped and reported pairs, early access to results, and
+whether reviewers could tell the models apart."""
 
 import uuid
 
@@ -10,12 +10,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import access
-from evaluation.models import Campaign
+from evaluation.models import CampaignAction
 from evaluation.review.selectors import reviewing
 from evaluation.review.services import blinding_check, identity_scan
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 PAGE = 50
+LEVEL = 0.05  # of the test whether reviewers guessed better or worse than chance
 
 
 @roles(*Staff)
@@ -24,13 +25,16 @@ def blinding(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = access.campaign(user=request.user, pk=pk)
     hits = Paginator(found.identity_hits.select_related("decided_by"), PAGE)
     remarks = Paginator(reviewing.remarks(found), PAGE)
+    guessed = blinding_check.summary(found) if found.is_over else None
     context = {
         "campaign": found,
+        "actions": found.actions(),
         "hits": hits.get_page(request.GET.get("hits")),
         "waiting": found.identity_hits.filter(decision="open").count(),
         "remarks": remarks.get_page(request.GET.get("page")),
         "often_skipped": reviewing.skipped_by_all(found),
-        "guesses": blinding_check.summary(found) if found.is_over else None,
+        "guesses": guessed,
+        "could_tell": bool(guessed and guessed["definite"] and guessed["p_value"] < LEVEL),
         "looks": reviewing.early_looks(found),
     }
     return render(request, "evaluation/review/blinding.html", context)
@@ -40,9 +44,10 @@ def blinding(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def blinding_scan(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = access.campaign(user=request.user, pk=pk)
-    if found.status == Campaign.Status.DRAFT:
+    if found.allows(CampaignAction.CHECK_WORDS):
         waiting = identity_scan.run(campaign=found)
-        messages.info(request, f"{waiting:,} pairs with telling words await a decision.")
+        pairs = "1 pair needs" if waiting == 1 else f"{waiting:,} pairs need"
+        messages.info(request, f"{pairs} a decision: words in the responses may reveal a model.")
     return redirect("evaluation:blinding", pk=pk)
 
 

@@ -11,10 +11,13 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from evaluation import access
 from evaluation.models import Campaign
-from evaluation.review.forms.campaigns import FLAG_WORDS, AmendForm, CampaignForm, CloseForm
-from evaluation.review.selectors import planned_analyses, progress
+from evaluation.review.forms.campaigns import AmendForm, CampaignForm, CloseForm
+from evaluation.review.forms.planning import pilot_query
+from evaluation.review.selectors import planned_analyses
+from evaluation.review.selectors import progress as progress_reader
 from evaluation.review.services import amendments, crowd, openings
 from evaluation.review.services import campaigns as campaigns_module
+from evaluation.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 
@@ -25,7 +28,9 @@ _ASKED = ("run", "candidate", "rubric_version", "pairs", "overlap")
 @roles(*Staff)
 @require_GET
 def campaigns(request: StaffRequest) -> HttpResponse:
-    page = Paginator(progress.campaigns_rated(user=request.user), PAGE).get_page(request.GET.get("page"))
+    page = Paginator(progress_reader.campaigns_rated(user=request.user), PAGE).get_page(
+        request.GET.get("page")
+    )
     return render(request, "evaluation/review/campaigns.html", {"page_obj": page})
 
 
@@ -71,16 +76,19 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         if opening is None or opening.is_finished:
             return HttpResponseClientRefresh()
         return render(request, "evaluation/review/campaign_opening.html", {"opening": opening})
+    look, progress = planned_analyses.next_look(found), progress_reader.campaign_progress(found)
     context = {
         "campaign": found,
+        "actions": found.actions(analysis_due=look["due"]),
         "opening": opening,
-        "progress": progress.campaign_progress(found),
+        "progress": progress,
         "link": _shared_link(request, found) if not found.is_over else "",
-        "look": planned_analyses.next_look(found),
+        "look": look,
         "shown_reports": access.shown_reports(user=request.user, campaign=found),
         "close_form": CloseForm(),
         "amendments": found.amendments.select_related("made_by"),
-        "excluded": [FLAG_WORDS[code] for code in found.exclude_flags],
+        "facts": campaign_facts.facts(found),
+        "plan_query": pilot_query(found) if found.is_pilot and progress["rated"] else "",
     }
     return render(request, "evaluation/review/campaign.html", context)
 
@@ -130,7 +138,9 @@ def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = CloseForm(request.POST)
     if not form.is_valid():
         raise DomainError(
-            "reason_too_long", "The reason may have 500 characters; nothing was closed.", status=400
+            "reason_too_long",
+            "The reason can have at most 500 characters. The campaign is still open.",
+            status=400,
         )
     found = access.campaign(user=request.user, pk=pk)
     campaigns_module.close(campaign=found, user=request.user, reason=form.cleaned_data["reason"])
@@ -151,7 +161,7 @@ def campaign_amend(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, "The campaign is amended; the report will list it.")
+            messages.success(request, "The campaign was amended. The report will list the change.")
             return redirect("evaluation:campaign", pk=pk)
     context = {"form": form, "campaign": found}
     return render(

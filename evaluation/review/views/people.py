@@ -1,6 +1,7 @@
-"""Who reviews a campaign: invitations, quality flags, places given back, pay, erasure."""
+"""Reviewers of a campaign: invitations, quality flags, returned participants, pay, erasure."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -11,10 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import access
-from evaluation.models import Campaign
+from evaluation.models import Campaign, Reviewer
 from evaluation.review.forms.campaigns import InvitePeopleForm, LinkForm, ReturnedForm
 from evaluation.review.selectors import reviewers
 from evaluation.review.services import campaigns, crowd, erasure, invitations, pay
+from evaluation.stats.reviewers import ReviewerQuality
 from ftplatform import queues
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.csv_export import csv_response
@@ -37,14 +39,15 @@ def _page(
     invite_form: InvitePeopleForm | None = None,
     returned_form: ReturnedForm | None = None,
 ) -> HttpResponse:
-    """The page, with a form that has complaints in place of the empty one."""
+    """The page, with a form that has errors in place of the empty one."""
     page = Paginator(reviewers.table(campaign), PAGE).get_page(request.GET.get("page"))
     flags = reviewers.recent_quality(campaign)
     links = campaign.invites.filter(email="").order_by("-pk")[:20]
     context = {
         "campaign": campaign,
+        "actions": campaign.actions(),
         "page_obj": page,
-        "rows": [(one, flags.get(one.pk)) for one in page],
+        "rows": [_row(one, flags.get(one.pk)) for one in page],
         "links": [(link, crowd.link(link, request.build_absolute_uri("/"))) for link in links],
         "personal": campaign.invites.exclude(email="").order_by("-pk")[:100],
         "unsent": campaign.invites.filter(sent_at=None, revoked_at=None).exclude(email="").count(),
@@ -55,6 +58,11 @@ def _page(
     }
     complaints = any(form is not None and form.errors for form in (invite_form, returned_form))
     return render(request, "evaluation/review/people.html", context, status=400 if complaints else 200)
+
+
+def _row(reviewer: Reviewer, quality: ReviewerQuality | None) -> dict[str, Any]:
+    failed = quality.checks_failed if quality else 0
+    return {"reviewer": reviewer, "quality": quality, "decisions": pay.decisions(reviewer, failed)}
 
 
 @roles(*Staff)
@@ -73,7 +81,7 @@ def invite_people(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
                 form.add_error("addresses", problem["message"])
         else:
             ready = (
-                f"{len(made):,} personal links are ready." if made else "Every address has its link already."
+                f"{len(made):,} personal links are ready." if made else "Every address already has a link."
             )
             messages.success(request, ready)
             return redirect("evaluation:people", pk=pk)
@@ -85,9 +93,9 @@ def invite_people(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def send(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
     if not invitations.can_send():
-        raise DomainError("no_mail_server", "This site has no mail server; download the links instead.")
+        raise DomainError("no_mail_server", "This site has no mail server. Download the links instead.")
     queues.send_invitations(str(campaign.pk), request.build_absolute_uri("/"))
-    messages.success(request, "The invitations are being sent; this page shows which have gone out.")
+    messages.success(request, "The invitations are being sent. This page shows which have been sent.")
     return redirect("evaluation:people", pk=pk)
 
 
@@ -98,7 +106,9 @@ def add_link(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = LinkForm(request.POST)
     if not form.is_valid():
         raise DomainError(
-            "invalid_link", "A link is for 1 to 100,000 reviewers and 1 to 365 days.", status=400
+            "invalid_link",
+            "A link can admit 1 to 100,000 reviewers and be valid for 1 to 365 days.",
+            status=400,
         )
     invitations.add_link(campaign=campaign, user=request.user, **form.cleaned_data)
     return redirect("evaluation:people", pk=pk)
@@ -129,8 +139,10 @@ def returned(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     found = crowd.mark_returned(
         campaign=campaign, user=request.user, participants=form.cleaned_data["participants"].splitlines()
     )
-    said = "{released} places are free again; {unchanged} had ended already, {unknown} are not known here."
-    messages.success(request, said.format(**found))
+    result = (
+        "Slots released: {released}. Participants who had already finished: {unchanged}. Unknown: {unknown}."
+    )
+    messages.success(request, result.format(**found))
     return redirect("evaluation:people", pk=pk)
 
 
@@ -148,7 +160,7 @@ def set_pay(request: StaffRequest, pk: uuid.UUID, number: int) -> HttpResponse:
 def approve_pay(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
     done = pay.approve_completed(campaign=campaign, user=request.user)
-    messages.success(request, f"The pay of {done:,} reviewers is approved.")
+    messages.success(request, f"Pay approved for {done:,} reviewers.")
     return redirect("evaluation:people", pk=pk)
 
 
@@ -157,7 +169,7 @@ def approve_pay(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def erase(request: StaffRequest, pk: uuid.UUID, number: int) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
     erasure.erase(reviewer=reviewers.reviewer(campaign=campaign, number=number), user=request.user)
-    messages.success(request, f"Reviewer {number} is forgotten; the ratings stay.")
+    messages.success(request, f"The identity of reviewer {number} was erased. The ratings stay.")
     return redirect("evaluation:people", pk=pk)
 
 

@@ -1,4 +1,4 @@
-"""How large a campaign must be: the power of a plan, and what it costs in people, hours and money."""
+"""The sample size of a campaign: its power, and what it costs in reviewers, hours and money."""
 
 from typing import Any
 
@@ -10,13 +10,14 @@ from evaluation import access
 from evaluation.review import planning
 from evaluation.review.charts import power_chart
 from evaluation.review.forms.planning import PlanForm
+from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 
 @roles(*Staff)
 @require_GET
 def plan(request: StaffRequest) -> HttpResponse:
-    """Everything is in the address, so that a plan can be kept and sent."""
+    """All inputs are in the address, so that a plan can be bookmarked and shared."""
     form = PlanForm(request.GET or None, user=request.user)
     context: dict[str, Any] = {"form": form, "answer": None}
     if not form.is_bound or form.is_valid():
@@ -27,7 +28,16 @@ def plan(request: StaffRequest) -> HttpResponse:
             "sentences": planning.sentences(question, found),
             "chart": power_chart(found, question.effect),
             "currency": form.shown("currency"),
-            "pilots": access.campaigns(user=request.user).filter(is_pilot=True).exists(),
-            "calibrated": form.calibration,
+            "basis": _basis(found, form, request.user),
+            "draft_query": form.draft_query,
         }
     return render(request, "evaluation/review/plan.html", context, status=400 if form.errors else 200)
+
+
+def _basis(found: dict[str, Any], form: PlanForm, user: User) -> str:
+    """What the figures are based on: a pilot, or assumptions about the panel."""
+    if form.calibration is not None:
+        return planning.calibration_sentence(form.calibration)
+    return planning.assumption_sentence(
+        found["variation"], has_pilots=access.campaigns(user=user).filter(is_pilot=True).exists()
+    )

@@ -36,7 +36,7 @@ def items(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             form.add_error(None, error.problems[0]["message"] if error.problems else error.detail)
         else:
             return redirect("evaluation:practice", pk=pk)
-    context = {"campaign": campaign, "form": form}
+    context = {"campaign": campaign, "actions": campaign.actions(), "form": form}
     return render(request, "evaluation/review/practice.html", context, status=400 if form.errors else 200)
 
 

@@ -298,12 +298,12 @@ def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owne
     assert "may be watched at any time" in page
 
 
-@pytest.mark.parametrize(("watched", "label"), [(False, "Take the planned look"), (True, "Look now")])
-def test_the_look_is_taken_from_the_campaign_s_page(manager, watched, label):
+@pytest.mark.parametrize("watched", [False, True])
+def test_an_analysis_is_run_from_the_campaign_s_page(manager, watched):
     campaign = factories.rated_campaign(pairs=2, reviewers=3, watched=watched)
     if watched:
         campaign.ratings.latest("pk").delete()
     page = manager.get(reverse("evaluation:campaign", args=[campaign.pk])).content.decode()
     address = reverse("evaluation:take_look", args=[campaign.pk])
-    assert f'action="{address}"' in page and label in page
+    assert f'action="{address}"' in page
     assert manager.post(address).status_code == 302 and campaign.reports.count() == 1

@@ -140,7 +140,7 @@ def test_the_table_of_reviewers_costs_the_same_for_many(client, owner, django_as
 def test_a_plan_says_what_it_takes_in_words_and_a_chart(client, owner):
     asked = "?effect=8&pairs=100&overlap=3&reviewers=20&panel=crowd&seconds=60&hourly_pay=12&currency=EUR"
     shown = client.get(page("campaign_plan") + asked).content.decode()
-    assert "For 8 points you need" in shown and "<svg" in shown and "60.00" in shown
+    assert "To detect 8 points you need" in shown and "<svg" in shown and "60.00" in shown
     assert client.get(page("campaign_plan") + "?effect=0&pairs=x").status_code == 400
     assert client.get(page("campaign_plan")).status_code == 200
 
@@ -191,15 +191,16 @@ def test_a_refusal_leads_back_to_where_the_form_was(client, draft, owner):
         assert "evil" not in text and "alert" not in text and ">Back<" not in text
 
 
-def test_a_pilot_leads_to_the_plan_and_to_no_look(client, owner):
+def test_a_pilot_leads_to_the_plan_and_to_no_analysis(client, owner):
     pilot = factories.campaign(owner, pairs=2, overlap=1, is_pilot=True)
     shown = page("campaign", pilot.pk)
-    assert "Plan with its figures" not in client.get(shown).content.decode()
+    plan = page("campaign_plan")
+    assert f"{plan}?" not in client.get(shown).content.decode()
     reviewer = factories.reviewer(pilot)
     while (current := assignments.next_for(reviewer=reviewer)) is not None:
         ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(pilot))
     text = client.get(shown).content.decode()
-    assert "Take the planned look" not in text and "Looks at the result" not in text
-    (address,) = re.findall(r'href="([^"]+)">Plan with its figures', text)
+    assert page("take_look", pilot.pk) not in text
+    (address,) = re.findall(rf'href="({plan}\?[^"]+)"', text)
     answer = client.get(html.unescape(address))
     assert answer.status_code == 200 and "From the pilot: 2 ratings" in answer.content.decode()
