@@ -1,4 +1,4 @@
-"""What a campaign may be set to, besides its pairs, its rubric and its analysis; checked in one place."""
+"""The settings of a campaign other than its pairs, rubric and analysis, and their checks."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -50,12 +50,10 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     practice, wrong = _practice(values["practice"])
     problems += wrong
     if not wrong and isinstance(values["practice_pass"], int) and values["practice_pass"] > len(practice):
-        message = f"There are {len(practice)} practice pairs; nobody can get more than that right."
+        message = f"There are only {len(practice)} practice pairs."
         problems.append({"field": "practice_pass", "message": message})
     if problems:
-        raise DomainError(
-            "invalid_settings", "Some settings cannot be as they are.", status=400, problems=problems
-        )
+        raise DomainError("invalid_settings", "Some settings are not valid.", status=400, problems=problems)
     return values | {"practice": practice, "crowd": platforms.check(values["crowd"])}
 
 
@@ -65,13 +63,13 @@ def _numbers(values: dict[str, Any]) -> list[dict[str, str]]:
         value = values[name]
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (value is None and may_be_empty) and not (whole and least <= value <= most):
-            problems.append({"field": name, "message": f"A whole number from {least:,} to {most:,}."})
+            problems.append({"field": name, "message": f"Enter a whole number from {least:,} to {most:,}."})
     return problems
 
 
 def _texts(values: dict[str, Any]) -> list[dict[str, str]]:
     return [
-        {"field": name, "message": f"A text of at most {MAX_TEXT:,} characters."}
+        {"field": name, "message": f"Enter at most {MAX_TEXT:,} characters."}
         for name in _TEXTS
         if not isinstance(values[name], str) or len(values[name]) > MAX_TEXT or "\x00" in values[name]
     ]
@@ -79,7 +77,9 @@ def _texts(values: dict[str, Any]) -> list[dict[str, str]]:
 
 def _choices(values: dict[str, Any]) -> list[dict[str, str]]:
     problems = [
-        {"field": name, "message": "true or false."} for name in _FLAGS if not isinstance(values[name], bool)
+        {"field": name, "message": "Enter true or false."}
+        for name in _FLAGS
+        if not isinstance(values[name], bool)
     ]
     languages = dict(site.LANGUAGES)
     if values["language"] and values["language"] not in languages:
@@ -98,11 +98,11 @@ def _pay(values: dict[str, Any]) -> list[dict[str, str]]:
     pay, currency = values["hourly_pay"], values["currency"]
     problems = []
     if pay is not None and not (isinstance(pay, int | float | Decimal) and 0 <= pay < 100_000):
-        problems.append({"field": "hourly_pay", "message": "An amount from 0 to 99,999.99."})
+        problems.append({"field": "hourly_pay", "message": "Enter an amount from 0 to 99,999.99."})
     written = isinstance(currency, str) and (not currency or (len(currency) == 3 and currency.isalpha()))
     if not written or (pay and not currency):
         problems.append(
-            {"field": "currency", "message": "Three letters, such as EUR, wherever there is pay."}
+            {"field": "currency", "message": "Enter three letters, such as EUR. Required with pay."}
         )
     return problems
 
@@ -110,7 +110,9 @@ def _pay(values: dict[str, Any]) -> list[dict[str, str]]:
 def _practice(items: Any) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Practice items in their stored form, and what is wrong with them."""
     if not isinstance(items, list) or len(items) > MAX_PRACTICE:
-        return [], [{"field": "practice", "message": f"A list of at most {MAX_PRACTICE} practice pairs."}]
+        return [], [
+            {"field": "practice", "message": f"Give a list of at most {MAX_PRACTICE} practice pairs."}
+        ]
     made, problems = [], []
     for number, item in enumerate(items):
         message = _practice_complaint(item)
@@ -138,12 +140,12 @@ def _practice_complaint(item: Any) -> str:
         any(not isinstance(text, str) or len(text) > 10 * MAX_TEXT for text in texts)
         or not item["explanation"]
     ):
-        return f"Instruction, left, right and explanation are texts of at most {10 * MAX_TEXT:,} characters."
+        return f"Instruction, left, right and explanation can have at most {10 * MAX_TEXT:,} characters."
     expected = item["expected"]
     if (
         not isinstance(expected, list)
         or not expected
         or set(map(str, expected)) - {*Rating.Preference.values}
     ):
-        return f"`expected` lists the right answers out of {', '.join(Rating.Preference.values)}."
+        return f"`expected` lists the correct answers from {', '.join(Rating.Preference.values)}."
     return ""

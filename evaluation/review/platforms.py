@@ -56,7 +56,9 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     captured = given["captured"] if isinstance(given["captured"], list) else [None]
     for name, parameter in [("id_parameter", given["id_parameter"]), *(("captured", p) for p in captured)]:
         if not isinstance(parameter, str) or not _PARAMETER.fullmatch(parameter):
-            raise _invalid(name, "A parameter is a name of letters, digits, _ and -, as in the link.")
+            raise _invalid(
+                name, "A parameter starts with a letter and contains only letters, digits, _ and -."
+            )
     return {
         "preset": preset,
         "id_parameter": given["id_parameter"],
@@ -68,7 +70,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_redirect(redirect: Any) -> str:
     if not isinstance(redirect, str) or len(redirect) > 500:
-        raise _invalid("redirect", "The address may have 500 characters.")
+        raise _invalid("redirect", "The URL can have at most 500 characters.")
     if redirect:
         filled = redirect.replace("{code}", "x").replace("{id}", "x")
         parts = urlsplit(filled)
@@ -78,7 +80,7 @@ def _check_redirect(redirect: Any) -> str:
             or set("{}<>\"' ") & set(filled)
             or "@" in parts.netloc
         ):
-            raise _invalid("redirect", "An https address, with {code} or {id} where those belong.")
+            raise _invalid("redirect", "Enter an https URL. {code} and {id} are placeholders.")
     return redirect
 
 
@@ -86,21 +88,19 @@ def _check_codes(codes: Any) -> dict[str, str]:
     given = codes if isinstance(codes, dict) else {}
     for name, code in given.items():
         if name not in ENDINGS or not isinstance(code, str) or not re.fullmatch(r"[\w\-]{0,60}", code):
-            raise _invalid(
-                f"codes.{name}", "Codes of completed, screened_out and failed: letters and digits."
-            )
+            raise _invalid(f"codes.{name}", "Codes contain only letters, digits, _ and -.")
     if not given.get("completed"):
-        raise _invalid("codes.completed", "Give the code that the platform shows for a completed submission.")
+        raise _invalid("codes.completed", "Enter the platform's code for a completed submission.")
     used = [code for code in given.values() if code]
     if len(set(used)) != len(used):
-        raise _invalid("codes", "Each ending needs a code of its own.")
+        raise _invalid("codes", "Use a different code for each outcome.")
     return {name: str(given.get(name) or "") for name in ENDINGS}
 
 
 def _invalid(field: str, message: str) -> DomainError:
     return DomainError(
         "invalid_crowd",
-        f"The crowd platform's settings are not complete: {message}",
+        f"The crowd platform settings are not valid: {message}",
         status=400,
         problems=[{"field": f"crowd.{field}", "message": message}],
     )

@@ -68,7 +68,7 @@ def _shown(campaign: Campaign) -> list[Fact]:
         *(["a content warning"] if campaign.content_warning else []),
         *(["conditions to accept"] if campaign.consent else []),
     ]
-    language = dict(site.LANGUAGES).get(campaign.language, "the language of the reviewer’s browser")
+    language = dict(site.LANGUAGES).get(campaign.language, "the language of the reviewer's browser")
     return [
         ("Shown first", ", ".join(first)),
         ("Page language", language),

@@ -110,7 +110,7 @@ def test_a_rating_unsent_when_the_tab_was_closed_arrives_once_when_the_review_is
     page.wait_for_load_state("networkidle")
     line.cut()
     rate(page)
-    expect(page.locator("#unsent")).to_contain_text("One rating waits")
+    expect(page.locator("#unsent")).to_contain_text("One rating")
     page.close()
     assert not Rating.objects.exists()
     line.mend()

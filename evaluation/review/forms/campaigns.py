@@ -107,8 +107,8 @@ class CampaignForm(forms.Form):
         choices=[(code, FLAG_WORDS[code]) for code in get_args(FlagCode)],
         widget=forms.CheckboxSelectMultiple,
         label="Exclude reviewers who",
-        help_text="Rules use reviewer behaviour only, never which model wrote a response. The report shows results with "
-        "and without exclusions.",
+        help_text="Rules use reviewer behaviour only, never which model wrote a response. The report shows results "
+        "with and without exclusions.",
     )
     rubric_text = forms.CharField(
         label="Rubric text",
@@ -138,7 +138,7 @@ class CampaignForm(forms.Form):
     shipped_practice = forms.BooleanField(
         required=False,
         label="Start with three customer support practice pairs",
-        help_text="You can add your own on the draft’s practice page.",
+        help_text="You can add your own on the draft's practice page.",
     )
     practice_pass = forms.IntegerField(
         initial=0,
@@ -184,7 +184,7 @@ class CampaignForm(forms.Form):
         required=False,
         max_length=60,
         label="Participant ID parameter",
-        help_text="Leave empty for the platform’s default.",
+        help_text="Leave empty for the platform's default.",
     )
     crowd_captured = forms.CharField(
         required=False, max_length=300, label="Other parameters to store", help_text="Separate with commas."
@@ -193,7 +193,7 @@ class CampaignForm(forms.Form):
         required=False,
         max_length=500,
         label="Completion URL",
-        help_text="{code} and {id} are replaced. Leave empty for the platform’s default; if it has none, reviewers see "
+        help_text="{code} and {id} are replaced. Leave empty for the platform's default; if it has none, reviewers see "
         "only the code.",
     )
     crowd_completed = forms.CharField(required=False, max_length=60, label="Completion code")
@@ -226,7 +226,7 @@ class CampaignForm(forms.Form):
             label="Rubric from the library",
             empty_label="None (use the text below)",
         )
-        self.fields["language"].choices = [("", "The reviewer’s browser language"), *site.LANGUAGES]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [("", "The reviewer's browser language"), *site.LANGUAGES]  # type: ignore[attr-defined]
         presets = [(name, preset["label"]) for name, preset in platforms.PRESETS.items()]
         self.fields["crowd_preset"].choices = [("", "None"), *presets]  # type: ignore[attr-defined]
         if campaign is None:

@@ -53,9 +53,11 @@ def read_plan(values: dict[str, Any]) -> Plan:
     try:
         plan = Plan(**plain)
     except ValueError as error:
-        raise DomainError("invalid_plan", f"This makes no plan: {error}.", status=400) from error
+        raise DomainError("invalid_plan", f"The plan is not valid: {error}.", status=400) from error
     if not plan.looks or plan.looks[-1] != 1 or len(plan.looks) > MAX_LOOKS:
         raise DomainError(
-            "invalid_plan", f"Plan one to {MAX_LOOKS} looks, the last of them at 1, the end.", status=400
+            "invalid_plan",
+            f"Plan 1 to {MAX_LOOKS} analyses, the last of them at 1 (all ratings).",
+            status=400,
         )
     return plan

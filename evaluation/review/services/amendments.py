@@ -1,4 +1,4 @@
-"""Changing a campaign that is under way: little may change, and every change is on record with its reason."""
+"""Changes to an open campaign: few are allowed, and each is recorded with its reason."""
 
 import secrets
 from typing import Any
@@ -20,8 +20,8 @@ AMENDABLE = ("lease_minutes", "max_per_reviewer", "max_per_hour", *GROWING)
 
 @transaction.atomic
 def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None) -> Campaign:
-    """Change a running campaign, on record. Leases and caps may change at any time; overlap and pairs may only grow,
-    and only before the first look: more ratings because of what a look showed would make a false verdict likelier.
+    """Change an open campaign and record it. Leases and caps can change at any time. Overlap and pairs can only grow,
+    and only before the first analysis: adding ratings after seeing a result makes false verdicts more likely.
 
     Raises DomainError `wrong_status`, `reason_required`, `not_amendable`, `amendment_unsound`, `too_many_pairs`.
     """
@@ -32,7 +32,7 @@ def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None)
     if wrong:
         raise DomainError(
             "not_amendable",
-            f"{', '.join(wrong)} froze when the campaign opened. Close it and plan another one instead.",
+            f"{', '.join(wrong)} cannot change after opening. Close this campaign and plan another one.",
             status=400,
         )
     made = {name: [getattr(campaign, name), value] for name, value in changes.items()}
@@ -40,7 +40,7 @@ def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None)
     if not made:
         return campaign
     if not reason.strip():
-        raise DomainError("reason_required", "Say why: the report lists every amendment.", status=400)
+        raise DomainError("reason_required", "Give a reason. The report lists every amendment.", status=400)
     campaign_settings.checked({name: new for name, (_, new) in made.items() if name not in GROWING})
     if set(GROWING) & set(made):
         _require_sound(campaign, made)
@@ -61,16 +61,16 @@ def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
     if campaign.reports.exists():
         raise DomainError(
             "amendment_unsound",
-            "A look has been taken. To collect more ratings now, knowing how it stands, would make a false verdict "
-            "likelier than the report says. Let this campaign end as planned, and plan another one.",
+            "An analysis has already run. Collecting more ratings now would make a false verdict more likely than the "
+            "report says. Finish this campaign as planned, and plan another one.",
         )
     for name, limit in (("overlap", 100), ("pairs_planned", 1_000_000)):
         old, new = made.get(name, [1, 1])
         if not isinstance(new, int) or not old <= new <= limit:
             raise DomainError(
                 "amendment_unsound",
-                f"{name} can only grow, from {old:,} to at most {limit:,}: ratings that were given cannot be "
-                "taken back. To end with fewer, close the campaign and say why.",
+                f"{name} can only grow, from {old:,} to at most {limit:,}. To stop with fewer ratings, close the "
+                "campaign and give a reason.",
             )
 
 
@@ -98,7 +98,7 @@ def _add_pairs(campaign: Campaign, more: int) -> None:
     if more > len(rest):
         raise DomainError(
             "too_many_pairs",
-            f"The comparison has {len(rest):,} more pairs; ask for that at most.",
+            f"The comparison has only {len(rest):,} more pairs.",
             status=400,
         )
     lottery.add(campaign, secrets.SystemRandom().sample(rest, more))

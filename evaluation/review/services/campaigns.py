@@ -1,4 +1,4 @@
-"""The life of a campaign: plan, open (everything freezes), invite, close."""
+"""The life of a campaign: plan, open (which freezes its settings), invite, close."""
 
 from dataclasses import asdict
 from typing import Any
@@ -57,7 +57,7 @@ def create(
 
 @transaction.atomic
 def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
-    """Change whatever `create` takes, while nobody has seen the campaign. Raises DomainError `wrong_status`."""
+    """Change a draft; `changes` are arguments of `create`. Raises DomainError `wrong_status`."""
     campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
     if not campaign.allows(CampaignAction.EDIT):
         raise DomainError("wrong_status", "The settings are frozen: only a draft can be edited.")
@@ -95,13 +95,13 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     campaign.run, campaign.candidate = run, candidate
     available = lottery.available(campaign).count()
     if run.status != run.Status.SUCCEEDED or not available:
-        raise DomainError(
-            "run_incomplete", "Both sides must be complete: wait until the comparison has succeeded."
-        )
+        raise DomainError("run_incomplete", "The comparison is not complete. Wait until it has succeeded.")
     wanted = available if main["pairs"] is None else main["pairs"]
     if not 1 <= wanted <= available:
         raise DomainError(
-            "too_many_pairs", f"The comparison has {available:,} pairs; ask for 1 to that.", status=400
+            "too_many_pairs",
+            f"The comparison has {available:,} pairs. Choose from 1 to {available:,}.",
+            status=400,
         )
     form = _parse_rubric(main["rubric_text"])
     planned: dict[str, Any] = {
@@ -154,14 +154,14 @@ def criteria(rubric: dict[str, Any]) -> list[str]:
 
 
 def open_campaign(*, campaign: Campaign, user: User, tell: Tell = silent) -> Invite:
-    """Freeze everything that matters, draw pairs, sides and quality items, make the first link. Opening twice changes
-    nothing. `tell` hears how far it is, the last time inside the one transaction of everything but the search.
+    """Freeze the settings, draw pairs, sides and quality items, and create the first link. Idempotent.
 
-    Raises DomainError `identity_words` while the scan's hits await a decision, `too_many_pairs` when quarantine has
-    left fewer than planned.
+    `tell(stage, fraction)` reports progress; its last call is inside the one transaction of everything but the search.
+    Raises DomainError `identity_words` while pairs with such words need a decision, `too_many_pairs` when quarantine
+    leaves fewer pairs than planned.
     """
     if campaign.status == Campaign.Status.DRAFT:
-        # What it finds stays, though the opening fails.
+        # Its matches are kept even if the opening fails.
         identity_scan.require_decided(campaign=campaign, tell=lambda stage, part: tell(stage, part / 2))
     return _open(campaign, user, tell)
 
@@ -175,8 +175,8 @@ def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
     if left < campaign.pairs_planned:
         raise DomainError(
             "too_many_pairs",
-            f"Quarantine and practice leave {left:,} of {campaign.pairs_planned:,} pairs planned. Plan fewer pairs, "
-            "or accept some of the quarantined ones.",
+            f"Only {left:,} of {campaign.pairs_planned:,} planned pairs are left after quarantine and practice. Plan "
+            "fewer pairs, or accept some quarantined pairs.",
         )
     tell("Drawing pairs and sides", 0.5)
     campaign.plan_hash = read_plan(campaign.plan).hash()
@@ -215,9 +215,9 @@ def resume(*, campaign: Campaign, user: User) -> None:
 
 @transaction.atomic
 def close(*, campaign: Campaign, user: User, reason: str) -> None:
-    """End the campaign for good. Ratings that are being stored at this moment are waited for; none comes after.
+    """Close the campaign permanently, after ratings that are being stored at this moment.
 
-    Before every planned rating is in, a reason is needed, which the report repeats: `reason_required`.
+    Raises DomainError `reason_required` if planned ratings are missing and there is no reason; the report shows it.
     """
     rated = campaign.ratings.filter(kind="real").count()
     early = campaign.allows(CampaignAction.CLOSE) and rated < campaign.ratings_planned
@@ -233,7 +233,7 @@ def close(*, campaign: Campaign, user: User, reason: str) -> None:
 
 @transaction.atomic
 def mark_analysed(*, campaign: Campaign, user: User) -> None:
-    """Its final look has been taken: nothing comes after, so an open one with every rating in closes as well."""
+    """Record that the final analysis has run; a campaign that is still open closes first."""
     if campaign.allows(CampaignAction.CLOSE):
         close(campaign=campaign, user=user, reason="Every planned rating is in.")
     _move(campaign, user, CampaignAction.ANALYSE, to=Campaign.Status.ANALYSED)

@@ -1,4 +1,4 @@
-"""Crowd platforms: one generic provider with presets, who came from it, and what they take home.
+"""Crowd platforms: one generic provider with presets, its participants and their completion codes.
 
 `Campaign.crowd` is {} or {preset, id_parameter, captured: [parameter, …], redirect, codes: {completed, screened_out,
 failed}}. In `redirect`, {code} is the code of the ending and {id} the participant's.
@@ -37,7 +37,7 @@ def participant(
         raise DomainError(
             "participant_missing",
             gettext(
-                "Your link must carry your participant number (%(name)s). Open it from the platform that sent you."
+                "Your link must contain your participant number (%(name)s). Open it from the platform that sent you."
             )
             % {"name": name},
             status=400,
@@ -85,8 +85,8 @@ def ending(reviewer: Reviewer, *, done: int) -> Ending | None:
 def mark_returned(*, campaign: Campaign, user: User, participants: list[str]) -> dict[str, int]:
     """Participants whom the platform reports as returned or timed out: their slots are free at once.
 
-    Ratings that they gave stay, and one that still arrives is taken while its slot is free. Answers with how many of
-    the numbers were `released`, `unchanged` (had ended already) and `unknown`.
+    Their ratings stay, and one that still arrives is stored while its slot is free. Returns how many of the numbers
+    were `released`, `unchanged` (had already finished) and `unknown`.
     """
     wanted = {number.strip() for number in participants if number.strip()}
     found = list(

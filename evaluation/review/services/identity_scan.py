@@ -1,4 +1,4 @@
-"""Before a campaign opens: do responses say where they come from?
+"""Searches responses, before a campaign opens, for words that may reveal a model.
 
 One rule for both sides: the same words are looked for in the baseline's and the candidate's text, and a pair in which
 either has one is held back as a whole until a manager quarantines it (no reviewer sees it) or accepts it with a reason.
@@ -83,7 +83,7 @@ _Row: TypeAlias = tuple[int, str, str]
 
 
 def run(*, campaign: Campaign, tell: Tell = silent) -> int:
-    """Scan every pair that the campaign may draw; returns how many await a decision. Decisions already made stay."""
+    """Scan every pair that the campaign can draw; returns how many need a decision. Earlier decisions stay."""
     telling = telling_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
     pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate, sample=0)
@@ -100,7 +100,7 @@ def run(*, campaign: Campaign, tell: Tell = silent) -> int:
 
 
 def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
-    """The same rows, telling at every so many of them how far it is."""
+    """The same rows, reporting progress after every 1,000."""
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
             tell("Searching for words that may reveal a model", number / total)
@@ -108,7 +108,7 @@ def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
 
 
 def telling_words(campaign: Campaign) -> list[str]:
-    """What no response should say: families, makers, self-descriptions, errors, and the names used here."""
+    """Words that may reveal a model: families, makers, self-descriptions, errors, and names on this site."""
     run = campaign.run
     names = {run.name}
     for model in run.model_versions:
@@ -164,8 +164,8 @@ def require_decided(*, campaign: Campaign, tell: Tell = silent) -> None:
     if waiting:
         raise DomainError(
             "identity_words",
-            f"{waiting:,} of the pairs contain words that may tell which model wrote them. Quarantine these pairs, or "
-            "accept them with a reason, and open the campaign then.",
+            f"{waiting:,} of the pairs contain words that may reveal a model. Quarantine these pairs or accept them "
+            "with a reason, then open the campaign.",
             problems=[
                 {"field": f"pair {hit.pair_id}", "message": f"Contains {', '.join(hit.words)}."}
                 for hit in campaign.identity_hits.filter(decision="open")[:20]
@@ -195,7 +195,7 @@ def decide(
         raise DomainError("invalid_decision", "Quarantine the pairs or accept them.", status=400)
     if decision == IdentityHit.Decision.ACCEPTED and not reason.strip():
         raise DomainError(
-            "reason_missing", "Say why reviewers may see these words: the reason is kept.", status=400
+            "reason_missing", "Give a reason for accepting these words. It is kept on record.", status=400
         )
     hits = (
         campaign.identity_hits.filter(decision="open")

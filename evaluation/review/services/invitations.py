@@ -44,7 +44,7 @@ def join(
     """
     invite = Invite.objects.select_for_update().filter(code=code).first()
     if invite is None:
-        raise DomainError("invite_invalid", "There is no such invitation. Check the link.", status=404)
+        raise DomainError("invite_invalid", "This invitation does not exist. Check the link.", status=404)
     require_live(invite)
     # Numbers reviewers one by one; "no key" so that ratings, which refer to the campaign, need not wait.
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=invite.campaign_id)
@@ -82,19 +82,19 @@ def require_live(invite: Invite) -> None:
     if invite.revoked_at is not None:
         raise DomainError(
             "invite_withdrawn",
-            "This invitation was withdrawn. Ask whoever sent it for a new one.",
+            "This invitation was revoked. Ask the sender for a new one.",
             status=410,
         )
     if not invite.is_live:
         raise DomainError(
-            "invite_expired", "This invitation has expired. Ask whoever sent it for a new one.", status=410
+            "invite_expired", "This invitation has expired. Ask the sender for a new one.", status=410
         )
 
 
 def _known(campaign: Campaign, user: User | None, external_id: str) -> Reviewer | None:
     if user and (mine := campaign.reviewers.filter(user=user).first()):
         if mine.status in (Reviewer.Status.SCREENED_OUT, Reviewer.Status.FAILED):
-            raise DomainError("participation_over", "Your part in this review is over. Thank you!")
+            raise DomainError("participation_over", "Your participation in this review has ended. Thank you!")
         return mine
     same = campaign.reviewers.filter(external_id=external_id).first() if external_id else None
     if same is None or same.status == Reviewer.Status.RETURNED:
@@ -102,17 +102,17 @@ def _known(campaign: Campaign, user: User | None, external_id: str) -> Reviewer 
     # Whoever knows another's participant number must not become that person.
     raise DomainError(
         "participant_taken",
-        "A participant with this number has joined already. If that was you, go on in the browser where you began.",
+        "A participant with this number has already joined. If that was you, continue in the browser you started in.",
     )
 
 
 def _use(invite: Invite) -> None:
     if invite.reviewers_joined >= invite.max_reviewers:
         detail = (
-            "This invitation was for one person and has been used. If that was you, go on in the browser where you "
-            "began."
+            "This invitation was for one person and has been used. If that was you, continue in the browser you "
+            "started in."
             if invite.email
-            else "This invitation has been used by everybody it was meant for."
+            else "This invitation has reached its maximum number of reviewers."
         )
         raise DomainError("invite_full", detail)
     Invite.objects.filter(pk=invite.pk).update(reviewers_joined=F("reviewers_joined") + 1)
@@ -158,12 +158,14 @@ def _checked(addresses: list[str]) -> list[str]:
             validate_email(address)
         except ValidationError:
             problems.append(
-                {"line": line, "message": f"Line {line}: {written.strip()[:60]!r} is no address."}
+                {"line": line, "message": f"Line {line}: {written.strip()[:60]!r} is not an email address."}
             )
         good.append(address)
     if problems or not good:
         detail = (
-            "Some lines are no e-mail address; nobody was invited." if good else "Give at least one address."
+            "Some lines are not email addresses. No invitations were created."
+            if good
+            else "Enter at least one address."
         )
         raise DomainError("invalid_addresses", detail, status=400, problems=problems[:20])
     return good

@@ -1,4 +1,4 @@
-"""From a draft to an open campaign: a small one while somebody waits, a large one as a job of the workers."""
+"""Opens campaigns: small ones within the request, large ones as a job."""
 
 from django.conf import settings
 from django.db import transaction
@@ -15,8 +15,9 @@ from training.intake.checking import Tell
 
 
 def start(*, campaign: Campaign, user: User) -> Invite | Opening:
-    """Open it; from a comparison of more than `OPENING_WAIT_PAIRS` pairs, the job that opens it. Asked again, what was
-    made or is being made. Raises DomainError as `campaigns.open_campaign`; for a job, the job ends so."""
+    """Open the campaign and return its first invitation. A comparison of more than `OPENING_WAIT_PAIRS` pairs is opened
+    by a job, which is returned instead. A repeated call returns the same invitation or job. Raises DomainError as
+    `campaigns.open_campaign`; a job ends with that error."""
     pairs = pairs_of(campaign.run, campaign.candidate).count()
     if campaign.status != Campaign.Status.DRAFT or pairs <= settings.OPENING_WAIT_PAIRS:
         return campaigns.open_campaign(campaign=campaign, user=user)
@@ -34,15 +35,15 @@ def start(*, campaign: Campaign, user: User) -> Invite | Opening:
 
 
 def run(claim: jobs.Claim, tell: Tell) -> Campaign:
-    """Do it, telling how far it is. What is told inside the last transaction is refused to an attempt that lost its
-    job or was asked to stop, so that nothing opens which somebody has cancelled."""
+    """Run the opening. `tell` fails inside the last transaction if this attempt has lost its job or was cancelled, so a
+    cancelled campaign never opens."""
     asked = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
     campaigns.open_campaign(campaign=asked.campaign, user=asked.created_by, tell=tell)
     return asked.campaign
 
 
 def cancel(*, campaign: Campaign, user: User) -> None:
-    """Stop the job; the campaign stays the draft that it was. Without one, nothing happens."""
+    """Cancel the job that opens the campaign, if there is one; the campaign stays a draft."""
     job = campaign.opening_under_way
     if job is not None:
         jobs.cancel(job=job, user=user)

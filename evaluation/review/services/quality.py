@@ -24,16 +24,16 @@ REPEAT_AFTER = 4  # a repeat comes at least so many ratings after its first show
 CHECKS_FAILED = 2  # as crowd platforms ask: one failed check may be a slip
 _CHECKS = {
     "left": gettext_noop(
-        "This pair only checks that instructions are being read. Do not judge it: choose “Left”."
+        "This pair only checks whether you read instructions. Do not judge it: choose “Left”."
     ),
     "right": gettext_noop(
-        "This pair only checks that instructions are being read. Do not judge it: choose “Right”."
+        "This pair only checks whether you read instructions. Do not judge it: choose “Right”."
     ),
     "tie": gettext_noop(
-        "This pair only checks that instructions are being read. Do not judge it: choose “Tie”."
+        "This pair only checks whether you read instructions. Do not judge it: choose “Tie”."
     ),
     "both_bad": gettext_noop(
-        "This pair only checks that instructions are being read. Do not judge it: choose “Both bad”."
+        "This pair only checks whether you read instructions. Do not judge it: choose “Both bad”."
     ),
 }
 

@@ -1,6 +1,8 @@
 """What a reviewer sees. Nothing here may depend on which response is the candidate's."""
 
+import re
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -11,15 +13,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods
 
-from evaluation.models import Remark
+from evaluation.models import Campaign, Remark
 from evaluation.review.selectors import reviewing
 from evaluation.review.services import crowd, invitations
 from evaluation.review.views.reviewer import WORKER_SCOPE, page, reviewer_in
 from ftplatform.accounts.models import User
-from ftplatform.accounts.permissions import open_to_all
+from ftplatform.accounts.permissions import Staff, has_role, open_to_all
 from ftplatform.api.throttling import InviteThrottle, require_room
 
 COOKIE_AGE = 30 * 24 * 3600
+MINUTES = 1.5  # for a pair, as the invitation says
 TOKEN_PLACEHOLDER = uuid.UUID(int=0)
 
 
@@ -38,7 +41,7 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     # A link without the participant's number is told before anything is read.
     crowd.participant(campaign, link, request.GET.dict())
     if request.method == "GET":
-        return page(request, campaign, "invite", {"rubric": campaign.rubric})
+        return page(request, campaign, "invite", _welcome(request, campaign))
     user = request.user if isinstance(request.user, User) else None
     require_room(InviteThrottle(), request)
     _, token = invitations.join(
@@ -54,6 +57,18 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
         samesite="Lax",
     )
     return response
+
+
+def _welcome(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    pairs = min(campaign.max_per_reviewer or campaign.pairs_planned, campaign.pairs_planned)
+    paragraphs = re.split(r"\n\s*\n", campaign.rubric.get("instructions") or "")
+    return {
+        "open": campaign.status == Campaign.Status.OPEN,
+        "pairs": pairs,
+        "minutes": round(pairs * MINUTES),
+        "instructions": [text for part in paragraphs if (text := " ".join(part.split()))],
+        "loses_report": isinstance(request.user, User) and has_role(request.user, Staff),
+    }
 
 
 @open_to_all

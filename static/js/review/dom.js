@@ -14,7 +14,7 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 export function word(name, values = {}) {
-  const text = $("words").content.querySelector(`[data-word="${name}"]`).textContent;
+  const text = $("words").content.querySelector(`[data-word="${name}"]`).textContent.trim();
   const language = document.documentElement.lang;
   return text.replace(/\{(\w+)\}/g, (_, key) => values[key]?.toLocaleString(language) ?? "");
 }

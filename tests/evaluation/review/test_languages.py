@@ -28,10 +28,10 @@ TEMPLATES += [
 ]
 SERVICES = [ROOT / "evaluation/services" / f"{name}.py" for name in ("invitations", "assignment", "guesses")]
 TRANSLATED = re.compile(r'(?:\{% translate |_\()"((?:[^"\\]|\\.)*)"')
-BLOCK = re.compile(r"\{% blocktranslate[^%]*%\}(.*?)\{% endblocktranslate %\}", re.DOTALL)
+BLOCK = re.compile(r"\{% blocktranslate( trimmed)?[^%]*%\}(.*?)\{% endblocktranslate %\}", re.DOTALL)
 REFUSAL = re.compile(r'DomainError\(\s*"\w+",\s*"([^"]+)"\s*[,)]')
 # Said to managers by a service that also speaks to reviewers.
-OTHERS = ("People can be invited while a campaign is open or paused.",)
+OTHERS = ("Reviewers can be invited only while a campaign is open or paused.",)
 
 
 def spoken() -> set[str]:
@@ -39,9 +39,10 @@ def spoken() -> set[str]:
     for template in TEMPLATES:
         text = template.read_text()
         found |= {*TRANSLATED.findall(text)}
-        for block in BLOCK.findall(text):
-            one = re.sub(r"\{\{ (\w+) \}\}", r"%(\1)s", block.replace("%}", "\0").replace(" % ", " %% "))
-            found |= {part.replace("\0", "%}") for part in re.split(r"\{% plural \0", one)[:1]}
+        for trimmed, block in BLOCK.findall(text):
+            one = block.partition("{% plural %}")[0].replace(" % ", " %% ")
+            one = re.sub(r"\{\{ (\w+) \}\}", r"%(\1)s", one)
+            found.add(" ".join(one.split()) if trimmed else one)
     for service in SERVICES:
         found |= {*REFUSAL.findall(service.read_text())}
     return found - {*OTHERS}
