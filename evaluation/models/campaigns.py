@@ -4,7 +4,7 @@ import secrets
 import uuid
 from enum import StrEnum
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -74,7 +74,7 @@ def allowed_actions(
 
 
 class Campaign(models.Model):
-    Status = CampaignStatus
+    Status: TypeAlias = CampaignStatus
 
     OVER = (CampaignStatus.CLOSED, CampaignStatus.ANALYSED)
 

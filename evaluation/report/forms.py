@@ -14,6 +14,6 @@ class AnalysisForm(forms.Form):
         initial=5,
         min_value=0.5,
         max_value=49,
-        label="Smallest difference that matters (percentage points of the win score)",
+        label="Smallest relevant difference, in percentage points of the win score",
     )
     skip_bad_rows = forms.BooleanField(required=False, label="Skip rows with errors")

@@ -1,6 +1,6 @@
-"""What a campaign needs to find a difference, and what one of a given size can find; in people, hours and money.
+"""The sample size of a campaign: what a design can detect, what a difference needs, and the cost of both.
 
-The win score's differences are in shares of 1; pages show percentage points. Formulas are in `evaluation.stats.power`.
+Differences of the win score are shares of 1; pages show percentage points. Formulas are in `evaluation.stats.power`.
 """
 
 from dataclasses import asdict, dataclass

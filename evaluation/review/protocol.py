@@ -1,6 +1,6 @@
-"""What a campaign promised: everything that decides what reviewers meet and how it is analysed, under one hash.
+"""The protocol of a campaign: everything that decides what reviewers see and how it is analysed, under one hash.
 
-It freezes at opening. What may still change afterwards is little, and each change is an amendment on record.
+It is frozen at opening. Later changes are few, and each is recorded as an amendment.
 """
 
 import hashlib

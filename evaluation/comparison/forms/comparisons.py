@@ -1,4 +1,4 @@
-"""Forms of prompt sets, comparisons and campaigns; they parse and say what is missing, the services decide."""
+"""Forms of prompt sets, comparisons and campaigns. They parse input and report what is missing; services decide."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from training.models import ModelVersion
 from training.runs.forms import config_field
 
 DECODING_LABELS = {
-    "max_new_tokens": "Longest response, in tokens",
-    "top_p": "Nucleus (top p)",
-    "samples": "Responses to each prompt",
-    "batch_size": "Written together",
-    "latency_prompts": "Prompts measured alone",
-    "quantisation": "Base in memory",
+    "max_new_tokens": "Maximum response length, in tokens",
+    "top_p": "Top p (nucleus sampling)",
+    "samples": "Responses per prompt",
+    "batch_size": "Batch size",
+    "latency_prompts": "Prompts for single-stream latency",
+    "quantisation": "Quantisation of the base model",
 }
 
 
@@ -27,7 +27,7 @@ ADVANCED = ("top_p", "seed", "batch_size", "quantisation", "latency_prompts")
 
 
 class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Models by name, each with what it is."""
+    """Models by name and kind."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -37,22 +37,22 @@ class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class ComparisonForm(forms.Form):
-    """What is compared, then every field of DecodingConfig, made from its definition."""
+    """The models and prompts to compare, and every field of DecodingConfig, built from its definition."""
 
     field_order = ("name", "prompt_set", "candidates", "baseline", "engine")
-    name = forms.CharField(max_length=100, help_text="What people will call it.")
+    name = forms.CharField(max_length=100, help_text="Shown in lists and reports.")
     leakage_reason = forms.CharField(
         required=False,
         max_length=1000,
-        label="Reason, if a model was trained on some of the prompts",
-        help_text="Such prompts are refused without one; with one, it stands beside the results.",
+        label="Reason to use prompts that a model was trained on",
+        help_text="Required if there are such prompts. Shown with the results.",
     )
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         engines = [
-            (endpoints.LOCAL, "This installation's workers"),
+            (endpoints.LOCAL, "Workers of this site"),
             *((name, name) for name in endpoints.configured()),
         ]
         elsewhere = len(engines) > 1
@@ -62,22 +62,22 @@ class ComparisonForm(forms.Form):
             if elsewhere
             else training_access.tuned_models(user=user),
             label="Candidates",
-            help_text="One tuned model or several; each is compared with the same baseline.",
+            help_text="One or more tuned models. Each is compared with the same baseline.",
         )
         self.fields["baseline"] = forms.ModelChoiceField(
             training_access.served_models(user=user)
             if elsewhere
             else training_access.local_models(user=user),
             required=False,
-            empty_label="The base of the first candidate",
-            help_text="Or an earlier adapter on that base: does the new one beat it?",
+            empty_label="Base model of the first candidate",
+            help_text="You can also choose an earlier adapter of the same base model.",
         )
         self.fields["engine"] = forms.ChoiceField(
             choices=engines,
             initial=endpoints.LOCAL,
-            help_text="An operator names endpoints that serve models elsewhere."
+            help_text="The site operator configures endpoints that serve models elsewhere."
             if elsewhere
-            else "The only engine, as long as the operator has named no endpoint.",
+            else "The site operator has configured no other endpoints.",
         )
         for name, info in DecodingConfig.model_fields.items():
             self.fields[name] = config_field(name, info)
@@ -85,7 +85,7 @@ class ComparisonForm(forms.Form):
         self.order_fields(self.field_order)
 
     def refuse(self, error: DomainError) -> None:
-        """Show a refusal beside the fields that it names, or above the form."""
+        """Show an error at the fields that it names, or above the form."""
         for problem in error.problems or [{"message": error.detail}]:
             field = problem.get("field")
             self.add_error(field if field in self.fields else None, problem["message"])

@@ -1,8 +1,8 @@
-"""Quality items: pairs with a known answer, shown between real ones, never counted into the overlap or a report.
+"""Quality items: pairs with a known answer between the real ones, counted neither in the overlap nor in a report.
 
-Four kinds suit a preference: one side visibly broken, the reviewer's own earlier pair on swapped sides, two identical
-sides, and a plain instruction. They are made when the campaign opens, from pairs outside it while there are any. The
-order in which one reviewer meets them is fixed by a keyed hash, so that no reload changes it and nobody can foresee it.
+There are four kinds: one response visibly broken, a repeat of the reviewer's own pair with the sides swapped, two
+identical responses, and an instruction check. They are created when the campaign opens, if possible from pairs outside
+it. A keyed hash fixes their order for each reviewer, so that reloading does not change it and it cannot be predicted.
 """
 
 import random
@@ -39,7 +39,7 @@ _CHECKS = {
 
 
 def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
-    """Make the quality items of a campaign that opens; `spare` are pairs outside it, `chosen` those inside."""
+    """Create the quality items of an opening campaign. `spare`: pairs outside it; `chosen`: pairs inside."""
     if not campaign.quality_every:
         return
     rng = secrets.SystemRandom()
@@ -66,7 +66,7 @@ def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
 
 
 def _content(kind: Kind, pair: Pair, rng: random.Random) -> dict[str, Any] | None:
-    """What an item of this kind shows; None where the texts do not allow one."""
+    """The content of an item of this kind; None if the texts do not allow one."""
     texts = [pair.baseline.text.strip(), pair.candidate.text.strip()]
     rng.shuffle(texts)
     a, b = texts
@@ -81,9 +81,9 @@ def _content(kind: Kind, pair: Pair, rng: random.Random) -> dict[str, Any] | Non
 
 
 def degrade(text: str) -> str:
-    """The same text, visibly broken, always in the same way: its words backwards, and the last third missing.
+    """The same text, visibly broken: its words in reverse order, without the last third.
 
-    Every judge who reads sees it, whatever the language; a text of fewer than four words stays as it is.
+    This is visible in any language. A text of fewer than four words is returned unchanged.
     """
     words = text.split()
     if len(words) < 4:
@@ -93,9 +93,9 @@ def degrade(text: str) -> str:
 
 
 def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
-    """Is it time for a quality item? `rated` real pairs and `met` quality items lie behind this reviewer.
+    """Whether the next pair is a quality item, after `rated` real pairs and `met` quality items.
 
-    One in every block of `quality_every` real pairs, at a place drawn for this reviewer and block.
+    There is one in every block of `quality_every` real pairs, at a place drawn for this reviewer and block.
     """
     every = reviewer.campaign.quality_every
     if not every:
@@ -104,9 +104,9 @@ def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
 
 
 def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | None:
-    """The quality item that comes now and whether its `a` stands left; None when none fits this reviewer.
+    """The next quality item and whether its `a` is on the left; None if there is none for this reviewer.
 
-    The kind that they have `met` least, and among equals in an order drawn for them.
+    It is of the kind that they have `met` least; ties are broken in an order drawn for them.
     """
     kinds = [Kind.CHECK, Kind.DEGRADED, Kind.REPEAT, Kind.IDENTICAL]
     _dice(reviewer, f"round {len(met) // len(kinds)}").shuffle(kinds)
@@ -126,7 +126,7 @@ def _seen(reviewer: Reviewer) -> QuerySet[Assignment]:
 
 
 def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
-    """An item of this kind that the reviewer has not met, best one whose pair they will not see as a real one again."""
+    """An item of this kind that the reviewer has not met, preferably of a pair that they will not see as a real one."""
     later = ReviewItem.objects.filter(
         campaign=reviewer.campaign_id, kind=Kind.REAL, pair=OuterRef("pair")
     ).exclude(assignments__reviewer=reviewer)
@@ -139,7 +139,7 @@ def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
 
 
 def _repeat(reviewer: Reviewer) -> tuple[ReviewItem, bool] | None:
-    """The earliest real pair of this reviewer that has not been repeated to them, on the other sides."""
+    """The earliest real pair of this reviewer without a repeat, with the sides swapped."""
     rated = Rating.objects.filter(assignment__reviewer=reviewer, kind=Kind.REAL).order_by("pk")
     behind = list(rated.values_list("assignment__item__pair_id", "assignment__candidate_left"))
     repeated = set(
@@ -170,7 +170,7 @@ def shown_texts(assignment: Assignment) -> tuple[str, str]:
 
 
 def checks_failed(reviewer: Reviewer) -> int:
-    """How many instruction checks this reviewer answered wrongly: the only thing that may ever cost pay."""
+    """The number of failed instruction checks, the only reason for which pay can be refused."""
     rows = Rating.objects.filter(assignment__reviewer=reviewer, kind=Kind.CHECK).values_list(
         "assignment__item__content", "assignment__candidate_left", "preference"
     )

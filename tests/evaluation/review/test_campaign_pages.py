@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from evaluation.models import Campaign, Invite, Reviewer, RubricVersion
 from evaluation.review.forms.campaigns import initial_of
-from evaluation.review.services import assignments, campaigns, invitations, ratings, rubric_library
+from evaluation.review.services import assignments, campaigns, invitations, pay, ratings, rubric_library
+from evaluation.views.campaign_facts import facts
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +126,34 @@ def test_a_paid_campaign_is_settled(client, owner):
     assert (row["participant"], row["code"], row["pay"]) == ("p1", "C1", "approved")
     client.post(page("erase_reviewer", campaign.pk, 1))
     assert Reviewer.objects.get().external_id == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "label", "text"),
+    [
+        ({"edit_minutes": 0}, "Editing", "off"),
+        ({"edit_minutes": 5}, "Editing", "allowed for 5 min"),
+        ({"edit_minutes": None}, "Editing", "allowed until the campaign closes"),
+        (
+            {"max_per_reviewer": 2000, "max_per_hour": 5},
+            "Limit per reviewer",
+            "2,000 pairs in total, 5 pairs per hour",
+        ),
+        ({"language": "de"}, "Page language", "Deutsch"),
+        ({"hourly_pay": 12, "currency": "EUR"}, "Pay", "12 EUR per hour"),
+    ],
+)
+def test_settings_are_listed_as_text(draft, settings, label, text):
+    for name, value in settings.items():
+        setattr(draft, name, value)
+    assert dict(facts(draft))[label] == text
+
+
+@pytest.mark.parametrize(("failed", "expected"), [(1, {"approved"}), (2, {"approved", "refused"})])
+def test_pay_can_be_refused_only_after_two_failed_checks(failed, expected):
+    assert pay.decisions(Reviewer(), failed) == expected
+    assert pay.decisions(Reviewer(pay="approved"), failed) == expected - {"approved"}
+    assert pay.decisions(Reviewer(is_simulated=True), failed) == set()
 
 
 def test_the_table_of_reviewers_costs_the_same_for_many(client, owner, django_assert_max_num_queries):
