@@ -8,7 +8,7 @@ from django.conf import settings
 from playwright.sync_api import Page, Route
 
 from evaluation.report.services import reports
-from evaluation.review.services import campaigns
+from evaluation.review.services import campaigns, invitations
 from tests import factories
 from tests.browser.test_accessibility import complaints, opened
 from training.models import StepMetric
@@ -103,4 +103,26 @@ def test_a_second_click_on_what_is_under_way_does_nothing(browser, live_server, 
         page.get_by_role("button", name="Create link").click()
         page.wait_for_timeout(100)
     assert len(sent) == 1
+    page.context.close()
+
+
+def test_every_button_for_reviewers_is_within_a_phone(browser, live_server, client):
+    owner = factories.user()
+    client.force_login(owner)
+    campaign = factories.campaign(owner)
+    factories.reviewer(campaign)
+    invitations.invite_people(
+        campaign=campaign, user=owner, addresses=["a.person.with.a.long.name@example.org"]
+    )
+    page = opened(browser, live_server.url, 390, "light")
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
+    )
+    page.goto(f"/campaigns/{campaign.pk}/people/")
+    beyond = (
+        "all => all.filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.textContent)"
+    )
+    assert page.locator("main button").count() > 5
+    assert page.eval_on_selector_all("main button", beyond) == []
     page.context.close()

@@ -78,9 +78,11 @@ def test_the_page_tells_how_far_it_is_and_comes_again_when_it_has_ended(client, 
     openings.start(campaign=draft, user=owner)
     page = reverse("evaluation:campaign", args=[draft.pk])
     asked = Job.objects.filter(kind=Job.Kind.OPENING)
-    asked.update(status=Job.Status.RUNNING, stage="Searching the responses", step=250, total_steps=1000)
+    working = {"stage": "Searching the responses", "step": 250, "total_steps": 1000, "seconds_left": 30.0}
+    asked.update(status=Job.Status.RUNNING, **working)
     part = client.get(page, headers=HTMX).content.decode()
     assert part.strip().startswith('<div id="live"') and "Searching the responses" in part
+    assert "left</span>" in part and "·" not in part
     assert "<h1>" in client.get(page).content.decode()
     asked.update(status=Job.Status.QUEUED)
     tasks.run_next(queues.CPU)
