@@ -86,7 +86,7 @@ from pathlib import Path
 import django
 django.setup()
 from ftplatform.errors import DomainError
-from training.services import datasets
+from training.intake.services import datasets
 from training.intake.checking import Wishes, check
 from training.intake.problems import ProblemLog
 from training.intake.rows import ColumnMapping, read

@@ -1,6 +1,7 @@
 """Which actions a state allows, over all states; and that the services allow exactly those."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
@@ -67,7 +68,7 @@ def test_actions_of_a_job(status, cancelling, expected):
 @pytest.mark.parametrize("check", [None, *STATUSES])
 def test_actions_of_an_upload(stored, check):
     if check in ("queued", "running", "paused"):
-        expected = (UploadAction.CANCEL_CHECK,)
+        expected: tuple[UploadAction, ...] = (UploadAction.CANCEL_CHECK,)
     else:
         expected = () if stored else (UploadAction.STORE,)
     assert actions.upload_actions(stored=stored, check_status=check) == expected
@@ -119,7 +120,7 @@ def _changes(run: TrainingRun, act) -> bool:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("status", "flags"), STATES)
 def test_the_services_allow_what_the_rule_says(status, flags):
-    services = {
+    services: dict[RunAction, Callable[..., object]] = {
         RunAction.CANCEL: jobs.cancel,
         RunAction.PAUSE: jobs.pause,
         RunAction.RESUME: jobs.resume,

@@ -17,7 +17,7 @@ from evaluation.review.selectors import planned_analyses
 from evaluation.review.selectors import progress as progress_reader
 from evaluation.review.services import amendments, crowd, openings
 from evaluation.review.services import campaigns as campaigns_module
-from evaluation.views import campaign_facts
+from evaluation.review.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 

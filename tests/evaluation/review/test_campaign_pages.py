@@ -10,7 +10,7 @@ from django.urls import reverse
 from evaluation.models import Campaign, Invite, Reviewer, RubricVersion
 from evaluation.review.forms.campaigns import initial_of
 from evaluation.review.services import assignments, campaigns, invitations, pay, ratings, rubric_library
-from evaluation.views.campaign_facts import facts
+from evaluation.review.views.campaign_facts import facts
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -26,7 +26,10 @@ TEMPLATES = [*sorted((ROOT / "templates/evaluation/review").glob("*.html"))]
 TEMPLATES += [
     ROOT / "templates" / f"{name}.html" for name in (*SHARED, "partials/post_button", "partials/messages")
 ]
-SERVICES = [ROOT / "evaluation/services" / f"{name}.py" for name in ("invitations", "assignment", "guesses")]
+SERVICES = [
+    ROOT / "evaluation/review/services" / f"{name}.py"
+    for name in ("invitations", "assignments", "blinding_check")
+]
 TRANSLATED = re.compile(r'(?:\{% translate |_\()"((?:[^"\\]|\\.)*)"')
 BLOCK = re.compile(r"\{% blocktranslate( trimmed)?[^%]*%\}(.*?)\{% endblocktranslate %\}", re.DOTALL)
 REFUSAL = re.compile(r'DomainError\(\s*"\w+",\s*"([^"]+)"\s*[,)]')
