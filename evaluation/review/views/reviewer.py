@@ -59,7 +59,7 @@ def page(
     language = (campaign.language if campaign else "") or translation.get_language()
     values = {"campaign": campaign, "campaign_title": campaign.title if campaign else "", **(context or {})}
     with translation.override(language):
-        return render(request, f"evaluation/review/{name}.html", values, status=status)
+        return render(request, f"evaluation/review/screen/{name}.html", values, status=status)
 
 
 @open_to_all

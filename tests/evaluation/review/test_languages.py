@@ -22,11 +22,14 @@ SHARED = (
     "partials/page_header",
     "partials/callout",
 )
-TEMPLATES = [*sorted((ROOT / "templates/evaluation/review").glob("*.html"))]
+TEMPLATES = [*sorted((ROOT / "templates/evaluation/review/screen").glob("*.html"))]
 TEMPLATES += [
     ROOT / "templates" / f"{name}.html" for name in (*SHARED, "partials/post_button", "partials/messages")
 ]
 SERVICES = [
+    ROOT / "evaluation/review/services" / f"{name}.py"
+    for name in ("invitations", "assignments", "blinding_check")
+]
     ROOT / "evaluation/review/services" / f"{name}.py"
     for name in ("invitations", "assignments", "blinding_check")
 ]
