@@ -1,8 +1,10 @@
 # Every target sets up what it needs and is quick when nothing has changed.
-# PYTHON names the interpreter for the virtual environment, PORT the port of the site, VENV the environment's folder.
+# PYTHON names the interpreter for the virtual environment, PORT the port of the site, VENV the environment's folder,
+# WORKERS how many processes run the tests.
 
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 CODE := ftplatform training evaluation worker tests benchmarks docs/make_screenshots.py manage.py
@@ -65,19 +67,17 @@ run: $(VENV)/worker.stamp
 
 test: test-sqlite test-postgresql
 
-AGAIN := --last-failed --last-failed-no-failures=none
-run-tests = $(RUN) -m pytest $(1) $(PYTEST) $(if $(CI),|| { echo "Once more what failed:"; $(RUN) -m pytest $(1) $(AGAIN); })
+# The whole suite runs in WORKERS processes, each with databases and servers of its own. A part that PYTEST names, as in
+# `make test-sqlite PYTEST="tests/jobs -k lease"`, runs in one unless PYTEST itself says `-n 2`.
+SPREAD = $(if $(PYTEST),,-n $(WORKERS) --dist worksteal)
 
-# `make test-sqlite PYTEST="tests/jobs -k lease"` runs a part. Some tests kill real processes or drive a browser, and a
-# busy machine can make one of them miss its moment. Nobody watches when CI is set, so there what failed is run once
-# more, by itself: both runs name it, and what fails twice has failed.
 test-sqlite: $(VENV)/dev.stamp
 	@echo "Testing on SQLite, everything."
-	@$(call run-tests,)
+	@$(RUN) -m pytest $(SPREAD) $(PYTEST)
 
 test-postgresql: $(VENV)/dev.stamp
 	@echo "Testing on PostgreSQL, everything that uses the database but the browser and what takes long."
-	@$(call run-tests,--database=postgresql -m "django_db and not browser and not slow")
+	@$(RUN) -m pytest --database=postgresql -m "django_db and not browser and not slow" $(SPREAD) $(PYTEST)
 
 # `make -k check` goes on after the first failure; each part can be run alone.
 check: $(CHECKS)

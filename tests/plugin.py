@@ -2,8 +2,12 @@
 
 Loaded by `-p tests.plugin` (see pyproject.toml), because a conftest comes too late for that. The developer's `var/`
 and environment stay out of it; `--database=postgresql` brings a real server that lives as long as the run.
+
+With `-n 2` (pytest-xdist), each worker process loads this plugin too and gets a folder, databases and servers of its
+own; the process that only hands the tests out starts none.
 """
 
+import argparse
 import os
 import shutil
 import tempfile
@@ -32,6 +36,11 @@ OURS = (
 _open = ExitStack()
 
 
+def _only_hands_out_tests(options: argparse.Namespace) -> bool:
+    """Whether the tests run in other processes than this one."""
+    return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database",
@@ -51,7 +60,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     (folder / "var" / "staticfiles").mkdir(parents=True)
     os.environ["VAR_DIR"] = str(folder / "var")
     os.environ["HTTPS"] = "0"
-    if early_config.known_args_namespace.database == "postgresql":
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The workers share the cores already.
+        os.environ["OMP_NUM_THREADS"] = "1"
+    options = early_config.known_args_namespace
+    if options.database == "postgresql" and not _only_hands_out_tests(options):
         (folder / "postgresql").mkdir()
         # Only root needs the way in for another user.
         folder.chmod(0o711)

@@ -20,9 +20,13 @@ NOBODY = 65534
 
 
 def free_port() -> int:
-    """Below the ports that the system gives to connections by itself: none of them takes it before it is used."""
+    """Below the ports that the system gives to connections by itself: none of them takes it before it is used.
+
+    Each worker of pytest-xdist has a thousand of its own.
+    """
+    first = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12)
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(first, first + 1_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
