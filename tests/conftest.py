@@ -12,6 +12,15 @@ from tests import services
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite's writers wait longer for each other than on a real site: a busy machine is slow, not wrong."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["OPTIONS"]["timeout"] = 120
+
+
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> None:
     """Rate limits are counted in the cache; no test may use up another's."""

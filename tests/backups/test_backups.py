@@ -113,7 +113,7 @@ def test_nobody_waits_for_a_backup_and_it_is_of_one_moment(installation, tmp_pat
 
         writer = threading.Thread(target=write)
         writer.start()
-        writer.join(timeout=30)
+        writer.join(timeout=100)
         assert not writer.is_alive()
         assert User.objects.count() == before
     assert User.objects.count() == before + 1

@@ -21,14 +21,16 @@ class Line:
         parts = urlsplit(server)
         self._server = (parts.hostname or "localhost", parts.port or 80)
         self._open: set[socket.socket] = set()
-        self._listening = socket.create_server(("localhost", 0))
-        self.address = f"http://localhost:{self._listening.getsockname()[1]}"
+        # Nobody may get this port while the line is cut, so it is none that the system hands out.
+        self._port = services.free_port()
+        self.address = f"http://localhost:{self._port}"
+        self._listening = socket.create_server(("localhost", self._port))
         self.mend()
 
     def mend(self) -> None:
         self._whole = True
         if self._listening.fileno() < 0:
-            self._listening = socket.create_server(("localhost", urlsplit(self.address).port or 0))
+            self._listening = socket.create_server(("localhost", self._port))
         threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
 
     def cut(self) -> None:

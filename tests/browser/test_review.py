@@ -62,7 +62,7 @@ def test_everything_can_be_rated_by_keyboard_alone(page):
     assert stored[0].scores == dict(
         zip(SCALES, ({"left": 7, "right": 5}, {"left": 8, "right": 6}, {"left": 9, "right": 10}), strict=True)
     )
-    assert all(0 < rating.active_ms < 60_000 for rating in stored)
+    assert all(0 < rating.active_ms < 600_000 for rating in stored)
 
 
 def test_keys_are_silent_while_somebody_writes(page):

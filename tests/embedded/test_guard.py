@@ -24,7 +24,7 @@ FAMILY = (
 
 
 class Guarded:
-    def __init__(self, code: str, *, grace: float = 0.5) -> None:
+    def __init__(self, code: str, *, grace: float = 60) -> None:
         self.guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(services.GUARD), str(grace), "15", sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -55,7 +55,7 @@ def family() -> Iterator[Guarded]:
 
 @pytest.fixture
 def stubborn() -> Iterator[Guarded]:
-    guarded = Guarded(STUBBORN)
+    guarded = Guarded(STUBBORN, grace=0.5)
     yield guarded
     if guarded.guard.poll() is None:
         guarded.guard.kill()

@@ -67,7 +67,7 @@ def test_a_second_start_on_the_same_folder_is_refused(lasting: Site):
     assert second.returncode == 1
     assert f"already runs in {lasting.var} (process {lasting.process.pid})" in second.stderr
     assert second.stderr.count("\n") == 1
-    assert lasting.healthy()
+    services.wait_until(lasting.healthy, what="the health of the first")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -18,7 +18,7 @@ def test_every_rating_that_was_acknowledged_is_stored_though_processes_are_kille
         cwd=services.ROOT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

@@ -172,7 +172,7 @@ def test_the_zip_holds_everything(unpacked, closed):
 
 
 def recompute(folder, *command):
-    return subprocess.run([*command], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*command], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
 def analysed(folder, seed):

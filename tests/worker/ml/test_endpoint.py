@@ -21,7 +21,7 @@ def as_json(body):
     return raw(json.dumps(body).encode())
 
 
-def outcome(behave, timeout=5.0, ask="complete"):
+def outcome(behave, timeout=60.0, ask="complete"):
     with serving(behave) as server:
         try:
             return getattr(Client(server.url, "", timeout), ask)(REQUEST)
@@ -150,5 +150,5 @@ def test_a_stream_that_breaks_is_no_response(behave, code):
 
 def test_the_key_goes_with_every_request():
     with serving() as server:
-        Client(server.url, "secret", 5).complete(REQUEST)
+        Client(server.url, "secret", 60).complete(REQUEST)
         assert server.asked[0][1]["Authorization"] == "Bearer secret"
