@@ -76,7 +76,7 @@ def serve(folder: Path) -> Iterator[tuple[str, list[str]]]:
     fetched: list[str] = []
     handler = type("Serving", (Hub,), {"folder": folder, "fetched": fetched})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", fetched
     finally:

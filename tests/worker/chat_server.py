@@ -107,7 +107,8 @@ def late(handler: Handler, request: dict[str, Any], nth: int) -> str:
 @contextmanager
 def serving(behave: Behaviour = echo) -> Iterator[Server]:
     server = Server(behave)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # Asked every half second whether to stop, the server would cost half a second a test.
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()
     try:
         yield server
