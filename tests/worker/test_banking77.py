@@ -29,7 +29,7 @@ COLUMNS = [
     "--output",
     "intent=category",
 ]
-CONFIG = TrainingConfig(learning_rate=6e-3, batch_size=32, epochs=0.5, max_length=512)
+CONFIG = TrainingConfig(learning_rate=6e-3, batch_size=32, epochs=0.25, max_length=512)
 
 
 SIDES = ("baseline", "candidate")
@@ -41,7 +41,7 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     owner = factories.user()
     call_command("import_dataset", folder / "train.csv", "--name", "banking77", *COLUMNS, "--held-out", "2")
     call_command(
-        "import_prompts", folder / "test.csv", "--name", "banking77 test", *COLUMNS, "--limit", "300"
+        "import_prompts", folder / "test.csv", "--name", "banking77 test", *COLUMNS, "--limit", "100"
     )
     data = Dataset.objects.get()
     assert data.rows == 10_003
@@ -69,20 +69,20 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     figures = comparison(compared)
     assert figures is not None
     intent = next(row for row in figures["fields"] if row["name"] == "intent")
-    assert intent["n"] == 300
-    # The toy base is far too small to learn 77 intents in half an epoch; what it must learn is the form of an answer.
+    assert intent["n"] == 100
+    # The toy base is far too small to learn 77 intents so soon; what it must learn is the form of an answer.
     answered = {side: sum(intent["counts"][side].get(status, 0) for status in ANSWERS) for side in SIDES}
     valid_json = next(metric for metric in figures["metrics"] if metric["name"] == "valid_json")
     assert valid_json["candidate"] >= 0.9
-    assert answered["candidate"] >= answered["baseline"] + 200
+    assert answered["candidate"] >= answered["baseline"] + 70
     client.force_login(owner)
     page = client.get(reverse("evaluation:comparison", args=[compared.pk])).content.decode()
-    assert "intent" in page and "300" in page
+    assert "intent" in page and "100" in page
     forms = f"{answered['baseline']} → {answered['candidate']}"
     shares = f"{intent['baseline']:.1%} → {intent['candidate']:.1%}"
     with capsys.disabled():
         print(
-            f"\nbanking77 on the toy model: {forms} of 300 test queries got an intent, {shares} the right one, ",
+            f"\nbanking77 on the toy model: {forms} of 100 test queries got an intent, {shares} the right one, ",
             end="",
         )
         print(f"validation loss {losses[0]:.2f} → {losses[-1]:.2f}")
