@@ -41,6 +41,20 @@ def _only_hands_out_tests(options: argparse.Namespace) -> bool:
     return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
 
 
+def _own_folder(is_for_workers: bool) -> Path:
+    """A new folder, removed at the end; those of the workers lie in that of the process that started them, which
+    removes them also when a worker is ended before it has."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = Path(os.environ["FTPLATFORM_TESTS"]) / worker
+        folder.mkdir()
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="ftplatform-tests-"))
+    _open.callback(shutil.rmtree, folder, ignore_errors=True)
+    if is_for_workers:
+        os.environ["FTPLATFORM_TESTS"] = str(folder)
+    return folder
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database",
@@ -54,8 +68,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     for name in OURS:
         os.environ.pop(name, None)
-    folder = Path(tempfile.mkdtemp(prefix="ftplatform-tests-"))
-    _open.callback(shutil.rmtree, folder, ignore_errors=True)
+    options = early_config.known_args_namespace
+    folder = _own_folder(_only_hands_out_tests(options))
+    # Only root needs the way in for another user.
+    folder.chmod(0o711 if options.database == "postgresql" else 0o700)
     # WhiteNoise warns about a folder of static files that does not exist.
     (folder / "var" / "staticfiles").mkdir(parents=True)
     os.environ["VAR_DIR"] = str(folder / "var")
@@ -63,11 +79,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if "PYTEST_XDIST_WORKER" in os.environ:
         # The workers share the cores already.
         os.environ["OMP_NUM_THREADS"] = "1"
-    options = early_config.known_args_namespace
     if options.database == "postgresql" and not _only_hands_out_tests(options):
         (folder / "postgresql").mkdir()
-        # Only root needs the way in for another user.
-        folder.chmod(0o711)
         os.environ["DATABASE_URL"] = _open.enter_context(services.postgresql(folder / "postgresql"))
     return (yield)
 
