@@ -116,7 +116,7 @@ def finished_once(runs, seconds):
 
 def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(site, launch, settings):
     # The second is long, so that it is still at work when the broker has died.
-    running, *queued = [launch(epochs=epochs) for epochs in (8.0, 24.0, 8.0)]
+    running, *queued = [launch(epochs=epochs) for epochs in (8.0, 16.0, 1.0)]
     site.start_node(queues.GPU)
     ring(settings)
     services.wait_until(lambda: steps(running) >= 5, seconds=600, what="some steps")
@@ -129,7 +129,7 @@ def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(
     site.kill_broker()
     assert Job.objects.get(pk=queued[0].pk).status == Job.Status.RUNNING
     # Stored while nobody takes the bell; the tick of the other node finds it once there is a broker again.
-    late = launch()
+    late = launch(epochs=1.0)
     services.wait_until(
         lambda: Job.objects.get(pk=queued[0].pk).is_finished, seconds=600, what="the end of the running one"
     )
@@ -141,7 +141,7 @@ def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(
 
 
 def test_the_same_message_delivered_ten_times_at_once_makes_one_attempt(site, launch, settings):
-    run = launch()
+    run = launch(epochs=1.0)
     ring(settings, times=10)
     log = site.start_node(queues.GPU, processes=5)
     finished_once([run], seconds=600)
@@ -211,13 +211,13 @@ def test_a_lost_run_is_found_while_a_long_import_is_at_work(site, settings, slot
     ring(settings, times=3, queue=queues.CPU)
     site.start_node(queues.CPU, processes=slots)
     at_work = Job.objects.filter(pk=long.pk, status=Job.Status.RUNNING)
-    services.wait_until(at_work.exists, seconds=150, what="the start of the import")
+    services.wait_until(at_work.exists, seconds=300, what="the start of the import")
     lost = lost_run()
     with Celery(broker=settings.CELERY_BROKER_URL) as bells:
         bells.send_task(queues.RECOVER, queue=queues.CPU)
     found = Job.objects.filter(pk=lost.pk, status=Job.Status.QUEUED)
     if slots is None:
-        services.wait_until(found.exists, seconds=60, what="the recovery of the lost run")
+        services.wait_until(found.exists, seconds=300, what="the recovery of the lost run")
         # However many bells there were, the jobs take turns, so that the next tick has room too.
         assert Job.objects.get(pk=waiting.pk).status == Job.Status.QUEUED
     else:

@@ -22,8 +22,8 @@ from training.models import ModelVersion, StepMetric, TrainingRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-# `python -m benchmarks.kills` repeats it with other seeds. Every fourth kill takes the worker along.
-KILLS = int(os.environ.get("FAULT_KILLS", "20"))
+# Every fourth kill takes the worker along. `python -m benchmarks.kills` does it with more kills and other seeds.
+KILLS = int(os.environ.get("FAULT_KILLS", "6"))
 SEED = int(os.environ.get("FAULT_SEED", "7"))
 
 
@@ -86,7 +86,8 @@ def freeze_past_its_lease(worker, run):
 
 def test_kills_at_random_change_nothing(launch, start_worker, record_property):
     generator = random.Random(SEED)
-    epochs = 0.6 * KILLS
+    # Three epochs more than the kills need: a run is not at its end when a busy machine is late with one.
+    epochs = 3 + 0.6 * KILLS
     steps = round(9 * epochs)
     whole, killed = launch(epochs=epochs), launch(epochs=epochs)
     worker = start_worker()
@@ -98,19 +99,19 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
         further = generator.randint(1, 6)
         # Half of the steps are for the kills, so that those which come late do not find the run at its end.
         target = saved + (further if saved <= steps / 2 * kills / KILLS else 1)
-        services.wait_until(partial(has_trained_to, killed, target), seconds=300, what=f"step {target}")
+        services.wait_until(partial(has_trained_to, killed, target), seconds=900, what=f"step {target}")
         pid = training_pid(killed)
         if pid is None:
             continue
         if kills % 4 == 0:
             worker.signal(signal.SIGKILL)
             services.wait_until(
-                lambda: training_pid(killed) is None, seconds=300, what="the end of the orphan"
+                lambda: training_pid(killed) is None, seconds=900, what="the end of the orphan"
             )
             worker = start_worker("restart")
         else:
             os.kill(pid, signal.SIGKILL)
-            services.wait_until(partial(is_another, killed, pid), seconds=300, what="the end of the killed")
+            services.wait_until(partial(is_another, killed, pid), seconds=900, what="the end of the killed")
         kills += 1
         # Losses in a row without progress are bounded, rightly; here they are the test's own.
         Job.objects.filter(pk=killed.pk).update(losses=0)
@@ -133,19 +134,19 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
 
 def test_pausing_and_resuming_changes_nothing(launch, start_worker):
     # Long enough that a pause that takes its time still finds the run at work.
-    whole, paused = launch(epochs=24.0), launch(epochs=24.0)
+    whole, paused = launch(epochs=12.0), launch(epochs=12.0)
     owner = whole.created_by
-    start_worker()
+    start_worker(JOB_HEARTBEAT_SECONDS="1")
     finished(whole)
     for attempt in (1, 2):
         target = step(paused) + 5
-        services.wait_until(partial(has_trained_to, paused, target), seconds=300, what=f"step {target}")
+        services.wait_until(partial(has_trained_to, paused, target), seconds=900, what=f"step {target}")
         jobs.pause(job=Job.objects.get(pk=paused.pk), user=owner)
         services.wait_until(
-            lambda: Job.objects.get(pk=paused.pk).status == "paused", seconds=300, what="the pause"
+            lambda: Job.objects.get(pk=paused.pk).status == "paused", seconds=900, what="the pause"
         )
         stopped = TrainingRun.objects.get(pk=paused.pk)
-        assert stopped.attempt == attempt and stopped.checkpoints[-1].step == step(paused) < 216
+        assert stopped.attempt == attempt and stopped.checkpoints[-1].step == step(paused) < 108
         until_no_process_trains(paused)
         jobs.resume(job=Job.objects.get(pk=paused.pk), user=owner)
     paused = finished(paused)
@@ -154,9 +155,9 @@ def test_pausing_and_resuming_changes_nothing(launch, start_worker):
 
 
 def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
-    run = launch(epochs=30.0, checkpoint_every=10)
+    run = launch(epochs=18.0, checkpoint_every=10)
     frozen = start_worker()
-    services.wait_until(lambda: step(run) >= 12, seconds=300, what="some steps")
+    services.wait_until(lambda: step(run) >= 12, seconds=900, what="some steps")
     old = training_pid(run)
     assert old is not None
     freeze_past_its_lease(frozen, run)
@@ -173,7 +174,7 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
     os.kill(old, signal.SIGCONT)
     frozen.signal(signal.SIGCONT)
     services.wait_until(
-        lambda: "no longer the current one" in frozen.log.read_text(), seconds=300, what="the refusal"
+        lambda: "no longer the current one" in frozen.log.read_text(), seconds=900, what="the refusal"
     )
     done.refresh_from_db()
     after = (
@@ -183,20 +184,20 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
         list(done.events.values_list("message", flat=True)),
     )
     assert after == before and ModelVersion.objects.filter(run=done).count() == 1
-    assert [metric[1] for metric in curve(done) if metric[0] == "train"] == list(range(1, 271))
+    assert [metric[1] for metric in curve(done) if metric[0] == "train"] == list(range(1, 163))
 
 
 def test_cancelling_while_a_checkpoint_is_written_leaves_it_whole_and_the_run_cancelled(launch, start_worker):
     run = launch(epochs=100.0, checkpoint_every=1)
     start_worker()
-    services.wait_until(lambda: step(run) >= 3, seconds=300, what="some steps")
+    services.wait_until(lambda: step(run) >= 3, seconds=900, what="some steps")
     services.wait_until(
         lambda: list(run.folder.glob("attempt-1/checkpoints/.step-*")) != [],
-        seconds=300,
+        seconds=900,
         what="a checkpoint being written",
     )
     jobs.cancel(job=Job.objects.get(pk=run.pk), user=run.created_by)
-    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, seconds=300, what="the end")
+    services.wait_until(lambda: Job.objects.get(pk=run.pk).is_finished, seconds=900, what="the end")
     assert Job.objects.get(pk=run.pk).status == Job.Status.CANCELLED
     until_no_process_trains(run)
     assert not ModelVersion.objects.filter(run=run).exists()
