@@ -13,7 +13,7 @@ from worker.ml.demo.cases import generate_cases
 from worker.ml.protocol import Reporter
 
 BASE = Path(worker.ml.demo.__file__).parent / "base"
-CONFIG = {"batch_size": 8, "learning_rate": 0.01, "lora_dropout": 0.1, "evaluate_every": 2, "max_length": 512}
+CONFIG = {"batch_size": 4, "learning_rate": 0.01, "lora_dropout": 0.1, "evaluate_every": 2, "max_length": 512}
 
 
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -35,10 +35,10 @@ def cases() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory, cases: list[dict[str, Any]]) -> Path:
-    """A folder with train.jsonl (32 rows: 4 steps of 8) and validation.jsonl (16 rows)."""
+    """A folder with train.jsonl (16 rows: 4 steps of 4) and validation.jsonl (8 rows)."""
     folder = tmp_path_factory.mktemp("files")
-    write_jsonl(folder / "train.jsonl", cases[:32])
-    write_jsonl(folder / "validation.jsonl", cases[32:])
+    write_jsonl(folder / "train.jsonl", cases[:16])
+    write_jsonl(folder / "validation.jsonl", cases[16:24])
     return folder
 
 

@@ -69,7 +69,7 @@ def test_rows_that_do_not_fit_are_left_out_when_asked_and_recorded_with_their_le
 
 def test_at_most_twenty_long_rows_are_shown_and_all_are_counted(tokenizer, rows):
     with pytest.raises(MlError) as caught:
-        tokenise_rows(rows, tokenizer, stop_ids(tokenizer, BASE), 20)
+        tokenise_rows(rows * 2, tokenizer, stop_ids(tokenizer, BASE), 20)
     assert "32 of 32 rows" in str(caught.value)
     assert "and 12 more" in str(caught.value)
     assert str(caught.value).count("case-") == 20

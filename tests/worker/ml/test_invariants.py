@@ -31,7 +31,7 @@ def plain(files, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "same", [{"batch_size": 1, "gradient_accumulation": 8}, {"batching": "padded"}], ids=str
+    "same", [{"batch_size": 1, "gradient_accumulation": 4}, {"batching": "padded"}], ids=str
 )
 def test_accumulated_and_padded_batches_give_the_losses_of_padding_free_ones(plain, files, tmp_path, same):
     steps, events = plain
@@ -87,7 +87,7 @@ def test_every_kind_of_adapter_trains_and_answers_alike_when_it_is_loaded(files,
 
 
 def loss_on_validation(model, files):
-    """Mean over batches of 8, longest rows first: what the trainer's own evaluation computes."""
+    """Mean over batches of 4, longest rows first: what the trainer's own evaluation computes."""
     from worker.ml.data import read_rows, tokenise_rows
     from worker.ml.models import load_tokenizer, stop_ids
 
@@ -96,9 +96,9 @@ def loss_on_validation(model, files):
     rows.sort(key=lambda row: len(row.input_ids), reverse=True)
     means = []
     model.eval()
-    for start in range(0, len(rows), 8):
+    for start in range(0, len(rows), 4):
         total, count = 0.0, 0
-        for row in rows[start : start + 8]:
+        for row in rows[start : start + 4]:
             ids = torch.tensor([row.input_ids])
             with torch.no_grad():
                 logits = model(input_ids=ids).logits[0, :-1].float()

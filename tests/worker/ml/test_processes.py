@@ -55,7 +55,7 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(files, tmp_pa
     alone = run(train.main, training_job(files, tmp_path / "one" / "adapter", **CONFIG))
     (tmp_path / "two").mkdir()
     job = training_job(files, tmp_path / "two" / "adapter", **CONFIG, devices=2)
-    job["config"] |= {"batch_size": 4}
+    job["config"] |= {"batch_size": 2}
     process = start(job, tmp_path / "two")
     events = [json.loads(line) for line in process.stdout]
     assert process.wait(120) == 0 and events[-1]["event"] == "done", (tmp_path / "two" / "err").read_text()[
@@ -75,7 +75,7 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(files, tmp_pa
 @pytest.mark.parametrize("end", ["word", "kill"])
 def test_stopping_or_killing_the_launcher_leaves_no_process(files, tmp_path, end):
     job = training_job(files, tmp_path / "adapter", **CONFIG, devices=2)
-    job["config"] |= {"batch_size": 4, "epochs": 100.0}
+    job["config"] |= {"batch_size": 2, "epochs": 100.0}
     process = start(job, tmp_path)
     for line in process.stdout:
         if json.loads(line)["event"] == "step":

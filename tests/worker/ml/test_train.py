@@ -89,7 +89,7 @@ def test_the_manifest_tells_where_the_adapter_comes_from(trained, files):
     assert facts["base"]["sha256"] == inspect_base(BASE)["sha256"]
     assert facts["template_hash"] == inspect_base(BASE)["template_hash"]
     assert facts["datasets"]["train"] == {
-        "rows": 32,
+        "rows": 16,
         "sha256": file_sha256(files / "train.jsonl"),
         "dropped": {"rows": 0, "first": []},
     }
