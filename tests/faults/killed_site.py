@@ -57,7 +57,7 @@ def _crowd(port: int, campaign: str, tokens: list[str], done: threading.Event) -
 def _kill(site: Site, database: str, times: int, kills: list[str], done: threading.Event) -> None:
     """Every second a web process, which its master replaces; every third time a process of PostgreSQL, which then
     drops every connection and recovers from its log. A second after the last one the reviewers stop."""
-    last = time.monotonic() + 240
+    last = time.monotonic() + 900
     while len(kills) < times and time.monotonic() < last:
         time.sleep(1)
         kind = database if database == "postgresql" and len(kills) % 3 == 2 else "web"
