@@ -30,9 +30,6 @@ SERVICES = [
     ROOT / "evaluation/review/services" / f"{name}.py"
     for name in ("invitations", "assignments", "blinding_check")
 ]
-    ROOT / "evaluation/review/services" / f"{name}.py"
-    for name in ("invitations", "assignments", "blinding_check")
-]
 TRANSLATED = re.compile(r'(?:\{% translate |_\()"((?:[^"\\]|\\.)*)"')
 BLOCK = re.compile(r"\{% blocktranslate( trimmed)?[^%]*%\}(.*?)\{% endblocktranslate %\}", re.DOTALL)
 REFUSAL = re.compile(r'DomainError\(\s*"\w+",\s*"([^"]+)"\s*[,)]')
