@@ -195,6 +195,11 @@ def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:
     }
 
 
+def answer(of: Campaign, **changes: Any) -> ratings.Answer:
+    """The same as a service takes it."""
+    return ratings.Answer(**answers(of) | changes)
+
+
 def lease(of: Reviewer) -> Assignment:
     """The pair that the reviewer has in hand now; there must be one."""
     current = assignments.next_for(reviewer=of)
@@ -223,5 +228,9 @@ def rated_campaign(
                 for key in answers(made)["scores"]
             }
             values = answers(made) | {"preference": str(preference), "scores": scores}
-            ratings.submit(reviewer=panel[number], token=current.token, **values | {"comment": "=1+1"})
+            ratings.submit(
+                reviewer=panel[number],
+                token=current.token,
+                answer=ratings.Answer(**values | {"comment": "=1+1"}),
+            )
     return made

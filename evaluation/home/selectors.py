@@ -3,7 +3,12 @@
 from typing import Any
 
 from evaluation.access import campaigns_under_review, visible
-from evaluation.models import Campaign, Pair, Rating, Report
+from evaluation.models import (
+    Campaign,
+    Pair,
+    Rating,
+    Report,
+)
 from evaluation.review.selectors.progress import campaigns_rated
 from ftplatform.accounts.models import User
 from ftplatform.jobs.models import Job

@@ -4,36 +4,42 @@ import select
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    def get_connection_params(self) -> dict[str, Any]:
-        """Without a threshold psycopg prepares nothing, not even what asks for it; Django's own cursors never ask."""
-        return super().get_connection_params() | {"prepare_threshold": 5}
+    def prepared_cursor(self) -> CursorWrapper:
+        """A cursor whose statements PostgreSQL prepares at their first use on this connection. It need not be closed.
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Beside Django's cursors, which bind on this side, one for prepared statements lives as long as the
-        connection: making it costs as much as running a short statement."""
-        connection = super().get_new_connection(conn_params)
-        self.planned: Cursor[Any] = Cursor(connection)
-        return connection
+        Django's own cursors write the parameters into the SQL, so PostgreSQL parses and plans it every time.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        cursor: Any = Cursor(self.connection)
+        return self.make_debug_cursor(cursor) if self.queries_logged else self.make_cursor(cursor)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Django turns psycopg's prepared statements off. 0 prepares a statement at its first use, on cursors that
+        leave the parameters to the server; Django's own do not."""
+        return super().get_connection_params() | {"prepare_threshold": 0}
 
     def init_connection_state(self) -> None:
-        """Left to itself PostgreSQL may plan a prepared statement at every use, which costs more than running it."""
+        """Plan a prepared statement once: left to itself PostgreSQL plans some at every use, which costs more than
+        running them. Set here and not as a startup option, which poolers such as PgBouncer refuse."""
         super().init_connection_state()
         assert self.connection is not None  # noqa: S101 (Django has just opened it)
         self.connection.execute("SET plan_cache_mode = force_generic_plan")
 
     def is_usable(self) -> bool:
-        """A server that has gone has closed its end, which this end can see; only what has something to say is asked.
+        """Whether the connection still works, which Django asks at every request. A server that has gone has closed
+        its end of it, which shows here; PostgreSQL is only asked when there is something to read.
 
-        Django asks every connection at every request. A peer that vanished without a word is noticed by the statement
-        that follows, as it would be by the question.
+        A server that vanished without closing it is noticed by the next statement, as it would be by a question.
         """
         connection: Any = self.connection
         if connection is None or connection.closed:
             return False
-        line = select.poll()
-        line.register(connection.fileno(), select.POLLIN)
-        return not line.poll(0) or super().is_usable()
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return not poll.poll(0) or super().is_usable()

@@ -185,7 +185,7 @@ def taken_by_somebody_else(campaign: Campaign) -> Assignment:
     Assignment.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     other = factories.reviewer(campaign)
     while (current := assignments.next_for(reviewer=other)) is not None:
-        ratings.submit(reviewer=other, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=other, token=current.token, answer=factories.answer(campaign))
     return Assignment.objects.filter(status="rated").earliest("pk")
 
 
@@ -231,7 +231,7 @@ def test_a_phone_stacks_the_responses_keeps_the_form_near_and_suggests_a_break(p
     reviewer = Reviewer.objects.get()
     for _ in range(20):
         current = factories.lease(reviewer)
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     page.set_viewport_size({"width": 390, "height": 844})
     page.reload()
     expect(page.locator("#prompt-title")).to_have_text("Pair 21")

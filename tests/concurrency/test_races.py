@@ -10,10 +10,11 @@ from django.db import close_old_connections, connection, connections, transactio
 from django.utils import timezone
 
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, ReviewItem
+from evaluation.review import statements
 from evaluation.review.services import assignments, campaigns, ratings
-from ftplatform import prepared
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from ftplatform.prepared import Statement
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +41,7 @@ def rate_next(reviewer):
     current = assignments.next_for(reviewer=reviewer)
     if current is None:
         return 0
-    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(reviewer.campaign))
+    ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(reviewer.campaign))
     return 1
 
 
@@ -53,7 +54,7 @@ def rate_all(reviewer):
             reviewer=reviewer,
             token=pair.token,
             after=ahead.token if ahead else None,
-            **factories.answers(reviewer.campaign),
+            answer=factories.answer(reviewer.campaign),
         )
         rated += 1
         pair, ahead = (ahead, following) if ahead else (following, None)
@@ -131,7 +132,7 @@ def test_late_ratings_and_returning_reviewers_never_overfill_a_pair():
         if late is None:
             return rate_each(reviewer)
         try:
-            ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
+            ratings.submit(reviewer=reviewer, token=late.token, answer=factories.answer(campaign))
         except DomainError as error:
             assert error.code in ("lease_expired_full", "already_rated")
             return 0
@@ -168,7 +169,7 @@ def late_beside_next(monkeypatch, patience):
         counted.wait(timeout=120)
         try:
             mine = Reviewer.objects.select_related("campaign").get(pk=reviewer.pk)
-            return ratings.submit(reviewer=mine, token=late.token, **factories.answers(campaign))
+            return ratings.submit(reviewer=mine, token=late.token, answer=factories.answer(campaign))
         except DomainError as error:
             assert error.code == "cap_reached"
             return None
@@ -186,7 +187,7 @@ def test_a_late_rating_beside_next_stays_within_the_cap(monkeypatch):
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time, locks or not")
 def test_without_the_lock_on_the_reviewer_a_late_rating_passes_the_cap(monkeypatch):
-    monkeypatch.setattr(ratings, "_alone", lambda reviewer: None)
+    monkeypatch.setattr(ratings, "_lock", lambda reviewer: None)
     assert late_beside_next(monkeypatch, patience=120) == 2
 
 
@@ -201,8 +202,8 @@ def test_the_same_rating_sent_ten_times_at_once_is_one_row():
     campaign = factories.campaign(factories.user("manager"))
     reviewer = factories.reviewer(campaign)
     token = factories.lease(reviewer).token
-    sent = factories.answers(campaign)
-    stored = at_once(lambda _: ratings.submit(reviewer=reviewer, token=token, **sent).pk, range(10))
+    sent = factories.answer(campaign)
+    stored = at_once(lambda _: ratings.submit(reviewer=reviewer, token=token, answer=sent).pk, range(10))
     assert len(set(stored)) == 1 and Rating.objects.count() == 1
 
 
@@ -220,7 +221,7 @@ def test_closing_while_ratings_arrive_loses_no_accepted_one_and_takes_none_after
             return "closed", Rating.objects.count()
         try:
             stored = ratings.submit(
-                reviewer=actor, token=leases[actor.pk].token, **factories.answers(campaign)
+                reviewer=actor, token=leases[actor.pk].token, answer=factories.answer(campaign)
             )
         except DomainError as error:
             return error.code, None
@@ -242,7 +243,7 @@ def counted_by_a_close_during(campaign, reviewer, patience):
 
     def store():
         with transaction.atomic():
-            ratings.submit(reviewer=reviewer, token=lease.token, **factories.answers(campaign))
+            ratings.submit(reviewer=reviewer, token=lease.token, answer=factories.answer(campaign))
             stored.set()
             counted.wait(patience)
 
@@ -267,8 +268,8 @@ def test_a_close_waits_for_a_rating_that_is_being_stored():
 )
 def test_without_its_lock_a_rating_is_stored_after_the_close(monkeypatch):
     """The negative control: the row that a rating refers to is checked no earlier than when it commits."""
-    made = ratings._AFTERWARDS
-    monkeypatch.setattr(ratings, "_AFTERWARDS", prepared.Select(made._build, *made._samples))
+    without = Statement(statements.LOCK_CAMPAIGN.sqlite)
+    monkeypatch.setattr(statements, "LOCK_CAMPAIGN", without)
     campaign = factories.campaign(factories.user("manager"), pairs=3, overlap=1)
     assert counted_by_a_close_during(campaign, factories.reviewer(campaign), patience=120) == 0
     assert Rating.objects.count() == 1

@@ -33,7 +33,7 @@ def expire(lease):
 def rate(reviewer, count=1):
     for _ in range(count):
         current = factories.lease(reviewer)
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(reviewer.campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(reviewer.campaign))
 
 
 # --- jobs through the API ----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_late_rating_takes_any_free_slot_on_the_side_it_was_shown(owner):
     taken = factories.lease(other)
     # The other reviewer holds the very slot that the slow one had.
     Assignment.objects.filter(pk=taken.pk).update(slot=lease.slot, candidate_left=lease.candidate_left)
-    stored = ratings.submit(reviewer=slow, token=lease.token, **factories.answers(campaign))
+    stored = ratings.submit(reviewer=slow, token=lease.token, answer=factories.answer(campaign))
     assert stored.assignment.slot != lease.slot
     assert lease.item.sides[stored.assignment.slot] == lease.item.sides[lease.slot]
     assert ReviewItem.objects.get().open_slots == 2
@@ -155,7 +155,7 @@ def test_the_cap_holds_for_late_ratings_too(owner):
     expire(late)
     rate(reviewer)
     with pytest.raises(DomainError) as caught:
-        ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=late.token, answer=factories.answer(campaign))
     assert caught.value.code == "cap_reached"
 
 
@@ -167,7 +167,7 @@ def test_a_late_rating_beside_a_pair_in_hand_does_not_exceed_the_cap(owner):
     in_hand = factories.lease(reviewer)
     assert in_hand.pk != late.pk
     with pytest.raises(DomainError) as caught:
-        ratings.submit(reviewer=reviewer, token=late.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=late.token, answer=factories.answer(campaign))
     assert caught.value.code == "cap_reached"
     rate(reviewer)
     assert Rating.objects.count() == 1

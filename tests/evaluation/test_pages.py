@@ -48,7 +48,7 @@ def test_the_review_costs_a_bounded_number_of_queries(client, django_assert_max_
     with django_assert_max_num_queries(16):
         current = factories.lease(reviewer)
     with django_assert_max_num_queries(10):
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
 
 
 def test_the_comparison_and_pair_pages_cost_the_same_for_many_pairs(manager, django_assert_max_num_queries):
@@ -70,9 +70,8 @@ def test_text_of_models_and_people_is_shown_as_text(manager):
     Campaign.objects.update(title=attack)
     reviewer = factories.reviewer(campaign)
     current = factories.lease(reviewer)
-    ratings.submit(
-        reviewer=reviewer, token=current.token, **factories.answers(campaign) | {"comment": attack}
-    )
+    answer = factories.answer(campaign, comment=attack)
+    ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
     reports.take_look(campaign=campaign, user=factories.user())
     run = campaign.run
     for address in (
@@ -93,7 +92,7 @@ def test_the_report_and_its_exports_hold_the_same_numbers(manager):
     for reviewer in (factories.reviewer(campaign), factories.reviewer(campaign, is_simulated=True)):
         for _ in range(3):
             current = factories.lease(reviewer)
-            ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+            ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     stored = reports.take_look(campaign=campaign, user=factories.user()).result
     as_json = manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "json"]))
     as_text = manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "md"])).content.decode()

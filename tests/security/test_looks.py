@@ -17,7 +17,7 @@ def campaign():
     made = factories.campaign(factories.user(), pairs=2, overlap=1, looks=(0.5, 1.0))
     reviewer = factories.reviewer(made)
     current = factories.lease(reviewer)
-    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(made))
+    ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(made))
     reports.take_look(campaign=made, user=made.created_by)
     return made
 

@@ -242,7 +242,7 @@ def test_a_manager_who_reviews_loses_the_report_until_the_campaign_closes(client
     from evaluation.review.services import ratings
 
     current = factories.lease(reviewer)
-    ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+    ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     reports.take_look(campaign=campaign, user=owner)
     client.force_login(manager)
     page = reverse("evaluation:report", args=[campaign.pk])

@@ -58,15 +58,13 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
     pace = WORDS_PER_MINUTE * habits.lognormvariate(0, 0.15)
     felt_left = _quality(left) + rng.gauss(0, NOISE) + leaning
     felt_right = _quality(right) + rng.gauss(0, NOISE)
-    ratings.submit(
-        reviewer=reviewer,
-        token=current.token,
+    answer = ratings.Answer(
         preference=_preference(felt_left, felt_right),
         scores=_scores(reviewer.campaign.rubric, felt_left, felt_right, severity, rng),
         answers=_outcomes(reviewer.campaign.rubric, felt_left, felt_right),
-        comment="",
         active_ms=_active_ms(pair, pace, rng),
     )
+    ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
 
 
 def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:

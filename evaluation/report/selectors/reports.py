@@ -5,7 +5,11 @@ from typing import Any
 from django.db.models import QuerySet
 
 from evaluation.access import get_or_404, reports
-from evaluation.models import Campaign, Pair, Report
+from evaluation.models import (
+    Campaign,
+    Pair,
+    Report,
+)
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 

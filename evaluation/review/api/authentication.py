@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from evaluation.models import Reviewer
+from evaluation.review import statements
 from evaluation.review.selectors import reviewing
 
 
@@ -28,7 +29,7 @@ class ReviewerAuthentication(BaseAuthentication):
                 SessionAuthentication().enforce_csrf(request)
         if not token:
             return None
-        reviewer = reviewing.reviewer_by_token(token)
+        reviewer = statements.reviewer_by_token(token)
         if reviewer is None:
             raise AuthenticationFailed("This review link is not valid any more; open your invitation again.")
         return AnonymousUser(), reviewer

@@ -3,17 +3,17 @@ through the same calls in the order drawn for them."""
 
 from typing import Any
 
-from evaluation.models import Assignment, Rating, ReviewItem
+from evaluation.models import Assignment, Rating
+from evaluation.review import statements
 from evaluation.review.api.markdown import rendered
-from evaluation.review.selectors.reviewing import reviewer_progress, texts_of
+from evaluation.review.selectors.reviewing import reviewer_progress
 from evaluation.review.services import quality
 
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
     """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
     item, campaign = assignment.item, assignment.reviewer.campaign
-    if not ReviewItem.pair.is_cached(item):
-        item.pair = texts_of(item)
+    item.pair = statements.pair_texts(item.pair_id)
     left, right = quality.shown_texts(assignment)
     prompt = (item.content or {}).get("prompt") or {
         "instruction": item.pair.prompt.instruction,

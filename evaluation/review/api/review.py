@@ -20,6 +20,7 @@ from evaluation.review.api.blind import blind_assignment, own_rating, stored_rat
 from evaluation.review.api.serializers import AcceptSerializer, AfterSerializer, RatingSerializer
 from evaluation.review.selectors import reviewing
 from evaluation.review.services import assignments, drafts, invitations, ratings
+from evaluation.review.services.ratings import Answer
 from ftplatform.accounts.authentication import ApiTokenAuthentication
 from ftplatform.accounts.models import User
 from ftplatform.api.endpoints import check, parse
@@ -130,10 +131,12 @@ class SubmitRating(ReviewerView):
     )
     def put(self, request: Request, token: UUID) -> Response:
         """With `?next` a reviewer needs one request per pair."""
-        values, reviewer = parse(RatingSerializer, request), reviewer_of(request)
+        answer, reviewer = Answer(**parse(RatingSerializer, request)), reviewer_of(request)
         after = _after(request)
         if "next" not in request.query_params:
-            return Response(stored_rating(ratings.submit(reviewer=reviewer, token=token, **values)))
-        rating, found = ratings.submit_and_go_on(reviewer=reviewer, token=token, after=after, **values)
-        following = blind_assignment(found) if found else None
-        return Response({**stored_rating(rating), "next": following})
+            return Response(stored_rating(ratings.submit(reviewer=reviewer, token=token, answer=answer)))
+        rating, following = ratings.submit_and_go_on(
+            reviewer=reviewer, token=token, after=after, answer=answer
+        )
+        pair = blind_assignment(following) if following else None
+        return Response({**stored_rating(rating), "next": pair})

@@ -13,6 +13,7 @@ from evaluation.review.api.blind import stored_rating
 from evaluation.review.api.review import ReviewerView, reviewer_of
 from evaluation.review.api.serializers import RatingSerializer
 from evaluation.review.services import drafts, ratings, reported_problems
+from evaluation.review.services.ratings import Answer
 from ftplatform.api.endpoints import parse
 
 
@@ -32,8 +33,9 @@ class ReviseRating(ReviewerView):
         request=RatingSerializer, responses={200: OpenApiResponse(description="The rating as it is now")}
     )
     def post(self, request: Request, token: UUID) -> Response:
-        values = parse(RatingSerializer, request)
-        return Response(stored_rating(ratings.revise(reviewer=reviewer_of(request), token=token, **values)))
+        answer = Answer(**parse(RatingSerializer, request))
+        rating = ratings.revise(reviewer=reviewer_of(request), token=token, answer=answer)
+        return Response(stored_rating(rating))
 
 
 class SaveDraft(ReviewerView):

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db.models import QuerySet
 
-from evaluation.models import Campaign, Pair, Rating
+from evaluation.models import (
+    Campaign,
+    Pair,
+    Rating,
+)
 from evaluation.stats import OUTCOMES, Ratings
 from evaluation.stats.arrays import FloatArray
 from evaluation.stats.ratings import Slicing, slicing

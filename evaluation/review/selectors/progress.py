@@ -5,7 +5,11 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from evaluation.access import campaigns
-from evaluation.models import Assignment, Campaign, Rating
+from evaluation.models import (
+    Assignment,
+    Campaign,
+    Rating,
+)
 from ftplatform.accounts.models import User
 
 

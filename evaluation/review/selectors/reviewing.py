@@ -1,6 +1,5 @@
 """What a reviewer may know of their own work: never which response is whose, never a result."""
 
-from functools import lru_cache
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -9,39 +8,13 @@ from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404
 
-from evaluation import rubrics
 from evaluation.access import get_or_404
-from evaluation.models import (
-    Assignment,
-    Campaign,
-    Invite,
-    Pair,
-    Rating,
-    Remark,
-    Reviewer,
-    ReviewItem,
-)
-from ftplatform import prepared
+from evaluation.models import Assignment, Campaign, Invite, Rating, Remark, Reviewer, ReviewItem
 from ftplatform.accounts.models import AuditEntry
 
 ENOUGH = 10  # comparisons below which a share says little
 SHORT = 90  # characters of a prompt that tell it from others
 Kind = ReviewItem.Kind
-
-
-_SHOWN = ("prompt__instruction", "prompt__input", "baseline__text", "candidate__text")
-_TEXTS = prepared.Select(
-    lambda pk: (
-        Pair.objects.filter(pk=pk).select_related("prompt", "baseline", "candidate").only(*_SHOWN).order_by()
-    ),
-    987_654_321,
-)
-
-
-def texts_of(item: ReviewItem) -> Pair:
-    """The item's pair with what is shown of it and nothing else, in one query."""
-    (pair,) = _TEXTS.all(item.pair_id)
-    return pair
 
 
 def own_ratings(reviewer: Reviewer) -> QuerySet[Rating]:
@@ -153,33 +126,6 @@ def reviewer_cookie(campaign: UUID) -> str:
 
 def campaign_of_assignment(token: UUID) -> UUID | None:
     return Assignment.objects.filter(token=token).values_list("item__campaign_id", flat=True).first()
-
-
-_REVIEWER = prepared.Select(
-    lambda digest: (
-        Reviewer.objects.select_related("campaign")
-        .defer("campaign__plan", "campaign__rubric_text", "campaign__rubric")
-        .filter(digest=digest)
-        .order_by()
-    ),
-    "digest",
-)
-
-
-@lru_cache(maxsize=64)
-def _frozen_form(campaign: UUID, protocol_hash: str) -> tuple[dict[str, Any], rubrics.FormDefinition]:
-    """The form of a campaign that has opened, as JSON and read from it: what is under the hash stays as it is."""
-    rubric = Campaign.objects.values_list("rubric", flat=True).get(pk=campaign)
-    return rubric, rubrics.FormDefinition.from_json(rubric)
-
-
-def reviewer_by_token(token: str) -> Reviewer | None:
-    """The reviewer with their campaign. Its form is read once per process, not with each of their requests."""
-    reviewer = _REVIEWER.first(Reviewer.digest_of(token))
-    if reviewer is not None:
-        opened = reviewer.campaign
-        opened.rubric, opened.form = _frozen_form(opened.pk, opened.protocol_hash)
-    return reviewer
 
 
 def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:

@@ -1,177 +1,144 @@
 """Storing ratings: once, whole, for the sides that the reviewer saw, and never after the campaign has closed."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
-from django.db.models import Count, Subquery
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from evaluation import rubrics
 from evaluation.models import Assignment, Campaign, Rating, Reviewer, Revision
-from evaluation.review.services.assignments import Again, next_for, offer, take_again
-from ftplatform import prepared
+from evaluation.review import statements
+from evaluation.review.services.assignments import LostRace, choose_next, next_for, retrying, take_again
 from ftplatform.errors import DomainError
 
-MAX_COMMENT = 5000
+MAX_COMMENT = 5000  # characters
 MAX_MS = 24 * 3600 * 1000
-ANSWERS = ("preference", "scores", "answers", "comment")
-# Nearly every rating is of a lease that still stands, and one statement finds, checks and keeps it.
-_RATE = (
-    "UPDATE evaluation_assignment SET status = 'rated'"
-    " WHERE token = %s AND reviewer_id = %s AND status = 'leased' RETURNING id, item_id, kind"
-)
-_OWN = prepared.Select(
-    lambda token, reviewer: (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("item")
-        .filter(token=token, reviewer=reviewer)
-        .order_by()
-    ),
-    UUID(int=1),
-    987_654_321,
-)
+SAID = ("preference", "scores", "answers", "comment")
 
 
-def _count_of(reviewer: int) -> Subquery:
-    """How many real pairs a reviewer has rated, NULL for none: counted in an index."""
-    rated = Assignment.objects.filter(reviewer=reviewer, status=Assignment.Status.RATED, kind="real")
-    return Subquery(rated.order_by().values("reviewer").annotate(count=Count("pk")).values("count"))
+@dataclass(frozen=True)
+class Answer:
+    """What a reviewer says about a pair: the fields of a Rating, as its form sends them.
+
+    `active_ms` and `hidden_ms` are milliseconds with the page in the foreground and in the background.
+    """
+
+    preference: str
+    scores: dict[str, Any]
+    answers: dict[str, Any]
+    comment: str = ""
+    active_ms: int = 0
+    hidden_ms: int = 0
+
+    def __post_init__(self) -> None:
+        """Strip the comment and keep the times between 0 and MAX_MS."""
+        for name, value in {
+            "comment": self.comment.strip(),
+            "active_ms": min(max(self.active_ms, 0), MAX_MS),
+            "hidden_ms": min(max(self.hidden_ms, 0), MAX_MS),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def values(self) -> dict[str, Any]:
+        """By the names of the fields."""
+        return {**vars(self)}
+
+    def says_the_same_as(self, rating: Rating) -> bool:
+        """Whether the rating has these answers; how long they took makes no difference."""
+        return all(getattr(rating, name) == getattr(self, name) for name in SAID)
 
 
-_AFTERWARDS = prepared.Select(
-    lambda campaign, reviewer: (
-        Campaign.objects.filter(pk=campaign)
-        .annotate(done=_count_of(reviewer))
-        .values_list("status", "done")
-        .order_by()
-    ),
-    UUID(int=1),
-    987_654_321,
-    shared=True,
-)
-
-
-def submit(
-    *,
-    reviewer: Reviewer,
-    token: UUID,
-    preference: str,
-    scores: dict[str, Any],
-    answers: dict[str, Any],
-    comment: str,
-    active_ms: int,
-    hidden_ms: int = 0,
-) -> Rating:
-    """Store a rating. The same one again answers with what is stored; a different one for the same pair is refused.
+def submit(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
+    """Store a rating. The same answer again returns the stored one; a different one for the same pair is refused.
 
     Raises DomainError: `unknown_assignment`, `invalid_rating` with the fields, `already_rated`, `campaign_closed`,
     `campaign_paused`, `skipped`, `cap_reached`, `lease_expired_full` when the lease ran out and others have filled
     the pair meanwhile.
     """
-    values = _values(preference, scores, answers, comment, active_ms, hidden_ms)
-    late = False
-    while True:
-        try:
-            with transaction.atomic():
-                if late:
-                    _alone(reviewer)
-                return _submit(reviewer, token, values, late)
-        except _CameLate:
-            late = True
-        except IntegrityError:
-            # Two tabs or a retry stored it at the same moment, or another reviewer took the freed slot.
-            with transaction.atomic():
-                _alone(reviewer)
-                return _submit(reviewer, token, values, late=True)
+    # Two transactions: where the first finds no lease it may still hold a lock on the assignment, and the second must
+    # lock the reviewer before that.
+    rating = retrying(lambda: _rate_lease(reviewer, token, answer))
+    return rating or retrying(lambda: _rate_without_lease(reviewer, token, answer))
 
 
 def submit_and_go_on(
-    *, reviewer: Reviewer, token: UUID, after: UUID | None, **said: Any
+    *, reviewer: Reviewer, token: UUID, after: UUID | None, answer: Answer
 ) -> tuple[Rating, Assignment | None]:
-    """`submit` and then `next_for` in one transaction, which spares a commit; None if there is no next pair to show.
+    """`submit` and then `next_for` in one transaction, which saves a commit; None if there is no next pair to show.
 
-    When anything is out of the ordinary each has one of its own, because the rating is stored whatever becomes of the
-    next pair. Raises what `submit` raises.
+    When leases are to be released or anything fails, each runs in transactions of its own, because the rating is stored
+    whether or not there is a next pair. Raises what `submit` raises.
     """
-    try:
-        with transaction.atomic():
-            rating = _submit(reviewer, token, _values(**said), late=False)
-            return rating, offer(reviewer, after)
-    except (DomainError, IntegrityError, Again):
-        rating = submit(reviewer=reviewer, token=token, **said)
+    now = timezone.now()
+    if not statements.has_expired_leases(reviewer.campaign_id, now):
+        try:
+            with transaction.atomic():
+                rating = _rate_lease(reviewer, token, answer)
+                if rating is not None:
+                    return rating, choose_next(reviewer, after, now)
+        except (DomainError, IntegrityError, LostRace):
+            pass  # rolled back
+    rating = submit(reviewer=reviewer, token=token, answer=answer)
     try:
         return rating, next_for(reviewer=reviewer, after=after)
     except DomainError:
         return rating, None
 
 
-class _CameLate(Again):
-    """The lease ran out, so the rating needs a slot anew: their own caps are to be counted under a lock."""
+def _rate_lease(reviewer: Reviewer, token: UUID, answer: Answer) -> Rating | None:
+    """Rate a pair that the reviewer holds a lease on; None if they hold none with this token.
+
+    Locks the assignment, then the campaign. Raises DomainError as `submit` does.
+    """
+    assignment = statements.rate_lease(reviewer, token)
+    if assignment is None:
+        return None
+    _check(reviewer.campaign, answer)
+    return _store(assignment, answer)
 
 
-def _alone(reviewer: Reviewer) -> None:
-    """Lock the reviewer before anything else, as `next` does, which may be handing them another pair just now."""
-    Reviewer.objects.select_for_update(no_key=True).only("pk").get(pk=reviewer.pk)
+def _rate_without_lease(reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
+    """Rate a pair whose lease has ended, or return its stored rating.
+
+    Locks the reviewer first, as `next` does, which may be giving them another pair now: what they hold stays as it is
+    counted. Raises DomainError as `submit` does.
+    """
+    _lock(reviewer)
+    rating = _rate_lease(reviewer, token, answer)  # `next` may have renewed the lease meanwhile
+    if rating is not None:
+        return rating
+    assignment = lock_own(reviewer, token)
+    if assignment.status == Assignment.Status.RATED:
+        stored = Rating.objects.get(assignment=assignment)
+        stored.assignment = assignment
+        return _unchanged(stored, answer)
+    _check(reviewer.campaign, answer)
+    _retake(assignment)
+    return _store(assignment, answer)
 
 
-def _values(
-    preference: str,
-    scores: dict[str, Any],
-    answers: dict[str, Any],
-    comment: str,
-    active_ms: int,
-    hidden_ms: int = 0,
-) -> dict[str, Any]:
-    return {
-        "preference": preference,
-        "scores": scores,
-        "answers": answers,
-        "comment": comment.strip(),
-        "active_ms": min(max(active_ms, 0), MAX_MS),
-        "hidden_ms": min(max(hidden_ms, 0), MAX_MS),
-    }
-
-
-def _submit(reviewer: Reviewer, token: UUID, values: dict[str, Any], late: bool) -> Rating:
-    assignment = _rated(reviewer, token)
-    if assignment is not None:
-        _check(reviewer.campaign, values)
-    else:
-        assignment = lock_own(reviewer, token)
-        if assignment.status == Assignment.Status.RATED:
-            stored = Rating.objects.get(assignment=assignment)
-            stored.assignment = assignment
-            return _same(stored, values)
-        _check(reviewer.campaign, values)
-        _retake(assignment, late)
-    rating = Rating(assignment=assignment, campaign=reviewer.campaign, kind=assignment.kind, **values)
-    prepared.insert(rating)
-    # Waits for a closing campaign, and a close waits for this rating: it counts at the close, or is refused.
-    ((status, done),) = _AFTERWARDS.all(reviewer.campaign_id, reviewer.pk)
+def _store(assignment: Assignment, answer: Answer) -> Rating:
+    """Store the rating of an assignment that is marked as rated. Raises DomainError `campaign_closed`,
+    `campaign_paused`."""
+    reviewer = assignment.reviewer
+    rating = statements.insert_rating(assignment, reviewer.campaign_id, answer.values())
+    # A close waits for this transaction, or this waits for it: a rating counts at the close or is refused.
+    status, reviewer.done = statements.lock_campaign(reviewer.campaign_id, reviewer.pk)
     require_accepting(status)
-    reviewer.done = done or 0
     return rating
 
 
-def _rated(reviewer: Reviewer, token: UUID) -> Assignment | None:
-    """This reviewer's lease, from now on rated, with the fields that a rating needs; None if they hold none by this
-    token."""
-    found = prepared.rows(_RATE, token, reviewer.pk)
-    if not found:
-        return None
-    key, item, kind = found[0]
-    names = ["id", "token", "item_id", "kind", "reviewer_id", "status"]
-    values = [key, token, item, kind, reviewer.pk, Assignment.Status.RATED.value]
-    assignment = Assignment.from_db(DEFAULT_DB_ALIAS, names, values)
-    assignment.reviewer = reviewer
-    return assignment
+def _lock(reviewer: Reviewer) -> None:
+    Reviewer.objects.select_for_update(no_key=True).only("pk").get(pk=reviewer.pk)
 
 
 def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
     """This reviewer's assignment, locked, with its item and campaign. Raises DomainError `unknown_assignment`."""
-    assignment = _OWN.first(token, reviewer.pk)
+    mine = Assignment.objects.select_for_update(of=("self",)).select_related("item")
+    assignment = mine.filter(token=token, reviewer=reviewer).first()
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
     # The campaign came with the reviewer; whether it still takes ratings is asked again where that matters.
@@ -179,8 +146,8 @@ def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
     return assignment
 
 
-def _same(stored: Rating, values: dict[str, Any]) -> Rating:
-    if _is_same(stored, values):
+def _unchanged(stored: Rating, answer: Answer) -> Rating:
+    if answer.says_the_same_as(stored):
         return stored
     raise DomainError(
         "already_rated",
@@ -189,38 +156,25 @@ def _same(stored: Rating, values: dict[str, Any]) -> Rating:
     )
 
 
-def _is_same(stored: Rating, values: dict[str, Any]) -> bool:
-    return all(getattr(stored, name) == values[name] for name in ANSWERS)
-
-
 @transaction.atomic
-def revise(
-    *,
-    reviewer: Reviewer,
-    token: UUID,
-    preference: str,
-    scores: dict[str, Any],
-    answers: dict[str, Any],
-    comment: str,
-    active_ms: int,
-    hidden_ms: int = 0,
-) -> Rating:
+def revise(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
     """Change a stored rating while the campaign allows it; what it said before is kept as a Revision.
 
-    The same answers again change nothing. Raises DomainError `not_rated`, `edit_closed`, and what `submit` raises.
+    The same answers again change nothing. Locks the assignment, the campaign and the rating. Raises DomainError
+    `not_rated`, `edit_closed`, and what `submit` raises.
     """
-    values = _values(preference, scores, answers, comment, active_ms, hidden_ms)
     assignment = lock_own(reviewer, token)
     # Waits for a closing campaign; "no key" so that ratings, which refer to the campaign, need not wait.
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=assignment.item.campaign_id)
     rating = Rating.objects.select_for_update().filter(assignment=assignment).first()
     if rating is None:
         raise DomainError("not_rated", "You have not rated this pair yet.")
-    if _is_same(rating, values):
+    if answer.says_the_same_as(rating):
         return rating
-    _check(campaign, values)
+    _check(campaign, answer)
     if not may_edit(campaign, rating.submitted_at):
         raise DomainError("edit_closed", "This rating cannot be changed any more; it stays as it is.")
+    values = answer.values()
     before = {name: getattr(rating, name) for name in values}
     Revision.objects.create(rating=rating, written_at=rating.revised_at or rating.submitted_at, **before)
     for name, value in values.items():
@@ -239,19 +193,20 @@ def may_edit(campaign: Campaign, submitted_at: datetime) -> bool:
     return timezone.now() < submitted_at + timedelta(minutes=campaign.edit_minutes)
 
 
-def _check(campaign: Campaign, values: dict[str, Any]) -> None:
+def _check(campaign: Campaign, answer: Answer) -> None:
+    """Raises DomainError `campaign_closed`, `campaign_paused`, `invalid_rating` with the fields."""
     require_accepting(campaign.status)
-    found = rubrics.validate_answers(campaign.form, values["scores"], values["answers"], values["preference"])
+    found = rubrics.validate_answers(campaign.form, answer.scores, answer.answers, answer.preference)
     problems = [{"field": problem.field, "message": problem.message} for problem in found]
-    if values["preference"] not in Rating.Preference.values:
+    if answer.preference not in Rating.Preference.values:
         problems.insert(
             0, {"field": "preference", "message": "Say which response is better, a tie, or both bad."}
         )
-    if len(values["comment"]) > MAX_COMMENT:
+    if len(answer.comment) > MAX_COMMENT:
         problems.append(
             {"field": "comment", "message": f"Keep the comment under {MAX_COMMENT:,} characters."}
         )
-    if "\x00" in values["comment"]:
+    if "\x00" in answer.comment:
         problems.append(
             {"field": "comment", "message": "The comment contains a character that cannot be stored."}
         )
@@ -270,13 +225,14 @@ def require_accepting(status: str) -> None:
         raise DomainError("campaign_closed", "This review has ended; this rating was not counted.")
 
 
-def _retake(assignment: Assignment, late: bool) -> None:
-    """Let a late rating in if a slot on the side that was shown is still free, so that balance holds too. Not before
-    the reviewer is locked: only then does what they hold stay as it is counted."""
+def _retake(assignment: Assignment) -> None:
+    """Mark as rated an assignment whose lease ran out, if a slot on the side that was shown is still free, so that
+    balance holds too. The reviewer must be locked; locks the item.
+
+    Raises DomainError `skipped`, `cap_reached`, `lease_expired_full`.
+    """
     if assignment.status == Assignment.Status.SKIPPED:
         raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
-    if not late:
-        raise _CameLate
     reviewer = assignment.reviewer
     cap = reviewer.campaign.max_per_reviewer
     # What they have in hand instead counts as well: it will be rated too.

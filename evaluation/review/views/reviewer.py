@@ -17,6 +17,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from evaluation.models import Campaign, Rating, Reviewer
+from evaluation.review import statements
 from evaluation.review.selectors import reviewing
 from evaluation.review.selectors import reviewing as reviewing_reader
 from evaluation.review.services import blinding_check, crowd, erasure, practice, quality, ratings
@@ -44,7 +45,7 @@ MODULES += ("texts", "urls")
 def reviewer_in(request: HttpRequest, campaign: UUID) -> Reviewer | None:
     """The reviewer this browser is, if it is one of this very campaign."""
     token = request.COOKIES.get(reviewing_reader.reviewer_cookie(campaign), "")
-    reviewer = reviewing_reader.reviewer_by_token(token) if token else None
+    reviewer = statements.reviewer_by_token(token) if token else None
     return reviewer if reviewer and reviewer.campaign_id == campaign else None
 
 

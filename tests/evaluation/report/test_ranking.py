@@ -26,10 +26,9 @@ def _rated(owner, run, candidate, better):
             held = factories.lease(reviewer)
             outcome = better(pair, number)
             left = outcome == (1 if held.candidate_left else -1)
-            values = factories.answers(made) | {
-                "preference": "tie" if not outcome else "left" if left else "right"
-            }
-            ratings.submit(token=held.token, reviewer=reviewer, **values)
+            preference = "tie" if not outcome else "left" if left else "right"
+            answer = factories.answer(made, preference=preference)
+            ratings.submit(token=held.token, reviewer=reviewer, answer=answer)
     return made
 
 

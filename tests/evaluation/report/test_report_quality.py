@@ -19,8 +19,8 @@ def test_a_hasty_reviewer_is_flagged_under_the_own_pseudonym(exclude):
     careful, hasty = factories.reviewer(made), factories.reviewer(made)
     for reviewer, active_ms in ((careful, 60_000), (hasty, 1)):
         while held := assignments.next_for(reviewer=reviewer):
-            values = factories.answers(made) | {"active_ms": active_ms}
-            ratings.submit(token=held.token, reviewer=reviewer, **values)
+            answer = factories.answer(made, active_ms=active_ms)
+            ratings.submit(token=held.token, reviewer=reviewer, answer=answer)
     campaigns.close(campaign=made, user=manager, reason="enough")
     made.refresh_from_db()
     found = reports.take_look(campaign=made, user=manager).result
@@ -44,5 +44,5 @@ def test_flags_read_the_texts_of_rated_pairs_only():
 
     assert readings() == 0
     held = factories.lease(reviewer)
-    ratings.submit(token=held.token, reviewer=reviewer, **factories.answers(made))
+    ratings.submit(token=held.token, reviewer=reviewer, answer=factories.answer(made))
     assert readings() == 1

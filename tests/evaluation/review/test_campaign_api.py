@@ -304,7 +304,7 @@ def test_looks_are_planned_frozen_and_logged(owner):
     def rate(reviewer, count):
         for _ in range(count):
             current = factories.lease(reviewer)
-            ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+            ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
 
     first, second = factories.reviewer(campaign), factories.reviewer(campaign)
     rate(first, 3)

@@ -115,7 +115,7 @@ def test_a_paid_campaign_is_settled(client, owner):
     campaign = factories.campaign(owner, 4, 1, crowd=PROLIFIC, hourly_pay=12, currency="GBP")
     reviewer = factories.reviewer(campaign, participant={"PROLIFIC_PID": "p1"})
     while current := assignments.next_for(reviewer=reviewer):
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     shown = client.get(page("people", campaign.pk)).content.decode()
     assert "p1" in shown and "Completed" in shown
     client.post(page("set_pay", campaign.pk, 1), {"pay": "refused"})
@@ -161,7 +161,7 @@ def test_the_table_of_reviewers_costs_the_same_for_many(client, owner, django_as
     for _ in range(3):
         reviewer = factories.reviewer(campaign)
         current = factories.lease(reviewer)
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     with django_assert_max_num_queries(24):
         assert client.get(page("people", campaign.pk)).status_code == 200
 
@@ -227,7 +227,7 @@ def test_a_pilot_leads_to_the_plan_and_to_no_analysis(client, owner):
     assert f"{plan}?" not in client.get(shown).content.decode()
     reviewer = factories.reviewer(pilot)
     while (current := assignments.next_for(reviewer=reviewer)) is not None:
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(pilot))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(pilot))
     text = client.get(shown).content.decode()
     assert page("take_look", pilot.pk) not in text
     (address,) = re.findall(rf'href="({plan}\?[^"]+)"', text)

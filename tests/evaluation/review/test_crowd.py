@@ -5,9 +5,8 @@ import csv
 import pytest
 
 from evaluation.models import Assignment, Invite, Rating, Reviewer
-from evaluation.review import platforms
+from evaluation.review import platforms, statements
 from evaluation.review.selectors.counted_ratings import ratings_arrays
-from evaluation.review.selectors.reviewing import reviewer_by_token
 from evaluation.review.services import assignments, campaigns, crowd, erasure, invitations, pay, ratings
 from ftplatform.accounts.models import AuditEntry
 from ftplatform.csv_export import csv_lines
@@ -38,8 +37,8 @@ def rate(reviewer, **changes):
     current = assignments.next_for(reviewer=reviewer)
     if current is None:
         return None
-    sent = factories.answers(reviewer.campaign) | changes
-    return ratings.submit(reviewer=reviewer, token=current.token, **sent)
+    answer = factories.answer(reviewer.campaign, **changes)
+    return ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
 
 
 def end(reviewer, done):
@@ -131,7 +130,7 @@ def test_a_returned_place_is_free_at_once_and_a_late_rating_still_counts(campaig
     assert not Assignment.objects.filter(status="leased").exists()
     assert campaign.items.get(pk=lease.item_id).open_slots == 2
     assert assignments.next_for(reviewer=reviewer) is None
-    ratings.submit(reviewer=reviewer, token=lease.token, **factories.answers(campaign))
+    ratings.submit(reviewer=reviewer, token=lease.token, answer=factories.answer(campaign))
     assert Rating.objects.count() == 1
     back = come(campaign)
     assert back.pk == reviewer.pk and back.status == "active"
@@ -191,7 +190,7 @@ def test_erasure_forgets_the_person_and_keeps_the_ratings(campaign, owner):
     before = ratings_arrays(campaign)
     erased = erasure.erase(reviewer=reviewer, user=owner)
     assert (erased.user, erased.external_id, erased.captured, erased.completion_code) == (None, "", {}, "")
-    assert reviewer_by_token(token) is None
+    assert statements.reviewer_by_token(token) is None
     rating = Rating.objects.get()
     assert rating.comment == "" and rating.preference == "left" and rating.scores
     after = ratings_arrays(campaign)

@@ -38,8 +38,8 @@ def drain(campaign, reviewer, preference="left"):
     met = []
     while (current := assignments.next_for(reviewer=reviewer)) is not None:
         met.append(current)
-        sent = factories.answers(campaign) | {"preference": preference}
-        ratings.submit(reviewer=reviewer, token=current.token, **sent)
+        answer = factories.answer(campaign, preference=preference)
+        ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
     return met
 
 
@@ -95,7 +95,7 @@ def test_a_reload_changes_neither_the_item_nor_its_sides(owner):
     campaign = opened(owner, quality_every=1)
     reviewer = factories.reviewer(campaign)
     while (current := factories.lease(reviewer)).item.kind == Kind.REAL:
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     assert factories.lease(reviewer).token == current.token
     assert blind_assignment(factories.lease(reviewer)) == blind_assignment(current)
 
@@ -142,12 +142,12 @@ def test_an_expired_quality_item_frees_no_slot_and_still_takes_its_rating(owner)
     campaign = opened(owner, quality_every=1)
     reviewer = factories.reviewer(campaign)
     while (current := factories.lease(reviewer)).item.kind == Kind.REAL:
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     before = list(campaign.items.values_list("pk", "open_slots"))
     Assignment.objects.filter(pk=current.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert assignments.release_expired(campaign.pk) == 1
     assert list(campaign.items.values_list("pk", "open_slots")) == before
-    stored = ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+    stored = ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     assert stored.kind == current.item.kind
     assert list(campaign.items.values_list("pk", "open_slots")) == before
 

@@ -1,14 +1,10 @@
 """The next pair is looked for in the order of the campaign until enough are found, however many there are."""
 
-from unittest import mock
-
 import pytest
 from django.db import connection
-from django.db.models import OuterRef, Subquery
 
 from evaluation.models import Assignment, ReviewItem
-from evaluation.review.services import assignments
-from ftplatform import prepared
+from evaluation.review import statements
 from tests import factories
 
 pytestmark = [
@@ -30,15 +26,12 @@ def reviewer():
     return reviewer
 
 
-def items_read(reviewer):
+def items_read(reviewer, sql):
     """How many items the statement looks at for one pair, as PostgreSQL counts them with a plan for any values."""
-    select = prepared.Select(assignments._LEAST_FROM._build, *assignments._LEAST_FROM._samples)
-    values = reviewer.campaign_id, reviewer.pk, 0
-    select.all(*values)
-    made = select._made["postgresql"]
-    first, *rest = made.sql.split("%s")
+    first, *rest = sql.split("%s")
     numbered = first + "".join(f"${number}{piece}" for number, piece in enumerate(rest, 1))
-    given = ", ".join(f"'{values[index]}'" for _, index in made.places)
+    values = (reviewer.campaign_id, reviewer.pk, reviewer.campaign_id, reviewer.pk, 0)
+    given = ", ".join(f"'{value}'" for value in values)
     with connection.cursor() as cursor:
         cursor.execute("PREPARE looked AS " + numbered)
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked ({given})")
@@ -60,16 +53,12 @@ def _read(node):
 
 
 def test_a_window_of_pairs_costs_as_many_looks_as_it_has_rows_and_a_few(reviewer):
-    assert 16 <= items_read(reviewer) <= 60
+    assert 16 <= items_read(reviewer, statements.LEAST_RATED_FROM.postgresql) <= 60
 
 
 def test_asked_for_what_it_takes_for_rare_postgresql_reads_every_item(reviewer):
     """Why the search is worded as it is."""
-
-    def unseen(campaign, reviewer):
-        mine = Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer).order_by().values("pk")
-        items = ReviewItem.objects.filter(campaign=campaign, open_slots__gt=0)
-        return items.alias(seen=Subquery(mine)).filter(seen=None).order_by("-open_slots", "rank")
-
-    with mock.patch.object(assignments, "_unseen", unseen):
-        assert items_read(reviewer) > PAIRS / 2
+    seen = statements.UNSEEN.removeprefix("COALESCE(").removesuffix(", 0) < 1")
+    sql = statements.LEAST_RATED_FROM.postgresql.replace(statements.UNSEEN, f"{seen} IS NULL")
+    assert "COALESCE" not in sql
+    assert items_read(reviewer, sql) > PAIRS / 2

@@ -25,7 +25,9 @@ def rate(campaign, reviewer, **changes):
     current = assignments.next_for(reviewer=reviewer)
     if current is None:
         return None
-    return ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign) | changes)
+    return ratings.submit(
+        reviewer=reviewer, token=current.token, answer=factories.answer(campaign, **changes)
+    )
 
 
 def expire(current):
@@ -96,7 +98,7 @@ def test_a_late_rating_counts_while_its_slot_is_free(owner):
     lease = factories.lease(slow)
     expire(lease)
     assignments.release_expired(campaign.pk)
-    ratings.submit(reviewer=slow, token=lease.token, **factories.answers(campaign))
+    ratings.submit(reviewer=slow, token=lease.token, answer=factories.answer(campaign))
     assert factories.lease(other).item_id != lease.item_id
     assert ReviewItem.objects.get(pk=lease.item_id).open_slots == 0
 
@@ -108,7 +110,7 @@ def test_a_late_rating_whose_slot_was_taken_is_not_counted(owner):
     expire(lease)
     assert rate(campaign, other)
     with pytest.raises(DomainError) as caught:
-        ratings.submit(reviewer=slow, token=lease.token, **factories.answers(campaign))
+        ratings.submit(reviewer=slow, token=lease.token, answer=factories.answer(campaign))
     assert caught.value.code == "lease_expired_full"
     assert Rating.objects.count() == 1
 
@@ -130,11 +132,11 @@ def test_the_same_rating_again_answers_alike_and_is_stored_once(owner):
     campaign = factories.campaign(owner)
     reviewer = factories.reviewer(campaign)
     token = factories.lease(reviewer).token
-    first = ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign))
-    again = ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign))
+    first = ratings.submit(reviewer=reviewer, token=token, answer=factories.answer(campaign))
+    again = ratings.submit(reviewer=reviewer, token=token, answer=factories.answer(campaign))
     assert first.pk == again.pk and Rating.objects.count() == 1
     with pytest.raises(DomainError) as caught:
-        ratings.submit(reviewer=reviewer, token=token, **factories.answers(campaign) | {"preference": "tie"})
+        ratings.submit(reviewer=reviewer, token=token, answer=factories.answer(campaign, preference="tie"))
     assert (caught.value.code, caught.value.status) == ("already_rated", 422)
 
 
@@ -142,7 +144,7 @@ def test_another_reviewers_pair_is_not_there(owner):
     campaign = factories.campaign(owner)
     token = factories.lease(factories.reviewer(campaign)).token
     with pytest.raises(DomainError) as caught:
-        ratings.submit(reviewer=factories.reviewer(campaign), token=token, **factories.answers(campaign))
+        ratings.submit(reviewer=factories.reviewer(campaign), token=token, answer=factories.answer(campaign))
     assert (caught.value.code, caught.value.status) == ("unknown_assignment", 404)
 
 
@@ -174,7 +176,7 @@ def test_after_close_nothing_is_accepted_and_before_it_everything_stays(owner):
     lease = factories.lease(reviewer)
     campaigns.close(campaign=campaign, user=owner, reason="enough")
     for attempt in (
-        lambda: ratings.submit(reviewer=reviewer, token=lease.token, **factories.answers(campaign)),
+        lambda: ratings.submit(reviewer=reviewer, token=lease.token, answer=factories.answer(campaign)),
         lambda: assignments.next_for(reviewer=reviewer),
         lambda: factories.reviewer(campaign),
     ):
@@ -193,8 +195,8 @@ def test_a_rating_counts_for_the_side_its_reviewer_saw(owner):
             scores = {
                 key: {"left": 3, "right": 3} | {side: 9} for key in factories.answers(campaign)["scores"]
             }
-            answers = factories.answers(campaign) | {"preference": side, "scores": scores}
-            ratings.submit(reviewer=reviewer, token=current.token, **answers)
+            answer = factories.answer(campaign, preference=side, scores=scores)
+            ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
     arrays = ratings_arrays(campaign).ratings
     assert len(arrays) == 16 and set(arrays.outcome) == {0}
     assert 0 < arrays.candidate_left.sum() < 16
@@ -221,7 +223,7 @@ def order_of(campaign, reviewer):
     met = []
     while (current := assignments.next_for(reviewer=reviewer)) is not None:
         met.append(current.item_id)
-        ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+        ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
     return met
 
 
@@ -251,18 +253,22 @@ def test_every_reviewer_goes_a_way_of_their_own(owner):
 def test_a_rating_is_stored_whatever_becomes_of_the_next_pair(owner):
     campaign = factories.campaign(owner, pairs=3, overlap=1, max_per_hour=1)
     reviewer = factories.reviewer(campaign)
-    lease, said = factories.lease(reviewer), factories.answers(campaign)
-    stored, following = ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+    lease, answer = factories.lease(reviewer), factories.answer(campaign)
+    stored, following = ratings.submit_and_go_on(
+        reviewer=reviewer, token=lease.token, after=None, answer=answer
+    )
     assert following is None and Rating.objects.get().pk == stored.pk
 
 
 def test_a_rating_that_comes_late_is_stored_and_the_next_pair_comes_along(owner):
     campaign = factories.campaign(owner, pairs=3, overlap=1)
     reviewer = factories.reviewer(campaign)
-    lease, said = factories.lease(reviewer), factories.answers(campaign)
+    lease, answer = factories.lease(reviewer), factories.answer(campaign)
     expire(lease)
     assignments.release_expired(campaign.pk)
-    stored, following = ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+    stored, following = ratings.submit_and_go_on(
+        reviewer=reviewer, token=lease.token, after=None, answer=answer
+    )
     assert stored.assignment.pk == lease.pk and following is not None
     assert Assignment.objects.filter(status="rated").count() == 1
 
@@ -270,7 +276,7 @@ def test_a_rating_that_comes_late_is_stored_and_the_next_pair_comes_along(owner)
 def test_a_refused_rating_brings_no_pair_along(owner):
     reviewer = factories.reviewer(factories.campaign(owner, pairs=3, overlap=1))
     lease = factories.lease(reviewer)
-    said = factories.answers(reviewer.campaign) | {"preference": "neither"}
+    answer = factories.answer(reviewer.campaign, preference="neither")
     with pytest.raises(DomainError, match="missing or not valid"):
-        ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, **said)
+        ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, answer=answer)
     assert Assignment.objects.get().status == "leased" and not Rating.objects.exists()

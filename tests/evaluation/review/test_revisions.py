@@ -36,8 +36,8 @@ def reviewer(campaign):
 
 
 def rate(reviewer, lease, **changes):
-    values = factories.answers(reviewer.campaign) | changes
-    return ratings.submit(reviewer=reviewer, token=lease.token, **values)
+    answer = factories.answer(reviewer.campaign, **changes)
+    return ratings.submit(reviewer=reviewer, token=lease.token, answer=answer)
 
 
 def code_of(call, **values):
@@ -151,29 +151,33 @@ def test_a_draft_is_kept_for_its_pair_and_only_the_latest(reviewer):
 def test_a_rating_is_revised_while_allowed_and_its_history_kept(campaign, reviewer):
     lease = factories.lease(reviewer)
     stored = rate(reviewer, lease)
-    values = factories.answers(campaign) | {"preference": "tie", "comment": "On second thoughts."}
-    revise = {"reviewer": reviewer, "token": lease.token, **values}
-    assert code_of(ratings.revise, **revise) == "edit_closed"
+    tie = factories.answer(campaign, preference="tie", comment="On second thoughts.")
+    left = factories.answer(campaign, preference="left", comment="On second thoughts.")
+    own = {"reviewer": reviewer, "token": lease.token}
+    assert code_of(ratings.revise, **own, answer=tie) == "edit_closed"
     Campaign.objects.update(edit_minutes=10)
     for _ in range(2):
-        assert ratings.revise(**revise).pk == stored.pk
+        assert ratings.revise(**own, answer=tie).pk == stored.pk
     assert Rating.objects.get().preference == "tie"
     assert Revision.objects.get().preference == "left"
     Rating.objects.update(submitted_at=timezone.now() - timedelta(minutes=11))
-    assert code_of(ratings.revise, **revise | {"preference": "left"}) == "edit_closed"
+    assert code_of(ratings.revise, **own, answer=left) == "edit_closed"
     Campaign.objects.update(edit_minutes=None)
-    assert ratings.revise(**revise | {"preference": "left"}).preference == "left"
+    assert ratings.revise(**own, answer=left).preference == "left"
 
 
 def test_revising_asks_for_the_same_answers_as_rating(campaign, reviewer, owner):
     Campaign.objects.update(edit_minutes=None)
     lease = factories.lease(reviewer)
-    values = {"reviewer": reviewer, "token": lease.token, **factories.answers(campaign)}
-    assert code_of(ratings.revise, **values) == "not_rated"
+    own = {"reviewer": reviewer, "token": lease.token}
+    assert code_of(ratings.revise, **own, answer=factories.answer(campaign)) == "not_rated"
     rate(reviewer, lease)
-    assert code_of(ratings.revise, **values | {"scores": {}}) == "invalid_rating"
+    assert code_of(ratings.revise, **own, answer=factories.answer(campaign, scores={})) == "invalid_rating"
     campaigns.close(campaign=campaign, user=owner, reason="done")
-    assert code_of(ratings.revise, **values | {"preference": "tie"}) == "campaign_closed"
+    assert (
+        code_of(ratings.revise, **own, answer=factories.answer(campaign, preference="tie"))
+        == "campaign_closed"
+    )
     assert not Revision.objects.exists()
 
 

@@ -21,7 +21,7 @@ def test_no_pair_starves_though_every_third_reviewer_vanishes():
             current = assignments.next_for(reviewer=reviewer)
             if current is None or (number % 3 == 0 and turn == 1):
                 break
-            ratings.submit(reviewer=reviewer, token=current.token, **factories.answers(campaign))
+            ratings.submit(reviewer=reviewer, token=current.token, answer=factories.answer(campaign))
         if number % 5 == 4:
             Assignment.objects.filter(status="leased").update(
                 lease_expires_at=timezone.now() - timedelta(seconds=1)

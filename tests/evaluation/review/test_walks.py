@@ -193,7 +193,9 @@ class Review(RuleBasedStateMachine):
 
     def _submit(self, one: Seen, preference: str, points: int) -> None:
         answer = factories.answers(self.campaign, left=points) | {"preference": preference}
-        stored, code = self._try(lambda: ratings.submit(reviewer=self._who(one), token=one.token, **answer))
+        stored, code = self._try(
+            lambda: ratings.submit(reviewer=self._who(one), token=one.token, answer=ratings.Answer(**answer))
+        )
         if one.state == "rated":
             assert (stored.pk == one.rating) if one.answer == answer else (code == "already_rated")
             return
@@ -215,7 +217,9 @@ class Review(RuleBasedStateMachine):
         if one is None or one.person.erased:
             return
         answer = factories.answers(self.campaign, left=points) | {"preference": preference}
-        stored, code = self._try(lambda: ratings.revise(reviewer=self._who(one), token=one.token, **answer))
+        stored, code = self._try(
+            lambda: ratings.revise(reviewer=self._who(one), token=one.token, answer=ratings.Answer(**answer))
+        )
         if one.state != "rated":
             assert code == "not_rated"
         elif one.answer != answer:
