@@ -24,9 +24,8 @@ from evaluation.review.statements import AssignmentGroup, OpenItem
 from ftplatform.errors import DomainError
 
 T = TypeVar("T")
-ATTEMPTS = (
-    200  # far more than a crowd needs: an attempt fails only because another transaction has gone through
-)
+# Far more than a crowd needs: an attempt is lost only when another transaction has gone through.
+ATTEMPTS = 200
 REAL = ReviewItem.Kind.REAL
 
 
