@@ -8,6 +8,7 @@ from evaluation.review import statements
 from evaluation.review.api.markdown import rendered
 from evaluation.review.selectors.reviewing import reviewer_progress
 from evaluation.review.services import quality
+from evaluation.review.services.ratings import ANSWER_FIELDS
 
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
@@ -36,18 +37,18 @@ def _side(text: str, markdown: bool) -> dict[str, str]:
 
 
 def stored_rating(rating: Rating) -> dict[str, Any]:
-    """What a reviewer gets back: their own words."""
+    """A rating as its reviewer gets it back, with their progress."""
     return {
         "token": str(rating.assignment.token),
-        **_said(rating),
+        **_answers(rating),
         "progress": reviewer_progress(rating.assignment.reviewer),
     }
 
 
 def own_rating(rating: Rating) -> dict[str, Any]:
-    """A rated pair with what its reviewer said of it."""
-    return {"pair": blind_assignment(rating.assignment), "rating": _said(rating)}
+    """A rated pair with its reviewer's answers."""
+    return {"pair": blind_assignment(rating.assignment), "rating": _answers(rating)}
 
 
-def _said(rating: Rating) -> dict[str, Any]:
-    return {name: getattr(rating, name) for name in ("preference", "scores", "answers", "comment")}
+def _answers(rating: Rating) -> dict[str, Any]:
+    return {name: getattr(rating, name) for name in ANSWER_FIELDS}

@@ -29,7 +29,7 @@ from ftplatform.api.throttling import InviteThrottle
 
 
 class OnlyJson(DefaultContentNegotiation):
-    """JSON, whatever a program says that it accepts: there is nothing else to choose, and each request would choose."""
+    """Always JSON, whatever the request accepts: there is no other format, and choosing costs time at every request."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -41,7 +41,7 @@ class ReviewerView(APIView):
     content_negotiation_class = OnlyJson
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Nothing that a reviewer gets may be kept by a cache."""
+        """No cache may store what a reviewer gets."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = "no-store"
         return final
@@ -77,8 +77,8 @@ AFTER = OpenApiParameter("after", UUID, description="A pair in hand: the answer 
 def _after(request: Request) -> UUID | None:
     if "after" not in request.query_params:
         return None
-    found: UUID | None = check(AfterSerializer, {"after": request.query_params["after"]})["after"]
-    return found
+    token: UUID | None = check(AfterSerializer, {"after": request.query_params["after"]})["after"]
+    return token
 
 
 class NextAssignment(ReviewerView):
@@ -99,13 +99,13 @@ class NextAssignment(ReviewerView):
         reviewer = reviewer_of(request)
         if reviewer.campaign_id != campaign:
             raise Http404
-        found = assignments.next_for(reviewer=reviewer, after=_after(request))
-        if found is None:
+        lease = assignments.next_for(reviewer=reviewer, after=_after(request))
+        if lease is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        answer = blind_assignment(found)
+        pair = blind_assignment(lease)
         if "resume" in request.query_params:
-            answer["draft"] = drafts.of(found)
-        return Response(answer)
+            pair["draft"] = drafts.content(lease)
+        return Response(pair)
 
 
 class SubmitRating(ReviewerView):

@@ -15,9 +15,10 @@ from ftplatform.errors import DomainError
 
 
 def question(reviewer: Reviewer) -> Assignment | None:
-    """The pair to ask about; None when it is not yet, not any more, or never to be asked.
+    """The pair to ask about; None while the reviewer still rates, after they have answered, and in campaigns without
+    the question.
 
-    Only whoever is through is asked: the question makes people watch for the tuned model.
+    It comes last because it makes people watch for the tuned model.
     """
     campaign = reviewer.campaign
     through = reviewer.status == Reviewer.Status.COMPLETED or campaign.is_over
@@ -33,15 +34,15 @@ def guess(*, reviewer: Reviewer, side: str) -> TunedGuess:
     """Store the answer. Raises DomainError `invalid_guess`, `no_question`; a second answer changes nothing."""
     if side not in TunedGuess.Side.values:
         raise DomainError("invalid_guess", "Choose left, right, or that you cannot tell.", status=400)
-    known = TunedGuess.objects.filter(reviewer=reviewer).first()
-    if known is not None:
-        return known
-    about = question(reviewer)
-    if about is None:
+    stored = TunedGuess.objects.filter(reviewer=reviewer).first()
+    if stored is not None:
+        return stored
+    pair = question(reviewer)
+    if pair is None:
         raise DomainError("no_question", "This question is not open to you.")
     try:
         with transaction.atomic():
-            return TunedGuess.objects.create(reviewer=reviewer, assignment=about, side=side)
+            return TunedGuess.objects.create(reviewer=reviewer, assignment=pair, side=side)
     except IntegrityError:
         return TunedGuess.objects.get(reviewer=reviewer)
 

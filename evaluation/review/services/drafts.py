@@ -1,4 +1,4 @@
-"""Unfinished ratings kept on the server, so that a reviewer can go on elsewhere. A draft is never a rating."""
+"""Unfinished ratings, stored so that a reviewer can continue on another device. A draft is never a rating."""
 
 import json
 from typing import Any
@@ -11,7 +11,10 @@ MAX_BYTES = 64 * 1024
 
 
 def save(*, reviewer: Reviewer, token: UUID, content: dict[str, Any]) -> Draft | None:
-    """Keep what the reviewer has filled in for a pair they still have in hand; a rated or skipped pair needs none."""
+    """Store what the reviewer has filled in for a pair that they may still rate, in place of any earlier draft.
+
+    None, and nothing stored, for a rated or skipped pair. Raises DomainError `unknown_assignment`, `draft_too_large`.
+    """
     assignment = Assignment.objects.filter(token=token, reviewer=reviewer).first()
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
@@ -23,7 +26,7 @@ def save(*, reviewer: Reviewer, token: UUID, content: dict[str, Any]) -> Draft |
     return Draft.objects.update_or_create(reviewer=reviewer, defaults=values)[0]
 
 
-def of(assignment: Assignment) -> dict[str, Any] | None:
-    """What its reviewer had filled in, None if nothing is kept."""
-    found = Draft.objects.filter(assignment=assignment, reviewer=assignment.reviewer_id).first()
-    return found.content if found else None
+def content(assignment: Assignment) -> dict[str, Any] | None:
+    """What the assignment's reviewer has filled in, None if no draft is stored."""
+    draft = Draft.objects.filter(assignment=assignment, reviewer=assignment.reviewer_id).first()
+    return draft.content if draft else None

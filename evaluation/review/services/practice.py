@@ -15,7 +15,7 @@ from ftplatform.errors import DomainError
 
 
 def pending(reviewer: Reviewer) -> bool:
-    """Whether practice items still stand before this reviewer's first real pair."""
+    """Whether practice items still come before this reviewer's first real pair."""
     return len(reviewer.practice) < len(reviewer.campaign.practice)
 
 
@@ -36,10 +36,11 @@ def current(reviewer: Reviewer) -> dict[str, Any] | None:
 
 @transaction.atomic
 def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any]:
-    """Take one answer and say whether it was right and why. The same answer again gets the same reply.
+    """Store one answer: {right, expected, explanation, left (items still to come), qualified}. An item that was already
+    answered keeps its first answer and gets the same reply.
 
-    Raises DomainError `practice_order` for any item but the current or an answered one, `invalid_preference`.
-    Whoever ends the round below the campaign's threshold is screened out.
+    A reviewer who ends the round below the campaign's threshold is screened out. Locks the reviewer. Raises DomainError
+    `practice_order` for any item but the current or an answered one, `invalid_preference`.
     """
     reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
     items, given = reviewer.campaign.practice, list(reviewer.practice)
@@ -54,7 +55,7 @@ def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any
         given.append({"preference": preference, "right": preference in item["expected"]})
         reviewer.practice = given
         reviewer.save(update_fields=["practice"])
-        _judge(reviewer)
+        _screen_out_if_missed(reviewer)
     return {
         "right": given[number]["right"],
         "expected": item["expected"],
@@ -74,7 +75,7 @@ def missed(reviewer: Reviewer) -> bool:
     return not pending(reviewer) and right(reviewer) < reviewer.campaign.practice_pass
 
 
-def _judge(reviewer: Reviewer) -> None:
+def _screen_out_if_missed(reviewer: Reviewer) -> None:
     if not missed(reviewer):
         return
     reviewer.status, reviewer.ended_at = Reviewer.Status.SCREENED_OUT, timezone.now()

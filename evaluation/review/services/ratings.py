@@ -16,7 +16,7 @@ from ftplatform.errors import DomainError
 
 MAX_COMMENT = 5000  # characters
 MAX_MS = 24 * 3600 * 1000
-SAID = ("preference", "scores", "answers", "comment")
+ANSWER_FIELDS = ("preference", "scores", "answers", "comment")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Answer:
 
     def says_the_same_as(self, rating: Rating) -> bool:
         """Whether the rating has these answers; how long they took makes no difference."""
-        return all(getattr(rating, name) == getattr(self, name) for name in SAID)
+        return all(getattr(rating, name) == getattr(self, name) for name in ANSWER_FIELDS)
 
 
 def submit(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:

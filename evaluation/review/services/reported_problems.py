@@ -1,4 +1,4 @@
-"""A reviewer gives a pair back, or says what is wrong with one."""
+"""A reviewer skips a pair, or reports a problem with one."""
 
 from uuid import UUID
 
@@ -16,14 +16,14 @@ MAX_TEXT = 2000
 def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
     """Give a pair back, unrated: its slot is free at once, and this reviewer is never offered it again.
 
-    Doing it twice changes nothing. Raises DomainError `skip_not_allowed`, `already_rated`, `invalid_remark`,
-    `unknown_assignment`, `campaign_closed`, `campaign_paused`.
+    A second time changes nothing. Locks the assignment, then its item. Raises DomainError `skip_not_allowed`,
+    `already_rated`, `invalid_remark`, `unknown_assignment`, `campaign_closed`, `campaign_paused`.
     """
     _check(reason, text)
     assignment = lock_own(reviewer, token)
-    known = assignment.remarks.filter(skipped=True).first()
-    if known is not None:
-        return known
+    stored = assignment.remarks.filter(skipped=True).first()
+    if stored is not None:
+        return stored
     campaign = assignment.item.campaign
     campaign.refresh_from_db(fields=["status", "allow_skip"])
     require_accepting(campaign.status)
@@ -43,7 +43,8 @@ def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
 
 @transaction.atomic
 def report_problem(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
-    """Tell the manager what is wrong with a pair; it stays the reviewer's to rate. The last word on a pair stands."""
+    """Store what is wrong with a pair, for the manager; the reviewer may still rate it. A later report replaces an
+    earlier one. Locks the assignment. Raises DomainError `invalid_remark`, `unknown_assignment`."""
     _check(reason, text)
     assignment = lock_own(reviewer, token)
     values = {"reason": reason, "text": text.strip()}

@@ -139,7 +139,7 @@ def test_a_draft_is_kept_for_its_pair_and_only_the_latest(reviewer):
     lease = factories.lease(reviewer)
     for comment in ("a", "b"):
         drafts.save(reviewer=reviewer, token=lease.token, content={"comment": comment})
-    assert drafts.of(lease) == {"comment": "b"} and Draft.objects.count() == 1
+    assert drafts.content(lease) == {"comment": "b"} and Draft.objects.count() == 1
     assert (
         code_of(drafts.save, reviewer=reviewer, token=lease.token, content={"c": "x" * 70_000})
         == "draft_too_large"
