@@ -273,6 +273,17 @@ def test_a_rating_that_comes_late_is_stored_and_the_next_pair_comes_along(owner)
     assert Assignment.objects.filter(status="rated").count() == 1
 
 
+def test_a_lease_that_ran_out_elsewhere_is_released_before_the_next_pair_is_chosen(owner):
+    campaign = factories.campaign(owner, pairs=2, overlap=1)
+    gone, reviewer = factories.reviewer(campaign), factories.reviewer(campaign)
+    left_behind, lease = factories.lease(gone), factories.lease(reviewer)
+    expire(left_behind)
+    _, following = ratings.submit_and_go_on(
+        reviewer=reviewer, token=lease.token, after=None, answer=factories.answer(campaign)
+    )
+    assert following is not None and following.item_id == left_behind.item_id
+
+
 def test_a_refused_rating_brings_no_pair_along(owner):
     reviewer = factories.reviewer(factories.campaign(owner, pairs=3, overlap=1))
     lease = factories.lease(reviewer)
