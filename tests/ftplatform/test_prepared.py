@@ -22,7 +22,7 @@ def loaded(model, *names):
     columns = Columns(model, "given", names)
     table = model._meta.db_table
     select = Statement(f"SELECT {columns.sql} FROM {table} given WHERE given.id = %s")  # noqa: S608
-    return lambda pk: columns.instance(select.first(pk))
+    return lambda pk: columns.instance(select.first(pk) or ())
 
 
 @pytest.mark.parametrize(
