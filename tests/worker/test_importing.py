@@ -63,7 +63,7 @@ def test_the_page_tells_how_far_it_is_and_leads_to_the_dataset(client, admin):
         status=Job.Status.RUNNING, stage="Checking every row", step=250, total_steps=1000, seconds_left=90
     )
     part = client.get(url, headers=HTMX).content.decode()
-    assert part.startswith('<div id="live"') and "25" in part and "left" in part
+    assert part.strip().startswith('<div id="live"') and "25" in part and "left" in part
     assert "a.csv" in client.get(reverse("training:datasets")).content.decode()
     Job.objects.update(status=Job.Status.QUEUED)
     tasks.run_next(queues.CPU)
@@ -112,7 +112,7 @@ def test_cancelling_stops_it_and_the_file_stays(client, admin):
     importing.import_file(claim)
     assert set(Job.objects.values_list("status", flat=True)) == {Job.Status.CANCELLED}
     assert not Dataset.objects.exists()
-    assert "Check every row and store" in client.get(url).content.decode()
+    assert "Check all rows and create dataset" in client.get(url).content.decode()
 
 
 def test_a_worker_that_lost_the_job_stores_nothing(admin):
