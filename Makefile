@@ -88,6 +88,7 @@ check-lint:
 	@echo "Lint."
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/djangofmt --check templates
 
 check-types:
 	@echo "Types."
