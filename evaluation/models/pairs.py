@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from evaluation.models.comparison_actions import ComparisonAction, open_actions
 from evaluation.models.prompts import Prompt, PromptSet
 from ftplatform.jobs.models import Job
 from training.models import ModelVersion
@@ -56,6 +57,28 @@ class Comparison(Job):
     def samples(self) -> int:
         """Responses that each model gives to each prompt."""
         return int(self.decoding.get("samples", 1))
+
+    @property
+    def is_imported(self) -> bool:
+        """The responses were made elsewhere; there are no settings, and no worker can make more of them."""
+        return self.engine == self.IMPORT
+
+    @cached_property
+    def has_figures(self) -> bool:
+        """Whether figures of a candidate are stored; `selectors.comparison_document.with_figures` reads it for many."""
+        return self.comparisons.exclude(figures={}).exists()
+
+    @property
+    def actions(self) -> tuple[ComparisonAction, ...]:
+        """What can be done with it now."""
+        return open_actions(
+            status=self.status,
+            cancel_requested=self.cancel_requested,
+            pause_requested=self.pause_requested,
+            error_code=self.error_code,
+            imported=self.is_imported,
+            figures=self.status == self.Status.SUCCEEDED and self.has_figures,
+        )
 
 
 class RunCandidate(models.Model):

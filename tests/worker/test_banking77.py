@@ -7,7 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from evaluation.comparison.selectors.compared import comparison
+from evaluation.comparison.exports import comparison_json
+from evaluation.comparison.selectors.comparison_document import comparison_document
 from evaluation.comparison.services import comparisons
 from evaluation.models import Comparison, PromptSet
 from ftplatform import queues
@@ -66,8 +67,9 @@ def test_banking77_from_upload_to_the_field_table(shared_data, client, capsys):
     compared = Comparison.objects.get(pk=compared.pk)
     assert compared.status == compared.Status.SUCCEEDED, compared.error_message
 
-    figures = comparison(compared)
-    assert figures is not None
+    document = comparison_document(compared)
+    assert document is not None
+    figures = comparison_json(document)
     intent = next(row for row in figures["fields"] if row["name"] == "intent")
     assert intent["n"] == 100
     # The toy base is far too small to learn 77 intents so soon; what it must learn is the form of an answer.

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 
 from evaluation import rubrics
-from evaluation.comparison.selectors.compared import comparison
+from evaluation.comparison.selectors.comparison_document import comparison_document
 from evaluation.comparison.services import comparisons, prompts
 from evaluation.models import Campaign, Comparison, PromptSet, Report
 from evaluation.report.exports.markdown import markdown
@@ -154,12 +154,14 @@ def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, al
 
 
 def _accuracy(run: Comparison) -> str:
-    figures = comparison(run)
-    decision = next((row for row in (figures or {}).get("fields", []) if row["name"] == "decision"), None)
+    document = comparison_document(run)
+    decision = (
+        next((figure for figure in document.fields if figure.name == "decision"), None) if document else None
+    )
     if decision is None:
         return "no decisions to compare"
-    before, after = decision["baseline"], decision["candidate"]
-    return f"decision right in {before:.1%} → {after:.1%} of {run.prompt_set.size} held-out cases"
+    shares = f"{decision.text.baseline} → {decision.text.candidate}"
+    return f"decision right in {shares} of {run.prompt_set.size} held-out cases"
 
 
 def campaign(user: User, run: Comparison, show: Stage) -> Campaign:

@@ -13,9 +13,10 @@ from rest_framework.response import Response
 
 from evaluation import access
 from evaluation.comparison.api.figures import ComparisonActions
-from evaluation.comparison.selectors import responses
+from evaluation.comparison.selectors import comparison_document, responses
 from evaluation.comparison.services import comparisons, figures
 from evaluation.models import Comparison, Failure, Timing
+from evaluation.models.comparison_actions import ComparisonAction
 from evaluation.staff_api import EvaluationViewSet
 from ftplatform.api.endpoints import idempotency_key, parse, signed_in
 from ftplatform.jobs import services as jobs
@@ -27,6 +28,11 @@ from training.runs import configs
 class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
     candidate = serializers.UUIDField(source="candidate.pk", read_only=True, help_text="The first candidate.")
     candidates = serializers.SerializerMethodField()
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=[action.value for action in ComparisonAction]),
+        read_only=True,
+        help_text="What can be done with it now.",
+    )
 
     def get_candidates(self, run: Comparison) -> list[str]:
         return [str(model.pk) for model in run.candidates]
@@ -46,7 +52,7 @@ class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
                 "facts",
             ),
             *("status", "stage", "step", "total_steps", "seconds_left", "error_code", "error_message"),
-            *("created_at", "finished_at"),
+            *("created_at", "finished_at", "actions"),
         ]
         read_only_fields = fields
 
@@ -115,10 +121,10 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     filterset_fields = ("status", "prompt_set", "candidate")
 
     def get_queryset(self) -> QuerySet[Comparison]:
-        return access.comparisons(user=signed_in(self.request))
+        return comparison_document.with_figures(access.comparisons(user=signed_in(self.request)))
 
     def _run(self, pk: UUID) -> Comparison:
-        return access.comparison(user=signed_in(self.request), pk=pk)
+        return comparison_document.comparison(user=signed_in(self.request), pk=pk)
 
     @extend_schema(request=GenerationLaunchSerializer, responses={201: ComparisonSerializer})
     def create(self, request: Request) -> Response:
@@ -167,7 +173,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @extend_schema(request=None, responses={202: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="work-out")
     def work_out(self, request: Request, pk: UUID) -> Response:
-        """Have a worker make the figures of a comparison from before they were kept."""
+        """Have a worker compute the figures of a comparison from before they were stored."""
         run = self._run(pk)
         figures.ask_for_figures(user=signed_in(request), run=run)
         return Response(ComparisonSerializer(run).data, status=status.HTTP_202_ACCEPTED)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -12,7 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
-from evaluation.comparison.selectors import compared, responses
+from evaluation.comparison.document import SIDES
+from evaluation.comparison.exports import comparison_json, pair_json
+from evaluation.comparison.selectors import pair_table, responses
+from evaluation.comparison.selectors.comparison_document import open_comparison
+from evaluation.comparison.selectors.pair_document import pair_document
 from evaluation.comparison.services import pair_imports
 from evaluation.models import Comparison, Pair
 from ftplatform.accounts.models import User
@@ -21,11 +24,10 @@ from ftplatform.api.lists import Pagination
 from ftplatform.key_pages import KeyPaginator
 from training.models import ModelVersion
 
-_FILTERS = ("change", "field", "tag", "order")
-_CANDIDATE = OpenApiParameter("candidate", UUID, description="Which candidate; the first unless told.")
+_CANDIDATE = OpenApiParameter("candidate", UUID, description="Which candidate; the first by default.")
 _QUERY = [
     _CANDIDATE,
-    OpenApiParameter("change", str, enum=list(compared.CHANGES)),
+    OpenApiParameter("change", str, enum=list(pair_table.CHANGES)),
     OpenApiParameter(
         "field", str, description="Pairs in which this field became worse (or, with change, better)."
     ),
@@ -46,7 +48,7 @@ class _PairPages(Pagination):
 
 
 class ComparisonActions(StaffViewSet):
-    """What a comparison answers about its comparison."""
+    """Endpoints of a run that read its comparison."""
 
     def _compared(self, pk: UUID) -> tuple[User, Comparison, ModelVersion]:
         user = signed_in(self.request)
@@ -61,10 +63,10 @@ class ComparisonActions(StaffViewSet):
     @extend_schema(parameters=[_CANDIDATE], responses={200: OpenApiResponse(description="The comparison")})
     @action(detail=True, methods=["get"])
     def figures(self, request: Request, pk: UUID) -> Response:
-        """Every figure with its interval, fields, slices with the worst change first, and where it all comes from."""
+        """Every figure with its interval and its text, fields, slices with regressions first, and how it was made."""
         self._require_known(())
         user, run, candidate = self._compared(pk)
-        return Response(compared.open_comparison(user=user, run=run, candidate=candidate))
+        return Response(comparison_json(open_comparison(user=user, run=run, candidate=candidate)))
 
     @extend_schema(
         operation_id="comparisons_pairs_list",
@@ -73,12 +75,12 @@ class ComparisonActions(StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def pairs(self, request: Request, pk: UUID) -> Response:
-        self._require_known((*_FILTERS, "page", "page_size"))
+        self._require_known((*pair_table.FILTERS, "page", "page_size"))
         user, run, candidate = self._compared(pk)
-        filters = {name: request.query_params.get(name, "") for name in _FILTERS}
-        found = compared.pairs(user=user, run=run, candidate=candidate, **filters)
+        filters = {name: request.query_params.get(name, "") for name in pair_table.FILTERS}
+        chosen = pair_table.pairs(user=user, run=run, candidate=candidate, **filters)
         pages = _PairPages()
-        page = pages.paginate_queryset(found, request, view=self)
+        page = pages.paginate_queryset(chosen, request, view=self)
         return pages.get_paginated_response([_line(pair) for pair in page or ()])
 
     @extend_schema(responses={200: OpenApiResponse(description="The pair in full")})
@@ -86,10 +88,8 @@ class ComparisonActions(StaffViewSet):
     def pair(self, request: Request, pk: UUID, pair: int) -> Response:
         """One prompt with both responses, matched by the prompt set's comparisons as they are now."""
         user, run, _ = self._compared(pk)
-        found = responses.pair(user=user, run=run, pk=pair)
-        if found.run_id != run.pk:
-            raise Http404
-        return Response(compared.pair_document(run=run, pair=found))
+        shown = responses.pair(user=user, run=run, pk=pair)
+        return Response(pair_json(pair_document(run=run, pair=shown)))
 
     @extend_schema(
         request=PairsImportSerializer, responses={201: OpenApiResponse(description="The finished run")}
@@ -116,6 +116,6 @@ def _line(pair: Pair) -> dict[str, Any]:
                 "match": getattr(pair, side).match,
                 "measures": getattr(pair, side).measures,
             }
-            for side in compared.SIDES
+            for side in SIDES
         },
     }

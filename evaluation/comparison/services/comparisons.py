@@ -1,4 +1,4 @@
-"""Comparisons: what may be compared, launching, and trying again what failed."""
+"""Comparisons: what can be compared, launching, and retrying what failed."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from django.db import IntegrityError, transaction
 
 from evaluation.comparison import engines
 from evaluation.comparison.services import leakage
-from evaluation.comparison.services.responses import INCOMPLETE
 from evaluation.models import Comparison, PromptSet, RunCandidate
+from evaluation.models.comparison_actions import ComparisonAction
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -148,7 +148,14 @@ def _template_hash(model: ModelVersion) -> str | None:
 
 
 def try_again(*, user: User, run: Comparison) -> None:
-    """Queue a failed run again; what it has stored stays, so that only what is missing is made."""
+    """Queue a failed run again; what it has stored stays, so that only what is missing is made.
+
+    Raises DomainError `not_failed`, and `imported` for an import that failed: no worker can make its responses.
+    """
+    if ComparisonAction.TRY_AGAIN not in run.actions:
+        if run.is_imported:
+            raise DomainError("imported", "The responses were made elsewhere. Import the file again instead.")
+        raise DomainError("not_failed", "Only a failed comparison can be retried.")
     jobs.try_again(job=run, user=user)
 
 
@@ -157,9 +164,10 @@ def leave_out_missing(*, user: User, run: Comparison) -> None:
 
     Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
     """
-    if run.error_code != INCOMPLETE:
+    if ComparisonAction.LEAVE_OUT_MISSING not in run.actions:
         raise DomainError(
-            "not_incomplete", "Only a run that failed because responses are missing can go on without them."
+            "not_incomplete",
+            "Only a comparison that failed because responses are missing can continue without them.",
         )
     with transaction.atomic():
         jobs.try_again(job=run, user=user)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from evaluation.comparison.services import name_swaps
 from evaluation.models import Comparison, ComparisonFigures, FieldChange, Pair, Prompt, PromptSet, Response
+from evaluation.models.comparison_actions import ComparisonAction
 from evaluation.scoring import PairRow, Scored, Scorer, SideRow, Summary, field_changes, score_change
 from evaluation.scoring.matching.declared import parse
 from ftplatform import queues
@@ -129,10 +130,14 @@ def declare(
 
 
 def ask_for_figures(*, user: User, run: Comparison) -> None:
-    """Have a worker judge the responses of a comparison from before figures were kept. Raises DomainError
-    `no_pairs`."""
+    """Have a worker compute the figures of a comparison from before they were stored; nothing to do where they are.
+
+    Raises DomainError `no_pairs`.
+    """
     if not run.pairs.exists():
-        raise DomainError("no_pairs", "There are no pairs, so there are no figures to work out.")
+        raise DomainError("no_pairs", "There are no pairs, so there are no figures to compute.")
+    if ComparisonAction.WORK_OUT not in run.actions:
+        return
     audit.record(actor=user, action="comparison.work_out", target=run)
     queues.work_out(str(run.pk))
 
@@ -140,7 +145,7 @@ def ask_for_figures(*, user: User, run: Comparison) -> None:
 def work_out(*, run_id: UUID) -> None:
     """Judge and summarise the responses to the run's prompts, unless that was done meanwhile."""
     run = Comparison.objects.select_related("prompt_set").get(pk=run_id)
-    if not run.figures.exclude(figures={}).exists():
+    if not run.has_figures:
         match_again(run.prompt_set)
 
 

@@ -10,13 +10,13 @@ from django.db.models import Q
 
 from evaluation.comparison.services import figures
 from evaluation.models import Comparison, Failure, Pair, Prompt, Response, Timing
+from evaluation.models.comparison_actions import INCOMPLETE
 from evaluation.scoring import Scorer
 from evaluation.scoring.matching import printable
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 
 MAX_TEXT = 4_000_000
-INCOMPLETE = "incomplete"
 _BATCH = 1000
 # Prompts that the record of what was left out names; it counts all of them.
 _NAMED = 100
@@ -212,7 +212,7 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     whole = {prompt for prompt, count in answers.items() if count == len(run.model_versions) * run.samples}
     if not whole:
         raise DomainError(
-            "nothing_answered", "No prompt was answered by every model; try the missing ones again."
+            "nothing_answered", "No prompt was answered by every model. Retry the missing responses."
         )
     facts = facts | {"left_out": _left_out(run, whole, made) if missing else None}
     baseline = [key for key in made if key[1] == run.baseline_id and key[0] in whole]
@@ -254,8 +254,8 @@ def _left_out(run: Comparison, whole: set[int], made: Mapping[tuple[int, Any, in
 def _incomplete(run: Comparison, missing: int) -> str:
     first = run.failures.select_related("prompt", "model").first()
     if first is None:
-        return f"{missing:,} responses are still missing; try the missing ones again."
+        return f"{missing:,} responses are still missing. Retry them."
     return (
         f"{missing:,} responses are still missing; the first is {first.model} on prompt {first.prompt.key}: "
-        f"{first.message} Everything else is stored; try the missing ones again."
+        f"{first.message} Everything else is stored. Retry the missing responses."
     )

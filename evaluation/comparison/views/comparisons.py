@@ -1,21 +1,25 @@
-"""Pages of comparisons: launch one, watch it, cancel it, try again what failed."""
+"""Pages of comparisons: launch one, watch it, cancel it, retry what failed."""
 
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from evaluation import access
+from evaluation.comparison import sentences
 from evaluation.comparison.forms.comparisons import ComparisonForm
-from evaluation.comparison.selectors import responses
+from evaluation.comparison.selectors import comparison_document, responses
+from evaluation.comparison.selectors.comparison_facts import provenance
 from evaluation.comparison.services import comparisons, figures
 from evaluation.comparison.views import figures as figure_views
 from evaluation.models import Comparison
+from evaluation.models.comparison_actions import ComparisonAction
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
@@ -24,6 +28,35 @@ from training.runs import configs
 
 PAGE = 50
 FAILURES = 50
+
+
+class _Button(NamedTuple):
+    """How the page offers an action by POST."""
+
+    label: str
+    view: str
+    kind: str = ""
+    confirm: str = ""
+
+
+_BUTTONS = {
+    ComparisonAction.CANCEL: _Button(
+        "Cancel",
+        "comparison_cancel",
+        "danger",
+        "Cancel this comparison? Without the responses of every model there are no pairs to review.",
+    ),
+    ComparisonAction.PAUSE: _Button("Pause", "comparison_pause"),
+    ComparisonAction.RESUME: _Button("Resume", "comparison_resume", "primary"),
+    ComparisonAction.TRY_AGAIN: _Button("Retry missing responses", "comparison_again", "primary"),
+    ComparisonAction.LEAVE_OUT_MISSING: _Button(
+        "Continue without them",
+        "comparison_without",
+        "",
+        "Compare only the prompts that every model answered? The report names the prompts that are left out.",
+    ),
+    ComparisonAction.WORK_OUT: _Button("Compute the figures", "comparison_figures"),
+}
 
 
 @roles(*Staff)
@@ -74,11 +107,14 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
 @require_GET
 def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The comparison; htmx asks again for its moving part while the run lives, and for the whole at its end."""
-    run = access.comparison(user=request.user, pk=pk)
+    run = comparison_document.comparison(user=request.user, pk=pk)
     if request.htmx and run.is_finished:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
     context: dict[str, Any] = {
         "run": run,
+        "state": _state(run),
+        "buttons": _buttons(run),
+        "can_review": ComparisonAction.OPEN_CAMPAIGN in run.actions,
         "queue_position": jobs.queue_position(run) if run.status == run.Status.QUEUED else None,
         "events": responses.events(run),
     }
@@ -86,7 +122,29 @@ def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return render(request, "evaluation/comparison/comparison_live.html", context)
     if run.is_finished:
         context |= figure_views.context(request, run) | _failures(request, run)
+    document = context.get("comparison")
+    context["facts"] = document.facts if document else sentences.facts(provenance(run, run.candidate))
     return render(request, "evaluation/comparison/comparison.html", context)
+
+
+def _state(run: Comparison) -> str:
+    """What the moving part shows now; another state is announced and changes the buttons."""
+    flags = f"{run.pause_requested:d}{run.cancel_requested:d}"
+    return f"{run.status}/{flags}/{run.stage}"
+
+
+def _buttons(run: Comparison) -> list[dict[str, str]]:
+    """The actions by POST that are open now, the most likely one last."""
+    return [
+        {
+            "label": button.label,
+            "url": reverse(f"evaluation:{button.view}", args=[run.pk]),
+            "kind": button.kind,
+            "confirm": button.confirm,
+        }
+        for button in (_BUTTONS.get(action) for action in run.actions)
+        if button
+    ]
 
 
 def _failures(request: StaffRequest, run: Comparison) -> dict[str, Any]:
@@ -126,7 +184,7 @@ def comparison_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def comparison_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     figures.ask_for_figures(user=request.user, run=access.comparison(user=request.user, pk=pk))
-    messages.success(request, "A worker is working the figures out; look again in a moment.")
+    messages.success(request, "A worker is computing the figures. Reload the page in a moment.")
     return redirect("evaluation:comparison", pk=pk)
 
 

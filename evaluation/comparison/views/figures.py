@@ -1,7 +1,6 @@
 """Pages and downloads of comparisons: the overview, the pairs behind it, one prompt in full."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -10,8 +9,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from evaluation import access
-from evaluation.comparison import charts, markdown
-from evaluation.comparison.selectors import compared, responses
+from evaluation.comparison import exports, markdown
+from evaluation.comparison.charts import fields_chart
+from evaluation.comparison.document import ComparisonDocument
+from evaluation.comparison.selectors import pair_table
+from evaluation.comparison.selectors import responses as responses_reader
+from evaluation.comparison.selectors.comparison_document import comparison_document, open_comparison
+from evaluation.comparison.selectors.pair_document import marked, pair_document
 from evaluation.models import Comparison, Pair
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.csv_export import csv_response
@@ -19,56 +23,68 @@ from ftplatform.key_pages import KeyPaginator
 from ftplatform.standalone_page import standalone
 
 PAGE = 25
-_FILTERS = ("change", "field", "tag", "order")
-_CHANGES = (("worse", "Worse"), ("better", "Better"), ("same", "Same"))
 _EXPORTS = (("md", "Markdown"), ("html", "HTML"), ("json", "JSON"), ("csv", "CSV"))
-_FIGURE_COLUMNS = (
-    *("section", "name", "unit", "better", "baseline", "candidate", "difference", "ci_low", "ci_high"),
-    *("p_value", "p_adjusted", "method", "up", "same", "down", "n"),
-)
 _PAIR_COLUMNS = (
     *("pair", "prompt", "sample", "score_change", "baseline_score", "candidate_score"),
     *("baseline_exact", "candidate_exact", "baseline_json", "candidate_json"),
-    *(
-        "baseline_output_tokens",
-        "candidate_output_tokens",
-        "baseline_latency_ms",
-        "candidate_latency_ms",
-        "tags",
-    ),
+    *("baseline_output_tokens", "candidate_output_tokens"),
+    *("baseline_latency_ms", "candidate_latency_ms", "tags"),
 )
 
 
 def context(request: StaffRequest, run: Comparison) -> dict[str, Any]:
     """What the page of a finished run shows of its comparison."""
-    candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
-    filters = {name: request.GET.get(name, "") for name in _FILTERS}
-    pairs = compared.pairs(user=request.user, run=run, candidate=candidate, **filters)
-    found = compared.comparison(run, candidate)
+    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
+    filters = _filters(request)
+    pairs = pair_table.pairs(user=request.user, run=run, candidate=candidate, **filters)
+    document = comparison_document(run, candidate)
+    page = KeyPaginator(pairs, PAGE).get_page(request.GET.get("page"))
     return {
         "candidate": candidate,
-        "comparison": found,
-        "filters": filters,
+        "comparison": document,
+        "fields_chart": fields_chart(document) if document else None,
+        "filters": _filter_choices(document, filters),
         "filtered": any(filters.values()),
-        "changes": _CHANGES,
-        "exports": _EXPORTS,
-        "page_obj": KeyPaginator(pairs, PAGE).get_page(request.GET.get("page")),
-        "shown": charts.shown(found) if found else None,
+        "exports": _EXPORTS if document else (),
+        "page_obj": page,
+        "pairs": pair_table.table(page.object_list, run),
     }
+
+
+def _filters(request: StaffRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "") for name in pair_table.FILTERS}
+
+
+def _filter_choices(document: ComparisonDocument | None, chosen: dict[str, str]) -> list[dict[str, Any]]:
+    """The selects above the pairs; a comparison without figures has neither fields nor slices."""
+    fields = [(figure.name, figure.name) for figure in document.fields] if document else []
+    offered = (
+        ("change", "Change", "Any", [("worse", "Worse"), ("better", "Better"), ("same", "Same")]),
+        ("field", "Field", "Any", fields),
+        ("tag", "Slice", "All", document.slice_names if document else []),
+        ("order", "Order", "As in the prompt set", [("worst", "Regressions first")]),
+    )
+    return [
+        {"name": name, "label": label, "any": no_choice, "options": options, "chosen": chosen[name]}
+        for name, label, no_choice, options in offered
+        if options
+    ]
 
 
 @roles(*Staff)
 @require_GET
 def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
     run = access.comparison(user=request.user, pk=pk)
-    candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
-    found = compared.open_comparison(user=request.user, run=run, candidate=candidate)
+    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
+    document = open_comparison(user=request.user, run=run, candidate=candidate)
     if kind == "csv":
-        return csv_response("comparison.csv", _FIGURE_COLUMNS, _figure_lines(found))
+        return csv_response("comparison.csv", exports.FIGURE_COLUMNS, exports.figure_lines(document))
     if kind == "html":
-        content = {"comparison": found, "shown": charts.shown(found), "run": run, "candidate": candidate}
+        content = {"comparison": document, "fields_chart": fields_chart(document)}
         return _download(standalone("evaluation/export/comparison.html", content), "comparison.html")
-    return _text_or_json(found, kind, "comparison", markdown.overview)
+    if kind == "md":
+        return _download(markdown.overview(document), "comparison.md", "text/markdown")
+    return _json(exports.comparison_json(document), kind, "comparison.json")
 
 
 @roles(*Staff)
@@ -76,10 +92,9 @@ def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResp
 def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
     """Every pair that the same filters of the page leave, one line each, without the texts."""
     run = access.comparison(user=request.user, pk=pk)
-    candidate = responses.candidate(run=run, pk=request.GET.get("candidate"))
-    filters = {name: request.GET.get(name, "") for name in _FILTERS}
-    found = compared.pairs(user=request.user, run=run, candidate=candidate, **filters)
-    lines = (_pair_line(pair) for pair in found.iterator(chunk_size=1000))
+    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
+    pairs = pair_table.pairs(user=request.user, run=run, candidate=candidate, **_filters(request))
+    lines = (_pair_line(pair) for pair in pairs.iterator(chunk_size=1000))
     return csv_response("pairs.csv", _PAIR_COLUMNS, lines)
 
 
@@ -87,68 +102,43 @@ def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
 @require_GET
 def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
     run = access.comparison(user=request.user, pk=pk)
-    found = responses.pair(user=request.user, run=run, pk=pair)
-    return render(request, "evaluation/comparison/pair.html", _pair_context(run, found))
+    shown = responses_reader.pair(user=request.user, run=run, pk=pair)
+    content = _pair_context(run, shown) | {"run": run, "pair": shown, "exports": _EXPORTS}
+    return render(request, "evaluation/comparison/pair.html", content)
 
 
 @roles(*Staff)
 @require_GET
 def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> HttpResponseBase:
     run = access.comparison(user=request.user, pk=pk)
-    found = responses.pair(user=request.user, run=run, pk=pair)
+    shown = responses_reader.pair(user=request.user, run=run, pk=pair)
     if kind == "html":
-        content = _pair_context(run, found)
-        return _download(standalone("evaluation/export/pair.html", content), "pair.html")
-    document = compared.pair_document(run=run, pair=found)
+        return _download(standalone("evaluation/export/pair.html", _pair_context(run, shown)), "pair.html")
+    document = pair_document(run=run, pair=shown)
     if kind == "csv":
-        return csv_response("pair.csv", ("side", "field", "comparison", "expected", "status", "got", "similarity"),
-                            _field_lines(document))  # fmt: skip
-    return _text_or_json(document, kind, "pair", markdown.single)
-
-
-def _pair_context(run: Comparison, found: Pair) -> dict[str, Any]:
-    document = compared.pair_document(run=run, pair=found)
-    sides = compared.marked(document["baseline"]["text"], document["candidate"]["text"])
-    return {
-        "run": run,
-        "pair": found,
-        "document": document,
-        "sides": sides,
-        "candidate": found.candidate_model,
-    }
-
-
-def _text_or_json(document: dict[str, Any], kind: str, name: str, text: Any) -> HttpResponse:
+        return csv_response("pair.csv", exports.FIELD_COLUMNS, exports.field_lines(document))
     if kind == "md":
-        return _download(text(document), f"{name}.md", "text/markdown")
+        return _download(markdown.single(document), "pair.md", "text/markdown")
+    return _json(exports.pair_json(document), kind, "pair.json")
+
+
+def _pair_context(run: Comparison, shown: Pair) -> dict[str, Any]:
+    document = pair_document(run=run, pair=shown)
+    responses = document.responses
+    pieces = marked(*(response.text for response in responses))
+    return {"document": document, "responses": list(zip(responses, pieces, strict=True))}
+
+
+def _json(content: dict[str, Any], kind: str, name: str) -> HttpResponse:
     if kind != "json":
         raise Http404
-    headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
-    return JsonResponse(document, json_dumps_params={"indent": 2, "ensure_ascii": False}, headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return JsonResponse(content, json_dumps_params={"indent": 2, "ensure_ascii": False}, headers=headers)
 
 
 def _download(text: str, name: str, content_type: str = "text/html") -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(text, content_type=f"{content_type}; charset=utf-8", headers=headers)
-
-
-def _figure_lines(document: dict[str, Any]) -> Iterator[list[Any]]:
-    sections = (
-        *((figure["group"], figure["name"], figure) for figure in document["metrics"]),
-        *(("field", figure["name"], figure) for figure in document["fields"]),
-        *(("slice", f"{figure['tag']}={figure['value']}", figure) for figure in document["slices"]),
-        *(("safety", figure["check"], figure) for figure in document["safety"]),
-    )
-    for section, name, figure in sections:
-        yield [section, name, *(figure.get(column) for column in _FIGURE_COLUMNS[2:])]
-
-
-def _field_lines(document: dict[str, Any]) -> Iterator[list[Any]]:
-    for row in document["fields"]:
-        for side in compared.SIDES:
-            found = row[side]
-            yield [side, row["field"], row["comparison"], str(row["expected"]), found["status"],
-                   None if found["got"] is None else str(found["got"]), found["similarity"]]  # fmt: skip
 
 
 def _pair_line(pair: Pair) -> list[Any]:

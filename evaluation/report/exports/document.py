@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from evaluation.comparison.charts import shown
-from evaluation.comparison.selectors import compared
+from evaluation.comparison.charts import fields_chart
+from evaluation.comparison.selectors.comparison_document import comparison_document
 from evaluation.models import Report
 from evaluation.report.charts import report as charts
 from evaluation.report.selectors import reports
@@ -13,13 +13,13 @@ from ftplatform.standalone_page import standalone
 def context(report: Report) -> dict[str, Any]:
     """What the report's body shows of a campaign's report."""
     run = report.campaign.run
-    comparison = compared.comparison(run, report.campaign.candidate)
+    comparison = comparison_document(run, report.campaign.candidate)
     return body_context(report.result, history(report)) | {
         "report": report,
         "campaign": report.campaign,
         "movers": reports.movers(report),
         "comparison": comparison,
-        "shown": shown(comparison) if comparison else None,
+        "fields_chart": fields_chart(comparison) if comparison else None,
         "compared": run,
     }
 

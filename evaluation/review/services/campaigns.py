@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from evaluation import rubrics
 from evaluation.models import Campaign, CampaignAction, Comparison, Invite, RubricVersion
+from evaluation.models.comparison_actions import ComparisonAction
 from evaluation.review import campaign_settings, protocol
 from evaluation.review.selectors.planned_analyses import read_plan
 from evaluation.review.services import identity_scan, lottery
@@ -94,7 +95,7 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     run, candidate = main["run"], _candidate(main["run"], main["candidate"])
     campaign.run, campaign.candidate = run, candidate
     available = lottery.available(campaign).count()
-    if run.status != run.Status.SUCCEEDED or not available:
+    if ComparisonAction.OPEN_CAMPAIGN not in run.actions or not available:
         raise DomainError("run_incomplete", "The comparison is not complete. Wait until it has succeeded.")
     wanted = available if main["pairs"] is None else main["pairs"]
     if not 1 <= wanted <= available:

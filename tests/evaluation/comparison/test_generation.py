@@ -192,7 +192,7 @@ def test_the_page_names_failures_as_text_and_offers_to_try_again(client, failed,
     client.force_login(owner)
     address = reverse("evaluation:comparison", args=[failed.pk])
     page = client.get(address).content.decode()
-    assert "It hung &lt;b&gt;again&lt;/b&gt;." in page and "Try the missing ones again" in page
+    assert "It hung &lt;b&gt;again&lt;/b&gt;." in page and "Retry missing responses" in page
     again = client.post(reverse("evaluation:comparison_again", args=[failed.pk]))
     assert again.status_code == 302
     failed.refresh_from_db()
@@ -233,7 +233,7 @@ def worked(run):
 def test_the_answered_prompts_are_compared_and_what_was_left_out_is_said_everywhere(client, uneven, owner):
     client.force_login(owner)
     address = reverse("evaluation:comparison", args=[uneven.pk])
-    assert "Compare without them" in client.get(address).content.decode()
+    assert "Continue without them" in client.get(address).content.decode()
     client.post(reverse("evaluation:comparison_without", args=[uneven.pk]))
     assert worked(uneven) == uneven.pairs.count() == 2
     said = "1 of 3 prompts are not compared, because not every model answered them: p2."

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from evaluation.comparison.selectors import compared
+from evaluation.comparison.selectors import comparison_facts
 from evaluation.comparison.services import comparisons, leakage, prompts
 from evaluation.models import LeakageCheck, PromptSet
 from ftplatform.errors import DomainError
@@ -93,7 +93,7 @@ def test_a_launch_checks_what_the_candidate_was_trained_on(trained, client):
     with pytest.raises(DomainError, match="1 prompts are rows"):
         launch()
     run = launch(leakage_reason="A published split.")
-    assert compared.provenance(run, adapter)["leakage"][0]["reason"] == "A published split."
+    assert comparison_facts.provenance(run, adapter).leakage[0].reason == "A published split."
     client.force_login(owner)
     page = client.get(reverse("evaluation:prompt_set", args=[made.pk])).content.decode()
     assert "A published split." in page

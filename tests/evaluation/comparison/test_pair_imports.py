@@ -9,7 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from evaluation.comparison.selectors import compared
+from evaluation.comparison.exports import comparison_json
+from evaluation.comparison.selectors.comparison_document import comparison_document
 from evaluation.comparison.services import pair_imports
 from evaluation.models import Comparison, Pair, Prompt, PromptSet, Response
 from evaluation.scoring import Scorer, parallel_scoring
@@ -43,9 +44,9 @@ def store(*rows, name="two systems", **options):
 
 
 def figures(run):
-    found = compared.comparison(run)
-    assert found is not None
-    return found
+    document = comparison_document(run)
+    assert document is not None
+    return comparison_json(document)
 
 
 def test_pairs_become_a_finished_comparison_of_two_external_systems():
@@ -110,7 +111,7 @@ def test_an_import_whose_judging_process_dies_is_refused_and_leaves_nothing(monk
 
 def test_the_seed_s_trap_is_said():
     found = figures(store(pair(0), pair(1)))
-    assert found["latency_trap"].startswith("A response takes 47 % less time because it is shorter.")
+    assert found["latency_trap"].startswith("A response takes 47\xa0% less time because it is shorter.")
     assert "1.78 times as slow" in found["latency_trap"]
 
 

@@ -8,11 +8,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from django.urls import reverse
 
-from evaluation.comparison import document
 from evaluation.comparison.services import comparisons, responses
 from evaluation.models import Comparison, Pair, Response
 from ftplatform import queues
 from ftplatform.jobs.models import Job
+from ftplatform.text.numbers import milliseconds
 from tests import factories, services
 from tests.evaluation.comparison.test_seed_report import visible
 from tests.worker.ml.conftest import BASE
@@ -163,9 +163,9 @@ def assert_one_case_reads_alike(client, run):
     for side in ("baseline", "candidate"):
         made = found[side]
         assert made["text"] and made["text"] in markdown
-        assert f"{made['input_tokens']:,} → {made['output_tokens']:,}" in page
+        assert f"{made['input_tokens']:,} input, {made['output_tokens']:,} output" in page
         for name in ("total_ms", "token_ms"):
-            said = document.shown(found["stream"][name][side], "ms")
+            said = milliseconds(found["stream"][name][side])
             assert said in markdown and said in page, name
     assert {row["field"] for row in found["fields"]} == set(found["prompt"]["expected"])
     assert (

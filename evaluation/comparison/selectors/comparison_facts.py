@@ -1,0 +1,99 @@
+"""What stands around the figures of a comparison: its models, prompts, settings, and what is known against it."""
+
+from typing import Any
+
+from evaluation.comparison.document import (
+    ComparisonName,
+    Curve,
+    Latency,
+    Leakage,
+    Model,
+    PromptSetFacts,
+    Provenance,
+    Training,
+)
+from evaluation.models import Comparison, LeakageCheck
+from evaluation.scoring.stream import TimingRow, stream_figures
+from training.models import ModelVersion, TrainingRun
+from training.runs.selectors.comparing import run_summary
+
+
+def provenance(
+    run: Comparison, candidate: ModelVersion, *, made_at: str = "", measured: bool = False
+) -> Provenance:
+    """Facts about one candidate of a run. `made_at` is when its figures were computed, in UTC; `measured` says that
+    there are single-stream times."""
+    training = training_run(candidate)
+    prompts = run.prompt_set
+    return Provenance(
+        comparison=ComparisonName(str(run.pk), run.name, run.is_imported),
+        baseline_model=_model(run.baseline),
+        candidate_model=_model(candidate),
+        prompt_set=PromptSetFacts(
+            str(prompts.pk), prompts.name, prompts.size, prompts.source, prompts.check_name
+        ),
+        decoding=run.decoding,
+        engine=run.engine,
+        facts=run.facts,
+        leakage=leakage(run),
+        left_out=run.facts.get("left_out"),
+        training=_training(training) if training else None,
+        made_at=made_at,
+        latency=_latency(run, measured),
+    )
+
+
+def stream(run: Comparison, candidate: ModelVersion, **of: Any) -> list[dict[str, Any]]:
+    """The single-stream figures of a run and one candidate, of some timings only if told."""
+    rows = run.timings.filter(model__in=[run.baseline_id, candidate.pk], **of)
+    return stream_figures(
+        TimingRow(row.prompt_id, row.model_id == candidate.pk, row.first_token_ms, row.token_ms, row.total_ms)
+        for row in rows
+    )
+
+
+def leakage(run: Comparison) -> tuple[Leakage, ...]:
+    """Findings about prompts that a training split holds, with the reason why they are used all the same."""
+    checks = LeakageCheck.objects.filter(prompt_set=run.prompt_set_id).select_related("dataset")
+    return tuple(
+        Leakage(str(check.dataset), check.exact, check.near, check.reason, check.examples) for check in checks
+    )
+
+
+def training_run(model: ModelVersion) -> TrainingRun | None:
+    """The run that trained a model; of a merged one, the run of the adapter in it."""
+    return model.run or (model.source.run if model.source else None)
+
+
+def _latency(run: Comparison, measured: bool) -> Latency:
+    if run.is_imported:
+        return Latency("imported", "as the imported file says; how it was measured is not known")
+    size = run.facts.get("batch_size") or run.decoding.get("batch_size")
+    if run.engine == run.LOCAL:
+        together = f"inside batches of {size}" if size else "inside batches"
+    else:
+        together = f"with {size} requests at once" if size else "with several requests at once"
+    note = f"{together}, beside other prompts: throughput, not what a user waits"
+    return Latency("single_stream" if measured else "batched", note)
+
+
+def _model(model: ModelVersion) -> Model:
+    return Model(str(model.pk), model.name, model.kind, model.is_demo, model.path)
+
+
+def _training(run: TrainingRun) -> Training:
+    took = run.duration
+    return Training(
+        dataset=str(run.dataset),
+        train_rows=run.dataset.train_rows,
+        validation_rows=run.dataset.validation_rows,
+        minutes=round(took.total_seconds() / 60, 1) if took else None,
+        curves=tuple(
+            Curve(
+                row["split"],
+                (row["first"].loss, row["last"].loss),
+                (row["first"].token_accuracy, row["last"].token_accuracy),
+            )
+            for row in run_summary(run)
+        ),
+    )
