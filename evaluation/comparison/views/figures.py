@@ -6,6 +6,8 @@ from typing import Any
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from evaluation import access
@@ -17,6 +19,7 @@ from evaluation.comparison.selectors import responses as responses_reader
 from evaluation.comparison.selectors.comparison_document import comparison_document, open_comparison
 from evaluation.comparison.selectors.pair_document import marked, pair_document
 from evaluation.models import Comparison, Pair
+from evaluation.scoring.matching.difference import Piece
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.csv_export import csv_response
 from ftplatform.key_pages import KeyPaginator
@@ -126,7 +129,14 @@ def _pair_context(run: Comparison, shown: Pair) -> dict[str, Any]:
     document = pair_document(run=run, pair=shown)
     responses = document.responses
     pieces = marked(*(response.text for response in responses))
-    return {"document": document, "responses": list(zip(responses, pieces, strict=True))}
+    shown = [{"text": _marked_text(side["pieces"]), "cut": side["cut"]} for side in pieces]
+    return {"document": document, "responses": list(zip(responses, shown, strict=True))}
+
+
+def _marked_text(pieces: list[Piece]) -> SafeString:
+    """A response with the words marked that the other side does not have."""
+    tagged = (("mark" if piece.differs else "span", piece.text) for piece in pieces)
+    return format_html_join("", "<{0}>{1}</{0}>", tagged)
 
 
 def _json(content: dict[str, Any], kind: str, name: str) -> HttpResponse:
