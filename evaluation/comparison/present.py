@@ -41,6 +41,8 @@ _GROUPS = (
 # Names of the times stored with responses that a worker made in batches.
 _IN_BATCH = {"latency_ms": "Time inside its batch", "ms_per_token": "Time inside its batch, per output token"}
 _TESTS = {"paired_t": "paired t", "mcnemar_exact": "exact McNemar", "none": "no variation"}
+# A number and its word stay on one line.
+_NBSP = "\N{NO-BREAK SPACE}"
 _RELATIVE = ("ms", "tokens", "words")
 _FIGURE_COLUMNS = ("Baseline", "Candidate", "Difference", "95 % interval", "p", "Prompts")
 _FOOTNOTE = (
@@ -131,7 +133,7 @@ def _text(stored: Mapping[str, Any]) -> FigureText:
         p=p_value(stored["p_value"]),
         test=_TESTS[stored["method"]],
         changed=changed,
-        unchanged=f"{count(stored['same'])} same, {others}",
+        unchanged=f"{count(stored['same'])} same, {others}".replace(" ", _NBSP).replace(f",{_NBSP}", ", "),
     )
 
 

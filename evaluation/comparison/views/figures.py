@@ -135,7 +135,7 @@ def _pair_context(run: Comparison, shown: Pair) -> dict[str, Any]:
 
 def _marked_text(pieces: list[Piece]) -> SafeString:
     """A response with the words marked that the other side does not have."""
-    tagged = (("mark" if piece.differs else "span", piece.text) for piece in pieces)
+    tagged = (("mark" if piece.differs and piece.text.strip() else "span", piece.text) for piece in pieces)
     return format_html_join("", "<{0}>{1}</{0}>", tagged)
 
 
