@@ -103,7 +103,7 @@ def _left_out(left_out: Mapping[str, Any]) -> str:
 def facts(provenance: Provenance) -> tuple[Fact, ...]:
     """How the comparison was made, term by term."""
     prompts = provenance.prompt_set
-    engine = {"local": "workers of this site", "import": "none: imported pairs"}
+    engine = {"local": "this site's workers", "import": "none: imported pairs"}
     return (
         Fact("Baseline", _model(provenance.baseline_model)),
         Fact("Candidate", _model(provenance.candidate_model)),

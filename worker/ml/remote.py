@@ -301,7 +301,7 @@ class Work:
     def _lost(self, error: EndpointError) -> MlError:
         return MlError(
             error.code,
-            f"The endpoint {self._job.name}: {error} What it had answered is stored; try the missing ones again when "
+            f"The endpoint {self._job.name}: {error} What it had answered is stored; retry the missing responses when "
             "it is back.",
         )
 
