@@ -129,8 +129,8 @@ def _pair_context(run: Comparison, shown: Pair) -> dict[str, Any]:
     document = pair_document(run=run, pair=shown)
     responses = document.responses
     pieces = marked(*(response.text for response in responses))
-    shown = [{"text": _marked_text(side["pieces"]), "cut": side["cut"]} for side in pieces]
-    return {"document": document, "responses": list(zip(responses, shown, strict=True))}
+    sides = [{"text": _marked_text(side["pieces"]), "cut": side["cut"]} for side in pieces]
+    return {"document": document, "responses": list(zip(responses, sides, strict=True))}
 
 
 def _marked_text(pieces: list[Piece]) -> SafeString:
