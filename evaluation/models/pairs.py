@@ -66,7 +66,7 @@ class Comparison(Job):
     @cached_property
     def has_figures(self) -> bool:
         """Whether figures of a candidate are stored; `selectors.comparison_document.with_figures` reads it for many."""
-        return self.comparisons.exclude(figures={}).exists()
+        return self.figures.exclude(figures={}).exists()
 
     @property
     def actions(self) -> tuple[ComparisonAction, ...]:
