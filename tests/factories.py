@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.comparison.services import comparisons, responses
+from evaluation.comparison.services import comparisons, pair_imports, responses
 from evaluation.models import Assignment, Campaign, Comparison, Prompt, PromptSet, Reviewer
 from evaluation.review.services import assignments, campaigns, invitations, ratings
 from ftplatform.accounts.models import User
@@ -140,6 +140,22 @@ def comparison(
         jobs.finish(claim, Job.Status.SUCCEEDED)
         run.refresh_from_db()
     return run
+
+
+def imported_run(owner: User, pairs: int = 4) -> Comparison:
+    """A comparison of two systems known by name alone, whose responses came in a file."""
+    rows = [
+        {
+            "id": f"p{number}",
+            "prompt": "Answer.",
+            "input": {"n": number},
+            "baseline": "No",
+            "candidate": "Yes",
+        }
+        for number in range(pairs)
+    ]
+    names = {"name": f"import-{next(_numbers)}", "baseline": "system A", "candidate": "system B"}
+    return pair_imports.create(user=owner, file=jsonl(*rows), source_name="pairs.jsonl", **names)
 
 
 RUBRIC = """## How to rate

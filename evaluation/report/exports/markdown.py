@@ -3,6 +3,7 @@
 from typing import Any
 
 from evaluation.models import Report
+from ftplatform.text.numbers import points
 
 
 def markdown(report: Report) -> str:
@@ -105,8 +106,8 @@ def _outcomes(result: dict[str, Any]) -> list[str]:
             _plain(item["name"]),
             number(item["baseline_share"], "{:.1%}"),
             number(item["candidate_share"], "{:.1%}"),
-            number(item["difference"], "{:+.1%}"),
-            _between(item["ci_low"], item["ci_high"], "{:+.1%}"),
+            points(item["difference"]),
+            f"{points(item['ci_low'])} to {points(item['ci_high'])}",
             _p(item["p_adjusted"]),
         ]
         for item in result.get("yes_no", ())
@@ -190,8 +191,7 @@ def _provenance(result: dict[str, Any]) -> str:
         if dataset
         else "- Dataset: –",
         f"- Prompts: {_plain(source['prompt_set']['name'])}, {source['prompt_set']['prompts']} in all",
-        f"- Decoding: temperature {source['decoding']['temperature']}, at most "
-        f"{source['decoding']['max_new_tokens']} new tokens, {source['decoding']['quantisation']}",
+        f"- Decoding: {_decoding(source['decoding'])}",
         f"- Analysis plan: `{result['plan_hash']}`",
     ]
     if result["look"]:
@@ -199,3 +199,11 @@ def _provenance(result: dict[str, Any]) -> str:
             f"- Look {result['look']['number']} of {result['look']['planned']}: {result['look']['cost']}"
         )
     return "\n".join(lines)
+
+
+def _decoding(decoding: dict[str, Any]) -> str:
+    """The frozen settings; imported responses come without any."""
+    if not decoding:
+        return "not known, the responses were imported"
+    settings = f"temperature {decoding['temperature']}, at most {decoding['max_new_tokens']} new tokens"
+    return f"{settings}, {decoding['quantisation']}"

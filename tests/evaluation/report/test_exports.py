@@ -307,3 +307,34 @@ def test_an_analysis_is_run_from_the_campaign_s_page(manager, watched):
     address = reverse("evaluation:take_look", args=[campaign.pk])
     assert f'action="{address}"' in page
     assert manager.post(address).status_code == 302 and campaign.reports.count() == 1
+
+
+@pytest.fixture
+def imported(owner):
+    campaign = factories.rated_campaign(pairs=4, run=factories.imported_run(owner))
+    campaigns.close(campaign=campaign, user=owner, reason="")
+    campaign.refresh_from_db()
+    reports.take_look(campaign=campaign, user=owner)
+    return campaign
+
+
+def test_a_report_over_imported_pairs_exports_without_decoding_settings(manager, imported, tmp_path):
+    assert imported.reports.get().result["provenance"]["decoding"] == {}
+    assert manager.get(reverse("evaluation:report_file", args=[imported.pk, 1, "md"])).status_code == 200
+    call_command("export_campaign", str(imported.pk), str(tmp_path / "all.zip"))
+    assert "report.md" in zipfile.ZipFile(tmp_path / "all.zip").namelist()
+
+
+def test_markdown_gives_differences_of_shares_in_percentage_points(manager, closed):
+    report = closed.reports.get()
+    shares = {
+        "baseline_share": 0.11,
+        "candidate_share": 0.76,
+        "difference": 0.65,
+        "ci_low": 0.5,
+        "ci_high": 0.8,
+    }
+    report.result["yes_no"] = [{"name": "resolved", "p_adjusted": 0.01, **shares}]
+    report.save(update_fields=["result"])
+    text = manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, "md"])).content.decode()
+    assert "+65.0\xa0pp" in text and "+50.0\xa0pp to +80.0\xa0pp" in text and "+65.0%" not in text
