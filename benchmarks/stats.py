@@ -56,6 +56,7 @@ def ratings(prompts: int, overlap: int, reviewers: int, seed: int = 0) -> Any:
 def measure(prompts: int, overlap: int, reviewers: int) -> dict[str, Any]:
     """Seconds of the analysis and of the plots, and the peak memory of this process."""
     from evaluation.report.charts.report import figures
+    from evaluation.report.document import build
     from evaluation.stats import Plan, analyse
     from ftplatform.charts import export_svg
 
@@ -63,7 +64,8 @@ def measure(prompts: int, overlap: int, reviewers: int) -> dict[str, Any]:
     begun, cpu = time.perf_counter(), time.process_time()
     report = analyse(rows, Plan())
     analysed = time.perf_counter()
-    for figure in figures(report.to_json()).values():
+    result = report.to_json()
+    for figure in figures(build(result), result).values():
         export_svg(figure.spec)
     drawn = time.perf_counter()
     return {

@@ -1,6 +1,7 @@
 """Numbers, durations and sizes as text; what is missing or not finite is a dash, never 'None'."""
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -73,14 +74,27 @@ def p_value(value: Any) -> str:
     return "< 0.001" if number < 0.001 else f"{number:.3f}"
 
 
-def figure(value: Any) -> str:
-    """A measured number of unknown size, to four significant digits: 0.0002, 1.274, 12,400."""
+def figure(value: Any, digits: int = 4) -> str:
+    """A measured number of unknown size, to so many significant digits: 0.0002, 1.274, 12,400."""
     number = _finite(value)
     if number is None:
         return DASH
     if number and abs(number) < 1e-4:
-        return f"{number:.3g}".replace("e-0", "e-").replace("-", "−")
-    return _digits(number, 0) if abs(number) >= 1000 else f"{number:.4g}".replace("-", "−")
+        return f"{number:.{min(digits, 3)}g}".replace("e-0", "e-").replace("-", "−")
+    return (
+        _digits(number, 0)
+        if abs(number) >= 10 ** min(digits, 3)
+        else f"{number:.{digits}g}".replace("-", "−")
+    )
+
+
+def span(low: Any, high: Any, form: Callable[[Any], str]) -> str:
+    """Two bounds as a range with the unit said once: "79.1 to 92.4 %"; a dash unless both are numbers."""
+    first, last = form(low), form(high)
+    if DASH in (first, last):
+        return DASH
+    _, sign, unit = last.partition(_NBSP)
+    return f"{first.removesuffix(sign + unit)} to {last}"
 
 
 def change_from(value: Any, base: Any) -> float | None:

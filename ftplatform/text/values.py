@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ftplatform.text.numbers import DASH
@@ -48,3 +49,9 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(plain(item) for item in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
+
+
+def moment(value: datetime) -> str:
+    """A moment in UTC: '28 Nov 2026, 09:30 UTC'."""
+    found = value.astimezone(UTC)
+    return f"{found.day} {found:%b %Y, %H:%M} UTC"

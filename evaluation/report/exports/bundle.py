@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import IO
 
 from evaluation.models import Report
-from evaluation.report.charts import report as charts
 from evaluation.report.exports import document, ratings, scripts
 from evaluation.report.exports.markdown import markdown
 from evaluation.report.exports.pdf import pdf
@@ -52,7 +51,7 @@ def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:
     yield "report.md", markdown(report)
     yield "report.html", document.html(report)
     yield "report.pdf", pdf(report)
-    for figure in charts.figures(report.result, document.history(report)).values():
+    for figure in document.figures(report, document.document_of(report)).values():
         yield f"plots/{figure.name}.svg", export_svg(figure.spec)
         yield f"plots/{figure.name}.png", export_png(figure.spec)
     for language in scripts.LANGUAGES:

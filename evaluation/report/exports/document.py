@@ -1,53 +1,68 @@
-"""The report as one HTML file that needs nothing else: the page's own body with the site's styles inside it."""
+"""The report document of a campaign, its page's context, and the same page as one HTML file that needs nothing else."""
 
 from typing import Any
 
 from evaluation.comparison.charts import fields_chart
 from evaluation.comparison.selectors.comparison_document import comparison_document
-from evaluation.models import Report
+from evaluation.models import Pair, Report
 from evaluation.report.charts import report as charts
+from evaluation.report.document import Origin, PairTexts, ReportDocument, build
 from evaluation.report.selectors import reports
+from ftplatform.charts import Figure
 from ftplatform.standalone_page import standalone
+
+
+def document_of(report: Report) -> ReportDocument:
+    """The document that every output of this report renders."""
+    campaign = report.campaign
+    origin = Origin(
+        title=campaign.title,
+        candidate=campaign.candidate.name,
+        baseline=campaign.run.baseline.name,
+        look=report.look,
+        is_final=report.is_final,
+        computed_at=report.created_at,
+        computed_by=str(report.created_by),
+        texts={key: _texts(pair) for key, pair in reports.moved_pairs(report).items()},
+    )
+    return build(report.result, origin=origin, history=history(report))
+
+
+def _texts(pair: Pair) -> PairTexts:
+    return PairTexts(pair.pk, pair.prompt.input, pair.baseline.text, pair.candidate.text)
+
+
+def history(report: Report) -> list[dict[str, Any]]:
+    """The results of this and all earlier analyses."""
+    return [earlier.result for earlier in reports.reports_up_to(report)]
+
+
+def figures(report: Report, document: ReportDocument) -> dict[str, Figure]:
+    """The document's charts by name."""
+    return charts.figures(document, report.result, history(report))
 
 
 def context(report: Report) -> dict[str, Any]:
     """What the report's body shows of a campaign's report."""
-    run = report.campaign.run
+    run, document = report.campaign.run, document_of(report)
     comparison = comparison_document(run, report.campaign.candidate)
-    return body_context(report.result, history(report)) | {
+    return {
+        "document": document,
+        "figures": figures(report, document),
         "report": report,
         "campaign": report.campaign,
-        "movers": reports.movers(report),
         "comparison": comparison,
         "fields_chart": fields_chart(comparison) if comparison else None,
         "compared": run,
     }
 
 
-def history(report: Report) -> list[dict[str, Any]]:
-    """The results of all looks up to this one."""
-    return [earlier.result for earlier in reports.reports_up_to(report)]
-
-
-def body_context(result: dict[str, Any], looks: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the report's body shows of any result, wherever its ratings were made."""
-    movers = {side: [(item, None) for item in items] for side, items in reports.moved_prompts(result).items()}
-    return {
-        "result": result,
-        "figures": charts.figures(result, looks),
-        "groups": _grouped(result),
-        "movers": movers,
-    }
+def file_context(result: dict[str, Any]) -> dict[str, Any]:
+    """What the report's body shows of ratings that came in a file."""
+    document = build(result)
+    return {"document": document, "figures": charts.figures(document, result), "rows": result["rows"]}
 
 
 def html(report: Report) -> str:
     """The file."""
     return standalone("evaluation/report/document.html", context(report))
-
-
-def _grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    headings = charts.criterion_groups(result)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for criterion in result["criteria"]:
-        groups.setdefault(headings.get(criterion["name"], ""), []).append(criterion)
-    return list(groups.items())

@@ -8,7 +8,6 @@ from typing import TypeVar
 from django.http import HttpResponse
 
 from evaluation.models import Report
-from evaluation.report.charts import report as charts
 from evaluation.report.exports import document, pdf, scripts
 from evaluation.report.exports.markdown import markdown
 from ftplatform.accounts import audit
@@ -51,7 +50,7 @@ def report_file(*, report: Report, user: User, kind: str) -> File:
 def plot_file(*, report: Report, user: User, name: str, kind: str) -> File:
     """One of the report's figures as `kind`: svg or png. Raises DomainError `unknown_format`, `unknown_plot`."""
     content_type, make = _known(_PICTURES, kind)
-    figure = charts.figures(report.result, document.history(report)).get(name)
+    figure = document.figures(report, document.document_of(report)).get(name)
     if figure is None:
         raise DomainError("unknown_plot", "This report has no such plot.", status=404)
     return _taken(report, user, File(f"{name}-look-{report.look}.{kind}", content_type, make(figure.spec)))

@@ -1,7 +1,5 @@
 """Reports of a campaign and the prompts that changed most."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 
 from evaluation.access import get_or_404, reports
@@ -30,18 +28,11 @@ def report(*, user: User, campaign: Campaign, look: int) -> Report:
     return get_or_404(reports(user=user, campaign=campaign), look=look)
 
 
-def moved_prompts(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The prompts that moved most either way; none in a report from before these were kept."""
-    chosen = result.get("prompts") or {}
-    return {side: chosen.get(side, []) for side in ("fallen", "risen")}
-
-
-def movers(report: Report) -> dict[str, list[tuple[dict[str, Any], Pair | None]]]:
-    """The prompts that moved most, each with its (first) pair."""
-    chosen = moved_prompts(report.result)
-    keys = [item["prompt"] for items in chosen.values() for item in items]
+def moved_pairs(report: Report) -> dict[str, Pair]:
+    """The (first) pair of every prompt that moved most, by the prompt's key; an early report names no prompts."""
+    chosen = report.result.get("prompts") or {}
+    keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen.get(side, ())]
     found = Pair.objects.filter(
         run=report.campaign.run_id, candidate_model=report.campaign.candidate_id, prompt__key__in=keys
     ).order_by("-sample")
-    pairs = {pair.prompt.key: pair for pair in found.select_related("prompt", "baseline", "candidate")}
-    return {side: [(item, pairs.get(item["prompt"])) for item in items] for side, items in chosen.items()}
+    return {pair.prompt.key: pair for pair in found.select_related("prompt", "baseline", "candidate")}

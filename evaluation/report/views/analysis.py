@@ -24,7 +24,7 @@ def analyse(request: StaffRequest) -> HttpResponse:
         except DomainError as error:
             context["error"] = error
             return render(request, "evaluation/report/analyse.html", context, status=error.status)
-        return render(request, "evaluation/report/analysis.html", document.body_context(result, []))
+        return render(request, "evaluation/report/analysis.html", document.file_context(result))
     return render(request, "evaluation/report/analyse.html", context, status=400 if form.errors else 200)
 
 

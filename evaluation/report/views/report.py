@@ -49,7 +49,7 @@ def report(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponse:
 def _context(found: Report) -> dict[str, Any]:
     others = [
         {
-            "label": "Final" if other.is_final else f"Look {other.look}",
+            "label": "Final" if other.is_final else f"Analysis {other.look}",
             "url": reverse("evaluation:report_look", args=[found.campaign_id, other.look]),
             "current": other.look == found.look,
         }

@@ -1,6 +1,8 @@
 """Template filters over `ftplatform.text`, and moments as <time> elements."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
@@ -48,5 +50,11 @@ def when(value: datetime | None) -> SafeString | str:
     return format_html(
         '<time class="nowrap" datetime="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
-        f"{moment.day} {moment:%b %Y, %H:%M} UTC",
+        values.moment(value),
     )
+
+
+@register.filter
+def named(mapping: Mapping[str, Any], name: str) -> Any:
+    """The value under a name that only the template's data know."""
+    return mapping[name]

@@ -95,4 +95,4 @@ def test_the_page_shows_the_report_or_the_rows_to_mend(client):
     assert shown.status_code == 200 and "Win score" in shown.content.decode()
     refused = upload(client, BAD)
     assert refused.status_code == 400 and "Line 62" in refused.content.decode()
-    assert "1 of 61 rows were left out" in upload(client, BAD, skip_bad_rows="on").content.decode()
+    assert "1 of 61 rows were skipped" in upload(client, BAD, skip_bad_rows="on").content.decode()

@@ -295,7 +295,7 @@ def test_a_watched_campaign_may_be_looked_at_whenever_ratings_came(manager, owne
     with pytest.raises(DomainError, match="ratings"):
         reports.take_look(campaign=campaign, user=owner)
     page = manager.get(reverse("evaluation:report", args=[campaign.pk])).content.decode()
-    assert "may be watched at any time" in page
+    assert "one moment of a confidence sequence" in page
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -337,4 +337,4 @@ def test_markdown_gives_differences_of_shares_in_percentage_points(manager, clos
     report.result["yes_no"] = [{"name": "resolved", "p_adjusted": 0.01, **shares}]
     report.save(update_fields=["result"])
     text = manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, "md"])).content.decode()
-    assert "+65.0\xa0pp" in text and "+50.0\xa0pp to +80.0\xa0pp" in text and "+65.0%" not in text
+    assert "+65.0 pp (+50.0 to +80.0 pp)" in text and "+65.0%" not in text

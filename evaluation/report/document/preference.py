@@ -1,0 +1,167 @@
+"""The headline: the win score in plain words, the counts behind it, and how it was computed."""
+
+from collections.abc import Iterator
+
+from evaluation.report.document import figures
+from evaluation.report.document.model import (
+    Block,
+    Chart,
+    Fact,
+    Figure,
+    Fold,
+    Outcome,
+    Outcomes,
+    Paragraph,
+    Section,
+    Stats,
+)
+from evaluation.stats.report import Report
+from evaluation.stats.summaries import PrimarySummary, TestSummary
+from ftplatform.text import numbers
+
+# Member of the result, name and label; one order everywhere: best for the candidate first.
+OUTCOMES = (
+    ("wins", "candidate", "Candidate preferred"),
+    ("ties", "tie", "Tie"),
+    ("both_bad", "both-bad", "Both bad"),
+    ("losses", "baseline", "Baseline preferred"),
+)
+
+
+def preference(report: Report) -> Section:
+    if not report.primary.n_ratings:
+        blocks: tuple[Block, ...] = (Paragraph(_nothing(report)),)
+    else:
+        blocks = tuple(_blocks(report))
+    return Section("preference", "Preferred response", blocks)
+
+
+def _nothing(report: Report) -> str:
+    left_out = report.exclusions
+    if left_out is not None and left_out.applied and left_out.n_ratings:
+        return (
+            "No rating is left to analyse: the frozen exclusion rule leaves out all "
+            f"{figures.plural(left_out.n_ratings, 'rating')}. The result with every reviewer is shown below."
+        )
+    return "No rating was counted, so there is no result."
+
+
+def _blocks(report: Report) -> Iterator[Block]:
+    primary = report.primary
+    if primary.ci_low is not None and primary.ci_high is not None:
+        yield Paragraph(_imagine(primary, primary.ci_low, primary.ci_high))
+        yield Paragraph(_against_chance(primary.ci_low, primary.ci_high))
+    yield Stats(tuple(_stats(report)))
+    yield _outcomes(primary)
+    yield from _charts(primary)
+    if primary.clustered.se is not None:
+        yield _computed(primary)
+
+
+def _imagine(primary: PrimarySummary, low: float, high: float) -> str:
+    # One decimal where rounding would put a bound on 50 that is not there.
+    digits = 1 if any(round(100 * bound) == 50 and bound != 0.5 for bound in (low, high)) else 0
+    return (
+        "Imagine 100 people, each shown one more prompt with both responses. The best estimate is that "
+        f"{numbers.hundred(primary.estimate, digits)} of them would prefer the candidate's response, counting each "
+        f"undecided person as half. {figures.plural(primary.n_ratings, 'rating')} cannot settle that exactly: "
+        f"averages from {numbers.hundred(low, digits)} to {numbers.hundred(high, digits)} are compatible with them."
+    )
+
+
+def _against_chance(low: float, high: float) -> str:
+    if low > 0.5 or high < 0.5:
+        side = "above" if low > 0.5 else "below"
+        found = f"That whole range lies {side} 50, so chance alone is a poor explanation for the result."
+    else:
+        found = "50, no preference at all, lies inside that range, so these ratings cannot rule it out."
+    return (
+        f"{found} The range allows for other prompts and other reviewers, not only these, so it is wider than a simple "
+        "count would give."
+    )
+
+
+def _stats(report: Report) -> Iterator[Fact]:
+    primary = report.primary
+    yield Fact("Win score of the candidate", _win_score(report))
+    threshold = numbers.figure(primary.significance_level, 2)
+    where = " at this analysis" if primary.repeated_interval else ""
+    yield Fact("p-value", figures.p(primary.p_value, note=f"two-sided; threshold {threshold}{where}"))
+    sources = (
+        f"{figures.plural(primary.n_prompts, 'prompt')}, {figures.plural(primary.n_reviewers, 'reviewer')}"
+    )
+    yield Fact("Ratings", _with_note(figures.count(primary.n_ratings), sources))
+    if primary.net_win_rate is not None:
+        rate = figures.points(primary.net_win_rate)
+        yield Fact("Net win rate", _with_note(rate, "share of wins minus share of losses"))
+
+
+def _win_score(report: Report) -> Figure:
+    primary = report.primary
+    found = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
+    repeated = "repeated " if primary.repeated_interval and report.look and report.look.planned > 1 else ""
+    kind = f"{repeated}{numbers.percent(primary.confidence)} interval" if found.interval else "no interval"
+    return _with_note(found, f"{kind}; 50\N{NO-BREAK SPACE}% means no preference; ties count half")
+
+
+def _with_note(found: Figure, note: str) -> Figure:
+    return Figure(found.text, found.unit, found.value, found.interval, found.low, found.high, note)
+
+
+def _outcomes(primary: PrimarySummary) -> Outcomes:
+    items, start = [], 0
+    for member, name, label in OUTCOMES:
+        size: int = getattr(primary, member)
+        part = figures.share(size / primary.n_ratings, digits=0)
+        items.append(Outcome(name, label, figures.count(size), part, start, size))
+        start += size
+    said = "; ".join(f"{item.label.lower()} {item.count.text} ({item.share.text})" for item in items)
+    chart = Chart(
+        "answers",
+        "Answers of the reviewers",
+        f"Of {figures.plural(start, 'rating')}: {said}.",
+        "Every rating, including ties and “both bad”.",
+    )
+    return Outcomes(tuple(items), start, chart)
+
+
+def _charts(primary: PrimarySummary) -> Iterator[Chart]:
+    found = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
+    if primary.estimate is None or not found.interval:
+        return
+    yield Chart(
+        "preference",
+        "Win score with its interval",
+        f"The win score is {found.text}, interval {found.interval}; 50\N{NO-BREAK SPACE}% means no preference.",
+        "The dashed line marks no preference. Differences inside the grey band do not matter.",
+    )
+
+
+def _computed(primary: PrimarySummary) -> Fold:
+    note = (
+        "The same mean, tested in two ways that both treat prompts and reviewers as samples. The headline combines "
+        "their intervals as described under Methods."
+    )
+    inner = figures.share(None, primary.equivalence_low, primary.equivalence_high)
+    if inner.interval:
+        low, high = (numbers.percent(0.5 + sign * primary.margin) for sign in (-1, 1))
+        note += f" The interval that decides “equivalent” is {inner.interval}; it must lie between {low} and {high}."
+    tests = [("Two-way clustered, jackknife", primary.clustered)]
+    if primary.mixed_model is not None:
+        tests.append(("Crossed mixed model, REML", primary.mixed_model))
+    columns = ("Test of 50\N{NO-BREAK SPACE}%", "Win score", "Standard error", "df", "p")
+    rows = (_test(name, found) for name, found in tests)
+    return Fold(
+        "How the win score is computed",
+        (Paragraph(note, small=True), figures.table("How the win score is computed", columns, rows)),
+    )
+
+
+def _test(name: str, found: TestSummary) -> tuple[Figure, ...]:
+    return (
+        figures.text(name),
+        figures.share(found.estimate),
+        figures.share(found.se, digits=2),
+        figures.number(found.df, digits=1),
+        figures.p(found.p_value),
+    )

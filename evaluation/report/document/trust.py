@@ -1,0 +1,201 @@
+"""How far the ratings can be trusted: agreement, side, panel and length; then the figures that readers ask for next."""
+
+from collections.abc import Iterable, Iterator
+
+from evaluation.report.document import figures
+from evaluation.report.document.model import (
+    Block,
+    Cards,
+    Column,
+    Fact,
+    Facts,
+    Figure,
+    Fold,
+    Paragraph,
+    Section,
+)
+from evaluation.stats.report import Report
+from evaluation.stats.summaries import (
+    AgreementItem,
+    AgreementSummary,
+    CriterionVariation,
+    LengthSummary,
+    PositionSummary,
+    VariationSummary,
+)
+from ftplatform.text import numbers
+from ftplatform.text.values import words
+
+_NAME = Column("Outcome", numeric=False)
+
+
+def trust(report: Report) -> Section:
+    cards = [_agreement(report.agreement), _side(report.position)]
+    if report.reviewers.n:
+        cards.append(_reviewers(report))
+    if report.length is not None:
+        cards.append(_length(report.length))
+    return Section("quality", "Trust in the ratings", (Cards(tuple(cards)), *_folds(report)))
+
+
+def _agreement(found: AgreementSummary) -> Facts:
+    prompts = f"{figures.plural(found.n_prompts, 'prompt')} with two or more ratings"
+    items = (
+        Fact("Krippendorff's α", figures.number(found.alpha, found.ci_low, found.ci_high)),
+        Fact("Gwet's AC1", figures.number(found.ac1, found.ac1_low, found.ac1_high)),
+        Fact("Same answer", _of(figures.share(found.percent_agreement, digits=0), "of rating pairs")),
+        Fact("Measured on", Figure(prompts, value=found.n_prompts)),
+    )
+    return Facts("Agreement", items, "0 is chance, 1 is perfect.")
+
+
+def _side(found: PositionSummary) -> Facts:
+    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+    items = (
+        Fact("Left preferred", figures.share(found.left_score, found.ci_low, found.ci_high)),
+        Fact("p-value", figures.p(found.p_value)),
+        Fact("Candidate on the left", _of(figures.share(found.candidate_left_share), "of the time")),
+        Fact("Win score, adjusted", adjusted),
+    )
+    return Facts("Side effect", items, "50\N{NO-BREAK SPACE}% left means that the side did not matter.")
+
+
+def _reviewers(report: Report) -> Facts:
+    found = report.reviewers
+    items = (
+        Fact("Reviewers", figures.count(found.n)),
+        Fact("Effective number", figures.number(found.effective, digits=1)),
+        Fact("Busiest reviewer", _of(figures.share(found.largest_share), "of all ratings")),
+    )
+    note = "The effective number counts reviewers as if all rated equally often."
+    return Facts("Reviewers", items, note)
+
+
+def _length(found: LengthSummary) -> Facts:
+    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+    items = (
+        Fact("Mean length, baseline", _of(figures.number(found.baseline_mean, digits=0), "words")),
+        Fact("Mean length, candidate", _of(figures.number(found.candidate_mean, digits=0), "words")),
+        Fact("Candidate longer", _of(figures.share(found.candidate_longer_share, digits=0), "of the time")),
+        Fact("Win score at equal length", adjusted),
+    )
+    note = (
+        "Readers tend to prefer longer answers. This estimates the preference that would remain at equal length; it is "
+        "a check beside the headline, never a replacement for it."
+    )
+    return Facts("Length", items, note)
+
+
+def _of(found: Figure, what: str) -> Figure:
+    """The figure with the words that it belongs to."""
+    if found.value is None:
+        return found
+    return Figure(f"{found.text} {what}", found.unit, found.value, found.interval, found.low, found.high)
+
+
+def _folds(report: Report) -> Iterator[Fold]:
+    if report.agreement.criteria:
+        yield _fold(
+            "Agreement on each criterion", _agreement_columns(), map(_agreed, report.agreement.criteria)
+        )
+    if report.variation.prompt_share is not None:
+        yield _variation(report.variation)
+    if report.effect_sizes:
+        columns = (
+            _NAME,
+            Column("Size", numeric=False),
+            Column("Value", "with its 95\N{NO-BREAK SPACE}% interval"),
+        )
+        rows = (
+            (
+                figures.text(figures.label(item.name)),
+                figures.text(words(item.kind)),
+                (figures.points if item.name == "net_win_rate" else figures.signed)(
+                    item.value, item.ci_low, item.ci_high
+                ),
+            )
+            for item in report.effect_sizes
+        )
+        yield _fold("Effect sizes", columns, rows)
+    if report.panel_only.tests:
+        yield _panel(report)
+
+
+def _fold(
+    title: str, columns: tuple[Column, ...], rows: Iterable[tuple[Figure, ...]], note: str = ""
+) -> Fold:
+    blocks: tuple[Block, ...] = (figures.table(title, columns, rows),)
+    return Fold(title, (Paragraph(note, small=True), *blocks) if note else blocks)
+
+
+def _agreement_columns() -> tuple[Column, ...]:
+    interval = "with its 95\N{NO-BREAK SPACE}% interval"
+    return (
+        Column("Criterion", numeric=False),
+        Column("Krippendorff's α", interval),
+        Column("Gwet's AC2", interval),
+    )
+
+
+def _agreed(item: AgreementItem) -> tuple[Figure, ...]:
+    return (
+        figures.text(figures.label(item.name)),
+        figures.number(item.alpha, item.ci_low, item.ci_high),
+        figures.number(item.ac2, item.ac2_low, item.ac2_high),
+    )
+
+
+def _variation(found: VariationSummary) -> Fold:
+    note = (
+        "What makes ratings differ, split by a crossed mixed model (REML). A large share between prompts: more prompts "
+        "help most. A large share between reviewers: reviewers disagree in general, and more reviewers help most."
+    )
+    columns = (
+        _NAME,
+        Column("Between prompts"),
+        Column("Between reviewers"),
+        Column("Residual"),
+        Column("Standard deviation", "of one rating"),
+    )
+    first = _shares("Win score", found, _of_score(found.sd))
+    rest = (_shares(figures.label(item.name), item, _on_scale(item.sd)) for item in found.criteria)
+    return _fold("Variance components", columns, (first, *rest), note)
+
+
+def _shares(name: str, found: VariationSummary | CriterionVariation, spread: Figure) -> tuple[Figure, ...]:
+    shares = (found.prompt_share, found.reviewer_share, found.residual_share)
+    return (figures.text(name), *(figures.share(value, digits=0) for value in shares), spread)
+
+
+def _of_score(sd: float | None) -> Figure:
+    """Of the win score, which is a share: in percentage points without a sign."""
+    return Figure(
+        f"{numbers.hundred(sd)}\N{NO-BREAK SPACE}pp" if sd is not None else numbers.DASH, "points", sd
+    )
+
+
+def _on_scale(sd: float | None) -> Figure:
+    return _of(figures.number(sd), "points")
+
+
+def _panel(report: Report) -> Fold:
+    note = (
+        "Readers know these tests. They ignore that other reviewers could disagree, so they carry no verdict about "
+        "anyone else."
+    )
+    columns = (
+        Column("Test", numeric=False),
+        Column("Statistic"),
+        Column("p"),
+        Column("Computed by", numeric=False),
+    )
+    rows = (
+        (
+            figures.text(figures.label(item.name)),
+            figures.measured(item.statistic),
+            figures.p(item.p_value),
+            figures.text(item.method),
+        )
+        for item in report.panel_only.tests
+    )
+    return _fold(f"Other tests, for {report.panel_only.label}", columns, rows, note)
