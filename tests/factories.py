@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -117,17 +118,27 @@ def response(run: Comparison, prompt: Prompt, model: ModelVersion, **changes: An
 
 
 def comparison(
-    owner: User, prompts: int = 4, *, finished: bool = True, candidates: int = 1, samples: int = 1
+    owner: User,
+    prompts: int = 4,
+    *,
+    finished: bool = True,
+    candidates: int = 1,
+    samples: int = 1,
+    models: Sequence[ModelVersion] = (),
+    **launch: Any,
 ) -> Comparison:
-    """A comparison; when finished, its responses are stored batch by batch as a worker would."""
-    first = adapter(owner)
-    models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
+    """A comparison of `models`, or of so many adapters; when finished, its responses are stored batch by batch as a
+    worker would. `launch` goes to the service."""
+    if not models:
+        first = adapter(owner)
+        models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
     run = comparisons.launch(
         user=owner,
         name="comparison",
         prompt_set=prompt_set(owner, prompts),
         candidates=models,
         decoding=DecodingConfig(samples=samples),
+        **launch,
     )
     if finished:
         claim = jobs.claim_next(queue=run.queue, worker="test")
@@ -227,26 +238,38 @@ def rated_campaign(
     pairs: int = 12, reviewers: int = 6, overlap: int = 3, seed: int = 3, **options: Any
 ) -> Campaign:
     """A campaign whose reviewers mostly, not always, prefer the candidate."""
-    generator = np.random.default_rng(seed)
     made = campaign(user(), pairs=pairs, overlap=overlap, **options)
-    panel = [reviewer(made) for _ in range(reviewers)]
+    rate(made, reviewers, seed=seed)
+    return made
+
+
+def rate(of: Campaign, reviewers: int, *, seed: int = 3, most: int | None = None, **changes: Any) -> None:
+    """Rate all pairs of a campaign, or the first `most`, with so many new reviewers; `changes` go into every rating."""
+    generator = np.random.default_rng(seed)
+    panel, done = [reviewer(of) for _ in range(reviewers)], 0
+    form = answers(of)
+    asked = [f["key"] for f in of.rubric["fields"] if f["kind"] == "yes_no" and f["per"] == "side"]
     open_to = set(range(reviewers))
     while open_to:
         for number in sorted(open_to):
-            current = assignments.next_for(reviewer=panel[number])
+            current = None if done == most else assignments.next_for(reviewer=panel[number])
             if current is None:
                 open_to.discard(number)
                 continue
             side, other = ("left", "right") if current.candidate_left else ("right", "left")
             preference = generator.choice([side, other, "tie", "both_bad"], p=[0.5, 0.25, 0.15, 0.1])
-            scores = {
-                key: {side: int(generator.integers(4, 11)), other: int(generator.integers(2, 9))}
-                for key in answers(made)["scores"]
+            values = form | {
+                "preference": str(preference),
+                "scores": {
+                    key: {side: int(generator.integers(4, 11)), other: int(generator.integers(2, 9))}
+                    for key in form["scores"]
+                },
+                "answers": {
+                    key: {side: bool(generator.random() < 0.8), other: bool(generator.random() < 0.4)}
+                    for key in asked
+                },
+                "comment": "=1+1",
             }
-            values = answers(made) | {"preference": str(preference), "scores": scores}
-            ratings.submit(
-                reviewer=panel[number],
-                token=current.token,
-                answer=ratings.Answer(**values | {"comment": "=1+1"}),
-            )
-    return made
+            answer = ratings.Answer(**values | changes)
+            ratings.submit(reviewer=panel[number], token=current.token, answer=answer)
+            done += 1

@@ -1,4 +1,4 @@
-"""Everything of one report in a zip: to be kept, sent to a statistician, or checked by a stranger."""
+"""Everything of one report in a zip: to keep, to send to a statistician, or to verify."""
 
 import json
 import tempfile
@@ -16,11 +16,12 @@ from ftplatform.csv_export import csv_lines
 
 _READ_ME = """{title}
 
-report.html, report.pdf, report.md   the report, three times the same
-report.json                          the same for programs
-plots/                               its figures
-ratings.csv, ratings.parquet         every counted rating, candidate against baseline
-recompute.py, recompute.R            run either beside ratings.csv: it computes the headline again with public
+report.html, report.pdf, report.md   the report in three formats
+report.json                          the frozen result, for programs
+plots/                               its plots
+ratings.csv, ratings.parquet         every rating of the campaign, candidate against baseline
+"""
+_SCRIPTS = """recompute.py, recompute.R            run either beside ratings.csv: it recomputes the headline with public
                                      packages and says whether it agrees with report.json
 """
 
@@ -46,7 +47,8 @@ def bundle(*, report: Report, user: User) -> IO[bytes]:
 
 
 def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:
-    yield "README.txt", _READ_ME.format(title=report.campaign.title)
+    languages = scripts.LANGUAGES if scripts.available(report) else ()
+    yield "README.txt", _READ_ME.format(title=report.campaign.title) + (_SCRIPTS if languages else "")
     yield "report.json", json.dumps(report.result, ensure_ascii=False, indent=2)
     yield "report.md", markdown(report)
     yield "report.html", document.html(report)
@@ -54,5 +56,5 @@ def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:
     for figure in document.figures(report, document.document_of(report)).values():
         yield f"plots/{figure.name}.svg", export_svg(figure.spec)
         yield f"plots/{figure.name}.png", export_png(figure.spec)
-    for language in scripts.LANGUAGES:
+    for language in languages:
         yield f"recompute.{language}", scripts.recompute(report, language)

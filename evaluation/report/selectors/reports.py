@@ -15,7 +15,7 @@ from ftplatform.errors import DomainError
 def latest_report(*, user: User, campaign: Campaign) -> Report:
     found = reports(user=user, campaign=campaign).first()
     if found is None:
-        raise DomainError("no_report", "No planned look at this campaign has been taken yet.", status=404)
+        raise DomainError("no_report", "No planned analysis of this campaign has been run yet.", status=404)
     return found
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import access
 from evaluation.models import Report
-from evaluation.report.exports import bundle, document, files, ratings
+from evaluation.report.exports import bundle, document, files, ratings, scripts
 from evaluation.report.selectors import reports as reports_reader
 from evaluation.report.services import early_reads, reports
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
@@ -55,7 +55,8 @@ def _context(found: Report) -> dict[str, Any]:
         }
         for other in found.campaign.reports.order_by("look")
     ]
-    return document.context(found) | {"run": found.campaign.run, "looks": others}
+    page = {"run": found.campaign.run, "looks": others, "scripts": scripts.available(found)}
+    return document.context(found) | page
 
 
 @roles(*Staff)

@@ -1,5 +1,6 @@
-"""Scripts in public languages that compute a report's headline again from its ratings, for whoever trusts nobody."""
+"""Scripts in public languages that compute a report's headline again from its ratings, without this product."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,32 @@ _SOURCES = {"py": "recompute.py.txt", "R": "recompute.R"}
 LANGUAGES = tuple(_SOURCES)
 
 
+def available(report: Report) -> bool:
+    """Whether the headline has an interval of the usual kind, which a script can compute."""
+    primary = report.result["primary"]
+    return primary["ci_low"] is not None and primary["clustered"]["se"] is not None
+
+
 def recompute(report: Report, language: str) -> str:
     """The script in `language` with the report's own figures to compare with.
 
     Raises DomainError `nothing_to_recompute` where the headline is no interval of the usual kind.
     """
-    primary = report.result["primary"]
-    if primary["ci_low"] is None or primary["clustered"]["se"] is None:
+    if not available(report):
         raise DomainError(
-            "nothing_to_recompute",
-            "This report's headline has no interval that a script could compute again.",
+            "nothing_to_recompute", "This report's headline has no interval that a script can recompute."
         )
     text = (Path(__file__).parent / _SOURCES[language]).read_text()
-    for name, value in _figures(primary).items():
+    for name, value in _figures(report.result["primary"]).items():
         text = text.replace(f"@{name}@", _literal(value, language))
-    return text
+    return text.replace("@EXCLUDED@", _names(excluded(report.result), language))
+
+
+def excluded(result: dict[str, Any]) -> list[str]:
+    """The reviewers, as the ratings name them, whom the frozen rule leaves out of the headline."""
+    rule = set((result.get("exclusions") or {}).get("rule", ()))
+    flagged = (result.get("quality") or {}).get("flagged", ())
+    return [one["reviewer"] for one in flagged if rule & {flag["code"] for flag in one["flags"]}]
 
 
 def _figures(primary: dict[str, Any]) -> dict[str, float | bool]:
@@ -42,3 +54,9 @@ def _literal(value: float | bool, language: str) -> str:
     if isinstance(value, bool):
         return str(value).upper() if language == "R" else str(value)
     return repr(float(value))
+
+
+def _names(names: list[str], language: str) -> str:
+    """Names as a vector or a list; JSON's strings are strings in both languages."""
+    quoted = ", ".join(json.dumps(name) for name in names)
+    return f"c({quoted})" if language == "R" else f"[{quoted}]"

@@ -4,10 +4,12 @@ suppressPackageStartupMessages(library(lmerTest))
 
 EXPECTED <- list(estimate = @ESTIMATE@, low = @LOW@, high = @HIGH@, level = @LEVEL@)
 BALANCED <- @BALANCED@   # ratings weighted against uneven workloads
+EXCLUDED <- @EXCLUDED@   # reviewers whom the frozen rule leaves out
 MIXED <- @MIXED@         # the crossed mixed model took part in the headline
 
 file <- commandArgs(trailingOnly = TRUE)
 d <- read.csv(if (length(file)) file[1] else "ratings.csv", stringsAsFactors = FALSE)
+d <- d[!(d$reviewer_id %in% EXCLUDED), ]
 d$y <- c(win = 1, tie = 0.5, both_bad = 0.5, loss = 0)[d$preference]
 p <- factor(d$prompt_id)
 r <- factor(d$reviewer_id)
