@@ -118,15 +118,16 @@ def numbers(value: Any) -> set[float]:
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(\.\d+)?(?:e−?\d+)?")
 
 
-def says(text: str, value: float, factor: float) -> bool:
+def says(text: str, value: float | None, factor: float) -> bool:
     """Whether `text` begins with `value` times `factor`, rounded as the digits shown allow."""
+    assert value is not None
     if text.startswith("<"):
         return value * factor < float(text.split()[1])
     found = _NUMBER.match(text)
     assert found, text
     shown = float(found[0].replace(",", "").replace("−", "-"))
     decimals = len(found[1] or ".") - 1
-    return abs(shown - factor * value) <= 0.5 * 10**-decimals + 1e-9
+    return bool(abs(shown - factor * value) <= 0.5 * 10**-decimals + 1e-9)
 
 
 def plain(html: str) -> str:
