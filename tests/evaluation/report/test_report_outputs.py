@@ -23,7 +23,7 @@ from evaluation.report.exports.pdf import LAYOUT, inputs
 from tests import factories
 from tests.evaluation import rendered as texts
 from tests.evaluation.recomputed import recomputed
-from tests.evaluation.report_kinds import KINDS, Made, all_kinds
+from tests.evaluation.report.kinds import KINDS, Made, all_kinds
 
 pytestmark = pytest.mark.django_db
 
