@@ -35,7 +35,7 @@ def prompt_set(*, user: User, pk: UUID) -> PromptSet:
 
 def comparisons(*, user: User) -> QuerySet[Comparison]:
     related = ("prompt_set__dataset", "baseline", "created_by")
-    runs = Comparison.objects.select_related(*related).prefetch_related("run_candidates__model")
+    runs = Comparison.objects.select_related(*related).prefetch_related("comparison_candidates__model")
     return visible(runs, user)
 
 
@@ -44,7 +44,7 @@ def comparison(*, user: User, pk: UUID) -> Comparison:
 
 
 def campaigns(*, user: User) -> QuerySet[Campaign]:
-    return visible(Campaign.objects.select_related("run__baseline", "candidate", "created_by"), user)
+    return visible(Campaign.objects.select_related("comparison__baseline", "candidate", "created_by"), user)
 
 
 def campaign(*, user: User, pk: UUID) -> Campaign:
@@ -54,11 +54,11 @@ def campaign(*, user: User, pk: UUID) -> Campaign:
 def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
     """A manager who rates pairs of a campaign must not know how it stands before it has closed, nor whose response is
     whose from another campaign over the same comparison."""
-    require_not_reviewing_run(campaign.run_id, user)
+    require_not_reviewing_run(campaign.comparison_id, user)
 
 
-def require_not_reviewing_run(run: UUID, user: User) -> None:
-    if campaigns_under_review(user).filter(run=run).exists():
+def require_not_reviewing_run(comparison: UUID, user: User) -> None:
+    if campaigns_under_review(user).filter(comparison=comparison).exists():
         raise DomainError(
             "reviewing_closed_report",
             "You are reviewing these pairs, so they and their results stay closed to you until that review has ended.",

@@ -15,5 +15,5 @@ def send_invitations(campaign: str, base_url: str) -> None:
 
 
 @shared_task(name=queues.WORK_OUT)  # type: ignore[untyped-decorator]
-def work_out(run: str) -> None:
-    figures.work_out(run_id=UUID(run))
+def work_out(comparison: str) -> None:
+    figures.work_out(comparison_id=UUID(comparison))

@@ -197,9 +197,9 @@ Say which reply you would rather send; if both would do, choose "tie".
 
 
 def campaign(owner: User, pairs: int = 4, overlap: int = 3, **options: Any) -> Campaign:
-    """An open campaign, over pairs of its own unless a `run` is given."""
+    """An open campaign, over pairs of its own unless a `comparison` is given."""
     values: dict[str, Any] = {"title": "Replies", "rubric_text": RUBRIC, "overlap": overlap, "pairs": pairs}
-    values["run"] = options.pop("run", None) or comparison(owner, pairs)
+    values["comparison"] = options.pop("comparison", None) or comparison(owner, pairs)
     made = campaigns.create(user=owner, **values | options)
     campaigns.open_campaign(campaign=made, user=owner)
     made.refresh_from_db()

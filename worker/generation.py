@@ -19,32 +19,36 @@ from worker.supervise import Attempt, Event, Outcome
 
 def run_attempt(claim: jobs.Claim) -> Outcome:
     """Make what the run still lacks, then its pairs. Raises DomainError, also while responses are missing."""
-    run = responses.begin_attempt(claim)
-    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(run.pk) / f"attempt-{claim.attempt}"
+    comparison = responses.begin_attempt(claim)
+    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(comparison.pk) / f"attempt-{claim.attempt}"
     folder.mkdir(parents=True, exist_ok=True)
-    prompts, measurements = responses.remaining(run)
+    prompts, measurements = responses.remaining(comparison)
     outcome = Outcome(Job.Status.SUCCEEDED, message="", done={"facts": {}})
     if prompts:
         prompts_file = folder / "prompts.jsonl"
         with prompts_file.open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
-        module, engine = _local(run) if run.engine == engines.LOCAL else _remote(run)
+        module, engine = _local(comparison) if comparison.engine == engines.LOCAL else _remote(comparison)
         job = {
             "prompts_file": str(prompts_file),
-            "decoding": run.decoding,
+            "decoding": comparison.decoding,
             "measurements": measurements,
             **engine,
         }
         outcome = Attempt(claim, module, job, folder, lambda events: _store(claim, events)).run()
     if outcome.status == Job.Status.SUCCEEDED:
         wanted = sum(len(prompt["wanted"]) for prompt in prompts)
-        already = run.responses.count() if run.without_missing else responses.expected(run) - wanted
+        already = (
+            comparison.responses.count()
+            if comparison.without_missing
+            else responses.expected(comparison) - wanted
+        )
         responses.complete(claim, outcome.done["facts"] | {"responses_of_earlier_attempts": already})
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
-def _local(run: Comparison) -> tuple[str, dict[str, Any]]:
+def _local(comparison: Comparison) -> tuple[str, dict[str, Any]]:
     kind = ModelVersion.Kind
     sides = [
         {
@@ -52,23 +56,28 @@ def _local(run: Comparison) -> tuple[str, dict[str, Any]]:
             "adapter": model.path if model.kind == kind.ADAPTER else None,
             "merged": model.path if model.kind == kind.MERGED else None,
         }
-        for model in run.model_versions
+        for model in comparison.model_versions
     ]
-    return "worker.ml.generate", {"base_model": (run.baseline.base or run.baseline).path, "sides": sides}
+    return "worker.ml.generate", {
+        "base_model": (comparison.baseline.base or comparison.baseline).path,
+        "sides": sides,
+    }
 
 
-def _remote(run: Comparison) -> tuple[str, dict[str, Any]]:
-    endpoint = engines.configured().get(run.engine)
+def _remote(comparison: Comparison) -> tuple[str, dict[str, Any]]:
+    endpoint = engines.configured().get(comparison.engine)
     if endpoint is None:
         raise DomainError(
             "unknown_engine",
-            f"The worker knows no endpoint {run.engine}; give it the same GENERATION_ENDPOINTS_FILE as the site.",
+            f"The worker does not know the engine {comparison.engine}. "
+            "Give it the same GENERATION_ENDPOINTS_FILE as the site.",
         )
     sides = [
-        {"model": str(model.pk), "served": endpoint.served_name(model.name)} for model in run.model_versions
+        {"model": str(model.pk), "served": endpoint.served_name(model.name)}
+        for model in comparison.model_versions
     ]
     settings_ = endpoint.model_dump(exclude={"models"})
-    return "worker.ml.remote", {"name": run.engine, "sides": sides, **settings_}
+    return "worker.ml.remote", {"name": comparison.engine, "sides": sides, **settings_}
 
 
 def _store(claim: jobs.Claim, events: list[Event]) -> None:

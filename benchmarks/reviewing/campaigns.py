@@ -13,6 +13,7 @@ from evaluation.models import (
     Assignment,
     Campaign,
     Comparison,
+    ComparisonCandidate,
     Pair,
     Prompt,
     PromptSet,
@@ -20,7 +21,6 @@ from evaluation.models import (
     Response,
     Reviewer,
     ReviewItem,
-    RunCandidate,
 )
 from evaluation.review.services import campaigns
 from ftplatform import bulk_rows
@@ -62,7 +62,7 @@ def run(user: User, pairs: int) -> Comparison:
         decoding={},
         created_by=user,
     )
-    RunCandidate.objects.create(run=made, model=tuned)
+    ComparisonCandidate.objects.create(comparison=made, model=tuned)
     add_pairs(made, 0, pairs)
     return made
 
@@ -85,7 +85,7 @@ def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
         beginning: Response.objects.bulk_create(
             (
                 Response(
-                    run=run,
+                    comparison=run,
                     prompt=prompt,
                     model=model,
                     text=f"{beginning} {WORDS}",
@@ -102,7 +102,11 @@ def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
     return Pair.objects.bulk_create(
         (
             Pair(
-                run=run, prompt=prompt, candidate_model=run.candidate, baseline=baseline, candidate=candidate
+                comparison=run,
+                prompt=prompt,
+                candidate_model=run.candidate,
+                baseline_response=baseline,
+                candidate_response=candidate,
             )
             for prompt, baseline, candidate in zip(prompts, *sides.values(), strict=True)
         ),
@@ -114,7 +118,7 @@ def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign
     made = campaigns.create(
         user=user,
         title="Benchmark",
-        run=run,
+        comparison=run,
         rubric_text=rubrics.builtin("customer_support"),
         overlap=overlap,
         pairs=pairs,
@@ -163,7 +167,7 @@ def grow(campaign: Campaign, *, rated: int) -> None:
 
 def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> None:
     """Rows, not objects: a million of them."""
-    pairs = add_pairs(campaign.run, 10_000_000 + rank, count)
+    pairs = add_pairs(campaign.comparison, 10_000_000 + rank, count)
     overlap, sides, now = campaign.overlap, "LR" * (campaign.overlap // 2), timezone.now()
     keys = bulk_rows.insert(
         ReviewItem,

@@ -236,7 +236,7 @@ def _safety_section(checks: Sequence[Figure]) -> Section:
     rows = tuple(
         Row(
             title=_capitalised(words(each.stored["check"])),
-            target=Target("comparison", str(each.stored["run"])),
+            target=Target("comparison", str(each.stored["comparison"])),
             cells=(Cell(each.text.baseline), Cell(each.text.candidate), change_cell(each)),
         )
         for each in checks

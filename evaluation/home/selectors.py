@@ -27,7 +27,7 @@ def needs_attention(*, user: User) -> dict[str, Any]:
         .filter(status__in=[Campaign.Status.OPEN, Campaign.Status.PAUSED])
         .order_by("-opened_at"),
         "reports": visible(Report.objects.select_related("campaign"), user)
-        .exclude(campaign__run__in=campaigns_under_review(user).values("run"))
+        .exclude(campaign__comparison__in=campaigns_under_review(user).values("comparison"))
         .order_by("-created_at")[:5],
         "steps": _steps(),
     }

@@ -5,12 +5,12 @@ from evaluation.models.campaigns import Amendment, Campaign, CampaignAction, Inv
 from evaluation.models.identity import IdentityHit
 from evaluation.models.pairs import (
     Comparison,
+    ComparisonCandidate,
     ComparisonFigures,
     Failure,
     FieldChange,
     Pair,
     Response,
-    RunCandidate,
     Timing,
 )
 from evaluation.models.prompts import LeakageCheck, Prompt, PromptSet, PromptTag
@@ -24,6 +24,7 @@ __all__ = [
     "Campaign",
     "CampaignAction",
     "Comparison",
+    "ComparisonCandidate",
     "ComparisonFigures",
     "Draft",
     "Failure",
@@ -45,7 +46,6 @@ __all__ = [
     "Revision",
     "Rubric",
     "RubricVersion",
-    "RunCandidate",
     "Timing",
     "TunedGuess",
     "allowed_actions",

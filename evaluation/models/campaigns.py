@@ -80,7 +80,7 @@ class Campaign(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=100, help_text="Reviewers see it: do not name a model.")
-    run = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="campaigns")
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="campaigns")
     candidate = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="Which of the run's candidates."
     )
@@ -124,7 +124,7 @@ class Campaign(models.Model):
         default=list, help_text="Flags of evaluation.stats.reviewers that exclude in the second analysis."
     )
     crowd = models.JSONField(
-        default=dict, help_text="A crowd platform, see evaluation.review.services.crowd; {} for none."
+        default=dict, help_text="A crowd platform, see evaluation.review.platforms; {} for none."
     )
     hourly_pay = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)

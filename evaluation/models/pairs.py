@@ -40,8 +40,8 @@ class Comparison(Job):
 
     @cached_property
     def candidates(self) -> list[ModelVersion]:
-        """In the order of the launch; prefetch `run_candidates__model` for many runs."""
-        return [row.model for row in self.run_candidates.all()]
+        """In the order of the launch; prefetch `comparison_candidates__model` for many runs."""
+        return [row.model for row in self.comparison_candidates.all()]
 
     @property
     def candidate(self) -> ModelVersion:
@@ -81,18 +81,18 @@ class Comparison(Job):
         )
 
 
-class RunCandidate(models.Model):
+class ComparisonCandidate(models.Model):
     """A model that a run compares with its baseline."""
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="run_candidates")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="comparison_candidates")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_in")
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "model"], name="run_candidate_once"),
-            models.UniqueConstraint(fields=["run", "position"], name="run_candidate_position"),
+            models.UniqueConstraint(fields=["comparison", "model"], name="run_candidate_once"),
+            models.UniqueConstraint(fields=["comparison", "position"], name="run_candidate_position"),
         ]
 
 
@@ -105,7 +105,7 @@ class Response(models.Model):
         FILTER = "filter", "Cut by the engine's content filter"
         UNKNOWN = "unknown", "Not recorded"
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="responses")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="responses")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0, help_text="0 for the first response to a prompt.")
@@ -126,14 +126,14 @@ class Response(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "prompt", "model", "sample"], name="response_once")
+            models.UniqueConstraint(fields=["comparison", "prompt", "model", "sample"], name="response_once")
         ]
 
 
 class Timing(models.Model):
     """One single-stream measurement: nothing else in the batch, after warm-up, sides in random order."""
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="timings")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="timings")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     repetition = models.PositiveSmallIntegerField(default=0)
@@ -146,7 +146,9 @@ class Timing(models.Model):
     class Meta:
         ordering = ["place", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "prompt", "model", "repetition"], name="timing_once")
+            models.UniqueConstraint(
+                fields=["comparison", "prompt", "model", "repetition"], name="timing_once"
+            )
         ]
 
     @property
@@ -160,7 +162,7 @@ class Timing(models.Model):
 class Failure(models.Model):
     """A response that could not be made, and why; gone once the response is there. Its text is never a response."""
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="failures")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="failures")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0)
@@ -171,19 +173,19 @@ class Failure(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "prompt", "model", "sample"], name="failure_once")
+            models.UniqueConstraint(fields=["comparison", "prompt", "model", "sample"], name="failure_once")
         ]
 
 
 class Pair(models.Model):
     """The baseline's and one candidate's response to a prompt; made when every side of the run is complete."""
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="pairs")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
     candidate_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     sample = models.PositiveSmallIntegerField(default=0)
-    baseline = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
-    candidate = models.OneToOneField(Response, on_delete=models.CASCADE, related_name="+")
+    baseline_response = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="+")
+    candidate_response = models.OneToOneField(Response, on_delete=models.CASCADE, related_name="+")
     score_change = models.FloatField(
         null=True, help_text="Candidate's less baseline's share of judged fields right."
     )
@@ -191,36 +193,38 @@ class Pair(models.Model):
     class Meta:
         ordering = ["id"]
         indexes = [
-            models.Index(fields=["run", "candidate_model", "sample", "id"], name="pair_list"),
-            models.Index(fields=["run", "candidate_model", "score_change", "id"], name="pair_change"),
+            models.Index(fields=["comparison", "candidate_model", "sample", "id"], name="pair_list"),
+            models.Index(fields=["comparison", "candidate_model", "score_change", "id"], name="pair_change"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["run", "prompt", "candidate_model", "sample"], name="pair_once")
+            models.UniqueConstraint(
+                fields=["comparison", "prompt", "candidate_model", "sample"], name="pair_once"
+            )
         ]
 
 
 class ComparisonFigures(models.Model):
     """The automatic figures of a run's baseline and one candidate, computed once and read by every page."""
 
-    run = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="figures")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="figures")
     candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     figures = models.JSONField(help_text="See evaluation.scoring.summary.")
     made_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["run", "candidate"], name="comparison_once")]
+        constraints = [models.UniqueConstraint(fields=["comparison", "candidate"], name="comparison_once")]
 
 
 class FieldChange(models.Model):
     """A field that is right on one side of a pair only; what is alike on both sides has no row."""
 
-    comparison = models.ForeignKey(ComparisonFigures, on_delete=models.CASCADE, related_name="changes")
+    figures = models.ForeignKey(ComparisonFigures, on_delete=models.CASCADE, related_name="changes")
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="changes")
     field = models.CharField(max_length=200)
     change = models.SmallIntegerField(help_text="1: right on the candidate's side; -1: on the baseline's.")
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["comparison", "field", "change", "pair"], name="field_change_list")]
+        indexes = [models.Index(fields=["figures", "field", "change", "pair"], name="field_change_list")]
         constraints = [models.UniqueConstraint(fields=["pair", "field"], name="field_change_once")]

@@ -35,7 +35,14 @@ def _items_hash(campaign: Campaign) -> str:
     """Repeats are left out: they are made as they come, from pairs that are in here already."""
     digest = hashlib.sha256()
     items = campaign.items.exclude(kind=ReviewItem.Kind.REPEAT).order_by("rank")
-    columns = ("kind", "rank", "sides", "content", "pair__baseline__text", "pair__candidate__text")
+    columns = (
+        "kind",
+        "rank",
+        "sides",
+        "content",
+        "pair__baseline_response__text",
+        "pair__candidate_response__text",
+    )
     for row in items.values_list(*columns).iterator(chunk_size=2000):
         digest.update(_canonical(list(row)))
     return digest.hexdigest()

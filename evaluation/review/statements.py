@@ -288,10 +288,10 @@ def lock_campaign(campaign: UUID, reviewer: int) -> tuple[str, int]:
 
 _PAIR_TEXTS = Statement(
     "SELECT pair.prompt_id, prompt.instruction, prompt.input,"
-    " pair.baseline_id, baseline.text, pair.candidate_id, candidate.text"
+    " pair.baseline_response_id, baseline.text, pair.candidate_response_id, candidate.text"
     " FROM evaluation_pair pair JOIN evaluation_prompt prompt ON prompt.id = pair.prompt_id"
-    " JOIN evaluation_response baseline ON baseline.id = pair.baseline_id"
-    " JOIN evaluation_response candidate ON candidate.id = pair.candidate_id"
+    " JOIN evaluation_response baseline ON baseline.id = pair.baseline_response_id"
+    " JOIN evaluation_response candidate ON candidate.id = pair.candidate_response_id"
     " WHERE pair.id = %s"
 )
 
@@ -302,9 +302,15 @@ def pair_texts(pair: int) -> Pair:
         pair
     )
     found = stored(
-        Pair, {"id": pair, "prompt_id": prompt, "baseline_id": baseline, "candidate_id": candidate}
+        Pair,
+        {
+            "id": pair,
+            "prompt_id": prompt,
+            "baseline_response_id": baseline,
+            "candidate_response_id": candidate,
+        },
     )
     found.prompt = stored(Prompt, {"id": prompt, "instruction": instruction, "input": json.loads(given)})
-    found.baseline = stored(Response, {"id": baseline, "text": baseline_text})
-    found.candidate = stored(Response, {"id": candidate, "text": candidate_text})
+    found.baseline_response = stored(Response, {"id": baseline, "text": baseline_text})
+    found.candidate_response = stored(Response, {"id": candidate, "text": candidate_text})
     return found

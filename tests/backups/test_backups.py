@@ -302,10 +302,10 @@ def test_a_backup_of_version_0_1_is_migrated_to_this_version(installation, tmp_p
     assert not tables.missing_migrations()
     campaign = Campaign.objects.get()
     assert campaign.status == Campaign.Status.ANALYSED
-    assert (campaign.ratings.count(), campaign.run.pairs.count()) == (12, 4)
-    figures = campaign.run.figures.get()
+    assert (campaign.ratings.count(), campaign.comparison.pairs.count()) == (12, 4)
+    figures = campaign.comparison.figures.get()
     assert figures.candidate == campaign.candidate and figures.figures["metrics"]
-    assert campaign.run.prompt_set.field_rules is not None
+    assert campaign.comparison.prompt_set.field_rules is not None
     assert protocol.hash_of(campaign) == campaign.protocol_hash
     # New rows are numbered after the loaded ones.
     factories.rated_campaign(pairs=2, reviewers=2)

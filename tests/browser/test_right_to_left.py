@@ -24,7 +24,7 @@ BEGINS = """(box) => {
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_each_response_runs_in_its_own_direction(browser, live_server, language):
     campaign = factories.campaign(factories.user("manager"), pairs=1, overlap=1, language=language)
-    Response.objects.filter(model=campaign.run.baseline).update(text=ARABIC)
+    Response.objects.filter(model=campaign.comparison.baseline).update(text=ARABIC)
     Response.objects.filter(model=campaign.candidate).update(text=ENGLISH)
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
     page = context.new_page()

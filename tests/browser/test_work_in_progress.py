@@ -44,7 +44,7 @@ def opening_at_work(admin):
     """A large campaign whose opening has begun to search the responses."""
     run = factories.comparison(admin, 6)
     campaign = campaigns.create(
-        user=admin, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
+        user=admin, title="Large", comparison=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )
     openings.start(campaign=campaign, user=admin)
     working = {"stage": "Searching the responses", "step": 250, "total_steps": 1000, "seconds_left": 30.0}

@@ -243,14 +243,14 @@ def test_a_reviewing_manager_sees_neither_pairs_nor_sides(client, owner):
     assert client.post(f"/api/v1/invites/{code}/accept").status_code == 200
     assert campaign.reviewers.get().user == manager
     for address in (
-        reverse("evaluation:comparison", args=[campaign.run_id]),
-        reverse("evaluation:pair", args=[campaign.run_id, campaign.run.pairs.get().pk]),
+        reverse("evaluation:comparison", args=[campaign.comparison_id]),
+        reverse("evaluation:pair", args=[campaign.comparison_id, campaign.comparison.pairs.get().pk]),
     ):
         assert client.get(address).status_code == 403
     campaigns.close(campaign=campaign, user=owner, reason="done")
     assert (
         client.get(
-            reverse("evaluation:pair", args=[campaign.run_id, campaign.run.pairs.get().pk])
+            reverse("evaluation:pair", args=[campaign.comparison_id, campaign.comparison.pairs.get().pk])
         ).status_code
         == 200
     )

@@ -45,3 +45,15 @@ def test_a_new_name_wins_over_its_old_one_and_nothing_else_changes():
     given = {"run": 1, "comparison": 2, "other": 3}
     assert with_new_names(given, {"run": "comparison"}) == {"comparison": 2, "other": 3}
     assert with_new_names(given, {}) is given
+
+
+def test_a_campaign_is_drafted_and_filtered_by_the_old_name_of_its_comparison(client):
+    owner = factories.user(role="manager")
+    client.force_login(owner)
+    comparison = factories.comparison(owner, prompts=3)
+    body = {"title": "Replies", "rubric_text": factories.RUBRIC, "overlap": 1, "run": str(comparison.pk)}
+    made = client.post("/api/v1/campaigns/", body, content_type="application/json")
+    assert made.status_code == 201 and made.json()["comparison"] == str(comparison.pk)
+    found = client.get(f"/api/v1/campaigns/?run={comparison.pk}").json()
+    assert [one["id"] for one in found["results"]] == [made.json()["id"]]
+    assert client.get(f"/campaigns/new/?run={comparison.pk}").status_code == 200

@@ -73,7 +73,7 @@ def test_text_of_models_and_people_is_shown_as_text(manager):
     answer = factories.answer(campaign, comment=attack)
     ratings.submit(reviewer=reviewer, token=current.token, answer=answer)
     reports.take_look(campaign=campaign, user=factories.user())
-    run = campaign.run
+    run = campaign.comparison
     for address in (
         reverse("evaluation:pair", args=[run.pk, run.pairs.earliest("pk").pk]),
         reverse("evaluation:campaigns"),

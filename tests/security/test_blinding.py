@@ -55,7 +55,9 @@ def leaking_text(assignment: Any) -> tuple[str, str]:
 
 def leaking_field(assignment: Any) -> dict[str, Any]:
     pair = assignment.item.pair
-    return BLIND(assignment) | {"cost": pair.candidate.output_tokens * (1 + assignment.candidate_left)}
+    return BLIND(assignment) | {
+        "cost": pair.candidate_response.output_tokens * (1 + assignment.candidate_left)
+    }
 
 
 def leaking_header(self: Any, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -25,7 +25,7 @@ def campaign():
 def showing(client, campaign):
     """Pages with the verdict, and pages whose reading was logged."""
     (report,) = campaign.reports.all()
-    one, run = f"/campaigns/{campaign.pk}/", f"/comparisons/{campaign.run_id}/"
+    one, run = f"/campaigns/{campaign.pk}/", f"/comparisons/{campaign.comparison_id}/"
     pages = ["/overview/", "/campaigns/", "/ranking/", one, run]
     pages += [f"{one}{name}/" for name in ("people", "blinding", "report", "report/1")]
     pages += [f"/api/v1/campaigns/{campaign.pk}/{name}" for name in ("", "report/", "reviewers/")]

@@ -116,14 +116,14 @@ def world():
             for name in ("curves", "log", "facts", "cancel", "pause", "resume", "prioritise", "retry")
         },
         "run_discard_checkpoints": [run.pk],
-        "comparison": [campaign.run_id],
-        "comparison_cancel": [campaign.run_id],
-        "comparison_again": [campaign.run_id],
-        "comparison_without": [campaign.run_id],
-        "comparison_figures": [campaign.run_id],
-        "comparison_pause": [campaign.run_id],
-        "comparison_resume": [campaign.run_id],
-        "pair": [campaign.run_id, campaign.run.pairs.earliest("pk").pk],
+        "comparison": [campaign.comparison_id],
+        "comparison_cancel": [campaign.comparison_id],
+        "comparison_again": [campaign.comparison_id],
+        "comparison_without": [campaign.comparison_id],
+        "comparison_figures": [campaign.comparison_id],
+        "comparison_pause": [campaign.comparison_id],
+        "comparison_resume": [campaign.comparison_id],
+        "pair": [campaign.comparison_id, campaign.comparison.pairs.earliest("pk").pk],
         **{
             name: [campaign.pk]
             for name in (
@@ -259,7 +259,7 @@ def test_who_reviews_learns_no_side_from_another_campaign_over_the_same_pairs(cl
     ended = factories.rated_campaign(pairs=4, reviewers=3)
     campaigns.close(campaign=ended, user=owner, reason="")
     reports.take_look(campaign=ended, user=owner)
-    under_way = factories.campaign(owner, pairs=4, overlap=1, run=ended.run)
+    under_way = factories.campaign(owner, pairs=4, overlap=1, comparison=ended.comparison)
     elsewhere = factories.campaign(owner, pairs=2, overlap=1)
     client.force_login(manager)
     pages = [f"/campaigns/{ended.pk}/{name}" for name in ("report/", "report/1/", "report/1/export.zip")]

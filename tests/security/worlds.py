@@ -83,7 +83,13 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
 
     def content(kind: Any, pair: Any, rng: Any) -> Any:
         """Quality items mix the two texts by a dice of their own."""
-        turned: Any = SimpleNamespace(baseline=pair.candidate, candidate=pair.baseline) if swapped else pair
+        turned: Any = (
+            SimpleNamespace(
+                baseline_response=pair.candidate_response, candidate_response=pair.baseline_response
+            )
+            if swapped
+            else pair
+        )
         return made(kind, turned, rng)
 
     patch.setattr(quality, "_content", content)
@@ -124,7 +130,7 @@ def campaign(*, swapped: bool, **options: Any) -> Campaign:
         "quality_every": 3,
         "pairs": PAIRS - 2,
     } | options
-    return factories.campaign(owner, overlap=2, run=run, **settings)
+    return factories.campaign(owner, overlap=2, comparison=run, **settings)
 
 
 class Visitor:

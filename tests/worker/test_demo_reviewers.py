@@ -25,7 +25,7 @@ def work():
     for response in run.responses.select_related("prompt"):
         response.text = " ".join([str(cases[response.prompt_id % PAIRS]["output"])] * 6)
         response.save(update_fields=["text"])
-    campaign = factories.campaign(run.created_by, PAIRS, OVERLAP, run=run)
+    campaign = factories.campaign(run.created_by, PAIRS, OVERLAP, comparison=run)
     rated = reviewers.rate(
         campaign=campaign, target=PAIRS * OVERLAP, panel=4, seed=20, tick=lambda done: None
     )
@@ -49,6 +49,6 @@ def test_half_a_minute_whatever_the_length_is_flagged(work):
 
 def test_the_same_seed_gives_the_same_times():
     run = factories.comparison(factories.user(), 1)
-    pair = run.pairs.select_related("prompt", "baseline", "candidate").get()
+    pair = run.pairs.select_related("prompt", "baseline_response", "candidate_response").get()
     drawn = {reviewers._active_ms(pair, 240.0, random.Random("x")) for _ in range(2)}
     assert len(drawn) == 1 and drawn.pop() > 1000

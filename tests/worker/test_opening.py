@@ -35,7 +35,7 @@ def owner(client):
 def draft(owner):
     run = factories.comparison(owner, 6)
     return campaigns.create(
-        user=owner, title="Large", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
+        user=owner, title="Large", comparison=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )
 
 
@@ -101,7 +101,9 @@ def test_nothing_about_it_can_change_from_the_click_on(client, draft, owner):
 
 
 def test_telling_words_stop_it_and_the_page_leads_to_them(client, draft, owner):
-    Response.objects.filter(pk=lottery.available(draft).earliest("pk").candidate_id).update(text="I am Qwen.")
+    Response.objects.filter(pk=lottery.available(draft).earliest("pk").candidate_response_id).update(
+        text="I am Qwen."
+    )
     openings.start(campaign=draft, user=owner)
     tasks.run_next(queues.CPU)
     assert Opening.objects.get().error_code == "identity_words" and status_of(draft) == DRAFT

@@ -71,13 +71,13 @@ def about(request, number):
 def test_an_endpoint_answers_for_every_model(launch, server):
     run = worked(launch(samples=2))
     assert run.status == run.Status.SUCCEEDED, run.error_message
-    assert Pair.objects.filter(run=run).count() == 8
-    pair = Pair.objects.select_related("baseline", "candidate").first()
+    assert Pair.objects.filter(comparison=run).count() == 8
+    pair = Pair.objects.select_related("baseline_response", "candidate_response").first()
     assert pair is not None
-    assert pair.baseline.text.startswith("base-served on") and pair.candidate.text.startswith(
-        "tuned-served on"
-    )
-    assert (pair.candidate.input_tokens, pair.candidate.finish_reason) == (7, "stop")
+    assert pair.baseline_response.text.startswith(
+        "base-served on"
+    ) and pair.candidate_response.text.startswith("tuned-served on")
+    assert (pair.candidate_response.input_tokens, pair.candidate_response.finish_reason) == (7, "stop")
     assert run.facts["engine"] == "engine" and run.facts["served"]
     request, headers = server.asked[0]
     assert headers["Authorization"] == "Bearer secret"
@@ -104,7 +104,7 @@ def test_passing_trouble_is_tried_again_and_leaves_no_trace(launch, server):
 
 
 def texts(run):
-    return list(Response.objects.filter(run=run).values_list("text", flat=True))
+    return list(Response.objects.filter(comparison=run).values_list("text", flat=True))
 
 
 def test_what_cannot_be_answered_is_named_and_can_be_tried_again(launch, server):
@@ -122,7 +122,7 @@ def test_what_cannot_be_answered_is_named_and_can_be_tried_again(launch, server)
     assert len(texts(run)) == 7 and not Pair.objects.exists()
 
     server.behave, before = echo, len(server.asked)
-    comparisons.try_again(user=run.created_by, run=run)
+    comparisons.try_again(user=run.created_by, comparison=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert len(server.asked) == before + 1
@@ -144,16 +144,16 @@ def test_an_engine_that_times_out_half_way_loses_nothing(launch, server, setting
     run = worked(launch(prompts=6))
     assert run.status == run.Status.FAILED
     assert run.error_code == "endpoint_timeout" and "engine" in run.error_message
-    kept = set(Response.objects.filter(run=run).values_list("pk", flat=True))
+    kept = set(Response.objects.filter(comparison=run).values_list("pk", flat=True))
     assert len(kept) == 5
 
     server.behave, server.down, before = echo, False, len(server.asked)
-    comparisons.try_again(user=run.created_by, run=run)
+    comparisons.try_again(user=run.created_by, comparison=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert len(server.asked) == before + 12 - 5
-    assert kept < set(Response.objects.filter(run=run).values_list("pk", flat=True))
-    assert Response.objects.filter(run=run).count() == 12
+    assert kept < set(Response.objects.filter(comparison=run).values_list("pk", flat=True))
+    assert Response.objects.filter(comparison=run).count() == 12
 
 
 def test_a_model_that_is_not_served_is_named_with_what_is(launch, settings):
@@ -210,21 +210,21 @@ def test_a_paused_run_goes_on_where_it_was(launch, server):
     run = launch(prompts=36)
 
     def pause():
-        services.wait_until(Response.objects.filter(run=run).exists, what="a response")
+        services.wait_until(Response.objects.filter(comparison=run).exists, what="a response")
         jobs.pause(job=run, user=run.created_by)
 
     thread = meanwhile(pause)
     paused = worked(run)
     thread.join()
     assert paused.status == paused.Status.PAUSED
-    stored = Response.objects.filter(run=run).count()
+    stored = Response.objects.filter(comparison=run).count()
     assert 0 < stored < 72
     server.behave = echo
     jobs.resume(job=paused, user=run.created_by)
     done = worked(run)
     assert done.status == done.Status.SUCCEEDED, done.error_message
     assert done.facts["responses_of_earlier_attempts"] == stored
-    assert Response.objects.filter(run=run).count() == 72
+    assert Response.objects.filter(comparison=run).count() == 72
 
 
 def test_cancelling_does_not_wait_for_a_request_that_hangs(launch, server, settings):

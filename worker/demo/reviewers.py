@@ -51,7 +51,9 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
     pair = current.item.pair
     rng = random.Random(f"{seed}/{reviewer.number}/{pair.prompt.key}")
     left, right = (
-        (pair.candidate, pair.baseline) if current.candidate_left else (pair.baseline, pair.candidate)
+        (pair.candidate_response, pair.baseline_response)
+        if current.candidate_left
+        else (pair.baseline_response, pair.candidate_response)
     )
     habits = random.Random(f"{seed}/{reviewer.number}")
     leaning, severity = habits.gauss(0, 0.05), habits.gauss(0, 0.8)
@@ -69,7 +71,12 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
 
 def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:
     """Milliseconds to read the prompt and both responses at `pace` words a minute, and to decide."""
-    texts = (pair.prompt.instruction, pair.prompt.input, pair.baseline.text, pair.candidate.text)
+    texts = (
+        pair.prompt.instruction,
+        pair.prompt.input,
+        pair.baseline_response.text,
+        pair.candidate_response.text,
+    )
     words = sum(len(str(text).split()) for text in texts)
     seconds = 60 * words / pace + rng.lognormvariate(math.log(SECONDS_TO_DECIDE), 0.4)
     return int(1000 * seconds * rng.lognormvariate(0, 0.15))

@@ -137,7 +137,7 @@ def generate(user: User, data: Dataset, candidate: ModelVersion, show: Stage, al
     prompt_set = PromptSet.objects.filter(dataset=data).first()
     if prompt_set is None:
         prompt_set = prompts.from_dataset(user=user, name=f"{data} held-out", dataset=data)
-    same = Comparison.objects.filter(prompt_set=prompt_set, run_candidates__model=candidate)
+    same = Comparison.objects.filter(prompt_set=prompt_set, comparison_candidates__model=candidate)
     run = same.exclude(status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).first()
     if run is None:
         run = comparisons.launch(
@@ -165,12 +165,12 @@ def _accuracy(run: Comparison) -> str:
 
 
 def campaign(user: User, run: Comparison, show: Stage) -> Campaign:
-    found = Campaign.objects.filter(run=run).first()
+    found = Campaign.objects.filter(comparison=run).first()
     if found is None:
         found = campaigns.create(
             user=user,
             title="Customer replies, first round",
-            run=run,
+            comparison=run,
             rubric_text=rubrics.builtin("customer_support"),
             overlap=OVERLAP,
             pairs=min(PAIRS, run.prompt_set.size),

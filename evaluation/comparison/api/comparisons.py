@@ -34,8 +34,8 @@ class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
         help_text="What can be done with it now.",
     )
 
-    def get_candidates(self, run: Comparison) -> list[str]:
-        return [str(model.pk) for model in run.candidates]
+    def get_candidates(self, comparison: Comparison) -> list[str]:
+        return [str(model.pk) for model in comparison.candidates]
 
     class Meta:
         model = Comparison
@@ -105,7 +105,7 @@ class FailureSerializer(serializers.ModelSerializer[Failure]):
 
 class ComparisonFilter(FilterSet):  # type: ignore[misc]
     candidate = ModelChoiceFilter(
-        field_name="run_candidates__model",
+        field_name="comparison_candidates__model",
         queryset=lambda request: training_access.models(user=signed_in(request)),
     )
 
@@ -131,7 +131,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
         values = parse(GenerationLaunchSerializer, request)
         user = signed_in(request)
         asked = values.get("candidates") or [values["candidate"]]
-        run = comparisons.launch(
+        comparison = comparisons.launch(
             user=user,
             name=values["name"],
             prompt_set=access.prompt_set(user=user, pk=values["prompt_set"]),
@@ -142,7 +142,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
             idempotency_key=idempotency_key(request),
             leakage_reason=values["leakage_reason"],
         )
-        return Response(ComparisonSerializer(run).data, status=status.HTTP_201_CREATED)
+        return Response(ComparisonSerializer(comparison).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"])
@@ -167,29 +167,29 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @action(detail=True, methods=["post"], url_path="try-again")
     def try_again(self, request: Request, pk: UUID) -> Response:
         """Queue a failed run again; what it has stored stays, and only what is missing is made."""
-        comparisons.try_again(user=signed_in(request), run=self._run(pk))
+        comparisons.try_again(user=signed_in(request), comparison=self._run(pk))
         return Response(ComparisonSerializer(self._run(pk)).data)
 
     @extend_schema(request=None, responses={202: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="work-out")
     def work_out(self, request: Request, pk: UUID) -> Response:
         """Have a worker compute the figures of a comparison from before they were stored."""
-        run = self._run(pk)
-        figures.ask_for_figures(user=signed_in(request), run=run)
-        return Response(ComparisonSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+        comparison = self._run(pk)
+        figures.ask_for_figures(user=signed_in(request), comparison=comparison)
+        return Response(ComparisonSerializer(comparison).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="leave-out-missing")
     def leave_out_missing(self, request: Request, pk: UUID) -> Response:
         """Compare only the prompts that every model answered; the comparison names what was left out."""
-        comparisons.leave_out_missing(user=signed_in(request), run=self._run(pk))
+        comparisons.leave_out_missing(user=signed_in(request), comparison=self._run(pk))
         return Response(ComparisonSerializer(self._run(pk)).data)
 
     @extend_schema(responses={200: TimingSerializer(many=True)}, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
     def timings(self, request: Request, pk: UUID) -> Response:
         """Single-stream latencies, in milliseconds, in the order in which they were taken."""
-        rows = responses.timings(user=signed_in(request), run=self._run(pk))
+        rows = responses.timings(user=signed_in(request), comparison=self._run(pk))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(TimingSerializer(page, many=True).data)
 
@@ -197,6 +197,6 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
     def failures(self, request: Request, pk: UUID) -> Response:
         """Responses that could not be made yet, and why."""
-        rows = responses.failures(user=signed_in(request), run=self._run(pk))
+        rows = responses.failures(user=signed_in(request), comparison=self._run(pk))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(FailureSerializer(page, many=True).data)

@@ -52,8 +52,12 @@ class ComparisonActions(StaffViewSet):
 
     def _compared(self, pk: UUID) -> tuple[User, Comparison, ModelVersion]:
         user = signed_in(self.request)
-        run = access.comparison(user=user, pk=pk)
-        return user, run, responses.candidate(run=run, pk=self.request.query_params.get("candidate"))
+        comparison = access.comparison(user=user, pk=pk)
+        return (
+            user,
+            comparison,
+            responses.candidate(comparison=comparison, pk=self.request.query_params.get("candidate")),
+        )
 
     def _require_known(self, known: tuple[str, ...]) -> None:
         unknown = sorted(set(self.request.query_params) - {*known, "candidate", "format"})
@@ -65,8 +69,10 @@ class ComparisonActions(StaffViewSet):
     def figures(self, request: Request, pk: UUID) -> Response:
         """Every figure with its interval and its text, fields, slices with regressions first, and how it was made."""
         self._require_known(())
-        user, run, candidate = self._compared(pk)
-        return Response(comparison_json(open_comparison(user=user, run=run, candidate=candidate)))
+        user, comparison, candidate = self._compared(pk)
+        return Response(
+            comparison_json(open_comparison(user=user, comparison=comparison, candidate=candidate))
+        )
 
     @extend_schema(
         operation_id="comparisons_pairs_list",
@@ -76,9 +82,9 @@ class ComparisonActions(StaffViewSet):
     @action(detail=True, methods=["get"])
     def pairs(self, request: Request, pk: UUID) -> Response:
         self._require_known((*pair_table.FILTERS, "page", "page_size"))
-        user, run, candidate = self._compared(pk)
+        user, comparison, candidate = self._compared(pk)
         filters = {name: request.query_params.get(name, "") for name in pair_table.FILTERS}
-        chosen = pair_table.pairs(user=user, run=run, candidate=candidate, **filters)
+        chosen = pair_table.pairs(user=user, comparison=comparison, candidate=candidate, **filters)
         pages = _PairPages()
         page = pages.paginate_queryset(chosen, request, view=self)
         return pages.get_paginated_response([_line(pair) for pair in page or ()])
@@ -87,9 +93,9 @@ class ComparisonActions(StaffViewSet):
     @action(detail=True, methods=["get"], url_path="pairs/<int:pair>")
     def pair(self, request: Request, pk: UUID, pair: int) -> Response:
         """One prompt with both responses, matched by the prompt set's comparisons as they are now."""
-        user, run, _ = self._compared(pk)
-        shown = responses.pair(user=user, run=run, pk=pair)
-        return Response(pair_json(pair_document(run=run, pair=shown)))
+        user, comparison, _ = self._compared(pk)
+        shown = responses.pair(user=user, comparison=comparison, pk=pair)
+        return Response(pair_json(pair_document(comparison=comparison, pair=shown)))
 
     @extend_schema(
         request=PairsImportSerializer, responses={201: OpenApiResponse(description="The finished run")}
@@ -98,8 +104,8 @@ class ComparisonActions(StaffViewSet):
     def import_pairs(self, request: Request) -> Response:
         """Responses made elsewhere, as a finished comparison."""
         values = parse(PairsImportSerializer, request)
-        run = pair_imports.create(user=signed_in(request), source_name=values["file"].name, **values)
-        return Response(self.get_serializer(run).data, status=status.HTTP_201_CREATED)
+        comparison = pair_imports.create(user=signed_in(request), source_name=values["file"].name, **values)
+        return Response(self.get_serializer(comparison).data, status=status.HTTP_201_CREATED)
 
 
 def _line(pair: Pair) -> dict[str, Any]:

@@ -17,58 +17,60 @@ from ftplatform.accounts.models import User
 from training.models import ModelVersion
 
 
-def comparison_document(run: Comparison, candidate: ModelVersion | None = None) -> ComparisonDocument | None:
+def comparison_document(
+    comparison: Comparison, candidate: ModelVersion | None = None
+) -> ComparisonDocument | None:
     """The comparison of the baseline and one candidate, the first unless told. None before there are figures."""
-    chosen = candidate or run.candidate
-    stored = ComparisonFigures.objects.filter(run=run, candidate=chosen).first()
+    chosen = candidate or comparison.candidate
+    stored = ComparisonFigures.objects.filter(comparison=comparison, candidate=chosen).first()
     if stored is None or not stored.figures:
         return None
-    measured = stream(run, chosen)
+    measured = stream(comparison, chosen)
     made_at = stored.made_at.astimezone(UTC).isoformat(timespec="seconds")
     return present.build(
         stored.figures,
-        provenance(run, chosen, made_at=made_at, measured=bool(measured)),
+        provenance(comparison, chosen, made_at=made_at, measured=bool(measured)),
         stream=measured,
-        safety=safety(run, chosen),
+        safety=safety(comparison, chosen),
     )
 
 
-def open_comparison(*, user: User, run: Comparison, candidate: ModelVersion) -> ComparisonDocument:
+def open_comparison(*, user: User, comparison: Comparison, candidate: ModelVersion) -> ComparisonDocument:
     """The comparison for a user who asks for it: closed to a user who reviews its pairs, 404 before there is one."""
-    responses.pairs(user=user, run=run, candidate=candidate)
-    document = comparison_document(run, candidate)
+    responses.pairs(user=user, comparison=comparison, candidate=candidate)
+    document = comparison_document(comparison, candidate)
     if document is None:
         raise Http404
     return document
 
 
-def safety(run: Comparison, candidate: ModelVersion) -> list[dict[str, Any]]:
+def safety(comparison: Comparison, candidate: ModelVersion) -> list[dict[str, Any]]:
     """The newest figure of each safety check of this baseline and candidate, with the run that it comes from."""
     done = (
-        ComparisonFigures.objects.filter(run__baseline=run.baseline_id, candidate=candidate)
-        .exclude(run__prompt_set__check_name="")
-        .select_related("run__prompt_set")
-        .order_by("run__prompt_set__check_name", "-made_at")
+        ComparisonFigures.objects.filter(comparison__baseline=comparison.baseline_id, candidate=candidate)
+        .exclude(comparison__prompt_set__check_name="")
+        .select_related("comparison__prompt_set")
+        .order_by("comparison__prompt_set__check_name", "-made_at")
     )
     newest: dict[str, dict[str, Any]] = {}
-    for comparison in done:
-        name = comparison.run.prompt_set.check_name
-        metrics = comparison.figures.get("metrics", ())
+    for stored in done:
+        name = stored.comparison.prompt_set.check_name
+        metrics = stored.figures.get("metrics", ())
         figure = next((metric for metric in metrics if metric["name"] == "passed"), None)
         if name not in newest and figure:
-            newest[name] = {"check": name, "run": str(comparison.run_id), **figure}
+            newest[name] = {"check": name, "comparison": str(stored.comparison_id), **figure}
     return list(newest.values())
 
 
 def with_figures(runs: QuerySet[Comparison]) -> QuerySet[Comparison]:
     """Runs that know in one query whether their figures are stored, see `Comparison.has_figures`."""
-    stored = ComparisonFigures.objects.filter(run=OuterRef("pk")).exclude(figures={})
+    stored = ComparisonFigures.objects.filter(comparison=OuterRef("pk")).exclude(figures={})
     return runs.annotate(has_figures=Exists(stored))  # type: ignore[no-redef] # fills the cached property
 
 
 def comparison(*, user: User, pk: UUID) -> Comparison:
     """One run that knows whether its figures are stored; 404 for a user who may not see it."""
-    run = with_figures(access.comparisons(user=user)).filter(pk=pk).first()
-    if run is None:
+    comparison = with_figures(access.comparisons(user=user)).filter(pk=pk).first()
+    if comparison is None:
         raise Http404
-    return run
+    return comparison

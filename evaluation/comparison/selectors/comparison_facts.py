@@ -19,42 +19,42 @@ from training.runs.selectors.comparing import run_summary
 
 
 def provenance(
-    run: Comparison, candidate: ModelVersion, *, made_at: str = "", measured: bool = False
+    comparison: Comparison, candidate: ModelVersion, *, made_at: str = "", measured: bool = False
 ) -> Provenance:
     """Facts about one candidate of a run. `made_at` is when its figures were computed, in UTC; `measured` says that
     there are single-stream times."""
     training = training_run(candidate)
-    prompts = run.prompt_set
+    prompts = comparison.prompt_set
     return Provenance(
-        comparison=ComparisonName(str(run.pk), run.name, run.is_imported),
-        baseline_model=_model(run.baseline),
+        comparison=ComparisonName(str(comparison.pk), comparison.name, comparison.is_imported),
+        baseline_model=_model(comparison.baseline),
         candidate_model=_model(candidate),
         prompt_set=PromptSetFacts(
             str(prompts.pk), prompts.name, prompts.size, prompts.source, prompts.check_name
         ),
-        decoding=run.decoding,
-        engine=run.engine,
-        facts=run.facts,
-        leakage=leakage(run),
-        left_out=run.facts.get("left_out"),
+        decoding=comparison.decoding,
+        engine=comparison.engine,
+        facts=comparison.facts,
+        leakage=leakage(comparison),
+        left_out=comparison.facts.get("left_out"),
         training=_training(training) if training else None,
         made_at=made_at,
-        latency=_latency(run, measured),
+        latency=_latency(comparison, measured),
     )
 
 
-def stream(run: Comparison, candidate: ModelVersion, **of: Any) -> list[dict[str, Any]]:
+def stream(comparison: Comparison, candidate: ModelVersion, **of: Any) -> list[dict[str, Any]]:
     """The single-stream figures of a run and one candidate, of some timings only if told."""
-    rows = run.timings.filter(model__in=[run.baseline_id, candidate.pk], **of)
+    rows = comparison.timings.filter(model__in=[comparison.baseline_id, candidate.pk], **of)
     return stream_figures(
         TimingRow(row.prompt_id, row.model_id == candidate.pk, row.first_token_ms, row.token_ms, row.total_ms)
         for row in rows
     )
 
 
-def leakage(run: Comparison) -> tuple[Leakage, ...]:
+def leakage(comparison: Comparison) -> tuple[Leakage, ...]:
     """Findings about prompts that a training split holds, with the reason why they are used all the same."""
-    checks = LeakageCheck.objects.filter(prompt_set=run.prompt_set_id).select_related("dataset")
+    checks = LeakageCheck.objects.filter(prompt_set=comparison.prompt_set_id).select_related("dataset")
     return tuple(
         Leakage(str(check.dataset), check.exact, check.near, check.reason, check.examples) for check in checks
     )
@@ -65,11 +65,11 @@ def training_run(model: ModelVersion) -> TrainingRun | None:
     return model.run or (model.source.run if model.source else None)
 
 
-def _latency(run: Comparison, measured: bool) -> Latency:
-    if run.is_imported:
+def _latency(comparison: Comparison, measured: bool) -> Latency:
+    if comparison.is_imported:
         return Latency("imported", "as the imported file says; how it was measured is not known")
-    size = run.facts.get("batch_size") or run.decoding.get("batch_size")
-    if run.engine == run.LOCAL:
+    size = comparison.facts.get("batch_size") or comparison.decoding.get("batch_size")
+    if comparison.engine == comparison.LOCAL:
         together = f"inside batches of {size}" if size else "inside batches"
     else:
         together = f"with {size} requests at once" if size else "with several requests at once"

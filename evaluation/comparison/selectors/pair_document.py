@@ -17,18 +17,23 @@ from evaluation.scoring.matching.match import Match
 LONGEST_SHOWN = 40_000
 
 
-def pair_document(*, run: Comparison, pair: Pair) -> PairDocument:
+def pair_document(*, comparison: Comparison, pair: Pair) -> PairDocument:
     """One prompt with both responses, matched by the comparisons of its prompt set as they are now."""
-    scorer = Scorer(run.prompt_set.field_rules, run.prompt_set.schema, run.prompt_set.check_name)
+    scorer = Scorer(
+        comparison.prompt_set.field_rules, comparison.prompt_set.schema, comparison.prompt_set.check_name
+    )
     prompt = pair.prompt
-    responses: dict[str, Response] = {"baseline": pair.baseline, "candidate": pair.candidate}
+    responses: dict[str, Response] = {
+        "baseline": pair.baseline_response,
+        "candidate": pair.candidate_response,
+    }
     matches = {
         side: None if prompt.expected is None else scorer.match(prompt.expected, response.text)
         for side, response in responses.items()
     }
-    timed = stream(run, pair.candidate_model, prompt=prompt.pk)
+    timed = stream(comparison, pair.candidate_model, prompt=prompt.pk)
     return single.build(
-        provenance(run, pair.candidate_model, made_at=_now(), measured=bool(timed)),
+        provenance(comparison, pair.candidate_model, made_at=_now(), measured=bool(timed)),
         prompt=_printable(
             {
                 "key": prompt.key,

@@ -20,7 +20,7 @@ FILTERS = ("change", "field", "tag", "order")
 def pairs(
     *,
     user: User,
-    run: Comparison,
+    comparison: Comparison,
     candidate: ModelVersion,
     change: str = "",
     field: str = "",
@@ -32,8 +32,12 @@ def pairs(
 
     Raises DomainError `unknown_filter`. Texts are not loaded.
     """
-    chosen = responses.pairs(user=user, run=run, candidate=candidate).defer(
-        "prompt__instruction", "prompt__input", "prompt__expected", "baseline__text", "candidate__text"
+    chosen = responses.pairs(user=user, comparison=comparison, candidate=candidate).defer(
+        "prompt__instruction",
+        "prompt__input",
+        "prompt__expected",
+        "baseline_response__text",
+        "candidate_response__text",
     )
     if change and change not in CHANGES:
         raise DomainError("unknown_filter", f"change is one of {', '.join(CHANGES)}.", status=400)
@@ -41,7 +45,7 @@ def pairs(
         if change == "same":
             raise DomainError("unknown_filter", "Of a field, change is worse or better.", status=400)
         rows = FieldChange.objects.filter(
-            comparison__run=run, comparison__candidate=candidate, field=field[:200]
+            figures__comparison=comparison, figures__candidate=candidate, field=field[:200]
         )
         chosen = chosen.filter(pk__in=rows.filter(change=1 if change == "better" else -1).values("pair"))
     elif change:
@@ -50,25 +54,25 @@ def pairs(
         name, sign, value = tag.partition(":")
         if not sign:
             raise DomainError("unknown_filter", "A tag is given as name:value.", status=400)
-        tagged = PromptTag.objects.filter(prompt_set=run.prompt_set_id, name=name[:200], value=value)
+        tagged = PromptTag.objects.filter(prompt_set=comparison.prompt_set_id, name=name[:200], value=value)
         chosen = chosen.filter(prompt__in=tagged.values("prompt"))
     return chosen.order_by(F("score_change").asc(nulls_last=True), "pk") if order == "worst" else chosen
 
 
-def table(chosen: Iterable[Pair], run: Comparison) -> Table:
+def table(chosen: Iterable[Pair], comparison: Comparison) -> Table:
     """A page of pairs as finished cells."""
     lines = (
         pair_rows.PairLine(
             id=str(pair.pk),
             key=pair.prompt.key,
-            sample=pair.sample if run.samples > 1 else None,
+            sample=pair.sample if comparison.samples > 1 else None,
             score_change=pair.score_change,
-            baseline=_side(pair.baseline),
-            candidate=_side(pair.candidate),
+            baseline=_side(pair.baseline_response),
+            candidate=_side(pair.candidate_response),
         )
         for pair in chosen
     )
-    return pair_rows.table(lines, imported=run.is_imported)
+    return pair_rows.table(lines, imported=comparison.is_imported)
 
 
 def _side(response: Response) -> SideRow:

@@ -12,36 +12,38 @@ from training.models import ModelVersion
 SIDES = ("baseline", "candidate")
 
 
-def candidate(*, run: Comparison, pk: str | None) -> ModelVersion:
+def candidate(*, comparison: Comparison, pk: str | None) -> ModelVersion:
     """The run's candidate with this id, the first one without an id; 404 for a model it does not compare."""
-    found = next((model for model in run.candidates if pk in (None, str(model.pk))), None)
+    found = next((model for model in comparison.candidates if pk in (None, str(model.pk))), None)
     if found is None:
         raise Http404
     return found
 
 
-def timings(*, user: User, run: Comparison) -> QuerySet[Timing]:
+def timings(*, user: User, comparison: Comparison) -> QuerySet[Timing]:
     """Single-stream measurements in the order in which they were taken."""
-    return visible(Timing.objects.filter(run=run).select_related("prompt").order_by("place", "pk"), user)
+    return visible(
+        Timing.objects.filter(comparison=comparison).select_related("prompt").order_by("place", "pk"), user
+    )
 
 
-def failures(*, user: User, run: Comparison) -> QuerySet[Failure]:
+def failures(*, user: User, comparison: Comparison) -> QuerySet[Failure]:
     """Responses that could not be made yet, and why."""
-    found = Failure.objects.filter(run=run).select_related("prompt", "model").order_by("pk")
+    found = Failure.objects.filter(comparison=comparison).select_related("prompt", "model").order_by("pk")
     return visible(found, user)
 
 
-def events(run: Comparison) -> QuerySet[JobEvent]:
-    return run.events.order_by("-id")[:100]
+def events(comparison: Comparison) -> QuerySet[JobEvent]:
+    return comparison.events.order_by("-id")[:100]
 
 
-def pairs(*, user: User, run: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+def pairs(*, user: User, comparison: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
     """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
-    require_not_reviewing_run(run.pk, user)
-    related = ("prompt", "candidate_model", "baseline", "candidate")
-    found = Pair.objects.filter(run=run).select_related(*related).order_by("pk")
+    require_not_reviewing_run(comparison.pk, user)
+    related = ("prompt", "candidate_model", "baseline_response", "candidate_response")
+    found = Pair.objects.filter(comparison=comparison).select_related(*related).order_by("pk")
     return visible(found.filter(candidate_model=candidate) if candidate else found, user)
 
 
-def pair(*, user: User, run: Comparison, pk: int) -> Pair:
-    return get_or_404(pairs(user=user, run=run), pk=pk)
+def pair(*, user: User, comparison: Comparison, pk: int) -> Pair:
+    return get_or_404(pairs(user=user, comparison=comparison), pk=pk)

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from evaluation.comparison import engines
 from evaluation.comparison.services import leakage
-from evaluation.models import Comparison, PromptSet, RunCandidate
+from evaluation.models import Comparison, ComparisonCandidate, PromptSet
 from evaluation.models.comparison_actions import ComparisonAction
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -53,16 +53,16 @@ def launch(
     }
     try:
         with transaction.atomic():
-            run = Comparison.objects.create(
+            comparison = Comparison.objects.create(
                 kind=Job.Kind.GENERATION, idempotency_key=idempotency_key or None, created_by=user, **frozen
             )
-            RunCandidate.objects.bulk_create(
-                RunCandidate(run=run, model=model, position=position)
+            ComparisonCandidate.objects.bulk_create(
+                ComparisonCandidate(comparison=comparison, model=model, position=position)
                 for position, model in enumerate(candidates)
             )
-            audit.record(actor=user, action="comparison.launch", target=run)
-            jobs.announce(run)
-            return run
+            audit.record(actor=user, action="comparison.launch", target=comparison)
+            jobs.announce(comparison)
+            return comparison
     except IntegrityError:
         same = jobs.launched_before(
             Comparison,
@@ -147,29 +147,29 @@ def _template_hash(model: ModelVersion) -> str | None:
     return model.run.facts.get("template_hash") if model.run else None
 
 
-def try_again(*, user: User, run: Comparison) -> None:
+def try_again(*, user: User, comparison: Comparison) -> None:
     """Queue a failed run again; what it has stored stays, so that only what is missing is made.
 
     Raises DomainError `not_failed`, and `imported` for an import that failed: no worker can make its responses.
     """
-    if ComparisonAction.TRY_AGAIN not in run.actions:
-        if run.is_imported:
+    if ComparisonAction.TRY_AGAIN not in comparison.actions:
+        if comparison.is_imported:
             raise DomainError("imported", "The responses were made elsewhere. Import the file again instead.")
         raise DomainError("not_failed", "Only a failed comparison can be retried.")
-    jobs.try_again(job=run, user=user)
+    jobs.try_again(job=comparison, user=user)
 
 
-def leave_out_missing(*, user: User, run: Comparison) -> None:
+def leave_out_missing(*, user: User, comparison: Comparison) -> None:
     """Queue a run whose answers are incomplete again, to compare only the prompts that every model answered.
 
     Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
     """
-    if ComparisonAction.LEAVE_OUT_MISSING not in run.actions:
+    if ComparisonAction.LEAVE_OUT_MISSING not in comparison.actions:
         raise DomainError(
             "not_incomplete",
             "Only a comparison that failed because responses are missing can continue without them.",
         )
     with transaction.atomic():
-        jobs.try_again(job=run, user=user)
-        Comparison.objects.filter(pk=run.pk).update(without_missing=True)
-        audit.record(actor=user, action="comparison.leave_out_missing", target=run)
+        jobs.try_again(job=comparison, user=user)
+        Comparison.objects.filter(pk=comparison.pk).update(without_missing=True)
+        audit.record(actor=user, action="comparison.leave_out_missing", target=comparison)

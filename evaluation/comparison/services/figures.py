@@ -22,7 +22,7 @@ _PROMPTS = 1000
 _SIDE = ("match", "measures", "output_tokens", "batch_latency_ms", "finish_reason")
 _PAIR = (
     *("pk", "prompt_id", "prompt__tags"),
-    *(f"{side}__{name}" for side in ("baseline", "candidate") for name in _SIDE),
+    *(f"{side}__{name}" for side in ("baseline_response", "candidate_response") for name in _SIDE),
 )
 
 
@@ -42,20 +42,20 @@ def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
     return found
 
 
-def summarise(run: Comparison) -> None:
+def summarise(comparison: Comparison) -> None:
     """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
-    if run.prompt_set.check_name == "name_swap":
-        name_swaps.score(run)
-    for candidate in run.candidates:
-        _summarise(run, candidate)
+    if comparison.prompt_set.check_name == "name_swap":
+        name_swaps.score(comparison)
+    for candidate in comparison.candidates:
+        _summarise(comparison, candidate)
 
 
-def _summarise(run: Comparison, candidate: ModelVersion) -> None:
+def _summarise(comparison: Comparison, candidate: ModelVersion) -> None:
     summary = Summary()
-    comparison = start(run, candidate)
-    for first, last in _ranges(run.prompt_set):
+    stored = start(comparison, candidate)
+    for first, last in _ranges(comparison.prompt_set):
         found = Pair.objects.filter(
-            run=run, candidate_model=candidate, prompt_id__gte=first, prompt_id__lte=last
+            comparison=comparison, candidate_model=candidate, prompt_id__gte=first, prompt_id__lte=last
         )
         rows = [
             (pk, PairRow(prompt, tags, SideRow(*values[:5]), SideRow(*values[5:])))
@@ -63,17 +63,17 @@ def _summarise(run: Comparison, candidate: ModelVersion) -> None:
         ]
         summary.add([row for _, row in rows])
         with transaction.atomic():
-            _store_changes(comparison, rows)
-    keep(comparison, summary)
+            _store_changes(stored, rows)
+    keep(stored, summary)
 
 
-def start(run: Comparison, candidate: ModelVersion) -> ComparisonFigures:
+def start(comparison: Comparison, candidate: ModelVersion) -> ComparisonFigures:
     """The row that the figures go into; what it knew of single fields is forgotten."""
-    comparison, _ = ComparisonFigures.objects.get_or_create(
-        run=run, candidate=candidate, defaults={"figures": {}}
+    stored, _ = ComparisonFigures.objects.get_or_create(
+        comparison=comparison, candidate=candidate, defaults={"figures": {}}
     )
-    comparison.changes.all().delete()
-    return comparison
+    stored.changes.all().delete()
+    return stored
 
 
 def keep(comparison: ComparisonFigures, summary: Summary) -> None:
@@ -94,7 +94,7 @@ def _store_changes(comparison: ComparisonFigures, rows: list[tuple[int, PairRow]
         Pair.objects.filter(pk__in=pks).update(score_change=change)
     FieldChange.objects.bulk_create(
         (
-            FieldChange(comparison=comparison, pair_id=pk, field=field, change=change)
+            FieldChange(figures=comparison, pair_id=pk, field=field, change=change)
             for pk, row in rows
             for field, change in changes_of(row).items()
         ),
@@ -129,24 +129,24 @@ def declare(
     return match_again(prompt_set)
 
 
-def ask_for_figures(*, user: User, run: Comparison) -> None:
+def ask_for_figures(*, user: User, comparison: Comparison) -> None:
     """Have a worker compute the figures of a comparison from before they were stored; nothing to do where they are.
 
     Raises DomainError `no_pairs`.
     """
-    if not run.pairs.exists():
+    if not comparison.pairs.exists():
         raise DomainError("no_pairs", "There are no pairs, so there are no figures to compute.")
-    if ComparisonAction.WORK_OUT not in run.actions:
+    if ComparisonAction.WORK_OUT not in comparison.actions:
         return
-    audit.record(actor=user, action="comparison.work_out", target=run)
-    queues.work_out(str(run.pk))
+    audit.record(actor=user, action="comparison.work_out", target=comparison)
+    queues.work_out(str(comparison.pk))
 
 
-def work_out(*, run_id: UUID) -> None:
-    """Judge and summarise the responses to the run's prompts, unless that was done meanwhile."""
-    run = Comparison.objects.select_related("prompt_set").get(pk=run_id)
-    if not run.has_figures:
-        match_again(run.prompt_set)
+def work_out(*, comparison_id: UUID) -> None:
+    """Judge and summarise the responses to the comparison's prompts, unless that was done meanwhile."""
+    comparison = Comparison.objects.select_related("prompt_set").get(pk=comparison_id)
+    if not comparison.has_figures:
+        match_again(comparison.prompt_set)
 
 
 def match_again(prompt_set: PromptSet) -> int:
@@ -156,9 +156,9 @@ def match_again(prompt_set: PromptSet) -> int:
     for first, last in _ranges(prompt_set):
         with transaction.atomic():
             done += _match_range(prompt_set, scorer, first, last)
-    for run in prompt_set.comparisons.all():
-        if run.pairs.exists():
-            summarise(run)
+    for comparison in prompt_set.comparisons.all():
+        if comparison.pairs.exists():
+            summarise(comparison)
     return done
 
 
@@ -167,7 +167,7 @@ def _match_range(prompt_set: PromptSet, scorer: Scorer, first: int, last: int) -
         prompt.pk: prompt for prompt in prompt_set.prompts.filter(pk__gte=first, pk__lte=last).iterator()
     }
     responses = list(
-        Response.objects.filter(prompt_id__gte=first, prompt_id__lte=last, run__prompt_set=prompt_set)
+        Response.objects.filter(prompt_id__gte=first, prompt_id__lte=last, comparison__prompt_set=prompt_set)
     )
     for response in responses:
         found = scored(scorer, prompts[response.prompt_id], response.text)

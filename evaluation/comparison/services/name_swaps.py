@@ -9,11 +9,11 @@ from evaluation.scoring.matching.field_rule import similarity
 ALIKE = 0.8
 
 
-def score(run: Comparison) -> None:
+def score(comparison: Comparison) -> None:
     """A response passes when, with its name masked, it is like the answer of the same model to
     the first name of its group."""
     first: dict[tuple[str, str, int], str] = {}
-    responses = list(run.responses.select_related("prompt").order_by("model", "sample", "prompt"))
+    responses = list(comparison.responses.select_related("prompt").order_by("model", "sample", "prompt"))
     for response in responses:
         tags = response.prompt.tags
         text = _masked(response.text, tags.get("name", ""))

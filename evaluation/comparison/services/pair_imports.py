@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from evaluation.comparison import readers
 from evaluation.comparison.services import figures, tags
-from evaluation.models import Comparison, FieldChange, Pair, Prompt, PromptSet, Response, RunCandidate
+from evaluation.models import Comparison, ComparisonCandidate, FieldChange, Pair, Prompt, PromptSet, Response
 from evaluation.models import ComparisonFigures as ComparisonRow
 from evaluation.scoring import (
     PairRow,
@@ -61,29 +61,29 @@ def create(
         raise DomainError("same_model", "Give the two systems different names.", status=400)
     with tempfile.TemporaryFile() as kept:
         checked = _check(file, source_name, kept)
-        run = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
-        pairs = _store_all(run, checked)
-    Comparison.objects.filter(pk=run.pk).update(
+        comparison = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
+        pairs = _store_all(comparison, checked)
+    Comparison.objects.filter(pk=comparison.pk).update(
         status=Job.Status.SUCCEEDED, error_code="", error_message="", finished_at=timezone.now()
     )
-    audit.record(actor=user, action="pairs.import", target=run, pairs=pairs)
-    run.refresh_from_db()
-    return run
+    audit.record(actor=user, action="pairs.import", target=comparison, pairs=pairs)
+    comparison.refresh_from_db()
+    return comparison
 
 
-def _store_all(run: Comparison, checked: "_Checked") -> int:
+def _store_all(comparison: Comparison, checked: "_Checked") -> int:
     try:
-        summary, comparison = Summary(), figures.start(run, run.candidate)
-        scorer = figures.scorer_of(run.prompt_set)
+        summary, stored = Summary(), figures.start(comparison, comparison.candidate)
+        scorer = figures.scorer_of(comparison.prompt_set)
         batches = (_Batch.of(rows, checked.tag_fields) for rows in _batches(checked.rows()))
         with closing(_judged(scorer, batches, checked.size)) as judged:
             for batch, found in judged:
                 with transaction.atomic():
-                    Comparison.objects.filter(pk=run.pk).update(heartbeat_at=Now())
-                    summary.add(_store(run, comparison, batch, found))
-        figures.keep(comparison, summary)
+                    Comparison.objects.filter(pk=comparison.pk).update(heartbeat_at=Now())
+                    summary.add(_store(comparison, stored, batch, found))
+        figures.keep(stored, summary)
     except BaseException:
-        _forget(run)
+        _forget(comparison)
         raise
     return summary.pairs
 
@@ -194,7 +194,7 @@ def _begin(
                 field_rules=to_json(checked.inference.declared()),
                 created_by=user,
             )
-            run = Comparison.objects.create(
+            comparison = Comparison.objects.create(
                 kind=Job.Kind.GENERATION,
                 status=Job.Status.FAILED,
                 finished_at=timezone.now(),
@@ -208,8 +208,8 @@ def _begin(
                 heartbeat_at=timezone.now(),
                 created_by=user,
             )
-            RunCandidate.objects.create(run=run, model=second)
-            return run
+            ComparisonCandidate.objects.create(comparison=comparison, model=second)
+            return comparison
     except IntegrityError:
         if not PromptSet.objects.filter(name=name).exists():
             raise
@@ -231,46 +231,50 @@ def _clear_interrupted(name: str) -> None:
     """Make way for another try; an import that still gives signs of life is left alone and keeps its name."""
     quiet = timezone.now() - _QUIET
     mine = Comparison.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
-    for run in mine.filter(heartbeat_at__lt=quiet):
-        _forget(run)
+    for comparison in mine.filter(heartbeat_at__lt=quiet):
+        _forget(comparison)
 
 
-def _forget(run: Comparison) -> None:
+def _forget(comparison: Comparison) -> None:
     with transaction.atomic():
-        prompt_set = run.prompt_set
-        run.pairs.all().delete()
-        run.responses.all().delete()
-        run.delete()
+        prompt_set = comparison.prompt_set
+        comparison.pairs.all().delete()
+        comparison.responses.all().delete()
+        comparison.delete()
         prompt_set.delete()
 
 
 def _store(
-    run: Comparison, comparison: ComparisonRow, batch: _Batch, judged: list[list[Scored]]
+    comparison: Comparison, stored: ComparisonRow, batch: _Batch, judged: list[list[Scored]]
 ) -> list[PairRow]:
     prompts = bulk_rows.insert(
         Prompt,
-        {"prompt_set_id": run.prompt_set_id},
+        {"prompt_set_id": comparison.prompt_set_id},
         ("key", "instruction", "input", "expected", "tags"),
         [
             (row["id"], row["instruction"], row["input"], row["expected"], own)
             for row, own in zip(batch.rows, batch.tagged, strict=True)
         ],
     )
-    tags.store(run.prompt_set, zip(prompts, batch.tagged, strict=True))
+    tags.store(comparison.prompt_set, zip(prompts, batch.tagged, strict=True))
     rows = [
         PairRow(prompt, own, *_sides(row, found))
         for prompt, row, own, found in zip(prompts, batch.rows, batch.tagged, judged, strict=True)
     ]
     first = _responses(
-        run, run.baseline, batch.rows, "baseline", [(row.prompt, row.baseline) for row in rows]
+        comparison, comparison.baseline, batch.rows, "baseline", [(row.prompt, row.baseline) for row in rows]
     )
     second = _responses(
-        run, run.candidate, batch.rows, "candidate", [(row.prompt, row.candidate) for row in rows]
+        comparison,
+        comparison.candidate,
+        batch.rows,
+        "candidate",
+        [(row.prompt, row.candidate) for row in rows],
     )
     pairs = bulk_rows.insert(
         Pair,
-        {"run_id": run.pk, "candidate_model_id": run.candidate.pk, "sample": 0},
-        ("prompt_id", "baseline_id", "candidate_id", "score_change"),
+        {"comparison_id": comparison.pk, "candidate_model_id": comparison.candidate.pk, "sample": 0},
+        ("prompt_id", "baseline_response_id", "candidate_response_id", "score_change"),
         [
             (row.prompt, one, other, score_change(row))
             for row, one, other in zip(rows, first, second, strict=True)
@@ -278,7 +282,7 @@ def _store(
     )
     bulk_rows.insert(
         FieldChange,
-        {"comparison_id": comparison.pk},
+        {"figures_id": stored.pk},
         ("pair_id", "field", "change"),
         [
             (pair, field, change)
@@ -298,7 +302,7 @@ def _sides(row: dict[str, Any], judged: list[Scored]) -> list[SideRow]:
 
 
 def _responses(
-    run: Comparison,
+    comparison: Comparison,
     model: ModelVersion,
     batch: list[dict[str, Any]],
     side: str,
@@ -306,7 +310,7 @@ def _responses(
 ) -> list[int]:
     return bulk_rows.insert(
         Response,
-        {"run_id": run.pk, "model_id": model.pk, "sample": 0, "batch_size": None},
+        {"comparison_id": comparison.pk, "model_id": model.pk, "sample": 0, "batch_size": None},
         (
             *("prompt_id", "text", "input_tokens", "match", "measures"),
             *("output_tokens", "batch_latency_ms", "finish_reason"),

@@ -28,27 +28,29 @@ def begin_attempt(claim: jobs.Claim) -> Comparison:
     return Comparison.objects.select_related("prompt_set", "baseline__base").get(pk=claim.job_id)
 
 
-def expected(run: Comparison) -> int:
+def expected(comparison: Comparison) -> int:
     """How many responses the whole run has."""
-    return run.prompt_set.size * len(run.model_versions) * run.samples
+    return comparison.prompt_set.size * len(comparison.model_versions) * comparison.samples
 
 
-def remaining(run: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the run still lacks: prompts with their open responses as [model id, sample], and open measurements.
 
     A prompt that is only measured is in the list as well, with nothing wanted. Nothing is lacking where somebody
     decided to go on without what is missing.
     """
-    if run.without_missing:
+    if comparison.without_missing:
         return [], []
-    measurements = _open_measurements(run)
+    measurements = _open_measurements(comparison)
     measured = {each["prompt_id"] for each in measurements}
-    every = [(str(model.pk), sample) for model in run.model_versions for sample in range(run.samples)]
+    every = [
+        (str(model.pk), sample) for model in comparison.model_versions for sample in range(comparison.samples)
+    ]
     done: dict[int, set[tuple[str, int]]] = {}
-    for prompt_id, model_id, sample in run.responses.values_list("prompt_id", "model_id", "sample"):
+    for prompt_id, model_id, sample in comparison.responses.values_list("prompt_id", "model_id", "sample"):
         done.setdefault(prompt_id, set()).add((str(model_id), sample))
     prompts = []
-    for prompt in run.prompt_set.prompts.iterator(chunk_size=_BATCH):
+    for prompt in comparison.prompt_set.prompts.iterator(chunk_size=_BATCH):
         wanted = [each for each in every if each not in done.get(prompt.pk, ())]
         if wanted or prompt.pk in measured:
             prompts.append(
@@ -63,21 +65,23 @@ def remaining(run: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any
     return prompts, measurements
 
 
-def _open_measurements(run: Comparison) -> list[dict[str, Any]]:
-    taken = {(prompt, str(model)) for prompt, model in run.timings.values_list("prompt_id", "model_id")}
-    return [each for each in measurements(run) if (each["prompt_id"], each["model"]) not in taken]
+def _open_measurements(comparison: Comparison) -> list[dict[str, Any]]:
+    taken = {
+        (prompt, str(model)) for prompt, model in comparison.timings.values_list("prompt_id", "model_id")
+    }
+    return [each for each in measurements(comparison) if (each["prompt_id"], each["model"]) not in taken]
 
 
-def measurements(run: Comparison) -> list[dict[str, Any]]:
+def measurements(comparison: Comparison) -> list[dict[str, Any]]:
     """Which prompts are asked again alone, and in which order of models; the same for every attempt.
 
     The prompts are drawn at random. The models' order is random for one prompt and reversed for the next, so that none
     comes first more often.
     """
-    rng = random.Random(f"latency {run.decoding['seed']} {run.pk}")
-    prompts = list(run.prompt_set.prompts.order_by("pk").values_list("pk", flat=True))
-    chosen = rng.sample(prompts, min(len(prompts), run.decoding.get("latency_prompts", 0)))
-    order = [str(model.pk) for model in run.model_versions]
+    rng = random.Random(f"latency {comparison.decoding['seed']} {comparison.pk}")
+    prompts = list(comparison.prompt_set.prompts.order_by("pk").values_list("pk", flat=True))
+    chosen = rng.sample(prompts, min(len(prompts), comparison.decoding.get("latency_prompts", 0)))
+    order = [str(model.pk) for model in comparison.model_versions]
     planned: list[dict[str, Any]] = []
     for number, prompt in enumerate(chosen):
         if number % 2:
@@ -97,26 +101,26 @@ def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None
 
     Raises DomainError `unknown_prompt`, `unknown_model` or `response_too_long`; then none of them is stored.
     """
-    run, prompts = _known(claim, responses)
-    scorer = figures.scorer_of(run.prompt_set)
+    comparison, prompts = _known(claim, responses)
+    scorer = figures.scorer_of(comparison.prompt_set)
     Response.objects.bulk_create(
-        [_response(run, scorer, prompts[values["prompt_id"]], values) for values in responses],
+        [_response(comparison, scorer, prompts[values["prompt_id"]], values) for values in responses],
         ignore_conflicts=True,
         batch_size=_BATCH,
     )
-    if run.failures.exists():
+    if comparison.failures.exists():
         for chunk in _chunks(responses):
             mended = Q()
             for each in chunk:
                 mended |= Q(prompt=each["prompt_id"], model=each["model"], sample=each["sample"])
-            run.failures.filter(mended).delete()
+            comparison.failures.filter(mended).delete()
 
 
 def _chunks(items: list[dict[str, Any]], size: int = 50) -> Iterable[list[dict[str, Any]]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _response(run: Comparison, scorer: Scorer, prompt: Prompt, values: dict[str, Any]) -> Response:
+def _response(comparison: Comparison, scorer: Scorer, prompt: Prompt, values: dict[str, Any]) -> Response:
     text = printable(values["text"])
     if len(text) > MAX_TEXT:
         raise DomainError(
@@ -126,16 +130,22 @@ def _response(run: Comparison, scorer: Scorer, prompt: Prompt, values: dict[str,
         )
     match, measures = figures.scored(scorer, prompt, text)
     own = {name: value for name, value in values.items() if name not in ("model", "text")}
-    return Response(run=run, model_id=values["model"], text=text, match=match, measures=measures, **own)
+    return Response(
+        comparison=comparison, model_id=values["model"], text=text, match=match, measures=measures, **own
+    )
 
 
 @transaction.atomic
 def record_timings(claim: jobs.Claim, timings: list[dict[str, Any]]) -> None:
     """Store single-stream measurements; one that is already there stays as it was."""
-    run, _ = _known(claim, timings)
+    comparison, _ = _known(claim, timings)
     Timing.objects.bulk_create(
         [
-            Timing(run=run, model_id=values["model"], **{k: v for k, v in values.items() if k != "model"})
+            Timing(
+                comparison=comparison,
+                model_id=values["model"],
+                **{k: v for k, v in values.items() if k != "model"},
+            )
             for values in timings
         ],
         ignore_conflicts=True,
@@ -145,14 +155,18 @@ def record_timings(claim: jobs.Claim, timings: list[dict[str, Any]]) -> None:
 @transaction.atomic
 def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
     """Store why responses could not be made; the latest reason stands."""
-    run, _ = _known(claim, failures)
+    comparison, _ = _known(claim, failures)
     Failure.objects.bulk_create(
         [
-            Failure(run=run, model_id=values["model"], **{k: v for k, v in values.items() if k != "model"})
+            Failure(
+                comparison=comparison,
+                model_id=values["model"],
+                **{k: v for k, v in values.items() if k != "model"},
+            )
             for values in failures
         ],
         update_conflicts=True,
-        unique_fields=["run", "prompt", "model", "sample"],
+        unique_fields=["comparison", "prompt", "model", "sample"],
         update_fields=["code", "message", "at"],
     )
 
@@ -160,11 +174,11 @@ def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
 def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[Comparison, dict[int, Prompt]]:
     """The run and the prompts that a worker speaks of; it may speak of nothing else."""
     jobs.check_current(claim)
-    run = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
-    prompts = Prompt.objects.filter(prompt_set=run.prompt_set_id).in_bulk(
+    comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    prompts = Prompt.objects.filter(prompt_set=comparison.prompt_set_id).in_bulk(
         {item["prompt_id"] for item in items}
     )
-    models = {str(model.pk) for model in run.model_versions}
+    models = {str(model.pk) for model in comparison.model_versions}
     for item in items:
         if item["prompt_id"] not in prompts:
             raise DomainError(
@@ -177,16 +191,18 @@ def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[Comparison, 
                 f"The worker answered as model {item['model']}, which this run does not compare; "
                 "the batch was refused.",
             )
-    return run, prompts
+    return comparison, prompts
 
 
 @transaction.atomic
 def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
     """Store under which conditions an attempt works, before it does; `devices` keeps those of every attempt."""
     jobs.check_current(claim)
-    run = Comparison.objects.get(pk=claim.job_id)
-    devices = list(dict.fromkeys([*run.facts.get("devices", []), facts.get("device_name") or run.engine]))
-    Comparison.objects.filter(pk=run.pk).update(facts=run.facts | facts | {"devices": devices})
+    comparison = Comparison.objects.get(pk=claim.job_id)
+    devices = list(
+        dict.fromkeys([*comparison.facts.get("devices", []), facts.get("device_name") or comparison.engine])
+    )
+    Comparison.objects.filter(pk=comparison.pk).update(facts=comparison.facts | facts | {"devices": devices})
 
 
 @transaction.atomic
@@ -198,61 +214,67 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     which were not, and `nothing_answered` is raised when none was.
     """
     jobs.check_current(claim)
-    run = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
+    comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
     made = {
         (prompt_id, model_id, sample): pk
-        for pk, prompt_id, model_id, sample in run.responses.values_list(
+        for pk, prompt_id, model_id, sample in comparison.responses.values_list(
             "pk", "prompt_id", "model_id", "sample"
         )
     }
-    missing = expected(run) - len(made)
-    if missing and not run.without_missing:
-        raise DomainError(INCOMPLETE, _incomplete(run, missing))
+    missing = expected(comparison) - len(made)
+    if missing and not comparison.without_missing:
+        raise DomainError(INCOMPLETE, _incomplete(comparison, missing))
     answers = Counter(prompt_id for prompt_id, _, _ in made)
-    whole = {prompt for prompt, count in answers.items() if count == len(run.model_versions) * run.samples}
+    whole = {
+        prompt
+        for prompt, count in answers.items()
+        if count == len(comparison.model_versions) * comparison.samples
+    }
     if not whole:
         raise DomainError(
             "nothing_answered", "No prompt was answered by every model. Retry the missing responses."
         )
-    facts = facts | {"left_out": _left_out(run, whole, made) if missing else None}
-    baseline = [key for key in made if key[1] == run.baseline_id and key[0] in whole]
+    facts = facts | {"left_out": _left_out(comparison, whole, made) if missing else None}
+    baseline = [key for key in made if key[1] == comparison.baseline_id and key[0] in whole]
     pairs = [
         Pair(
-            run=run,
+            comparison=comparison,
             prompt_id=prompt_id,
             sample=sample,
             candidate_model=candidate,
-            baseline_id=made[prompt_id, run.baseline_id, sample],
-            candidate_id=made[prompt_id, candidate.pk, sample],
+            baseline_response_id=made[prompt_id, comparison.baseline_id, sample],
+            candidate_response_id=made[prompt_id, candidate.pk, sample],
         )
-        for candidate in run.candidates
+        for candidate in comparison.candidates
         for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
     ]
     Pair.objects.bulk_create(pairs, ignore_conflicts=True, batch_size=_BATCH)
-    Comparison.objects.filter(pk=run.pk).update(facts=run.facts | facts)
-    figures.summarise(run)
+    Comparison.objects.filter(pk=comparison.pk).update(facts=comparison.facts | facts)
+    figures.summarise(comparison)
     return len(pairs)
 
 
-def _left_out(run: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]) -> dict[str, Any]:
+def _left_out(
+    comparison: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]
+) -> dict[str, Any]:
     """Which prompts are not compared, and how many responses each model still owes."""
     keys = [
         key
-        for prompt, key in run.prompt_set.prompts.values_list("pk", "key").iterator()
+        for prompt, key in comparison.prompt_set.prompts.values_list("pk", "key").iterator()
         if prompt not in whole
     ]
     answered = Counter(model for _, model, _ in made)
-    owed = run.prompt_set.size * run.samples
+    owed = comparison.prompt_set.size * comparison.samples
     return {
         "prompts": len(keys),
-        "of": run.prompt_set.size,
+        "of": comparison.prompt_set.size,
         "first": keys[:_NAMED],
-        "unanswered": {model.name: owed - answered[model.pk] for model in run.model_versions},
+        "unanswered": {model.name: owed - answered[model.pk] for model in comparison.model_versions},
     }
 
 
-def _incomplete(run: Comparison, missing: int) -> str:
-    first = run.failures.select_related("prompt", "model").first()
+def _incomplete(comparison: Comparison, missing: int) -> str:
+    first = comparison.failures.select_related("prompt", "model").first()
     if first is None:
         return f"{missing:,} responses are still missing. Retry them."
     return (

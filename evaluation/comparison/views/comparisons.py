@@ -75,11 +75,11 @@ def comparison_new(request: StaffRequest) -> HttpResponse:
     form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            run = _launch(request, form)
+            comparison = _launch(request, form)
         except DomainError as error:
             form.refuse(error)
         else:
-            return redirect("evaluation:comparison", pk=run.pk)
+            return redirect("evaluation:comparison", pk=comparison.pk)
     return render(
         request,
         "evaluation/comparison/comparison_new.html",
@@ -107,48 +107,52 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
 @require_GET
 def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The comparison; htmx asks again for its moving part while the run lives, and for the whole at its end."""
-    run = comparison_document.comparison(user=request.user, pk=pk)
-    if request.htmx and run.is_finished:  # type: ignore[attr-defined]
+    comparison = comparison_document.comparison(user=request.user, pk=pk)
+    if request.htmx and comparison.is_finished:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
     context: dict[str, Any] = {
-        "run": run,
-        "state": _state(run),
-        "buttons": _buttons(run),
-        "can_review": ComparisonAction.OPEN_CAMPAIGN in run.actions,
-        "queue_position": jobs.queue_position(run) if run.status == run.Status.QUEUED else None,
-        "events": responses.events(run),
+        "comparison": comparison,
+        "state": _state(comparison),
+        "buttons": _buttons(comparison),
+        "can_review": ComparisonAction.OPEN_CAMPAIGN in comparison.actions,
+        "queue_position": jobs.queue_position(comparison)
+        if comparison.status == comparison.Status.QUEUED
+        else None,
+        "events": responses.events(comparison),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "evaluation/comparison/comparison_live.html", context)
-    if run.is_finished:
-        context |= figure_views.context(request, run) | _failures(request, run)
-    document = context.get("comparison")
-    context["facts"] = document.facts if document else sentences.facts(provenance(run, run.candidate))
+    if comparison.is_finished:
+        context |= figure_views.context(request, comparison) | _failures(request, comparison)
+    document = context.get("document")
+    context["facts"] = (
+        document.facts if document else sentences.facts(provenance(comparison, comparison.candidate))
+    )
     return render(request, "evaluation/comparison/comparison.html", context)
 
 
-def _state(run: Comparison) -> str:
+def _state(comparison: Comparison) -> str:
     """What the moving part shows now; another state is announced and changes the buttons."""
-    flags = f"{run.pause_requested:d}{run.cancel_requested:d}"
-    return f"{run.status}/{flags}/{run.stage}"
+    flags = f"{comparison.pause_requested:d}{comparison.cancel_requested:d}"
+    return f"{comparison.status}/{flags}/{comparison.stage}"
 
 
-def _buttons(run: Comparison) -> list[dict[str, str]]:
+def _buttons(comparison: Comparison) -> list[dict[str, str]]:
     """The actions by POST that are open now, the most likely one last."""
     return [
         {
             "label": button.label,
-            "url": reverse(f"evaluation:{button.view}", args=[run.pk]),
+            "url": reverse(f"evaluation:{button.view}", args=[comparison.pk]),
             "kind": button.kind,
             "confirm": button.confirm,
         }
-        for button in (_BUTTONS.get(action) for action in run.actions)
+        for button in (_BUTTONS.get(action) for action in comparison.actions)
         if button
     ]
 
 
-def _failures(request: StaffRequest, run: Comparison) -> dict[str, Any]:
-    failures = responses.failures(user=request.user, run=run)
+def _failures(request: StaffRequest, comparison: Comparison) -> dict[str, Any]:
+    failures = responses.failures(user=request.user, comparison=comparison)
     return {"failures": failures[:FAILURES], "failed": failures.count()}
 
 
@@ -176,14 +180,14 @@ def comparison_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def comparison_again(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    comparisons.try_again(user=request.user, run=access.comparison(user=request.user, pk=pk))
+    comparisons.try_again(user=request.user, comparison=access.comparison(user=request.user, pk=pk))
     return redirect("evaluation:comparison", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
 def comparison_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    figures.ask_for_figures(user=request.user, run=access.comparison(user=request.user, pk=pk))
+    figures.ask_for_figures(user=request.user, comparison=access.comparison(user=request.user, pk=pk))
     messages.success(request, "A worker is computing the figures. Reload the page in a moment.")
     return redirect("evaluation:comparison", pk=pk)
 
@@ -191,5 +195,5 @@ def comparison_figures(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def comparison_without(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    comparisons.leave_out_missing(user=request.user, run=access.comparison(user=request.user, pk=pk))
+    comparisons.leave_out_missing(user=request.user, comparison=access.comparison(user=request.user, pk=pk))
     return redirect("evaluation:comparison", pk=pk)

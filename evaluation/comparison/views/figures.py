@@ -35,22 +35,22 @@ _PAIR_COLUMNS = (
 )
 
 
-def context(request: StaffRequest, run: Comparison) -> dict[str, Any]:
+def context(request: StaffRequest, comparison: Comparison) -> dict[str, Any]:
     """What the page of a finished run shows of its comparison."""
-    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
+    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     filters = _filters(request)
-    pairs = pair_table.pairs(user=request.user, run=run, candidate=candidate, **filters)
-    document = comparison_document(run, candidate)
+    pairs = pair_table.pairs(user=request.user, comparison=comparison, candidate=candidate, **filters)
+    document = comparison_document(comparison, candidate)
     page = KeyPaginator(pairs, PAGE).get_page(request.GET.get("page"))
     return {
         "candidate": candidate,
-        "comparison": document,
+        "document": document,
         "fields_chart": fields_chart(document) if document else None,
         "filters": _filter_choices(document, filters),
         "filtered": any(filters.values()),
         "exports": _EXPORTS if document else (),
         "page_obj": page,
-        "pairs": pair_table.table(page.object_list, run),
+        "pairs": pair_table.table(page.object_list, comparison),
     }
 
 
@@ -77,13 +77,13 @@ def _filter_choices(document: ComparisonDocument | None, chosen: dict[str, str])
 @roles(*Staff)
 @require_GET
 def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
-    run = access.comparison(user=request.user, pk=pk)
-    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
-    document = open_comparison(user=request.user, run=run, candidate=candidate)
+    comparison = access.comparison(user=request.user, pk=pk)
+    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    document = open_comparison(user=request.user, comparison=comparison, candidate=candidate)
     if kind == "csv":
         return csv_response("comparison.csv", exports.FIGURE_COLUMNS, exports.figure_lines(document))
     if kind == "html":
-        content = {"comparison": document, "fields_chart": fields_chart(document)}
+        content = {"document": document, "fields_chart": fields_chart(document)}
         return _download(standalone("evaluation/export/comparison.html", content), "comparison.html")
     if kind == "md":
         return _download(markdown.overview(document), "comparison.md", "text/markdown")
@@ -94,9 +94,11 @@ def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResp
 @require_GET
 def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
     """Every pair that the same filters of the page leave, one line each, without the texts."""
-    run = access.comparison(user=request.user, pk=pk)
-    candidate = responses_reader.candidate(run=run, pk=request.GET.get("candidate"))
-    pairs = pair_table.pairs(user=request.user, run=run, candidate=candidate, **_filters(request))
+    comparison = access.comparison(user=request.user, pk=pk)
+    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    pairs = pair_table.pairs(
+        user=request.user, comparison=comparison, candidate=candidate, **_filters(request)
+    )
     lines = (_pair_line(pair) for pair in pairs.iterator(chunk_size=1000))
     return csv_response("pairs.csv", _PAIR_COLUMNS, lines)
 
@@ -104,20 +106,26 @@ def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
 @roles(*Staff)
 @require_GET
 def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
-    run = access.comparison(user=request.user, pk=pk)
-    shown = responses_reader.pair(user=request.user, run=run, pk=pair)
-    content = _pair_context(run, shown) | {"run": run, "pair": shown, "exports": _EXPORTS}
+    comparison = access.comparison(user=request.user, pk=pk)
+    shown = responses_reader.pair(user=request.user, comparison=comparison, pk=pair)
+    content = _pair_context(comparison, shown) | {
+        "comparison": comparison,
+        "pair": shown,
+        "exports": _EXPORTS,
+    }
     return render(request, "evaluation/comparison/pair.html", content)
 
 
 @roles(*Staff)
 @require_GET
 def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> HttpResponseBase:
-    run = access.comparison(user=request.user, pk=pk)
-    shown = responses_reader.pair(user=request.user, run=run, pk=pair)
+    comparison = access.comparison(user=request.user, pk=pk)
+    shown = responses_reader.pair(user=request.user, comparison=comparison, pk=pair)
     if kind == "html":
-        return _download(standalone("evaluation/export/pair.html", _pair_context(run, shown)), "pair.html")
-    document = pair_document(run=run, pair=shown)
+        return _download(
+            standalone("evaluation/export/pair.html", _pair_context(comparison, shown)), "pair.html"
+        )
+    document = pair_document(comparison=comparison, pair=shown)
     if kind == "csv":
         return csv_response("pair.csv", exports.FIELD_COLUMNS, exports.field_lines(document))
     if kind == "md":
@@ -125,8 +133,8 @@ def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> Htt
     return _json(exports.pair_json(document), kind, "pair.json")
 
 
-def _pair_context(run: Comparison, shown: Pair) -> dict[str, Any]:
-    document = pair_document(run=run, pair=shown)
+def _pair_context(comparison: Comparison, shown: Pair) -> dict[str, Any]:
+    document = pair_document(comparison=comparison, pair=shown)
     responses = document.responses
     pieces = marked(*(response.text for response in responses))
     sides = [{"text": _marked_text(side["pieces"]), "cut": side["cut"]} for side in pieces]
@@ -152,7 +160,7 @@ def _download(text: str, name: str, content_type: str = "text/html") -> HttpResp
 
 
 def _pair_line(pair: Pair) -> list[Any]:
-    first, second = pair.baseline, pair.candidate
+    first, second = pair.baseline_response, pair.candidate_response
     matches = [side.match or {} for side in (first, second)]
     return [
         pair.pk, pair.prompt.key, pair.sample, pair.score_change,

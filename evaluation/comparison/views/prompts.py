@@ -187,10 +187,10 @@ def pairs_import(request: StaffRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            run = pair_imports.create(user=request.user, source_name=values["file"].name, **values)
+            comparison = pair_imports.create(user=request.user, source_name=values["file"].name, **values)
         except DomainError as error:
             context["error"] = error
         else:
-            return redirect("evaluation:comparison", pk=run.pk)
+            return redirect("evaluation:comparison", pk=comparison.pk)
     wrong = bool(form.errors or context.get("error"))
     return render(request, "evaluation/comparison/pairs_import.html", context, status=400 if wrong else 200)

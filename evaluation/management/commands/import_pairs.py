@@ -32,11 +32,11 @@ class Command(BaseCommand):
         names = {name: options[name] for name in ("name", "baseline", "candidate")}
         try:
             with options["file"].open("rb") as file:
-                run = pair_imports.create(
+                comparison = pair_imports.create(
                     user=acting_admin(), file=file, source_name=options["file"].name, **names
                 )
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except DomainError as error:
             raise explain(error) from error
-        self.stdout.write(f"{run.name}: {run.prompt_set.size:,} pairs ({run.pk})")
+        self.stdout.write(f"{comparison.name}: {comparison.prompt_set.size:,} pairs ({comparison.pk})")

@@ -54,9 +54,12 @@ def _sources(source: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
         yield "Responses", Figure(_decoding(source.get("decoding") or {}))
     if data := source.get("dataset"):
         yield "Training dataset", Figure(f"{data['name']}, content {data['content'][:_SHORT_HASH]}")
-    for name, label in (("training_run", "Training run"), ("comparison", "Comparison")):
-        if source.get(name):
-            yield label, Figure(str(source[name]), "hash")
+    # Version 0.1 called the comparison a generation run.
+    made_by = {
+        "Training run": source.get("training_run"),
+        "Comparison": source.get("comparison") or source.get("generation_run"),
+    }
+    yield from ((label, Figure(str(found), "hash")) for label, found in made_by.items() if found)
 
 
 def _model(found: Mapping[str, Any]) -> str:

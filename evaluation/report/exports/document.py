@@ -18,7 +18,7 @@ def document_of(report: Report) -> ReportDocument:
     origin = Origin(
         title=campaign.title,
         candidate=campaign.candidate.name,
-        baseline=campaign.run.baseline.name,
+        baseline=campaign.comparison.baseline.name,
         look=report.look,
         is_final=report.is_final,
         computed_at=report.created_at,
@@ -29,7 +29,7 @@ def document_of(report: Report) -> ReportDocument:
 
 
 def _texts(pair: Pair) -> PairTexts:
-    return PairTexts(pair.pk, pair.prompt.input, pair.baseline.text, pair.candidate.text)
+    return PairTexts(pair.pk, pair.prompt.input, pair.baseline_response.text, pair.candidate_response.text)
 
 
 def history(report: Report) -> list[dict[str, Any]]:
@@ -44,16 +44,15 @@ def figures(report: Report, document: ReportDocument) -> dict[str, Figure]:
 
 def context(report: Report) -> dict[str, Any]:
     """What the report's body shows of a campaign's report."""
-    run, document = report.campaign.run, document_of(report)
-    comparison = comparison_document(run, report.campaign.candidate)
+    comparison, document = report.campaign.comparison, document_of(report)
+    stored = comparison_document(comparison, report.campaign.candidate)
     return {
         "document": document,
         "figures": figures(report, document),
         "report": report,
         "campaign": report.campaign,
-        "comparison": comparison,
-        "fields_chart": fields_chart(comparison) if comparison else None,
-        "compared": run,
+        "figures_document": stored,
+        "fields_chart": fields_chart(stored) if stored else None,
     }
 
 

@@ -28,7 +28,7 @@ def ranking(*, user: User) -> dict[str, Any]:
         {
             "id": str(one.pk),
             "title": one.title,
-            "baseline": one.run.baseline.name,
+            "baseline": one.comparison.baseline.name,
             "candidate": one.candidate.name,
             "ratings": one.counted,
             "simulated": one.simulated,
@@ -54,7 +54,7 @@ def _comparisons(ended: list[UUID]) -> tuple[Comparisons, list[ModelVersion]]:
     rows = list(
         Rating.objects.filter(campaign__in=ended, kind="real").values_list(
             "campaign__candidate_id",
-            "campaign__run__baseline_id",
+            "campaign__comparison__baseline_id",
             "assignment__item__pair__prompt_id",
             "assignment__reviewer__user_id",
             "assignment__reviewer_id",

@@ -33,6 +33,11 @@ def moved_pairs(report: Report) -> dict[str, Pair]:
     chosen = report.result.get("prompts") or {}
     keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen.get(side, ())]
     found = Pair.objects.filter(
-        run=report.campaign.run_id, candidate_model=report.campaign.candidate_id, prompt__key__in=keys
+        comparison=report.campaign.comparison_id,
+        candidate_model=report.campaign.candidate_id,
+        prompt__key__in=keys,
     ).order_by("-sample")
-    return {pair.prompt.key: pair for pair in found.select_related("prompt", "baseline", "candidate")}
+    return {
+        pair.prompt.key: pair
+        for pair in found.select_related("prompt", "baseline_response", "candidate_response")
+    }

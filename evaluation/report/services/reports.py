@@ -91,7 +91,7 @@ def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
 
 def _provenance(campaign: Campaign) -> dict[str, Any]:
     """Where every number comes from: dataset, run, adapter, decoding, rubric."""
-    run = campaign.run
+    comparison = campaign.comparison
     training = campaign.candidate.run
     return {
         "campaign": {"id": str(campaign.pk), "title": campaign.title, "overlap": campaign.overlap},
@@ -109,11 +109,11 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
             }
             for change in campaign.amendments.all()
         ],
-        "prompt_set": {"name": run.prompt_set.name, "prompts": run.prompt_set.size},
+        "prompt_set": {"name": comparison.prompt_set.name, "prompts": comparison.prompt_set.size},
         "baseline": {
-            "name": run.baseline.name,
-            "weights": run.baseline.weights_hash,
-            "demo": run.baseline.is_demo,
+            "name": comparison.baseline.name,
+            "weights": comparison.baseline.weights_hash,
+            "demo": comparison.baseline.is_demo,
         },
         "candidate": {
             "name": campaign.candidate.name,
@@ -124,7 +124,7 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
         if training
         else None,
         "training_run": str(training.pk) if training else None,
-        "comparison": str(run.pk),
-        "decoding": run.decoding,
-        "facts": run.facts,
+        "comparison": str(comparison.pk),
+        "decoding": comparison.decoding,
+        "facts": comparison.facts,
     }

@@ -55,7 +55,7 @@ def _context(found: Report) -> dict[str, Any]:
         }
         for other in found.campaign.reports.order_by("look")
     ]
-    page = {"run": found.campaign.run, "looks": others, "scripts": scripts.available(found)}
+    page = {"comparison": found.campaign.comparison, "looks": others, "scripts": scripts.available(found)}
     return document.context(found) | page
 
 

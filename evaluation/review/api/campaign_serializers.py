@@ -1,6 +1,6 @@
 """What the API says and accepts about campaigns and rubrics. What a setting may be is checked by its service."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -14,7 +14,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     class Meta:
         model = Campaign
         fields = [
-            *("id", "title", "run", "candidate", "status", "is_pilot", "overlap", "pairs_planned"),
+            *("id", "title", "comparison", "candidate", "status", "is_pilot", "overlap", "pairs_planned"),
             *("lease_minutes", "max_per_reviewer", "max_per_hour", "edit_minutes", "quality_every"),
             *("instructions", "content_warning", "consent", "language", "allow_markdown", "allow_skip"),
             *("ask_tuned", "practice", "practice_pass", "exclude_flags", "crowd", "hourly_pay", "currency"),
@@ -74,8 +74,10 @@ class _Settings(serializers.Serializer[Campaign]):
 
 
 class CampaignCreateSerializer(_Settings):
+    old_names: ClassVar[dict[str, str]] = {"run": "comparison"}
+
     title = serializers.CharField(max_length=100)
-    run = serializers.UUIDField()
+    comparison = serializers.UUIDField()
     candidate = serializers.UUIDField(
         required=False, default=None, allow_null=True, help_text="Only where the comparison has several."
     )

@@ -1,6 +1,6 @@
 """Endpoints of campaigns, their people and the rubric library; the same services as the pages."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -37,7 +37,8 @@ _DONE = {200: OpenApiResponse(description="What was done")}
 class CampaignViewSet(EvaluationViewSet):
     queryset = Campaign.objects.none()  # for the schema; the rows come from get_queryset
     serializer_class = serializers.CampaignSerializer
-    filterset_fields: tuple[str, ...] = ("status", "run", "is_pilot")
+    filterset_fields: tuple[str, ...] = ("status", "comparison", "is_pilot")
+    old_filters: ClassVar[dict[str, str]] = {"run": "comparison"}
 
     def get_queryset(self) -> QuerySet[Campaign]:
         return access.campaigns(user=signed_in(self.request))
@@ -67,10 +68,10 @@ class CampaignViewSet(EvaluationViewSet):
     def create(self, request: Request) -> Response:
         values = self._with_rubric(parse(serializers.CampaignCreateSerializer, request))
         user = signed_in(request)
-        run = access.comparison(user=user, pk=values.pop("run"))
+        comparison = access.comparison(user=user, pk=values.pop("comparison"))
         chosen = values.pop("candidate")
-        candidate = responses.candidate(run=run, pk=str(chosen)) if chosen else None
-        made = campaigns.create(user=user, run=run, candidate=candidate, **values)
+        candidate = responses.candidate(comparison=comparison, pk=str(chosen)) if chosen else None
+        made = campaigns.create(user=user, comparison=comparison, candidate=candidate, **values)
         return Response(serializers.CampaignDetailSerializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(

@@ -36,7 +36,7 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("Pairs", ("title", "run", "candidate", "pairs", "overlap", "is_pilot"), folded=False),
+    Section("Pairs", ("title", "comparison", "candidate", "pairs", "overlap", "is_pilot"), folded=False),
     Section("Analysis", ("margin", "interim_percent", "watched", "exclude_flags"), folded=False),
     Section("Rubric", ("rubric_version", "rubric_text"), folded=False, stacked=True),
     Section(
@@ -210,7 +210,7 @@ class CampaignForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.campaign = campaign
         finished = access.comparisons(user=user).filter(status="succeeded")
-        self.fields["run"] = forms.ModelChoiceField(
+        self.fields["comparison"] = forms.ModelChoiceField(
             finished,
             label="Comparison",
             help_text="If models gave several responses to a prompt, reviewers see the first of each.",
@@ -299,7 +299,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
     settings = {name: getattr(campaign, name) for name in CampaignForm.base_fields if hasattr(campaign, name)}
     looks, platform = campaign.plan["looks"], campaign.crowd
     return settings | {
-        "run": campaign.run_id,
+        "comparison": campaign.comparison_id,
         "candidate": campaign.candidate_id,
         "rubric_version": campaign.rubric_version_id,
         "pairs": campaign.pairs_planned,

@@ -18,7 +18,7 @@ from ftplatform.accounts.models import User
 def pilot_query(pilot: Campaign) -> str:
     """The query of the plan page for a campaign like this pilot, with its figures; the rest at their defaults."""
     usual = {name: field.initial for name, field in PlanForm.base_fields.items() if field.initial is not None}
-    return urlencode(usual | {"pilot": pilot.pk, "run": pilot.run_id, "overlap": pilot.overlap})
+    return urlencode(usual | {"pilot": pilot.pk, "comparison": pilot.comparison_id, "overlap": pilot.overlap})
 
 
 class PlanForm(forms.Form):
@@ -45,7 +45,7 @@ class PlanForm(forms.Form):
         super().__init__(data)
         self.calibration: reviewers.Calibration | None = None
         finished = access.comparisons(user=user).filter(status="succeeded")
-        self.fields["run"] = forms.ModelChoiceField(
+        self.fields["comparison"] = forms.ModelChoiceField(
             finished,
             required=False,
             label="Comparison",
@@ -60,9 +60,9 @@ class PlanForm(forms.Form):
     @property
     def draft_query(self) -> str:
         """The query of the new-campaign page for a campaign of this size."""
-        run = self.shown("run")
+        comparison = self.shown("comparison")
         values = {"overlap": self.shown("overlap"), "pairs": self.shown("pairs")}
-        return urlencode(({"run": run.pk} if run else {}) | values)
+        return urlencode(({"comparison": comparison.pk} if comparison else {}) | values)
 
     def shown(self, name: str) -> Any:
         return self.cleaned_data[name] if self.is_bound else self.fields[name].initial
@@ -72,12 +72,12 @@ class PlanForm(forms.Form):
         values = {
             name: self.shown(name) for name in ("pairs", "overlap", "reviewers", "seconds", "hourly_pay")
         }
-        run, pilot = self.shown("run"), self.shown("pilot")
+        comparison, pilot = self.shown("comparison"), self.shown("pilot")
         asked = planning.Question(
             **values,
             effect=self.shown("effect") / 100,
             variation=planning.PANELS[self.shown("panel")],
-            pairs_available=pairs_of(run).count() if run else None,
+            pairs_available=pairs_of(comparison).count() if comparison else None,
         )
         return self._calibrated(asked, pilot) if pilot else asked
 

@@ -84,7 +84,7 @@ def _slices(tags: list[dict[str, str]]) -> dict[str, Slicing]:
 def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArray]:
     """Words of both responses for the pair of each rating."""
     reviewed = Pair.objects.filter(pk__in=campaign.items.values("pair")).values_list(
-        "pk", "baseline__text", "candidate__text"
+        "pk", "baseline_response__text", "candidate_response__text"
     )
     words = {
         pk: (len(base.split()), len(tuned.split())) for pk, base, tuned in reviewed.iterator(chunk_size=2000)

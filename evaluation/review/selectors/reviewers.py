@@ -115,8 +115,11 @@ def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
     key = f"item-words:{campaign.pk}"
     words: dict[int, int] = cache.get(key, {})
     missing = sorted(items - words.keys())
-    columns = ("pk", "pair__prompt__instruction", "pair__prompt__input")
-    texts = campaign.items.values_list(*columns, "pair__baseline__text", "pair__candidate__text").order_by()
+    shown = ("pair__baseline_response__text", "pair__candidate_response__text")
+    columns = ("pk", "pair__prompt__instruction", "pair__prompt__input", *shown)
+    texts = campaign.items.values_list(
+        *columns, "pair__baseline_response__text", "pair__candidate_response__text"
+    ).order_by()
     for start in range(0, len(missing), _AT_ONCE):
         for pk, *row in texts.filter(pk__in=missing[start : start + _AT_ONCE]):
             words[pk] = sum(len(str(text).split()) for text in row)
@@ -203,8 +206,8 @@ def held(campaign: Campaign) -> int:
 def practice_pair(*, campaign: Campaign, pk: int) -> Pair:
     """A pair of the campaign's comparison that may become practice."""
     found = (
-        Pair.objects.select_related("prompt", "baseline", "candidate")
-        .filter(run=campaign.run_id, candidate_model=campaign.candidate_id, sample=0, pk=pk)
+        Pair.objects.select_related("prompt", "baseline_response", "candidate_response")
+        .filter(comparison=campaign.comparison_id, candidate_model=campaign.candidate_id, sample=0, pk=pk)
         .first()
     )
     if found is None:

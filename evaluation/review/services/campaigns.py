@@ -25,7 +25,7 @@ def create(
     *,
     user: User,
     title: str,
-    run: Comparison,
+    comparison: Comparison,
     candidate: ModelVersion | None = None,
     rubric_text: str,
     overlap: int,
@@ -43,7 +43,13 @@ def create(
     `invalid_rubric`, `no_criteria`, `invalid_plan`, `invalid_settings`, `invalid_crowd`.
     """
     campaign = Campaign(created_by=user)
-    values = {"title": title, "run": run, "rubric_text": rubric_text, "overlap": overlap, "pairs": pairs}
+    values = {
+        "title": title,
+        "comparison": comparison,
+        "rubric_text": rubric_text,
+        "overlap": overlap,
+        "pairs": pairs,
+    }
     _fill(
         campaign,
         values | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched},
@@ -59,7 +65,7 @@ def create(
 @transaction.atomic
 def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
     """Change a draft; `changes` are arguments of `create`. Raises DomainError `wrong_status`."""
-    campaign = Campaign.objects.select_for_update().select_related("run").get(pk=campaign.pk)
+    campaign = Campaign.objects.select_for_update().select_related("comparison").get(pk=campaign.pk)
     if not campaign.allows(CampaignAction.EDIT):
         raise DomainError("wrong_status", "The settings are frozen: only a draft can be edited.")
     if "rubric_version" in changes:
@@ -68,7 +74,7 @@ def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
         campaign.rubric_version = None
     main = {
         "title": campaign.title,
-        "run": campaign.run,
+        "comparison": campaign.comparison,
         "candidate": campaign.candidate,
         "rubric_text": campaign.rubric_text,
         "overlap": campaign.overlap,
@@ -92,10 +98,10 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     """Write checked values into a draft."""
     for name, value in campaign_settings.checked(options).items():
         setattr(campaign, name, value)
-    run, candidate = main["run"], _candidate(main["run"], main["candidate"])
-    campaign.run, campaign.candidate = run, candidate
+    comparison, candidate = main["comparison"], _candidate(main["comparison"], main["candidate"])
+    campaign.comparison, campaign.candidate = comparison, candidate
     available = lottery.available(campaign).count()
-    if ComparisonAction.OPEN_CAMPAIGN not in run.actions or not available:
+    if ComparisonAction.OPEN_CAMPAIGN not in comparison.actions or not available:
         raise DomainError("run_incomplete", "The comparison is not complete. Wait until it has succeeded.")
     wanted = available if main["pairs"] is None else main["pairs"]
     if not 1 <= wanted <= available:
@@ -123,17 +129,17 @@ def _watch_se(pairs: int, overlap: int) -> float:
     return power.standard_error(design, power.EXPERTS)
 
 
-def _candidate(run: Comparison, candidate: ModelVersion | None) -> ModelVersion:
-    if candidate is None and len(run.candidates) > 1:
-        names = ", ".join(model.name for model in run.candidates)
+def _candidate(comparison: Comparison, candidate: ModelVersion | None) -> ModelVersion:
+    if candidate is None and len(comparison.candidates) > 1:
+        names = ", ".join(model.name for model in comparison.candidates)
         raise DomainError(
             "choose_candidate", f"The comparison has several candidates; choose one of {names}.", status=400
         )
-    if candidate is not None and candidate not in run.candidates:
+    if candidate is not None and candidate not in comparison.candidates:
         raise DomainError(
-            "foreign_candidate", f"The comparison {run} has no candidate {candidate}.", status=400
+            "foreign_candidate", f"The comparison {comparison} has no candidate {candidate}.", status=400
         )
-    return candidate or run.candidate
+    return candidate or comparison.candidate
 
 
 def _parse_rubric(text: str) -> rubrics.FormDefinition:

@@ -86,8 +86,10 @@ def run(*, campaign: Campaign, tell: Tell = silent) -> int:
     """Scan every pair that the campaign can draw; returns how many need a decision. Earlier decisions stay."""
     telling = telling_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
-    pairs = Pair.objects.filter(run=campaign.run_id, candidate_model=campaign.candidate, sample=0)
-    rows = pairs.values_list("pk", "baseline__text", "candidate__text")
+    pairs = Pair.objects.filter(
+        comparison=campaign.comparison_id, candidate_model=campaign.candidate, sample=0
+    )
+    rows = pairs.values_list("pk", "baseline_response__text", "candidate_response__text")
     found: list[IdentityHit] = []
     for pk, *texts in _suspects(_told(rows.iterator(chunk_size=_AT_ONCE), pairs.count(), tell), telling):
         words = [word for text in texts for word in _said(text, telling)]
@@ -109,7 +111,7 @@ def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
 
 def telling_words(campaign: Campaign) -> list[str]:
     """Words that may reveal a model: families, makers, self-descriptions, errors, and names on this site."""
-    run = campaign.run
+    run = campaign.comparison
     names = {run.name}
     for model in run.model_versions:
         names |= {model.name, *([model.base.name] if model.base else [])}

@@ -11,15 +11,17 @@ from ftplatform import bulk_rows
 from training.models import ModelVersion
 
 
-def pairs_of(run: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
+def pairs_of(comparison: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
     """First samples of one candidate of a comparison, of its first one unless told."""
-    return Pair.objects.filter(run=run, candidate_model=candidate or run.candidate, sample=0)
+    return Pair.objects.filter(
+        comparison=comparison, candidate_model=candidate or comparison.candidate, sample=0
+    )
 
 
 def available(campaign: Campaign) -> QuerySet[Pair]:
     """The pairs that people may review: the first sample, so that every prompt counts once; none whose answer the
     practice round explains, and none in quarantine."""
-    pairs = pairs_of(campaign.run, campaign.candidate)
+    pairs = pairs_of(campaign.comparison, campaign.candidate)
     practised = [item["pair"] for item in campaign.practice if item.get("pair")]
     quarantined = IdentityHit.objects.filter(
         campaign=campaign.pk, decision=IdentityHit.Decision.QUARANTINED

@@ -18,7 +18,7 @@ def start(*, campaign: Campaign, user: User) -> Invite | Opening:
     """Open the campaign and return its first invitation. A comparison of more than `OPENING_WAIT_PAIRS` pairs is opened
     by a job, which is returned instead. A repeated call returns the same invitation or job. Raises DomainError as
     `campaigns.open_campaign`; a job ends with that error."""
-    pairs = pairs_of(campaign.run, campaign.candidate).count()
+    pairs = pairs_of(campaign.comparison, campaign.candidate).count()
     if campaign.status != Campaign.Status.DRAFT or pairs <= settings.OPENING_WAIT_PAIRS:
         return campaigns.open_campaign(campaign=campaign, user=user)
     with transaction.atomic():

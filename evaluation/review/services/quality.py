@@ -48,7 +48,9 @@ def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
     made: list[ReviewItem] = []
     for number, kind in enumerate(MADE):
         keys = pool[number * ITEMS_OF_A_KIND : (number + 1) * ITEMS_OF_A_KIND] or pool[:ITEMS_OF_A_KIND]
-        for pair in Pair.objects.filter(pk__in=keys).select_related("baseline", "candidate"):
+        for pair in Pair.objects.filter(pk__in=keys).select_related(
+            "baseline_response", "candidate_response"
+        ):
             with override(campaign.language or settings.LANGUAGE_CODE):
                 content = _content(kind, pair, rng)
             if content is not None:
@@ -67,7 +69,7 @@ def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
 
 def _content(kind: Kind, pair: Pair, rng: random.Random) -> dict[str, Any] | None:
     """The content of an item of this kind; None if the texts do not allow one."""
-    texts = [pair.baseline.text.strip(), pair.candidate.text.strip()]
+    texts = [pair.baseline_response.text.strip(), pair.candidate_response.text.strip()]
     rng.shuffle(texts)
     a, b = texts
     if kind == Kind.DEGRADED:
@@ -165,7 +167,7 @@ def shown_texts(assignment: Assignment) -> tuple[str, str]:
     if item.content is not None:
         first, second = item.content["a"], item.content["b"]
     else:
-        first, second = item.pair.candidate.text, item.pair.baseline.text
+        first, second = item.pair.candidate_response.text, item.pair.baseline_response.text
     return (first, second) if assignment.candidate_left else (second, first)
 
 

@@ -15,7 +15,7 @@ def facts(campaign: Campaign) -> list[Fact]:
 
 
 def _analysis(campaign: Campaign) -> list[Fact]:
-    plan, samples = campaign.plan, campaign.run.samples
+    plan, samples = campaign.plan, campaign.comparison.samples
     pairs = f"{count(campaign.pairs_planned)}, drawn at random"
     if samples > 1:
         pairs += (

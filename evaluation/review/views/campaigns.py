@@ -19,10 +19,11 @@ from evaluation.review.services import amendments, crowd, openings
 from evaluation.review.services import campaigns as campaigns_module
 from evaluation.review.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
+from ftplatform.api.old_names import with_new_names
 from ftplatform.errors import DomainError
 
 PAGE = 50
-_ASKED = ("run", "candidate", "rubric_version", "pairs", "overlap")
+_ASKED = ("comparison", "candidate", "rubric_version", "pairs", "overlap")
 
 
 @roles(*Staff)
@@ -37,7 +38,8 @@ def campaigns(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: StaffRequest) -> HttpResponse:
-    asked = {name: request.GET.get(name) for name in _ASKED if request.GET.get(name)}
+    given = with_new_names(request.GET.dict(), {"run": "comparison"})
+    asked = {name: given[name] for name in _ASKED if given.get(name)}
     form = CampaignForm(request.POST or None, user=request.user, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:

@@ -46,7 +46,7 @@ def _from_pair(request: StaffRequest, campaign: Campaign) -> dict[str, Any]:
     if not number.isdecimal():
         return {}
     found = reviewers.practice_pair(campaign=campaign, pk=int(number))
-    texts = [found.baseline.text, found.candidate.text]
+    texts = [found.baseline_response.text, found.candidate_response.text]
     secrets.SystemRandom().shuffle(texts)
     return {
         "pair": found.pk,

@@ -115,12 +115,12 @@ def test_pairs_are_found_by_what_changed(mixed):
     user = factories.user("manager")
 
     def count(**filters):
-        return pair_table.pairs(user=user, run=mixed, candidate=mixed.candidate, **filters).count()
+        return pair_table.pairs(user=user, comparison=mixed, candidate=mixed.candidate, **filters).count()
 
     assert (count(), count(change="worse"), count(change="better"), count(change="same")) == (40, 5, 17, 18)
     assert count(change="worse", field="decision") == 5 and count(change="better", field="other") == 0
     assert count(tag="tier:gold") == 20 and count(tag="tier:gold", change="worse") == 0
-    worst = pair_table.pairs(user=user, run=mixed, candidate=mixed.candidate, order="worst").first()
+    worst = pair_table.pairs(user=user, comparison=mixed, candidate=mixed.candidate, order="worst").first()
     assert worst is not None and worst.score_change == -1
     for wrong in ({"change": "odd"}, {"tag": "tier"}):
         with pytest.raises(DomainError, match=r"change is|A tag is"):
@@ -184,12 +184,13 @@ def test_whoever_reviews_the_pairs_sees_no_figures(client):
     manager = factories.user("manager")
     factories.reviewer(campaign, user=manager)
     client.force_login(manager)
-    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/figures/").status_code == 403
+    assert client.get(f"/api/v1/comparisons/{campaign.comparison_id}/figures/").status_code == 403
     assert (
-        client.get(reverse("evaluation:comparison_file", args=[campaign.run_id, "json"])).status_code == 403
+        client.get(reverse("evaluation:comparison_file", args=[campaign.comparison_id, "json"])).status_code
+        == 403
     )
     client.force_login(factories.user("manager"))  # the control: another manager sees them
-    assert client.get(f"/api/v1/comparisons/{campaign.run_id}/figures/").status_code == 200
+    assert client.get(f"/api/v1/comparisons/{campaign.comparison_id}/figures/").status_code == 200
 
 
 @pytest.mark.django_db

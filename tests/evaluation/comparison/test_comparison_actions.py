@@ -104,5 +104,5 @@ def test_a_failed_import_is_imported_again_and_not_retried(db):
     Comparison.objects.filter(pk=run.pk).update(status="failed", engine="import", finished_at=timezone.now())
     run.refresh_from_db()
     with pytest.raises(DomainError) as caught:
-        comparisons.try_again(user=run.created_by, run=run)
+        comparisons.try_again(user=run.created_by, comparison=run)
     assert caught.value.code == "imported"

@@ -40,7 +40,7 @@ def trained():
     for place, prompt in enumerate(run.prompt_set.prompts.all()):
         for model, total in ((run.baseline, 900), (run.candidate, 300)):
             Timing.objects.create(
-                run=run,
+                comparison=run,
                 prompt=prompt,
                 model=model,
                 place=place,
@@ -58,11 +58,11 @@ def merged():
     model = ModelVersion.objects.create(
         name="merged", kind="merged", path="/nowhere", source=source, base=base, created_by=source.created_by
     )
-    run.run_candidates.update(model=model)
+    run.comparison_candidates.update(model=model)
     run.responses.filter(model=source).update(model=model)
     run.timings.filter(model=source).update(model=model)
     run.pairs.update(candidate_model=model)
-    run.comparisons.update(candidate=model)
+    run.figures.update(candidate=model)
     return run
 
 
@@ -135,7 +135,7 @@ def failures_left_out():
             responses.record_responses(claim, [factories.response(run, prompt, model)])
     jobs.finish(claim, Job.Status.FAILED, error_code="incomplete", error_message="Missing.")
     run.refresh_from_db()
-    comparisons.leave_out_missing(user=owner, run=run)
+    comparisons.leave_out_missing(user=owner, comparison=run)
     claim = claimed(run)
     responses.complete(claim, {})
     jobs.finish(claim, Job.Status.SUCCEEDED)
@@ -265,8 +265,8 @@ def test_every_cell_of_a_comparison_is_the_same_everywhere(run, client):
 
 
 def test_every_cell_of_one_prompt_is_the_same_everywhere(run, client):
-    chosen = Pair.objects.filter(run=run, candidate_model=run.candidates[-1]).latest("pk")
-    document = pair_document(run=run, pair=chosen)
+    chosen = Pair.objects.filter(comparison=run, candidate_model=run.candidates[-1]).latest("pk")
+    document = pair_document(comparison=run, pair=chosen)
     page = client.get(reverse("evaluation:pair", args=[run.pk, chosen.pk])).content.decode()
     files = {
         kind: client.get(reverse("evaluation:pair_file", args=[run.pk, chosen.pk, kind]))

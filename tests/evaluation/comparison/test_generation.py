@@ -53,13 +53,18 @@ def test_several_candidates_share_the_baselines_responses(owner):
     assert run.responses.count() == 3 * 3 * 2
     assert run.pairs.count() == 3 * 2 * 2
     for model in run.candidates:
-        pairs = Pair.objects.filter(run=run, candidate_model=model).select_related("baseline", "candidate")
+        pairs = Pair.objects.filter(comparison=run, candidate_model=model).select_related(
+            "baseline_response", "candidate_response"
+        )
         assert {(pair.prompt_id, pair.sample) for pair in pairs} == {
             (prompt.pk, sample) for prompt in run.prompt_set.prompts.all() for sample in (0, 1)
         }
         for pair in pairs:
-            assert (pair.baseline.model_id, pair.candidate.model_id) == (run.baseline_id, model.pk)
-            assert pair.baseline.sample == pair.candidate.sample == pair.sample
+            assert (pair.baseline_response.model_id, pair.candidate_response.model_id) == (
+                run.baseline_id,
+                model.pk,
+            )
+            assert pair.baseline_response.sample == pair.candidate_response.sample == pair.sample
 
 
 def test_the_candidates_base_is_the_baseline_unless_told(owner):
@@ -169,7 +174,7 @@ def test_a_failure_is_named_once_with_its_latest_reason(failed):
 
 
 def test_trying_again_makes_only_what_is_missing_and_forgets_the_failure(failed, owner):
-    comparisons.try_again(user=owner, run=failed)
+    comparisons.try_again(user=owner, comparison=failed)
     claim = claimed(failed)
     (wanted,) = responses.remaining(failed)[0]
     assert wanted["wanted"] == [(str(failed.candidate.pk), 0)]
@@ -182,7 +187,7 @@ def test_trying_again_makes_only_what_is_missing_and_forgets_the_failure(failed,
 def test_only_what_has_failed_is_tried_again(owner):
     run = factories.comparison(owner)
     with pytest.raises(DomainError) as caught:
-        comparisons.try_again(user=owner, run=run)
+        comparisons.try_again(user=owner, comparison=run)
     assert caught.value.code == "not_failed"
     run.refresh_from_db()
     assert run.status == run.Status.SUCCEEDED
@@ -259,7 +264,7 @@ def test_through_the_api_too_and_only_while_answers_are_missing(client, uneven, 
 
 
 def test_a_run_without_one_whole_prompt_has_nothing_to_compare(failed, owner):
-    comparisons.leave_out_missing(user=owner, run=failed)
+    comparisons.leave_out_missing(user=owner, comparison=failed)
     with pytest.raises(DomainError) as caught:
         responses.complete(claimed(failed), {})
     assert caught.value.code == "nothing_answered" and not Pair.objects.exists()
@@ -395,7 +400,7 @@ def test_a_campaign_refuses_a_candidate_that_the_run_does_not_have(owner):
         campaigns.create(
             user=owner,
             title="Replies",
-            run=factories.comparison(owner),
+            comparison=factories.comparison(owner),
             candidate=factories.adapter(owner),
             rubric_text=rubrics.builtin("customer_support"),
             overlap=1,

@@ -50,7 +50,7 @@ class Made:
 
 
 def _campaign(owner: User, run: Any, **options: Any) -> Campaign:
-    values = {"pairs": PAIRS, "overlap": 2, "rubric_text": RUBRIC, "run": run}
+    values = {"pairs": PAIRS, "overlap": 2, "rubric_text": RUBRIC, "comparison": run}
     return factories.campaign(owner, **values | options)
 
 

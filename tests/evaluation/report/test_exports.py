@@ -311,7 +311,7 @@ def test_an_analysis_is_run_from_the_campaign_s_page(manager, watched):
 
 @pytest.fixture
 def imported(owner):
-    campaign = factories.rated_campaign(pairs=4, run=factories.imported_run(owner))
+    campaign = factories.rated_campaign(pairs=4, comparison=factories.imported_run(owner))
     campaigns.close(campaign=campaign, user=owner, reason="")
     campaign.refresh_from_db()
     reports.take_look(campaign=campaign, user=owner)

@@ -19,7 +19,7 @@ def manager():
 
 def _rated(owner, run, candidate, better):
     """A campaign in which `better(pair, reviewer)` says who is preferred; closed afterwards."""
-    made = factories.campaign(owner, pairs=6, overlap=3, run=run, candidate=candidate)
+    made = factories.campaign(owner, pairs=6, overlap=3, comparison=run, candidate=candidate)
     for number in range(3):
         reviewer = factories.reviewer(made)
         for pair in range(6):

@@ -49,7 +49,7 @@ def _campaign(owner, status, opening):
     if status == "draft":
         run = factories.comparison(owner, 4)
         made = campaigns.create(
-            user=owner, title="Draft", run=run, rubric_text=factories.RUBRIC, overlap=1, pairs=3
+            user=owner, title="Draft", comparison=run, rubric_text=factories.RUBRIC, overlap=1, pairs=3
         )
         if opening:
             Opening.objects.create(kind=Job.Kind.OPENING, queue="cpu", campaign=made, created_by=owner)

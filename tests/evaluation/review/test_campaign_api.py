@@ -97,9 +97,9 @@ def test_what_a_reviewer_gets_names_no_model_and_nothing_but_the_contract(client
     assert set(pair["left"]) == set(pair["right"]) == {"text"}
     said = json.dumps(pair)
     for secret in (
-        campaign.run.baseline.name,
-        campaign.run.candidate.name,
-        str(campaign.run_id),
+        campaign.comparison.baseline.name,
+        campaign.comparison.candidate.name,
+        str(campaign.comparison_id),
         "baseline",
         "candidate",
     ):

@@ -28,7 +28,7 @@ def owner(client):
 def draft(owner):
     run = factories.comparison(owner, 8)
     return campaigns.create(
-        user=owner, title="Draft", run=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
+        user=owner, title="Draft", comparison=run, rubric_text=factories.RUBRIC, overlap=2, pairs=4
     )
 
 
@@ -86,7 +86,7 @@ def test_closing_early_needs_a_reason(client, draft, owner):
 
 def test_practice_comes_from_the_shelf_or_from_a_pair_and_is_never_drawn(client, draft, owner):
     client.post(page("practice", draft.pk), {"shipped": "customer_support"})
-    pair = draft.run.pairs.first()
+    pair = draft.comparison.pairs.first()
     shown = client.get(page("practice", draft.pk) + f"?pair={pair.pk}").context["form"].initial
     answer = client.post(page("practice", draft.pk), shown | {"expected": ["left"], "explanation": "So."})
     assert answer.status_code == 302

@@ -22,14 +22,14 @@ def owner():
 def draft(owner):
     run = factories.comparison(owner, 4)
     return campaigns.create(
-        user=owner, title="x", run=run, rubric_text=builtin("customer_support"), overlap=1, pairs=3
+        user=owner, title="x", comparison=run, rubric_text=builtin("customer_support"), overlap=1, pairs=3
     )
 
 
 def say(campaign, side, text):
     """Put a text on one side of the first pair."""
-    pair = Pair.objects.filter(run=campaign.run).earliest("pk")
-    Response.objects.filter(pk=getattr(pair, f"{side}_id")).update(text=text)
+    pair = Pair.objects.filter(comparison=campaign.comparison).earliest("pk")
+    Response.objects.filter(pk=getattr(pair, f"{side}_response_id")).update(text=text)
     return pair
 
 
@@ -56,7 +56,7 @@ def test_either_side_is_held_back_for_the_same_words(draft, owner, side, text):
 
 
 def test_the_names_used_here_tell_as_well(draft, owner):
-    say(draft, "baseline", f"Greetings from {draft.run.candidate.name.upper()}!")
+    say(draft, "baseline", f"Greetings from {draft.comparison.candidate.name.upper()}!")
     assert identity_scan.run(campaign=draft) == 1
 
 

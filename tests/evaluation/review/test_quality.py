@@ -29,9 +29,9 @@ def owner():
 def opened(owner, **options):
     """Twelve of sixteen pairs with long enough texts, one quality item after about every three."""
     run = factories.comparison(owner, 16)
-    for number, response in enumerate(Response.objects.filter(run=run)):
+    for number, response in enumerate(Response.objects.filter(comparison=run)):
         Response.objects.filter(pk=response.pk).update(text=f"{number} {WORDS}")
-    return factories.campaign(owner, 12, 2, run=run, **{"quality_every": 3} | options)
+    return factories.campaign(owner, 12, 2, comparison=run, **{"quality_every": 3} | options)
 
 
 def drain(campaign, reviewer, preference="left"):
@@ -87,7 +87,7 @@ def test_a_repeat_shows_the_same_pair_swapped_and_not_at_once(owner):
 def test_made_items_use_pairs_outside_the_campaign_first(owner):
     campaign = opened(owner)
     real = set(campaign.items.filter(kind=Kind.REAL).values_list("pair", flat=True))
-    spare = set(Pair.objects.filter(run=campaign.run).values_list("pk", flat=True)) - real
+    spare = set(Pair.objects.filter(comparison=campaign.comparison).values_list("pk", flat=True)) - real
     assert spare <= set(campaign.items.exclude(kind=Kind.REAL).values_list("pair", flat=True))
 
 

@@ -215,7 +215,7 @@ def test_opening_twice_changes_nothing(owner):
 def test_a_campaign_needs_both_sides_complete(owner):
     run = factories.comparison(owner, finished=False)
     with pytest.raises(DomainError) as caught:
-        campaigns.create(user=owner, title="x", run=run, rubric_text="", overlap=1)
+        campaigns.create(user=owner, title="x", comparison=run, rubric_text="", overlap=1)
     assert caught.value.code == "run_incomplete"
 
 
@@ -230,7 +230,7 @@ def order_of(campaign, reviewer):
 def test_the_pairs_with_the_fewest_ratings_come_first(owner):
     run = factories.comparison(owner, 8)
     for _ in range(8):
-        campaign = factories.campaign(owner, pairs=8, overlap=3, run=run)
+        campaign = factories.campaign(owner, pairs=8, overlap=3, comparison=run)
         first = factories.reviewer(campaign)
         ahead = {factories.lease(first).item_id}
         while len(ahead) < 4:

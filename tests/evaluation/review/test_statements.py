@@ -194,15 +194,15 @@ def test_a_locked_campaign_comes_with_the_reviewers_count(reviewer):
 
 
 def test_the_texts_of_a_pair_take_one_query(campaign, django_assert_num_queries):
-    expected = Pair.objects.select_related("prompt", "baseline", "candidate").latest("pk")
+    expected = Pair.objects.select_related("prompt", "baseline_response", "candidate_response").latest("pk")
     with django_assert_num_queries(1):
         found = statements.pair_texts(expected.pk)
         assert (found.prompt.instruction, found.prompt.input) == (
             expected.prompt.instruction,
             expected.prompt.input,
         )
-        assert found.baseline.text == expected.baseline.text
-        assert found.candidate.text == expected.candidate.text
+        assert found.baseline_response.text == expected.baseline_response.text
+        assert found.candidate_response.text == expected.candidate_response.text
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own")

@@ -58,14 +58,16 @@ def worked(run):
 
 
 def texts(run):
-    rows = Response.objects.filter(run=run).select_related("prompt")
+    rows = Response.objects.filter(comparison=run).select_related("prompt")
     return {(row.prompt.key, row.model_id, row.sample): row.text for row in rows}
 
 
 def kill_after(run, stored):
     """SIGKILL the generating process once so many responses are stored; returns their ids."""
     services.wait_until(
-        lambda: Response.objects.filter(run=run).count() >= stored, seconds=600, what=f"{stored} responses"
+        lambda: Response.objects.filter(comparison=run).count() >= stored,
+        seconds=600,
+        what=f"{stored} responses",
     )
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # others come and go
@@ -84,16 +86,16 @@ def test_a_run_that_is_killed_twice_is_the_run_that_was_not(launch):
         thread = meanwhile(lambda stored=stored: kill_after(run, stored))
         run_next(queues.GPU)
         thread.join()
-        kept = dict(Response.objects.filter(run=run).values_list("pk", "text"))
+        kept = dict(Response.objects.filter(comparison=run).values_list("pk", "text"))
         assert stored <= len(kept) < PROMPTS * 2 * 2
         if Comparison.objects.get(pk=run.pk).status == Job.Status.FAILED:
-            comparisons.try_again(user=run.created_by, run=run)
+            comparisons.try_again(user=run.created_by, comparison=run)
     run = worked(run)
     assert run.status == run.Status.SUCCEEDED, run.error_message
     assert run.attempt == 3 and run.facts["responses_of_earlier_attempts"] == len(kept)
-    assert kept.items() <= dict(Response.objects.filter(run=run).values_list("pk", "text")).items()
+    assert kept.items() <= dict(Response.objects.filter(comparison=run).values_list("pk", "text")).items()
     assert texts(run) == texts(calm)
-    assert Pair.objects.filter(run=run).count() == PROMPTS * 2
+    assert Pair.objects.filter(comparison=run).count() == PROMPTS * 2
     assert run.timings.count() == calm.timings.count() == 2 * 2
 
 
@@ -101,9 +103,9 @@ def test_the_guards_of_a_resumed_run_are_needed(launch, monkeypatch):
     """Negative controls: an attempt that forgets what is there makes no doubles, one that forgets what is missing
     makes no pairs."""
     run = worked(launch(latency_prompts=0))
-    before = dict(Response.objects.filter(run=run).values_list("pk", "text"))
-    Pair.objects.filter(run=run).delete()
-    lost = Response.objects.filter(run=run, model=run.candidate).first()
+    before = dict(Response.objects.filter(comparison=run).values_list("pk", "text"))
+    Pair.objects.filter(comparison=run).delete()
+    lost = Response.objects.filter(comparison=run, model=run.candidate).first()
     assert lost is not None
     lost.delete()
     everything = responses.remaining(launch())[0]
@@ -112,23 +114,23 @@ def test_the_guards_of_a_resumed_run_are_needed(launch, monkeypatch):
         monkeypatch.setattr(responses, "remaining", lambda run, pretended=pretended: (pretended, []))
         run = worked(run)
         assert run.error_code == code
-    after = dict(Response.objects.filter(run=run).values_list("pk", "text"))
+    after = dict(Response.objects.filter(comparison=run).values_list("pk", "text"))
     assert len(after) == len(before) == PROMPTS * 2 and len(after.keys() & before.keys()) == len(before) - 1
 
 
 def test_two_candidates_are_measured_alone_in_turn_and_alike(launch, client):
     run = worked(launch(count=2, latency_prompts=4))
     assert run.status == run.Status.SUCCEEDED, run.error_message
-    assert Pair.objects.filter(run=run).count() == PROMPTS * 2
+    assert Pair.objects.filter(comparison=run).count() == PROMPTS * 2
     one, other = (
-        {r.prompt_id: r.text for r in Response.objects.filter(run=run, model=model)}
+        {r.prompt_id: r.text for r in Response.objects.filter(comparison=run, model=model)}
         for model in run.candidates
     )
     assert one == other
     timings = list(run.timings.all())
     assert [timing.place for timing in timings] == list(range(12))
     assert {timing.model_id for timing in timings} == {model.pk for model in run.model_versions}
-    by_response = {(r.prompt_id, r.model_id): r for r in Response.objects.filter(run=run)}
+    by_response = {(r.prompt_id, r.model_id): r for r in Response.objects.filter(comparison=run)}
     for timing in timings:
         assert timing.first_token_ms is not None and 0 < timing.first_token_ms <= timing.total_ms
         response = by_response[timing.prompt_id, timing.model_id]
