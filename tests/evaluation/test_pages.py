@@ -8,6 +8,7 @@ from django.urls import reverse
 from evaluation.report.services import reports
 from evaluation.review.services import ratings
 from ftplatform.jobs.models import Job
+from ftplatform.text.numbers import percent
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +101,10 @@ def test_the_report_and_its_exports_hold_the_same_numbers(manager):
     assert as_json.json() == stored
     assert stored["sentence"] in as_text
     assert "simulated" in stored["sentence"] and "imulated" in as_page
-    assert f"{stored['primary']['estimate']:.1%}" in as_text
+    assert (
+        percent(stored["primary"]["estimate"], 1) in as_text
+        and percent(stored["primary"]["estimate"], 1) in as_page
+    )
     for download in (as_json, manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "md"]))):
         assert download["Content-Disposition"].startswith("attachment")
         assert download["X-Content-Type-Options"] == "nosniff"

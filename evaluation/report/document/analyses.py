@@ -130,7 +130,7 @@ def _side(name: str, side: ExclusionSide) -> tuple[Figure, ...]:
 
 def _flagged(found: QualitySummary) -> Block:
     if not found.flagged:
-        return Paragraph(f"None of {figures.plural(found.judged, 'reviewer')} was flagged.", small=True)
+        return Paragraph(f"Reviewers flagged: 0 of {numbers.count(found.judged)}.", small=True)
     return Items(
         "Flagged reviewers",
         tuple(

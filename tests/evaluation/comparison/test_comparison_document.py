@@ -251,7 +251,7 @@ def test_every_cell_of_a_comparison_is_the_same_everywhere(run, client):
             for kind in ("html", "md", "json", "csv")
         }
         assert {file.status_code for file in files.values()} == {200}
-        api = client.get(f"/api/v1/comparisons/{run.pk}/comparison/{query}").json()
+        api = client.get(f"/api/v1/comparisons/{run.pk}/figures/{query}").json()
         assert files["json"].json() == api
         markdown, file = (files[kind].content.decode() for kind in ("md", "html"))
         assert_sections(document.sections, [page, file], markdown, api)

@@ -384,7 +384,7 @@ def test_the_form_launches_with_every_setting(client, owner, settings):
 def test_a_campaign_reviews_one_candidate_of_several(owner):
     run = factories.comparison(owner, prompts=3, candidates=2, samples=2)
     rubric = rubrics.builtin("customer_support")
-    options = {"user": owner, "title": "Replies", "run": run, "overlap": 1, "rubric_text": rubric}
+    options = {"user": owner, "title": "Replies", "comparison": run, "overlap": 1, "rubric_text": rubric}
     with pytest.raises(DomainError) as caught:
         campaigns.create(**options)
     assert caught.value.code == "choose_candidate" and run.candidates[1].name in caught.value.detail
