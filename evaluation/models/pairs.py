@@ -202,6 +202,10 @@ class Pair(models.Model):
             )
         ]
 
+    def response(self, side: str) -> Response:
+        """The response of `side`, "baseline" or "candidate"."""
+        return {"baseline": self.baseline_response, "candidate": self.candidate_response}[side]
+
 
 class ComparisonFigures(models.Model):
     """The automatic figures of a run's baseline and one candidate, computed once and read by every page."""

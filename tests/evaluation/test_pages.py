@@ -102,8 +102,8 @@ def test_the_report_and_its_exports_hold_the_same_numbers(manager):
     assert stored["sentence"] in as_text
     assert "simulated" in stored["sentence"] and "imulated" in as_page
     assert (
-        percent(stored["primary"]["estimate"], 1) in as_text
-        and percent(stored["primary"]["estimate"], 1) in as_page
+        percent(stored["primary"]["estimate"]) in as_text
+        and percent(stored["primary"]["estimate"]) in as_page
     )
     for download in (as_json, manager.get(reverse("evaluation:report_file", args=[campaign.pk, 1, "md"]))):
         assert download["Content-Disposition"].startswith("attachment")

@@ -117,10 +117,10 @@ def _line(pair: Pair) -> dict[str, Any]:
         "score_change": pair.score_change,
         **{
             side: {
-                "output_tokens": getattr(pair, side).output_tokens,
-                "latency_ms": getattr(pair, side).batch_latency_ms,
-                "match": getattr(pair, side).match,
-                "measures": getattr(pair, side).measures,
+                "output_tokens": pair.response(side).output_tokens,
+                "latency_ms": pair.response(side).batch_latency_ms,
+                "match": pair.response(side).match,
+                "measures": pair.response(side).measures,
             }
             for side in SIDES
         },

@@ -82,7 +82,7 @@ def comparison_new(request: StaffRequest) -> HttpResponse:
             return redirect("evaluation:comparison", pk=comparison.pk)
     return render(
         request,
-        "evaluation/comparison/comparison_new.html",
+        "evaluation/comparison/new.html",
         {"form": form},
         status=400 if form.errors else 200,
     )
@@ -121,7 +121,7 @@ def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "events": responses.events(comparison),
     }
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "evaluation/comparison/comparison_live.html", context)
+        return render(request, "evaluation/comparison/live.html", context)
     if comparison.is_finished:
         context |= figure_views.context(request, comparison) | _failures(request, comparison)
     document = context.get("document")

@@ -81,7 +81,7 @@ def test_the_page_offers_and_the_api_names_what_is_open(run, client):
     for action, view in offered.items():
         form = f'action="{reverse(f"evaluation:{view}", args=[run.pk])}"'
         assert (form in page) == (action in run.actions), action
-    assert ("?run=" in page) == (REVIEW in run.actions)
+    assert ("?comparison=" in page) == (REVIEW in run.actions)
     api = client.get(f"/api/v1/comparisons/{run.pk}/").json()
     listed = client.get("/api/v1/comparisons/").json()["results"][0]
     assert api["actions"] == listed["actions"] == [action.value for action in run.actions]

@@ -27,7 +27,7 @@ from tests.evaluation.report.kinds import KINDS, Made, all_kinds
 
 pytestmark = pytest.mark.django_db
 
-DOCUMENTS = {"html": b"<!doctype html>", "md": b"# ", "pdf": b"%PDF-", "json": b"{"}
+DOCUMENTS = {"html": b"<!DOCTYPE html>", "md": b"# ", "pdf": b"%PDF-", "json": b"{"}
 
 
 @pytest.fixture(scope="module")
