@@ -103,7 +103,7 @@ def test_a_row_that_asks_for_the_split_its_twin_is_not_in_is_refused_with_its_li
         deal(tmp_path, rows)
     (problem,) = caught.value.problems
     assert (problem["line"], problem["field"]) == (3, "split")
-    assert "trained on" in problem["message"]
+    assert "training data" in problem["message"]
 
 
 def test_rows_that_follow_one_that_chose_its_split_go_with_it(tmp_path):

@@ -13,7 +13,7 @@ from training import integrity, model_folder
 from training.models import ModelVersion
 from training.registry.services import models
 
-DEMO_BASE = Path(__file__).resolve().parents[2] / "worker" / "ml" / "demo" / "base"
+DEMO_BASE = Path(__file__).resolve().parents[3] / "worker" / "ml" / "demo" / "base"
 
 
 @pytest.fixture

@@ -216,7 +216,9 @@ def test_what_was_expected_is_stored_and_compared_with_what_it_took(client, admi
         status=Job.Status.SUCCEEDED, attempt=1, finished_at=end, started_at=end - timedelta(seconds=151)
     )
     said = client.get(reverse("training:run", args=[run.pk])).content.decode()
-    assert "Estimated 2 min 10 s, took 2 min 31 s. Error: <strong>−14 %</strong>" in " ".join(said.split())
+    assert "Estimate error: <strong>−14 %</strong> (estimated 2 min 10 s, took 2 min 31 s)" in " ".join(
+        said.split()
+    )
     TrainingRun.objects.filter(pk=run.pk).update(attempt=2)
     assert progress.estimate_error(TrainingRun.objects.get(pk=run.pk)) is None
 
