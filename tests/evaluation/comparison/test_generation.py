@@ -406,3 +406,10 @@ def test_a_campaign_refuses_a_candidate_that_the_run_does_not_have(owner):
             overlap=1,
         )
     assert caught.value.code == "foreign_candidate"
+
+
+def test_the_page_of_a_model_links_the_comparisons_in_which_it_was_a_candidate(client, owner):
+    run = factories.comparison(owner, prompts=1)
+    client.force_login(owner)
+    page = client.get(reverse("training:model", args=[run.candidate.pk])).content.decode()
+    assert reverse("evaluation:comparison", args=[run.pk]) in page and run.name in page
