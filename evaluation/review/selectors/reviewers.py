@@ -117,9 +117,7 @@ def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
     missing = sorted(items - words.keys())
     shown = ("pair__baseline_response__text", "pair__candidate_response__text")
     columns = ("pk", "pair__prompt__instruction", "pair__prompt__input", *shown)
-    texts = campaign.items.values_list(
-        *columns, "pair__baseline_response__text", "pair__candidate_response__text"
-    ).order_by()
+    texts = campaign.items.values_list(*columns).order_by()
     for start in range(0, len(missing), _AT_ONCE):
         for pk, *row in texts.filter(pk__in=missing[start : start + _AT_ONCE]):
             words[pk] = sum(len(str(text).split()) for text in row)

@@ -117,7 +117,7 @@ def test_every_download_is_logged(manager, owner, closed):
 
 
 @pytest.mark.parametrize(
-    ("kind", "begins"), [("pdf", b"%PDF-"), ("html", b"<!doctype html>"), ("md", b"# "), ("json", b"{")]
+    ("kind", "begins"), [("pdf", b"%PDF-"), ("html", b"<!DOCTYPE html>"), ("md", b"# "), ("json", b"{")]
 )
 def test_the_report_comes_in_four_forms(manager, closed, kind, begins):
     answer = manager.get(reverse("evaluation:report_file", args=[closed.pk, 1, kind]))
