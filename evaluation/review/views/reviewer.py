@@ -179,4 +179,4 @@ def review_worker(request: HttpRequest) -> HttpResponse:
     shell = [staticfiles_storage.url(name) for name in LINKED]
     shell += [f"{settings.STATIC_URL}js/review/{name}.js" for name in MODULES]
     context = {"shell": shell, "static": settings.STATIC_URL}
-    return render(request, "evaluation/review/worker.js", context, content_type="text/javascript")
+    return render(request, "evaluation/review/screen/worker.js", context, content_type="text/javascript")

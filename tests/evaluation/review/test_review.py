@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Assignment, Rating, ReviewItem
@@ -291,3 +292,8 @@ def test_a_refused_rating_brings_no_pair_along(owner):
     with pytest.raises(DomainError, match="missing or not valid"):
         ratings.submit_and_go_on(reviewer=reviewer, token=lease.token, after=None, answer=answer)
     assert Assignment.objects.get().status == "leased" and not Rating.objects.exists()
+
+
+def test_the_script_that_keeps_the_screen_without_a_network_is_served(client):
+    script = client.get(reverse("evaluation:review_worker"))
+    assert script.status_code == 200 and script["Content-Type"].startswith("text/javascript")
