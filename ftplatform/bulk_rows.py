@@ -1,4 +1,4 @@
-"""Rows stored by the thousand, without an object for each: for imports, where objects cost more than the database."""
+"""Insert thousands of rows without an object for each: for imports, where objects cost more than the database."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, cast
 
 from django.db import connection, models
 
-# SQLite takes 32,766 at most.
+# SQLite allows at most 32,766.
 _MOST_PARAMETERS = 30_000
 
 _Field: TypeAlias = "models.Field[Any, Any]"
@@ -18,11 +18,11 @@ def insert(
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> list[int]:
-    """Store `rows`, whose values are in the order of `columns`, with the same `constants` in each; returns their keys
-    in order.
+    """Insert `rows`, whose values are in the order of `columns`, with the same `constants` in each. Return their
+    keys in order.
 
-    Together they name every column but the key, foreign keys by their `_id`. Defaults and signals of the model play no
-    part; what the database demands holds, and its IntegrityError stores nothing of the statement that it refuses.
+    Together they must name every column except the key, foreign keys by their `_id`. The model's defaults and
+    signals do not apply. The database's constraints do: after an IntegrityError, no row of that statement is stored.
     """
     alike = [_field(model, name) for name in constants]
     own = [_field(model, name) for name in columns]
@@ -38,14 +38,14 @@ def insert(
     with connection.cursor() as cursor:
         for chunk in _chunks(rows, _MOST_PARAMETERS // (len(alike) + len(own))):
             values, parameters = source(fixed, own, chunk)
-            # Only names from the models go into the text; every value is a parameter.
+            # The SQL text contains only names from the models; every value is a parameter.
             cursor.execute(f"INSERT INTO {table} ({names}) {values} RETURNING {key}", parameters)
             keys += [found for (found,) in cursor.fetchall()]
     return keys
 
 
 def _as_values(fixed: list[Any], own: list[_Field], rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
-    """A parameter for each value."""
+    """VALUES with a parameter for each value."""
     encoded = [place for place, field in enumerate(own) if isinstance(field, models.JSONField)]
     parameters: list[Any] = []
     for row in rows:
@@ -62,7 +62,7 @@ def _as_values(fixed: list[Any], own: list[_Field], rows: Sequence[tuple[Any, ..
 def _as_document(
     fixed: list[Any], own: list[_Field], rows: Sequence[tuple[Any, ...]]
 ) -> tuple[str, list[Any]]:
-    """One JSON text for all: psycopg would take longer to find a place for each value than PostgreSQL to store it."""
+    """All rows as one JSON parameter: psycopg takes longer to bind each value than PostgreSQL takes to store it."""
     names = [f"c{place}" for place in range(len(own))]
     typed = ", ".join(
         f"{name} {field.cast_db_type(connection)}" for name, field in zip(names, own, strict=True)

@@ -1,4 +1,4 @@
-"""The Celery application. Tasks live in each package's `tasks` module; messages carry ids or nothing at all."""
+"""The Celery application. Tasks live in each package's `tasks` module; messages carry only ids, or nothing."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""A chart is one Vega-Lite specification, drawn on the server: the page and the export show the same picture.
+"""Charts as Vega-Lite specifications, rendered on the server so that the page and the export show the same picture.
 
-The page gets inline SVG whose colours are the stylesheet's custom properties, so that light and dark follow the
-reader; the export gets the colours as they are.
+The page gets inline SVG whose colours are the stylesheet's custom properties, so it follows the reader's light or
+dark theme. The export gets fixed colours.
 """
 
 import json
@@ -26,11 +26,11 @@ INK = "#1d2024"
 MUTED = "#5b616a"
 LINE = "#e2e3df"
 PAPER = "#ffffff"
-# A drawing no wider than this fits a phone as it is.
+# A chart no wider than this fits a phone unchanged.
 _PHONE = 300
 _LINE = 24
 
-# The page's names for the same colours; see static/css/tokens.css.
+# CSS custom properties for the same colours; see static/css/tokens.css.
 _PROPERTIES = {
     BASELINE: "var(--chart-baseline)",
     CANDIDATE: "var(--chart-candidate)",
@@ -44,8 +44,8 @@ _PROPERTIES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with what is said of it: `alt` is its result in one sentence, `columns` and `rows` its data as a table
-    whose first column heads the row. `name` is stable: exports call the file so."""
+    """A chart with its texts. `alt` states its result in one sentence. `columns` and `rows` hold its data as a table
+    whose first column is the row header. `name` is stable, because exports use it as the file name."""
 
     name: str
     title: str
@@ -85,7 +85,7 @@ _PHONE_CONFIG: Spec = {
 
 
 def chart(values: list[Spec], **parts: Any) -> Spec:
-    """A specification over rows of data, in the site's look."""
+    """A specification for rows of data, in the site's style."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": values},
@@ -111,15 +111,16 @@ def _on_paper(spec: Spec) -> Spec:
 
 
 def page_svg(spec: Spec) -> SafeString:
-    """The chart as inline SVG in the page's colours, drawn twice: for a wide screen, and for a phone, where the letters
-    of the wide one would be too small. The stylesheet shows one of them. Vega escapes every text that it draws."""
+    """The chart as inline SVG in the page's colours, drawn twice: for wide screens, and for phones, where the
+    letters of the wide drawing would be too small. The stylesheet shows one of them. Vega escapes all text that it
+    draws."""
     phone = _narrow(spec) | {"config": _PHONE_CONFIG}
     both = (_drawn("wide", json.dumps(spec)), _drawn("narrow", json.dumps(phone)))
     return mark_safe("".join(both))  # noqa: S308
 
 
 def _narrow(part: Any) -> Any:
-    """The same chart for a phone: less wide, with shorter labels, fewer ticks, and long titles on several lines."""
+    """The same chart for a phone: narrower, with shorter labels, fewer ticks, and long titles on several lines."""
     if isinstance(part, list):
         return [_narrow(item) for item in part]
     if not isinstance(part, dict):
@@ -138,9 +139,9 @@ def _narrow(part: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _drawn(name: str, spec: str) -> str:
-    # The figure around it is the image and has the text; Vega's own roles would name nameless images inside it.
+    # The surrounding figure has the image role and the text; Vega's roles would add unnamed images inside it.
     svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
-    # Both drawings stand in one page, and an id must not occur twice in it.
+    # Both drawings are in the same page, where an id must be unique.
     svg = re.sub(r'(id="|url\(#)', rf"\g<1>{name}-{zlib.crc32(spec.encode())}-", svg)
     svg = svg.replace("<svg ", f'<svg class="{name}" ', 1).replace('class="marks"', "", 1)
     for colour, name in _PROPERTIES.items():

@@ -1,4 +1,4 @@
-"""What pages may load. The policy in the settings is the same for every answer, so its header is made once."""
+"""The Content-Security-Policy header. It is the same for every response, so it is built once."""
 
 from collections.abc import Callable
 

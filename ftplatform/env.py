@@ -1,4 +1,4 @@
-"""Typed readers of environment variables that fail loudly: a wrong value stops the start, never surprises later."""
+"""Typed readers of environment variables. A wrong value stops the start and does not fail later."""
 
 import hashlib
 import os
@@ -59,7 +59,7 @@ def items(name: str, default: list[str]) -> list[str]:
 
 
 def toml_file(name: str) -> dict[str, Any]:
-    """The content of the TOML file that `name` points to; nothing without one."""
+    """The content of the TOML file that `name` points to, or an empty dictionary if it is not set."""
     file = text(name, "")
     if not file:
         return {}
@@ -70,7 +70,7 @@ def toml_file(name: str) -> dict[str, Any]:
 
 
 def secret(name: str, file: Path) -> str:
-    """The secret called `name`, else the one kept in `file`, which the first start makes with mode 0600."""
+    """The secret called `name`, else the one kept in `file`, which the first start creates with mode 0600."""
     value = text(name, "")
     if value:
         if len(value) < 50:
@@ -89,7 +89,8 @@ def secret(name: str, file: Path) -> str:
 
 
 def _kept_secret(file: Path) -> str:
-    """Two first starts may race, and a disk may be full: the file appears whole or not at all, and the first wins."""
+    """The secret in `file`, created if missing. Two first starts may race and the disk may be full, so the file
+    appears complete or not at all, and the first one wins."""
     if not file.exists():
         with tempfile.NamedTemporaryFile("w", dir=file.parent) as fresh:  # mode 0600
             fresh.write(secrets.token_urlsafe(64))
@@ -100,7 +101,7 @@ def _kept_secret(file: Path) -> str:
 
 
 def socket(file: Path) -> Path:
-    """The path of a unix socket: `file`, or a short stand-in where the system would refuse it as too long."""
+    """The path of a unix socket: `file`, or a short substitute if the system would refuse it as too long."""
     if len(os.fsencode(file)) <= 100:
         return file
     digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:16]
@@ -108,18 +109,18 @@ def socket(file: Path) -> Path:
 
 
 def database(name: str, sqlite_file: Path) -> dict[str, Any]:
-    """A Django database entry from a `postgres://` URL, else the embedded SQLite file.
+    """A Django database entry from a `postgres://` URL, else for the embedded SQLite file.
 
-    SQLite takes its write lock at BEGIN (IMMEDIATE) because a deferred transaction that upgrades later fails
-    at once instead of waiting, and syncs fully because an acknowledged rating must survive a power cut.
+    SQLite takes its write lock at BEGIN (IMMEDIATE), because a deferred transaction that upgrades later fails at
+    once instead of waiting. It syncs fully, because an acknowledged rating must survive a power cut.
     """
     url = text(name, "")
     if not url:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(sqlite_file),
-            # A new connection reads the whole schema, and the last one to go writes the log back: a rating took 14 ms
-            # of the processor's time longer.
+            # A new connection reads the whole schema, and the last one to close writes the log back. This
+            # added 14 ms of CPU time to a rating.
             "CONN_MAX_AGE": 60,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -138,7 +139,7 @@ def database(name: str, sqlite_file: Path) -> dict[str, Any]:
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        # A host in the query is a directory with a unix socket.
+        # A `host` in the query is a directory with a unix socket.
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,

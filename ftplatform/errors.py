@@ -1,4 +1,4 @@
-"""Errors as a page for people and as an RFC 9457 problem document for programs."""
+"""Errors as a page for people and as an RFC 9457 problem document for API clients."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -17,9 +17,9 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 class DomainError(Exception):
-    """A broken rule or a lost race; `code` is stable, `detail` is one sentence for the person who caused it.
+    """A violated rule or a lost race. `code` is stable; `detail` is one sentence for the person who caused it.
 
-    `problems` optionally lists places: dictionaries with at least `message`, and `line` or `field` where known.
+    `problems` may list locations: dictionaries with at least `message`, and `line` or `field` where known.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class DomainError(Exception):
         self.detail = detail
         self.status = status
         self.problems = list(problems)
-        # Further members of the problem document (RFC 9457, 3.2), such as what may be done about it.
+        # Further members of the problem document (RFC 9457, 3.2), such as how to solve the problem.
         self.extra: dict[str, Any] = {}
         # Seconds after which the same request may succeed.
         self.retry_after: int | None = None
@@ -49,7 +49,7 @@ class DomainError(Exception):
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: every error of the API is a problem document with a stable code."""
+    """DRF's exception handler: every API error is a problem document with a stable code."""
     headers: dict[str, str] = {}
     if isinstance(error, DomainError):
         domain = error
@@ -91,7 +91,7 @@ def _field_problems(detail: Any, prefix: str = "") -> list[dict[str, Any]]:
 
 
 class DomainErrorMiddleware:
-    """Render a DomainError that a page raised; the API renders its own through `problem_response`."""
+    """Render a DomainError raised by a page. The API renders its own through `problem_response`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -109,7 +109,7 @@ class DomainErrorMiddleware:
 
 
 def _came_from(request: HttpRequest) -> str:
-    """The page of this site whose form or link led here, "" where the browser does not say or there is no other."""
+    """The page of this site whose form or link led here; "" if the browser does not say or if it is this page."""
     page = request.headers.get("Referer", "")
     ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
     itself = request.method == "GET" and page == request.build_absolute_uri()
@@ -124,7 +124,7 @@ def _problem_document(error: DomainError) -> HttpResponse:
     return JsonResponse(error.document(), status=error.status, content_type=PROBLEM_TYPE)
 
 
-# What never reaches an endpoint (no such path, an id that is none, a crash): under /api/ a problem document as well.
+# Errors outside any endpoint (unknown path, invalid id, crash): under /api/ they are problem documents too.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

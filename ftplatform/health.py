@@ -1,4 +1,4 @@
-"""The answer to "are you there?" for load balancers, containers and `make run`; no details for strangers."""
+"""Health check for load balancers, containers and `make run`. It gives strangers no details."""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
@@ -13,7 +13,7 @@ from ftplatform.embedded import broker
 @never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """503 without the database. Redis is only a doorbell: its absence is told, but the site does without."""
+    """503 without the database. Redis only wakes workers: its absence is reported, but the site works without it."""
     database = _database_answers()
     redis = broker.answers(timeout=0.5)
     words = {True: "ok", False: "down"}

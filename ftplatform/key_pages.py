@@ -1,4 +1,4 @@
-"""Pages of long lists: rows before the page are skipped by their keys, so that no joined row of theirs is ever read."""
+"""Pagination of long lists: rows before the page are skipped by their keys, so their joined rows are never read."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,13 +8,13 @@ from django.db.models import QuerySet
 
 
 class KeyPaginator(Paginator):  # type: ignore[type-arg]
-    """A paginator of a queryset of rows (not of values) with `select_related` or a costly order."""
+    """A paginator for a queryset of rows (not of values) with `select_related` or a costly order."""
 
     def page(self, number: int | str) -> "Page[Any]":
         found = super().page(number)
         keys = list(cast(QuerySet[Any], found.object_list).values_list("pk", flat=True))
         chosen = cast(QuerySet[Any], self.object_list).order_by()
-        # The keys have passed the filters: a filter that many rows pass would be worked out once more.
+        # The keys have already passed the filters, which may be costly to evaluate again.
         chosen.query.clear_where()
         rows = chosen.in_bulk(keys)
         found.object_list = cast(Sequence[Any], [rows[key] for key in keys if key in rows])

@@ -1,4 +1,4 @@
-"""Which language a page speaks: reviewers' pages the browser's, where we have it; everybody else's pages English."""
+"""The language of a page: reviewers' pages use the browser's if we have it; all other pages are in English."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ REVIEWERS_PAGES = ("/r/", "/review/")
 
 
 class LanguageMiddleware:
-    """A campaign's own language goes before the browser's; its views see to that."""
+    """A campaign's own language takes precedence over the browser's; the views of reviewers' pages set it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

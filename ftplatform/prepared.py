@@ -1,5 +1,7 @@
-"""SQL statements that run many times a second: text for both databases, which PostgreSQL parses and plans only once
-for each connection. Making the SQL of a queryset costs several times what running it does.
+"""SQL statements that run many times a second, as text for both databases.
+
+PostgreSQL parses and plans each of them only once per connection. Building the SQL of a queryset costs several times
+as much as running it.
 """
 
 import json
@@ -20,14 +22,14 @@ Row = tuple[Any, ...]
 class Statement:
     """SQL with one %s for each parameter. Parameters may be of the types str, int, bool, UUID, datetime and None.
 
-    `lock` is the locking clause at its end, for PostgreSQL only: SQLite has one writer at a time. Rows come as the
-    database driver gives them; `Columns.instance` and `as_uuid` turn what SQLite stores as text into Python's types.
-    Errors are those of `django.db`.
+    `lock` is the locking clause at its end, for PostgreSQL only: SQLite has one writer at a time. Rows are returned
+    as the database driver gives them; `Columns.instance` and `as_uuid` convert what SQLite stores as text to
+    Python's types. Errors are those of `django.db`.
     """
 
     def __init__(self, sql: str, *, lock: str = "") -> None:
         self.postgresql = f"{sql} {lock}".strip()
-        # SQLite has STRING_AGG only from version 3.44 on.
+        # SQLite has STRING_AGG only since version 3.44.
         self.sqlite = sql.replace("STRING_AGG(", "GROUP_CONCAT(")
 
     def all(self, *parameters: Any) -> list[Row]:
@@ -35,12 +37,12 @@ class Statement:
         return rows
 
     def first(self, *parameters: Any) -> Row | None:
-        """The first row, None if there is none."""
+        """The first row, or None if there is none."""
         rows = self.all(*parameters)
         return rows[0] if rows else None
 
     def run(self, *parameters: Any) -> int:
-        """Run a statement that returns no rows; returns how many it changed."""
+        """Run a statement that returns no rows. Return how many rows it changed."""
         changed: int = self._execute(parameters).rowcount
         return changed
 
@@ -84,9 +86,9 @@ _READERS: list[tuple[type[Any], Callable[[Any], Any]]] = [
 
 
 class Columns(Generic[M]):
-    """The columns of some fields of a model: `sql` lists them for a SELECT from its table under the name `table`.
+    """The columns of some fields of a model. `sql` lists them for a SELECT from its table with the alias `table`.
 
-    Fields of the types in `_READERS`, numbers, texts and keys.
+    Supports the field types in `_READERS`, numbers, text and keys.
     """
 
     def __init__(self, model: type[M], table: str, names: Sequence[str]) -> None:
@@ -100,7 +102,7 @@ class Columns(Generic[M]):
         return len(self._names)
 
     def instance(self, row: Sequence[Any]) -> M:
-        """The model with the values of a row; a field that was not read is loaded when it is first used."""
+        """A model instance with the values of a row. A field that was not read is loaded when it is first used."""
         values = list(row)
         for place, read in self._readers:
             if values[place] is not None:
@@ -115,8 +117,8 @@ def _reader(field: Any) -> Callable[[Any], Any] | None:
 
 
 def stored(model: type[M], values: Mapping[str, Any]) -> M:
-    """A row of the database with these values by attribute name (`item_id`, not `item`); a field that is not among
-    them is loaded when it is first used."""
+    """A model instance of a stored row with these values by attribute name (`item_id`, not `item`). A field without
+    a value is loaded when it is first used."""
     # `from_db` expects the values in the order of the model's fields.
     names = [name for field in model._meta.concrete_fields if (name := field.attname) in values]
     return model.from_db(DEFAULT_DB_ALIAS, names, [values[name] for name in names])

@@ -1,7 +1,7 @@
-"""Names of queues and tasks, and the one way to ring for work: after commit, and never as the truth.
+"""Names of queues and tasks, and functions that wake workers after commit.
 
-A message only says "look at the database". Losing one costs at most a recovery tick, getting it twice costs
-one empty look, so a broker that is down must not fail the request that has already stored the work.
+A message only says "look at the database", which holds the truth. A lost message costs at most one recovery interval
+and a duplicate one empty check, so a broker that is down must not fail the request that has already stored the work.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def ring(queue: str) -> None:
-    """Ask the workers of `queue` to look for a queued job, now."""
+    """Ask the workers of `queue` to look for a queued job now."""
     try:
         app.send_task(
             RUN_NEXT, args=[queue], queue=queue, retry=False, expires=10 * settings.JOB_RECOVERY_SECONDS
@@ -37,22 +37,22 @@ def ring(queue: str) -> None:
 
 
 def ring_on_commit(queue: str) -> None:
-    """Ring once the current transaction has committed, so that a worker never looks too early."""
+    """Call `ring` once the current transaction has committed, so that a worker never looks too early."""
     transaction.on_commit(lambda: ring(queue))
 
 
 def send_invitations(campaign: str, base_url: str) -> None:
-    """Ask a worker to mail what waits in the database."""
+    """Ask a worker to send the invitations that wait in the database."""
     _ask(SEND_INVITATIONS, [campaign, base_url])
 
 
 def work_out(run: str) -> None:
-    """Ask a worker for the figures of a comparison that has none."""
+    """Ask a worker to compute the figures of a comparison that has none."""
     _ask(WORK_OUT, [run])
 
 
 def _ask(task: str, args: list[str]) -> None:
-    """Send work that repeats nothing; a lost request is repeated by pressing the button again."""
+    """Send work that is not sent again automatically. If the request is lost, the user presses the button again."""
     try:
         app.send_task(task, args=args, queue=CPU, retry=False, expires=3600)
     except OperationalError as error:

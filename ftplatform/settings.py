@@ -11,14 +11,14 @@ from ftplatform import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
-# Datasets, adapters and base models: a shared disk when workers run on other machines.
+# Datasets, adapters and base models: on a shared disk when workers run on other machines.
 ARTEFACT_DIR = Path(env.text("ARTEFACT_DIR", str(VAR_DIR / "artefacts"))).resolve()
 
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret("SECRET_KEY", VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [])
-# Behind TLS this stays on; the embedded site speaks plain HTTP on the loopback address and turns it off.
+# Keep this on behind TLS. The embedded site uses plain HTTP on the loopback address and turns it off.
 HTTPS = env.flag("HTTPS", True)
 
 INSTALLED_APPS = [
@@ -85,18 +85,18 @@ DATABASES = {"default": env.database("DATABASE_URL", VAR_DIR / "ftplatform.sqlit
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Jobs (seconds) ---------------------------------------------------------------------------------------
-# A process that works in silence gives a sign of life every five or six seconds.
+# A process with nothing to report still gives a sign of life every five or six seconds.
 JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 120, minimum=15)
 JOB_HEARTBEAT_SECONDS = env.integer("JOB_HEARTBEAT_SECONDS", 10, minimum=1)
 JOB_RECOVERY_SECONDS = env.integer("JOB_RECOVERY_SECONDS", 30, minimum=1)
 JOB_MAX_ATTEMPTS = env.integer("JOB_MAX_ATTEMPTS", 3, minimum=1)
 JOB_CANCEL_GRACE_SECONDS = env.integer("JOB_CANCEL_GRACE_SECONDS", 60, minimum=1)
 
-# --- MLflow: an optional copy of what training runs measure -------------------------------------------------
+# --- MLflow: an optional copy of training metrics ---------------------------------------------------------
 MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
 MLFLOW_EXPERIMENT = env.text("MLFLOW_EXPERIMENT", "ftplatform")
 
-# --- Redis: a doorbell, never the truth -------------------------------------------------------------------
+# --- Redis: only wakes workers; the database holds the truth ----------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "")
 REDIS_SOCKET = env.socket(VAR_DIR / "valkey.sock")
 CELERY_BROKER_URL = REDIS_URL or f"redis+socket://{quote(str(REDIS_SOCKET))}"
@@ -108,7 +108,7 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A bell that cannot be rung must not keep a page waiting: without `max_retries` every try takes six seconds.
+# An unreachable broker must not keep a page waiting: without `max_retries` every try takes six seconds.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": not CELERY_BROKER_URL.startswith("redis+socket"),
     "socket_connect_timeout": 2,
@@ -130,22 +130,22 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Generation -------------------------------------------------------------------------------------------
-# Engines that run elsewhere, see evaluation/comparison/engines.py.
+# Remote engines; see evaluation/comparison/engines.py.
 GENERATION_ENDPOINTS = env.toml_file("GENERATION_ENDPOINTS_FILE")
 
 # --- Training ---------------------------------------------------------------------------------------------
-# What an hour of one device costs; launch pages then show what a run will cost. 0 means that nobody has said.
+# The price of one device for one hour. Launch pages use it to show what a run will cost; 0 means unknown.
 PRICE_PER_HOUR = env.number("PRICE_PER_HOUR", 0.0)
 PRICE_CURRENCY = env.text("PRICE_CURRENCY", "EUR")
-# Whether admins may have a worker download pinned models from the hub; everything else stays offline.
+# Whether admins may download pinned models from the hub through a worker. All else stays offline.
 HUB_DOWNLOADS = env.flag("HUB_DOWNLOADS", False)
 
 # --- Uploads ----------------------------------------------------------------------------------------------
-# Files pass through on flat memory, so these guard the disk and people's patience.
+# Files are processed in constant memory, so these limits protect the disk and the users' time.
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 4 * 2**30, minimum=1024)
 UPLOAD_MAX_ROWS = env.integer("UPLOAD_MAX_ROWS", 10_000_000, minimum=1)
-# A larger file is checked by a worker while its page tells how far that is; a smaller one before the page answers. A
-# campaign of more pairs is opened likewise.
+# A worker checks larger files and opens larger campaigns while the page shows progress. Smaller ones are done
+# before the page answers.
 OPENING_WAIT_PAIRS = env.integer("OPENING_WAIT_PAIRS", 20_000, minimum=0)
 UPLOAD_WAIT_BYTES = env.integer("UPLOAD_WAIT_BYTES", 16 * 2**20, minimum=0)
 UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 24, minimum=1)
@@ -186,9 +186,9 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-# Not "no-referrer": browsers would then send `Origin: null` with every form, which CSRF protection must refuse.
+# Not "no-referrer": browsers would then send `Origin: null` with every form, which CSRF protection rejects.
 SECURE_REFERRER_POLICY = "same-origin"
-# Trust the proxy's word about TLS only where an operator says that a proxy sets it.
+# Trust the proxy's header about TLS only if the operator says that a proxy sets it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", False) else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
@@ -224,7 +224,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_FILTER_BACKENDS": ["ftplatform.api.lists.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ftplatform.errors.problem_response",
-    # A caller's own X-Forwarded-For must not choose the address that limits are counted by.
+    # A client's own X-Forwarded-For must not choose the address used for rate limits.
     "NUM_PROXIES": 1 if env.flag("BEHIND_PROXY", False) else 0,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -256,7 +256,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Without a collected manifest (tests, first look at a checkout) files come straight from `static/`.
+# Without a collected manifest (tests, a fresh checkout), files come straight from `static/`.
 if "collectstatic" not in sys.argv and not (STATIC_ROOT / "staticfiles.json").exists():
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     WHITENOISE_USE_FINDERS = True

@@ -1,4 +1,4 @@
-"""A page as one file that loads nothing."""
+"""A page as one self-contained file."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from django.utils.safestring import SafeString, mark_safe
 
 
 def standalone(template: str, content: dict[str, Any]) -> str:
-    """A page as a file: its style sheet and its icons are inside; it loads nothing and runs nothing."""
+    """Render a page with its style sheet and icons inside. It loads nothing and runs nothing."""
     inside = {"styles": _own("css/tokens.css", "css/app.css"), "icons": _own("icons.svg")}
     page = render_to_string(template, content | inside)
     return page.replace(f'href="{static("icons.svg")}#', 'href="#')
 
 
 def _own(*names: str) -> SafeString:
-    """Files of the site itself, as they are: none holds what could close the element around it."""
+    """The site's own files, unescaped: none contains text that could close the surrounding element."""
     folder = Path(settings.BASE_DIR) / "static"
     return mark_safe("\n".join((folder / name).read_text() for name in names))  # noqa: S308

@@ -1,5 +1,7 @@
-"""Where large request bodies wait: on the disk of the artefacts, since /tmp is often memory; and never more of one
-than an upload may have, because a body is read before anybody knows who sends it."""
+"""Temporary storage for large request bodies: on the disk of the artefacts, because /tmp is often in memory.
+
+No more is stored than an upload may have, because a body is read before the sender is known.
+"""
 
 import tempfile
 from pathlib import Path
@@ -26,7 +28,7 @@ class ArtefactDiskHandler(TemporaryFileUploadHandler):
         )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        # What comes after the limit is thrown away but counted, so that whoever checks the size can say it.
+        # Data beyond the limit is discarded but counted, so that the size check can report the size.
         if start > settings.UPLOAD_MAX_BYTES:
             return None
         return super().receive_data_chunk(raw_data, start)

@@ -1,4 +1,4 @@
-"""All routes. Apps are included by name: this package stands below them and imports none."""
+"""All routes. Apps are included by name: this package is below them and imports none."""
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
@@ -7,7 +7,7 @@ from ftplatform.health import healthz
 from ftplatform.views import home
 
 urlpatterns = [
-    # First, because a reviewer's requests are most of all, and every route before theirs costs each of them.
+    # First, because most requests come from reviewers, and every earlier route slows each of them down.
     path("api/v1/", include("evaluation.api_urls")),
     path("api/v1/", include("training.api_urls")),
     path("", home, name="home"),

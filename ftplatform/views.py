@@ -1,4 +1,4 @@
-"""The way in: each role is sent to what it came for."""
+"""The start page, which depends on the user's role."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,7 +9,7 @@ from ftplatform.accounts.permissions import StaffRequest, roles
 
 @roles(*User.Role)
 def home(request: StaffRequest) -> HttpResponse:
-    """Staff land on what needs them now; a reviewer's way in is an invitation link."""
+    """Redirect staff to the overview. Reviewers enter through an invitation link."""
     if request.user.role == User.Role.REVIEWER:
         return render(request, "home_reviewer.html")
     return redirect("evaluation:overview")

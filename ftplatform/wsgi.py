@@ -1,4 +1,4 @@
-"""The entry point of the web server."""
+"""The WSGI entry point of the web server."""
 
 import os
 from importlib import import_module
@@ -8,5 +8,5 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ftplatform.settings")
 
 application = get_wsgi_application()
-# All views now, before the server says that it is there: nobody's first request waits a second for the imports.
+# Import all views before the server is ready, so that the first request does not wait a second for them.
 import_module("ftplatform.urls")

@@ -1,4 +1,4 @@
-"""A ZIP archive written while it is sent: memory stays flat however large its files are."""
+"""A ZIP archive generated while it is sent, so that memory use stays constant for files of any size."""
 
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ _BLOCK = 1 << 20
 
 
 class _Sink:
-    """Where `zipfile` writes: it can only be appended to, and is emptied after every block."""
+    """Append-only output for `zipfile`, emptied after every block."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
@@ -20,10 +20,10 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits anywhere."""
+        """Nothing to flush."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
     def take(self) -> bytes:
         taken, self._blocks = b"".join(self._blocks), []
@@ -31,11 +31,11 @@ class _Sink:
 
 
 def zip_stream(entries: Iterable[tuple[str, Path | str]]) -> Iterator[bytes]:
-    """The archive of (name, file on disk or text) in blocks; uncompressed, because weights do not shrink."""
+    """The archive of (name, file on disk or text) in blocks; uncompressed, because weights do not compress."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for name, content in entries:
-            # A fixed date, so that the same content is the same archive.
+            # A fixed date, so that the same content gives the same archive.
             info = zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
             with archive.open(info, "w", force_zip64=True) as target:
@@ -55,6 +55,6 @@ def _blocks(content: Path | str) -> Iterator[bytes]:
 
 
 def attachment(file_name: str, blocks: Iterator[bytes]) -> StreamingHttpResponse:
-    """The archive as a download; `file_name` must be plain (a slug and its ending)."""
+    """The archive as a download; `file_name` must be plain (a slug with an extension)."""
     headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
     return StreamingHttpResponse(blocks, content_type="application/zip", headers=headers)

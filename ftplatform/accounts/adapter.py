@@ -1,4 +1,4 @@
-"""django-allauth's hook: accounts are made by an admin, never by a stranger."""
+"""django-allauth adapter without public sign-up: only an admin creates accounts."""
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest

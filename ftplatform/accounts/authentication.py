@@ -1,4 +1,4 @@
-"""`Authorization: Bearer KEY` for programs."""
+"""API token authentication: `Authorization: Bearer KEY`."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""People, their roles, their API tokens, and the append-only audit log."""
+"""Users, their roles, their API tokens, and the append-only audit log."""
 
 import hashlib
 import secrets
@@ -54,7 +54,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class ApiToken(models.Model):
-    """A program's key: shown once, kept as a hash, limited to scopes and to a last day."""
+    """An API key for a program: shown once, stored as a hash, limited to scopes, with an expiry date."""
 
     class Scope(models.TextChoices):
         READ = "read", "Read everything its owner may see"
@@ -94,7 +94,7 @@ class ApiToken(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what, when; rows are only ever added."""
+    """A record of who did what and when. Rows are only ever added."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

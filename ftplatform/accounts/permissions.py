@@ -1,4 +1,4 @@
-"""Who may enter where: decorators for pages, permission classes for the API, on one pure rule."""
+"""Access rules: decorators for pages and permission classes for the API, both based on `has_role`."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +20,7 @@ Staff = (User.Role.ADMIN, User.Role.MANAGER)
 
 
 class StaffRequest(HttpRequest):
-    """A request whose user has signed in; what a view behind `roles` receives."""
+    """A request from a signed-in user, as views behind `roles` receive it."""
 
     user: User
 
@@ -32,7 +32,7 @@ def has_role(user: Any, roles: tuple[User.Role, ...]) -> bool:
 def roles(
     *allowed: User.Role,
 ) -> Callable[[Callable[Concatenate[StaffRequest, P], HttpResponseBase]], View[P]]:
-    """Let only these roles enter; others who signed in get 403, strangers the sign-in page."""
+    """Restrict a view to these roles. Other signed-in users get 403; anonymous users get the sign-in page."""
 
     def decorate(view: Callable[Concatenate[StaffRequest, P], HttpResponseBase]) -> View[P]:
         @wraps(view)
@@ -49,21 +49,21 @@ def roles(
 
 
 def open_to_all(view: View[P]) -> View[P]:
-    """Mark a page as meant for strangers; a test fails any page that is neither guarded nor marked."""
+    """Mark a page as public. A test fails any page that is neither restricted nor marked."""
     marked: Any = view
     marked.access = "anyone"
     return marked  # type: ignore[no-any-return]
 
 
 class NoAccess(BasePermission):
-    """The default: an endpoint that forgot to say who may enter lets nobody in."""
+    """The default permission: an endpoint that declares none denies all access."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return False
 
 
 class RolePermission(BasePermission):
-    """Reads need a role in `view.read_roles`, writes one in `view.write_roles`; a token also needs its scope."""
+    """Reads need a role in `view.read_roles`, writes one in `view.write_roles`. A token also needs the scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         reading = request.method in SAFE_METHODS

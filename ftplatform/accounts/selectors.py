@@ -1,4 +1,4 @@
-"""Reads of accounts; access is decided here."""
+"""Queries for accounts and tokens, limited to what the user may see."""
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -13,7 +13,7 @@ def users(*, user: User) -> QuerySet[User]:
 
 
 def tokens(*, user: User) -> QuerySet[ApiToken]:
-    """A person's own tokens; nobody sees those of another."""
+    """The user's own tokens. Nobody can see those of another user."""
     return ApiToken.objects.filter(user=user)
 
 

@@ -1,4 +1,4 @@
-"""Making accounts and API tokens."""
+"""Create accounts and API tokens."""
 
 import secrets
 from datetime import timedelta
@@ -15,7 +15,7 @@ MAX_TOKEN_DAYS = 365
 
 @transaction.atomic
 def ensure_admin(email: str = "admin@localhost.localdomain") -> tuple[str, str | None]:
-    """Make the first admin of an empty installation; returns (email, password), password None if one existed.
+    """Create the first admin of an empty installation. Return (email, password); password is None if one existed.
 
     The password is random and shown once: there is no default account.
     """
@@ -30,7 +30,7 @@ def ensure_admin(email: str = "admin@localhost.localdomain") -> tuple[str, str |
 
 @transaction.atomic
 def ensure_user(*, email: str, name: str, role: str, password: str) -> User:
-    """The account of this address, made with these particulars if there is none."""
+    """Return the account with this address; create it with these details if there is none."""
     user = User.objects.filter(email=email).first()
     if user is None:
         user = User.objects.create_user(email, password, name=name, role=role)
@@ -40,7 +40,7 @@ def ensure_user(*, email: str, name: str, role: str, password: str) -> User:
 
 @transaction.atomic
 def create_user(*, actor: User, email: str, name: str, role: str) -> tuple[User, str]:
-    """Make an account with a random password, which is returned to be shown once."""
+    """Create an account. Return it with a random password, which is shown once."""
     if User.objects.filter(email=email.lower()).exists():
         raise DomainError("email_taken", f"An account for {email} already exists.")
     password = secrets.token_urlsafe(12)
@@ -51,7 +51,10 @@ def create_user(*, actor: User, email: str, name: str, role: str) -> tuple[User,
 
 @transaction.atomic
 def issue_token(*, user: User, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
-    """A new API token and its key, which is shown once. Raises DomainError for unknown scopes or a bad period."""
+    """Create an API token. Return it with its key, which is shown once.
+
+    Raises DomainError `invalid_scopes` or `invalid_period`.
+    """
     unknown = sorted(set(scopes) - set(ApiToken.Scope.values))
     if unknown or not scopes:
         raise DomainError("invalid_scopes", f"Choose from {', '.join(ApiToken.Scope.values)}.", status=400)
@@ -73,7 +76,7 @@ def revoke_token(*, user: User, token: ApiToken) -> None:
 
 
 def acting_admin() -> User:
-    """The admin in whose name a command on the server acts; whoever runs commands there is one already."""
+    """The admin recorded as the actor of commands on the server. Whoever can run them has an admin's power already."""
     admin = User.objects.filter(role=User.Role.ADMIN, is_active=True).order_by("pk").first()
     if admin is None:
         raise DomainError("no_admin", "There is no admin yet; run `python manage.py createsuperuser` first.")

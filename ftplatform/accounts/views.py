@@ -1,4 +1,4 @@
-"""Pages of accounts and API tokens."""
+"""Pages for accounts and API tokens."""
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -16,7 +16,7 @@ from ftplatform.errors import DomainError
 @never_cache
 @require_http_methods(["GET", "POST"])
 def users(request: StaffRequest) -> HttpResponse:
-    """List accounts and make new ones; the first password is shown once, here."""
+    """List accounts and create new ones. The initial password is shown once, on this page."""
     form = UserForm(request.POST or None)
     made, password = None, ""
     if request.method == "POST" and form.is_valid():
@@ -34,7 +34,7 @@ def users(request: StaffRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def tokens(request: StaffRequest) -> HttpResponse:
-    """List one's tokens and issue new ones; the key is shown once, here."""
+    """List the user's tokens and issue new ones. The key is shown once, on this page."""
     form = TokenForm(request.POST or None)
     key = ""
     if request.method == "POST" and form.is_valid():

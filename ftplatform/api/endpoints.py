@@ -1,4 +1,4 @@
-"""What every endpoint of the API shares: strict bodies, idempotency keys, who may enter."""
+"""Shared behaviour of all API endpoints: strict bodies, idempotency keys and permissions."""
 
 from functools import cache
 from typing import Any
@@ -18,12 +18,12 @@ from ftplatform.api.old_names import with_new_names
 
 
 def parse(serializer: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
-    """The validated body; a field that the endpoint does not know is an error, never silently ignored."""
+    """Return the validated body. An unknown field is an error; it is never silently ignored."""
     return check(serializer, request.data)
 
 
 def check(serializer: type[BaseSerializer[Any]], given: Any) -> dict[str, Any]:
-    """`parse` for a body or for the parameters of an address."""
+    """Like `parse`, for a body or for query parameters."""
     kind: Any = serializer
     body = _reader(kind)
     if isinstance(given, dict):
@@ -37,7 +37,7 @@ def check(serializer: type[BaseSerializer[Any]], given: Any) -> dict[str, Any]:
 
 @cache
 def _reader(serializer: Any) -> Any:
-    """One for all requests: reading keeps nothing in it, and making its fields costs more than reading."""
+    """One serializer for all requests: it keeps no state, and building its fields costs more than validation."""
     return serializer()
 
 
@@ -49,13 +49,13 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def signed_in(request: Request) -> User:
-    """The user behind a request that `RolePermission` has let in."""
+    """The user of a request that `RolePermission` has accepted."""
     assert isinstance(request.user, User)  # noqa: S101 (RolePermission has checked it)
     return request.user
 
 
 class AnsweredBefore(Exception):
-    """Stops a repeated write before its endpoint: `response` is what its first use was told."""
+    """Raised to skip the endpoint for a repeated write; `response` is the answer to the first request."""
 
     def __init__(self, response: Response) -> None:
         super().__init__("answered before")
@@ -63,7 +63,7 @@ class AnsweredBefore(Exception):
 
 
 class StaffViewSet(GenericViewSet[Any]):
-    """Read by staff, written by `write_roles`; a token needs the scope as well. Every write takes an
+    """Staff can read and `write_roles` can write; a token also needs the scope. Every write accepts an
     Idempotency-Key (see `ftplatform.api.idempotency`)."""
 
     permission_classes = [RolePermission]

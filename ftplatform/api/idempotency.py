@@ -1,8 +1,9 @@
-"""One write per Idempotency-Key, whatever the endpoint: a repeat gets the first answer and does nothing again.
+"""Idempotency keys for every write endpoint: a repeated request gets the first answer and changes nothing.
 
-The key is claimed by a unique row before the work begins and holds the answer afterwards. Only success is kept: what
-was refused may be mended and sent again under the same key. A repeat that comes while the first is still at work
-waits for it. A process that died in between leaves a claim without an answer; it counts for `ABANDONED` and no more.
+A unique row claims the key before the work begins and stores the answer afterwards. Only successful answers are
+kept, so a rejected request can be corrected and sent again with the same key. A repeat that arrives while the first
+request is still running waits for it. If the process dies, its claim never gets an answer; it is dropped after
+`ABANDONED`.
 """
 
 import hashlib
@@ -29,8 +30,11 @@ _POLL_SECONDS = 0.1
 
 
 def begin(*, user: User, key: str, request: Request) -> AnsweredWrite | Response:
-    """Claim the key, or answer with what its first use was told. Raises DomainError when the key was used for
-    something else, or when its first use is still at work after `WAIT_SECONDS`."""
+    """Claim the key, or return the answer to the first request that used it.
+
+    Raises DomainError `idempotency_mismatch` when the key was used for a different request, and `still_working` when
+    the first request is still running after `WAIT_SECONDS`.
+    """
     asked = _fingerprint(request)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
@@ -59,7 +63,7 @@ def begin(*, user: User, key: str, request: Request) -> AnsweredWrite | Response
 
 
 def finish(claimed: AnsweredWrite, response: Response) -> None:
-    """Keep a successful answer; give the key back after any other."""
+    """Store a successful answer; release the key after any other."""
     row = AnsweredWrite.objects.filter(pk=claimed.pk)
     if 200 <= response.status_code < 300:
         body = None if response.data is None else json.loads(JSONRenderer().render(response.data))
@@ -75,7 +79,7 @@ def give_back(claimed: AnsweredWrite) -> None:
 def _fingerprint(request: Request) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
     data: Any = request.data
-    if hasattr(data, "lists"):  # a form: every value of every field, files by their content
+    if hasattr(data, "lists"):  # a form: hash every value of every field, and the content of files
         for name, values in sorted(data.lists()):
             for value in values:
                 digest.update(f"{name}=".encode())

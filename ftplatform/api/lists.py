@@ -1,4 +1,4 @@
-"""What every list of the API shares: pages of bounded size, and filters by named fields only."""
+"""Shared behaviour of all API lists: bounded page sizes, and filters by declared fields only."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ class Pagination(PageNumberPagination):
 
 
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
-    """Refuse any query parameter that the endpoint does not name, lookups through relations above all."""
+    """Reject any query parameter that the endpoint does not declare, above all lookups across relations."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Model], view: Any) -> QuerySet[Model]:
         old_names: Mapping[str, str] = getattr(view, "old_filters", {})

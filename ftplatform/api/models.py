@@ -1,4 +1,4 @@
-"""What the API remembers of its own: which writes it has already answered."""
+"""API writes that have already been answered, for idempotency keys."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 class AnsweredWrite(models.Model):
-    """A write that came with an Idempotency-Key, and its answer once there is one."""
+    """A write with an Idempotency-Key, and its answer once there is one."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=100)

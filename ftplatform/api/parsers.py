@@ -1,4 +1,4 @@
-"""Reading request bodies."""
+"""Parsers for request bodies."""
 
 import re
 from typing import IO, Any
@@ -10,7 +10,7 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 class TextJSONParser(JSONParser):
-    """JSON whose texts are texts: no NUL and no lone surrogate, which no database and no answer could carry."""
+    """Reject NUL and lone surrogates in JSON text: no database and no response can hold them."""
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Limits by address that a page and its endpoint share."""
+"""Rate limits by client address, shared by a page and its API endpoint."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ftplatform.errors import DomainError
 
 
 class InviteThrottle(SimpleRateThrottle):
-    """A link may be shared by a whole office, but not drained by one machine."""
+    """A whole office may share a link, but a single machine must not use it up."""
 
     scope = "invite"
     rate = "60/hour"
@@ -20,7 +20,7 @@ class InviteThrottle(SimpleRateThrottle):
 
 
 def require_room(throttle: SimpleRateThrottle, request: HttpRequest) -> None:
-    """The same limit for a page; raises DomainError `throttled`."""
+    """Apply the same limit to a page. Raises DomainError `throttled`."""
     if not throttle.allow_request(Request(request), None):  # type: ignore[arg-type]
         raise DomainError(
             "throttled", "Too many tries from your address. Please wait an hour and try again.", status=429

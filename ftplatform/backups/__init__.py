@@ -1,1 +1,1 @@
-"""One file that holds the whole installation, and the way back from it."""
+"""Back up the whole installation to one file, and restore it."""

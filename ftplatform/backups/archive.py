@@ -1,9 +1,9 @@
-"""A tar of tables and files; its manifest comes last, so that without one it is known to be incomplete.
+"""Write a backup: a tar of tables and files. Its manifest comes last, so an archive without one is incomplete.
 
 database/LABEL.jsonl.gz     one for each table
-artefacts/...               every file below ARTEFACT_DIR, but uploads in transit
-secret_key                  if this installation made its own
-manifest.json               what the others must be
+artefacts/...               every file below ARTEFACT_DIR except uploads in progress
+secret_key                  if this installation generated its own
+manifest.json               migrations, row counts, and the SHA-256 of every other member
 """
 
 import fcntl
@@ -29,7 +29,7 @@ from ftplatform.errors import DomainError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# Below ARTEFACT_DIR itself: uploads in transit, a restore that was killed, what a file system keeps for itself.
+# Directly below ARTEFACT_DIR: uploads in progress, a restore that was killed, the file system's own folder.
 NOT_OURS = {"incoming", ".restoring", "lost+found"}
 
 
@@ -38,15 +38,16 @@ def secret_file() -> Path:
 
 
 def member(label: str) -> str:
-    """Where the table of this label lies."""
+    """The path of a table's file in the archive."""
     return f"database/{label}.jsonl.gz"
 
 
 def write(target: Path, *, tell: Progress) -> dict[str, Any]:
-    """Write a backup to `target`, which must not exist; returns its manifest. A crash leaves no `target`.
+    """Write a backup to `target`, which must not exist, and return its manifest. A crash leaves no `target`.
 
-    The tables are of one moment, the files are read after it: an artefact is complete before a row names it, and is not
-    changed after. Raises DomainError `exists`, `inside`, `no_folder`, `under_way`, `not_migrated`, `changed`.
+    The tables are read in one snapshot and the files after it. An artefact is complete before a row refers to it,
+    and does not change afterwards. Raises DomainError `exists`, `inside`, `no_folder`, `under_way`, `not_migrated`,
+    `changed`.
     """
     _check(target)
     part = target.with_name(f".{target.name}.part")
@@ -82,7 +83,7 @@ def _check(target: Path) -> None:
 
 @contextmanager
 def _held_alone(part: Path) -> Iterator[IO[bytes]]:
-    """Open the file for writing, for us alone; what a killed backup left there is written over."""
+    """Open the file for writing under an exclusive lock. What a killed backup left in it is overwritten."""
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +111,7 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
     for file, size in files:
         tell("files", done, total)
         name = f"artefacts/{file.relative_to(root).as_posix()}"
-        # What is no longer there was no artefact: those stay.
+        # Artefacts stay, so a file that has disappeared was not one.
         with suppress(FileNotFoundError), file.open("rb") as stream:
             members[name] = _add(tar, stream, name)
         done += size
@@ -130,7 +131,7 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
 
 
 def _pack(out: IO[bytes], lines: Iterator[bytes]) -> int:
-    """Write the lines, and go back to the start; returns how many rows follow the line of names."""
+    """Compress the lines into `out` and rewind it. Return the number of rows, not counting the line of names."""
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=3) as packed:
         rows = sum(1 for line in lines if packed.write(line)) - 1
     out.seek(0)
@@ -138,7 +139,7 @@ def _pack(out: IO[bytes], lines: Iterator[bytes]) -> int:
 
 
 def _files(root: Path) -> Iterator[tuple[Path, int]]:
-    """What can be read is listed, what went away meanwhile is not, and anything else is an error."""
+    """List each file with its size. A file that disappears meanwhile is skipped; any other error is raised."""
     for folder, names, files in os.walk(root, onerror=_unless_it_went_away):
         left_out = NOT_OURS if Path(folder) == root else ()
         names[:] = sorted(
@@ -158,7 +159,7 @@ def _unless_it_went_away(error: OSError) -> None:
 
 
 def _add(tar: tarfile.TarFile, stream: IO[bytes], name: str) -> str:
-    """Add as much as the file holds now; returns the SHA-256 of that."""
+    """Add the file at its current size. Return the SHA-256 of what was added."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = os.fstat(stream.fileno()).st_size, 0o600
     hashed = Hashed(stream)
@@ -180,7 +181,7 @@ def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 class Hashed:
-    """A stream that knows the SHA-256 of what was read from it."""
+    """A stream that computes the SHA-256 of what is read from it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

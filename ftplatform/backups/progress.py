@@ -1,4 +1,4 @@
-"""What the two commands say while they work, and how they fail: in a sentence."""
+"""Progress lines and error messages of the backup and restore commands."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ from ftplatform.embedded.errors import CannotStart
 from ftplatform.errors import DomainError
 
 _SECONDS_BETWEEN_LINES = 5
-# Called with what is being done, how much of it is, and how much there is in all.
+# Called with the name of the current step, the amount done and the total.
 Progress = Callable[[str, int, int], None]
 
 
 def telling(write: Callable[[str], object]) -> Progress:
-    """A Progress that writes a line every few seconds."""
+    """A Progress that writes one line every few seconds."""
     began = told = time.monotonic()
 
     def tell(what: str, done: int, total: int) -> None:
@@ -32,7 +32,7 @@ def telling(write: Callable[[str], object]) -> Progress:
 
 @contextmanager
 def in_a_sentence(what: str, file: Path, *, left: str) -> Iterator[None]:
-    """Turn what may go wrong with `file` into a CommandError; `left` says what is as it was."""
+    """Turn an expected error with `file` into a CommandError; `left` says what was left unchanged."""
     try:
         yield
     except DomainError as error:

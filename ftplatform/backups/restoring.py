@@ -1,4 +1,4 @@
-"""From a backup to an installation: everything of it, or nothing."""
+"""Restore a backup into an empty installation: all of it, or nothing."""
 
 import gzip
 import os
@@ -32,7 +32,7 @@ _NOT_EMPTY = (
 
 
 class Manifest(BaseModel):
-    """What `archive.write` says about everything else in the archive."""
+    """The manifest of `archive.write`, which describes everything else in the archive."""
 
     format: int
     made_at: datetime
@@ -43,13 +43,13 @@ class Manifest(BaseModel):
 
 
 def restore(file: Path, *, tell: Progress) -> Manifest:
-    """Make an empty installation what `file` was made of. The site must not be running; in this VAR_DIR that
-    is checked.
+    """Fill an empty installation from the backup `file`. The site must not be running; this is checked for this
+    VAR_DIR.
 
-    A backup of an older version is loaded into the tables of that version, which are then migrated to this one.
-    The archive is unpacked within ARTEFACT_DIR, which may be a file system of its own, and every member is checked
-    before anything is changed. Raises CannotStart, and DomainError `not_empty`, `not_a_backup`, `incomplete`,
-    `damaged`, `other_version`, `other_columns`, `unfit`.
+    A backup of an older version is loaded into the tables of that version, which are then migrated to this one. The
+    archive is unpacked within ARTEFACT_DIR, which may be a separate file system, and every member is checked before
+    anything is changed. Raises CannotStart, and DomainError `not_empty`, `not_a_backup`, `incomplete`, `damaged`,
+    `other_version`, `other_columns`, `unfit`.
     """
     Path(settings.VAR_DIR).mkdir(parents=True, exist_ok=True)
     if User._meta.db_table in connection.introspection.table_names() and User.objects.exists():
@@ -67,7 +67,7 @@ def restore(file: Path, *, tell: Progress) -> Manifest:
 
 @contextmanager
 def _work(target: Path) -> Iterator[Path]:
-    """A folder to unpack to, gone afterwards; what a killed restore left there goes first."""
+    """A folder to unpack to, removed afterwards. What a killed restore left there is removed first."""
     if target.exists() and any(each.name not in NOT_OURS for each in target.iterdir()):
         raise DomainError("not_empty", _NOT_EMPTY.format(what=f"{target} has files"))
     is_new = not target.exists()
@@ -83,7 +83,7 @@ def _work(target: Path) -> Iterator[Path]:
 
 
 def _unpack(file: Path, work: Path, tell: Progress) -> Manifest:
-    """Unpack everything; returns the manifest, to which all of it was found equal."""
+    """Unpack everything and check it against the manifest, which is returned."""
     found: dict[str, str] = {}
     size = file.stat().st_size
     try:
@@ -166,7 +166,7 @@ def _put_in_place(manifest: Manifest, work: Path) -> None:
         for each in sorted((work / "artefacts").iterdir()):
             each.rename(settings.ARTEFACT_DIR / each.name)
     if "secret_key" in manifest.members and not os.environ.get("SECRET_KEY"):
-        # VAR_DIR may be on another file system.
+        # Copied, not renamed: VAR_DIR may be on another file system.
         part = secret_file().with_name(".secret_key.part")
         part.touch(mode=0o600)
         part.write_bytes((work / "secret_key").read_bytes())

@@ -1,4 +1,7 @@
-"""Tables as JSON lines, and back: the same for every database, so that a backup also moves from one kind to another."""
+"""Dump tables to JSON lines and load them again.
+
+The format is the same for every database, so a backup can also move from one kind of database to another.
+"""
 
 import base64
 import json
@@ -20,13 +23,13 @@ from django.db.models import Field, JSONField, Model, Value
 
 from ftplatform.errors import DomainError
 
-# Whoever was signed in signs in again.
+# Users have to sign in again after a restore.
 _LEFT_OUT = {"sessions.session"}
 _ROWS_AT_ONCE = 1000
 
 
 def all_tables(registry: Apps = apps) -> dict[str, type[Model]]:
-    """Every model of `registry` that has a table of its own, by its label."""
+    """Every model of `registry` that has its own table, by its label."""
     found = registry.get_models(include_auto_created=True)
     return {
         model._meta.label_lower: model
@@ -36,20 +39,22 @@ def all_tables(registry: Apps = apps) -> dict[str, type[Model]]:
 
 
 def migrations() -> list[str]:
-    """What has been applied to this database, as `app.name`; two databases with the same have the same tables."""
+    """The migrations applied to this database, as `app.name`. Databases with the same list have the same tables."""
     return sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())
 
 
 def missing_migrations() -> list[str]:
-    """What this version of the code has and the database does not."""
+    """The migrations of this version of the code that the database does not have."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def migrate_to(names: Iterable[str]) -> Apps:
-    """Bring an empty database to exactly these migrations, forwards or backwards, and return the models of that
-    state. Raises DomainError `other_version` for a migration that this version of the code does not have."""
+    """Migrate an empty database to exactly these migrations, forwards or backwards. Return the models of that state.
+
+    Raises DomainError `other_version` for a migration that this version of the code does not have.
+    """
     executor = MigrationExecutor(connection)
     graph = executor.loader.graph
     wanted = {(app, name) for app, _, name in (each.partition(".") for each in names)}
@@ -73,7 +78,7 @@ def _follows(graph: MigrationGraph, node: tuple[str, str], other: tuple[str, str
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reading within sees the database as it is now; nobody who writes waits for it."""
+    """All reads in the block see the database as it is now. Writers are not blocked."""
     begin = {"postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "sqlite": "BEGIN DEFERRED"}
     with connection.cursor() as cursor:
         cursor.execute(begin[connection.vendor])
@@ -84,7 +89,7 @@ def snapshot() -> Iterator[None]:
 
 
 def dump(model: type[Model]) -> Iterator[bytes]:
-    """A line with the names of the columns, then one for each row, in the order of the key."""
+    """A line with the column names, then one line for each row, in the order of the key."""
     names = [field.attname for field in model._meta.local_concrete_fields]
     yield _line(names)
     for row in model._base_manager.order_by("pk").values_list(*names).iterator(_ROWS_AT_ONCE):
@@ -92,15 +97,18 @@ def dump(model: type[Model]) -> Iterator[bytes]:
 
 
 def clear(models: Iterable[type[Model]]) -> None:
-    """Remove what migrations have put into an empty installation; the backup has the same, under its own numbers."""
+    """Delete the rows that migrations added to an empty installation. The backup has them, with its own ids."""
     with connection.cursor() as cursor:
         for model in models:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 (our own names)
 
 
 def load(model: type[Model], lines: Iterator[bytes], *, moved: tuple[str, str]) -> int:
-    """Insert the lines of `dump` as they are; returns how many rows. A `path` below the first folder of `moved` is
-    then below the second one. Raises DomainError `other_columns`, `unfit`."""
+    """Insert the lines of `dump` unchanged and return the number of rows. A `path` below the first folder of `moved`
+    is changed to be below the second one.
+
+    Raises DomainError `other_columns`, `unfit`.
+    """
     label = model._meta.label_lower
     by_name = {field.attname: field for field in model._meta.local_concrete_fields}
     names = json.loads(next(lines, b"null"))
@@ -112,10 +120,10 @@ def load(model: type[Model], lines: Iterator[bytes], *, moved: tuple[str, str]) 
     while some := list(islice(lines, size)):
         try:
             batch = [_row(model, fields, line, moved) for line in some]
-            # What saving one row does, for many: no signals, and times stay what they were.
+            # Saves many rows as Django saves one raw row: no signals, and timestamps are kept.
             model._base_manager._insert(batch, fields=fields, using=connection.alias, raw=True)  # type: ignore[attr-defined]
         except (ValueError, TypeError, ValidationError, Error) as error:
-            # PostgreSQL's further lines repeat the row, which is nobody's to read.
+            # PostgreSQL's further lines repeat the row, which may be confidential.
             reason = str(error).partition("\n")[0]
             raise DomainError(
                 "unfit",
@@ -126,7 +134,7 @@ def load(model: type[Model], lines: Iterator[bytes], *, moved: tuple[str, str]) 
 
 
 def continue_numbering(models: Iterable[type[Model]]) -> None:
-    """New rows get numbers after those of the loaded ones."""
+    """Reset the id sequences, so that new rows are numbered after the loaded ones."""
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(models)):
             cursor.execute(statement)
@@ -143,7 +151,7 @@ def _row(
 
 def _value(field: "Field[Any, Any]", value: Any, moved: tuple[str, str]) -> Any:
     if isinstance(field, JSONField):
-        # A column that may not be empty holds JSON's own null.
+        # In a NOT NULL column, None stands for JSON's null.
         return Value(None, JSONField()) if value is None and not field.null else value
     before, now = moved
     if field.name == "path" and isinstance(value, str) and value.startswith(f"{before}/"):

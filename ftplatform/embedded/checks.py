@@ -1,4 +1,4 @@
-"""What must be true before anything starts; asked first, so that nobody waits minutes for a refusal."""
+"""Checks that run before anything starts, so that errors appear at once and not after minutes."""
 
 import errno
 import fcntl
@@ -17,7 +17,7 @@ ADDRESS = "127.0.0.1"
 
 
 def check_folder(var: Path) -> None:
-    """Make the folder and prove that it takes data, not only names."""
+    """Create the folder and check that it takes data: a full disk can still create an empty file."""
     probe = var / f".probe-{os.getpid()}"
     try:
         (var / "logs").mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def check_port(port: int) -> None:
     if not 0 < port < 65536:
         raise CannotStart(f"{port} is not a port; choose one from 1 to 65535, for example PORT=8001.")
     with closing(socket.socket()) as probe:
-        # As the server does it: connections of an earlier run that linger must not count as "in use".
+        # The server sets this too: lingering connections of an earlier run must not count as "in use".
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
@@ -59,10 +59,10 @@ def check_port(port: int) -> None:
 
 @contextmanager
 def only_one(var: Path, *, patience: float) -> Iterator[int]:
-    """Hold the lock on `var`, or refuse; yields its descriptor.
+    """Hold the lock on `var` and yield its file descriptor. Raises CannotStart if another process holds it.
 
-    Whoever inherits the descriptor holds the lock too. The guards do: after a kill -9 they still stop the
-    services for a few seconds, which a start right afterwards waits for.
+    A process that inherits the descriptor holds the lock too. The guards do: after a kill -9 they need a few seconds
+    to stop the services, and a start right afterwards waits for that.
     """
     handle = os.open(var / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""One service as a process under its guard."""
+"""A service as a child process under its guard."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ LOG_BYTES = 5 * 2**20
 
 @dataclass(frozen=True)
 class Service:
-    """What to run, and the signal that asks it to end."""
+    """The command to run, and the signal that asks it to stop."""
 
     name: str
     command: list[str]
@@ -30,7 +30,7 @@ class Service:
 
 
 class Child:
-    """A running service. Its guard ends it when we close the pipe, and when we die with the pipe open."""
+    """A running service. Its guard stops it when we close the pipe, and when we die with the pipe open."""
 
     def __init__(self, service: Service, *, lock: int) -> None:
         self.service = service
@@ -64,7 +64,7 @@ class Child:
             self._guard.stdin.close()
 
     def stop(self) -> None:
-        """Ask the service to end and wait until nothing of it is left; a second call changes nothing."""
+        """Ask the service to stop and wait until all its processes are gone. A second call changes nothing."""
         self.ask_to_stop()
         try:
             self._guard.wait(GRACE_SECONDS + 5)
@@ -80,7 +80,7 @@ def _environment() -> dict[str, str]:
 
 
 def _fresh(log: Path) -> Path:
-    """Set a log that has grown large aside, so that logs never fill the disk."""
+    """Rotate a log that has grown large, so that logs never fill the disk."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return log

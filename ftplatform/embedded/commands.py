@@ -1,6 +1,6 @@
-"""The entry commands of the web server and the workers: the same on a laptop and in a container.
+"""The commands that start the web server and the workers, the same on a laptop and in a container.
 
-`docker-compose.yml` spells them out, and a test holds the two together.
+`docker-compose.yml` repeats them, and a test keeps the two equal.
 """
 
 import sys
@@ -9,7 +9,7 @@ from ftplatform import queues
 
 
 def web(bind: str, *, python: str = sys.executable) -> list[str]:
-    """Gunicorn with threads; `WEB_CONCURRENCY` sets the number of processes (default one)."""
+    """Gunicorn with threads. `WEB_CONCURRENCY` sets the number of processes (default: one)."""
     options = [
         "--worker-class",
         "gthread",
@@ -23,8 +23,10 @@ def web(bind: str, *, python: str = sys.executable) -> list[str]:
 
 
 def worker(queue: str, *, beat: bool = False, name: str = "", python: str = sys.executable) -> list[str]:
-    """A Celery node for `queue`; one node of an installation runs the beat. Where the device is not the limit there is
-    room beside the one job that is at work: for the recovery tick, and for mails."""
+    """A Celery node for `queue`; one node of an installation runs the beat.
+
+    Only one job runs at a time. On the CPU queue the other slots are for the recovery task and for mail.
+    """
     slots = "1" if queue == queues.GPU else "3"
     options = ["--concurrency", slots, "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"]
     node = ["--hostname", f"{name or queue}@%h", "--loglevel", "INFO"]

@@ -1,15 +1,15 @@
-"""What can keep the embedded site from running; Django prints `CannotStart: sentence`, exit status 1."""
+"""Errors that stop the embedded site. Django prints `CannotStart: sentence` and exits with status 1."""
 
 from django.core.management.base import CommandError
 
 
 class EmbeddedError(CommandError):
-    """What the embedded services have to say to the person at the keyboard."""
+    """An error of the embedded services, with a message for the user of the command line."""
 
 
 class CannotStart(EmbeddedError):
-    """Something that a person has to mend first, in one sentence."""
+    """A problem that the user has to fix first, described in one sentence."""
 
 
 class ServiceDied(EmbeddedError):
-    """A service ended although nobody asked it to."""
+    """A service ended without being asked to."""

@@ -1,13 +1,13 @@
-"""Runs one command and leaves nothing of it behind, whatever happens to whoever asked for it.
+"""Run one command, and leave none of its processes behind, however the supervisor ends.
 
     python -I -S guard.py GRACE_SECONDS SIGNAL COMMAND...
 
-Standard input is a pipe whose other end the supervisor holds. End of file means "stop": the supervisor closed
-it, or it died, by SIGKILL too, and the kernel closed it. The command then gets SIGNAL and, after the grace,
-SIGKILL. On Linux the guard adopts every descendant that loses its parent and kills it at the end, in whatever
-session it hides, and the command dies with the guard. Elsewhere a kill reaches the process group only.
+Standard input is a pipe whose other end the supervisor holds. End of file means "stop": the supervisor closed it, or
+it died, even by SIGKILL, and the kernel closed it. The command then gets SIGNAL and, after the grace period,
+SIGKILL. On Linux the guard adopts every descendant that loses its parent and kills it at the end, whatever its
+session, and the command dies with the guard. On other systems a kill reaches the process group only.
 
-The guard is started by path and without site packages, which makes it cheap; it may import only the standard
+The guard is started by path and without site packages, so that it starts quickly. It may import only the standard
 library.
 """
 
@@ -70,7 +70,7 @@ def _stop_when_asked(stop: threading.Event, pid: int, stop_signal: int, grace: f
 
 
 def _wait_for(pid: int) -> int:
-    """Reap whatever ends, adopted orphans included, until `pid` does; returns the status as a shell does."""
+    """Reap every child that ends, adopted orphans included, until `pid` ends. Return its status as a shell does."""
     while True:
         ended, status = os.wait()
         if ended == pid:
@@ -84,7 +84,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _kill_adopted() -> None:
-    """Killing an orphan hands us its own children, so go on until none is left."""
+    """Kill until nothing is left: killing an orphan makes us the parent of its children."""
     with contextlib.suppress(ChildProcessError):
         while True:
             for pid in _children():
@@ -97,7 +97,8 @@ def _children() -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The second field is a name in parentheses that may hold anything; the parent's id is the fourth.
+            # The second field is a name in parentheses that may contain anything; the parent's id is the
+            # fourth.
             if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
                 found.append(int(stat.parent.name))
     return found

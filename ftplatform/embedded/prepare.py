@@ -1,4 +1,4 @@
-"""Brings database and static files up to date before the services start; quick when nothing has changed."""
+"""Update the database and the static files before the services start. Quick when nothing has changed."""
 
 import hashlib
 import subprocess
@@ -23,9 +23,9 @@ def migrate() -> None:
 
 
 def collect_static_files() -> None:
-    """Collect when a source is new, gone or changed.
+    """Collect static files when a source was added, removed or changed.
 
-    In a process of its own, because settings choose the storage before the first manifest exists.
+    This runs in a separate process, because settings choose the storage before the first manifest exists.
     """
     mark = Path(settings.STATIC_ROOT) / "sources.sha256"
     sources = _fingerprint()

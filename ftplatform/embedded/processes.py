@@ -1,4 +1,4 @@
-"""Starts the services of the laptop size, watches them, and stops them in every case."""
+"""Start and watch the services of the embedded site, and stop them however the command ends."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ BROKER, WEB = "redis", "web"
 
 
 class Interrupted(SystemExit):
-    """Ctrl-C or a request to terminate; the exit status is the one that a shell gives such a process."""
+    """Ctrl-C or a request to terminate. The exit status is the one a shell reports for such a process."""
 
 
 class Running:
@@ -47,9 +47,9 @@ class Running:
         self.url = f"http://{checks.ADDRESS}:{port}/"
 
     def check(self) -> None:
-        """Raise ServiceDied if a service has ended; call it now and then while waiting for workers.
+        """Raise ServiceDied if a service has ended. Call it regularly while waiting for workers.
 
-        `make` sets STOP_WITH_PARENT, because nobody is left to stop us once it was killed.
+        `make` sets STOP_WITH_PARENT, because nobody would stop us after `make` was killed.
         """
         for child in self._children:
             child.check()
@@ -75,7 +75,7 @@ class Running:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop all but the broker at the same time, and the broker when nothing stands on it any more."""
+        """Stop all services except the broker at the same time, then the broker when nothing uses it any more."""
         users = [child for child in self._children if child.service.name != BROKER]
         for child in users:
             child.ask_to_stop()
@@ -90,8 +90,8 @@ def services(
 ) -> Iterator[Running]:
     """Start what the configuration needs: a Redis server unless REDIS_URL names one, and both Celery nodes.
 
-    With `port`, a port in use is refused before the work starts. Raises CannotStart. Main thread only: Ctrl-C
-    and SIGTERM become Interrupted inside the block.
+    With `port`, a port in use is reported before anything starts. Raises CannotStart. Main thread only: inside the
+    block, Ctrl-C and SIGTERM raise Interrupted.
     """
     checks.check_folder(settings.VAR_DIR)
     if port is not None:
@@ -103,7 +103,7 @@ def services(
             _start(running, workers=workers)
             yield running
         finally:
-            # A second Ctrl-C must not leave anything behind; stopping takes a few seconds at most.
+            # A second Ctrl-C must not leave anything running; stopping takes a few seconds at most.
             with _signals(signal.SIG_IGN):
                 say("Stopping.")
                 running.stop()
@@ -124,7 +124,8 @@ def _start(running: Running, *, workers: bool) -> None:
 
 
 def _take_back_jobs() -> None:
-    """Only this command works on the embedded database, and it holds the lock: whoever worked before is gone."""
+    """Queue interrupted jobs. Only this command uses the embedded database and it holds the lock, so no worker is
+    left."""
     from ftplatform.jobs.services import take_back_all
 
     if connection.vendor == "sqlite":
@@ -132,7 +133,7 @@ def _take_back_jobs() -> None:
 
 
 def _start_workers(running: Running) -> None:
-    """Start both nodes at once. SIGQUIT ends a node without waiting: jobs have leases for that."""
+    """Start both nodes at once. SIGQUIT ends a node without waiting for its job; the job's lease covers that."""
     from ftplatform.celery import app
 
     names = {queue: f"{queue}-{os.getpid()}" for queue in (queues.GPU, queues.CPU)}
@@ -164,7 +165,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def _signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
-    """Handle what ends a command; a hang-up that was ignored from the start (nohup) stays ignored."""
+    """Handle the signals that end a command. A SIGHUP that was ignored from the start (nohup) stays ignored."""
     wanted = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         wanted.append(signal.SIGHUP)

@@ -1,4 +1,8 @@
-"""Long work as rows: the row is the truth, its lease decides who works, its attempt number fences writes."""
+"""Long work as database rows.
+
+The row is the truth. Its lease decides which worker runs it, and its attempt number keeps stale workers from
+writing.
+"""
 
 import uuid
 from datetime import timedelta
@@ -13,8 +17,8 @@ from ftplatform import queues
 
 
 class Job(models.Model):
-    """One piece of long work. TrainingRun and Comparison are jobs (multi-table), so that one query finds the
-    next one to run, one finds a position in the queue, and one recovers whatever was left behind."""
+    """One piece of long work. TrainingRun and Comparison are jobs (multi-table inheritance), so that one query finds
+    the next job to run, one a position in the queue, and one all jobs to recover."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -75,7 +79,7 @@ class Job(models.Model):
                 fields=["queue", "-priority", "created_at"], condition=Q(status="queued"), name="job_next"
             ),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_lease"),
-            # A list reads its newest, and an estimate the newest that ended, without sorting all there are.
+            # Lists read the newest jobs and estimates the newest finished ones, without sorting all jobs.
             models.Index(fields=["kind", "-created_at"], name="job_newest"),
             models.Index(fields=["kind", "status", "-finished_at"], name="job_ended"),
         ]
@@ -98,12 +102,12 @@ class Job(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, waiting between attempts included."""
+        """Time from the first start to the end, including waits between attempts."""
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None
 
 
 class JobEvent(models.Model):
-    """A line of a job's life: every change of status, and what the worker had to say."""
+    """One line of a job's history: a change of status, or a message from the worker."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(db_default=Now())

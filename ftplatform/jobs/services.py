@@ -1,8 +1,8 @@
-"""The life of a job: launch, claim, heartbeat, finish, cancel, pause, resume, recover.
+"""The life cycle of a job: launch, claim, heartbeat, finish, cancel, pause, resume, recover.
 
-Every write of a worker carries the attempt number it claimed with and is refused when that number is stale, so a
-worker that was frozen past its lease cannot touch what a second attempt has done. Times come from the database's
-clock, because machines disagree.
+Every write of a worker carries the attempt number of its claim and is refused when that number is stale. A worker
+that was frozen past its lease therefore cannot change what a second attempt has done. Times come from the database's
+clock, because the clocks of machines differ.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _LOST = Q(lease_expires_at__lt=Now()) | Q(lease_expires_at__isnull=True)
 
 
 class StaleAttempt(DomainError):
-    """Another attempt owns the job now, or it has ended; whoever hears this stops at once."""
+    """Another attempt owns the job now, or the job has ended. The worker must stop at once."""
 
     def __init__(self, job_id: UUID, attempt: int) -> None:
         super().__init__("stale_attempt", f"Attempt {attempt} of job {job_id} is no longer the current one.")
@@ -34,7 +34,7 @@ class StaleAttempt(DomainError):
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on a job: its id and the fencing number."""
+    """The right to work on a job: its id and its attempt number, which fences writes."""
 
     job_id: UUID
     attempt: int
@@ -59,14 +59,16 @@ def _note(job_id: UUID, attempt: int, message: str, *, old: str = "", new: str =
 
 
 def announce(job: Job) -> None:
-    """Record that a job was created and ring for a worker; call inside the transaction that created it."""
+    """Record that a job was created and wake a worker. Call it inside the transaction that created the job."""
     _note(job.pk, 0, "Queued.", new=Job.Status.QUEUED)
     queues.ring_on_commit(job.queue)
 
 
 def launched_before(kind: type[J], *, user: User, idempotency_key: str | None, **asked: object) -> J | None:
-    """The job that this key has already made, so that a repeated launch answers with it; a key never means two
-    things. Raises DomainError `idempotency_mismatch` when what was asked differs."""
+    """The job that this key has already created, which is the answer to a repeated launch; else None.
+
+    Raises DomainError `idempotency_mismatch` when the key was used for a different launch.
+    """
     if not idempotency_key:
         return None
     jobs = Job.objects.filter(created_by=user, idempotency_key=idempotency_key)
@@ -81,9 +83,9 @@ def launched_before(kind: type[J], *, user: User, idempotency_key: str | None, *
 
 
 def claim_next(*, queue: str, worker: str, alone_on: str = "") -> Claim | None:
-    """Take the queued job of highest priority, oldest first. The conditional UPDATE is the only arbiter.
+    """Claim the queued job with the highest priority, oldest first. Only the conditional UPDATE decides a race.
 
-    With `alone_on`, nothing is taken while a worker whose name begins so holds the lease of a job of this queue.
+    With `alone_on`, claim nothing while a worker whose name starts with it holds the lease of a job of this queue.
     """
     while True:
         candidate = (
@@ -91,8 +93,8 @@ def claim_next(*, queue: str, worker: str, alone_on: str = "") -> Claim | None:
             .order_by("-priority", "created_at")
             .first()
         )
-        # Looked up after the candidate: whoever took one before it was chosen shows by now, and of several who have
-        # chosen the same one only the first gets it.
+        # Checked after the candidate was read: a worker that claimed a job before that is visible by now. If
+        # several workers have read the same candidate, only the first one gets it.
         if candidate is None or (alone_on and _is_at_work(queue, alone_on)):
             return None
         claim = _claim(candidate, worker)
@@ -135,9 +137,9 @@ def heartbeat(
     seconds_left_low: float | None = None,
     seconds_left_high: float | None = None,
 ) -> bool:
-    """Renew the lease and store progress; returns whether somebody asked to stop, for good or for a pause.
+    """Renew the lease and store progress. Return whether a cancellation or a pause was requested.
 
-    Raises StaleAttempt when the job is no longer this attempt's.
+    Raises StaleAttempt when this attempt no longer owns the job.
     """
     progress = {
         "stage": stage,
@@ -155,7 +157,7 @@ def heartbeat(
 
 
 def check_current(claim: Claim) -> None:
-    """Lock the job's row and make sure that it still belongs to this attempt; call inside `atomic` before writes."""
+    """Lock the job's row and check that this attempt still owns it. Call it inside `atomic` before writes."""
     if not claim.row().select_for_update().exists():
         raise StaleAttempt(claim.job_id, claim.attempt)
 
@@ -167,14 +169,14 @@ def note(claim: Claim, message: str) -> None:
 
 
 def progressed(claim: Claim) -> None:
-    """Forget earlier losses: work that the next attempt need not repeat has been stored."""
+    """Reset the count of losses: work that the next attempt need not repeat has been stored."""
     if not claim.row().update(losses=0):
         raise StaleAttempt(claim.job_id, claim.attempt)
 
 
 @transaction.atomic
 def finish(claim: Claim, status: Job.Status, *, error_code: str = "", error_message: str = "") -> None:
-    """Write the terminal status, alone and once. A job whose cancellation was asked for never turns out failed."""
+    """Write the terminal status, alone and once. If cancellation was requested, a failure is stored as cancelled."""
     if status == Job.Status.FAILED and claim.row().filter(cancel_requested=True).exists():
         status, error_code, error_message = Job.Status.CANCELLED, "", ""
     done = claim.row().update(
@@ -194,13 +196,13 @@ def finish(claim: Claim, status: Job.Status, *, error_code: str = "", error_mess
 
 
 def give_back(claim: Claim, *, error_code: str, message: str) -> None:
-    """End an attempt whose process stopped before its work was done: asked to, or without a word.
+    """End an attempt whose process stopped before its work was done, on request or unexpectedly.
 
-    The job becomes cancelled or paused if that was asked for; otherwise it waits for its next attempt, or fails
-    with this code when too many attempts in a row were lost without progress.
+    The job becomes cancelled or paused if that was requested. Otherwise it is queued for its next attempt, or it
+    fails with this code when too many attempts in a row were lost without progress.
     """
     while (job := claim.row().first()) is not None:
-        # A flag that was raised between reading and writing is read again.
+        # A flag set between reading and writing makes the update fail, so the job is read again.
         if _lose(job, message, only=Q(), error_code=error_code):
             queues.ring(job.queue)
             return
@@ -209,8 +211,8 @@ def give_back(claim: Claim, *, error_code: str, message: str) -> None:
 
 @transaction.atomic
 def cancel(*, job: Job, user: User) -> None:
-    """A job that does not run ends at once; a running one is flagged and its worker stops it. A second click
-    changes nothing."""
+    """Cancel a job. One that is not running ends at once; a running one is flagged and its worker stops it.
+    Cancelling twice changes nothing."""
     audit.record(actor=user, action="job.cancel", target=job)
     for status in (Job.Status.QUEUED, Job.Status.PAUSED):
         waiting = Job.objects.filter(pk=job.pk, status=status)
@@ -224,8 +226,8 @@ def cancel(*, job: Job, user: User) -> None:
 
 @transaction.atomic
 def pause(*, job: Job, user: User) -> None:
-    """A queued job is put aside at once; a running one saves where it is at the next step and frees its device. A
-    job that is paused or at its end stays as it is."""
+    """Pause a job. A queued job is paused at once; a running one saves its state at the next step and frees its
+    device. A paused or finished job stays as it is."""
     audit.record(actor=user, action="job.pause", target=job)
     queued = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
     if queued.update(status=Job.Status.PAUSED):
@@ -240,7 +242,7 @@ def pause(*, job: Job, user: User) -> None:
 
 @transaction.atomic
 def resume(*, job: Job, user: User) -> None:
-    """A paused job takes its old place in the queue again. Raises DomainError `not_paused` for any other."""
+    """Return a paused job to its old place in the queue. Raises DomainError `not_paused` for any other job."""
     audit.record(actor=user, action="job.resume", target=job)
     paused = Job.objects.filter(pk=job.pk, status=Job.Status.PAUSED)
     if not paused.update(status=Job.Status.QUEUED):
@@ -251,7 +253,7 @@ def resume(*, job: Job, user: User) -> None:
 
 @transaction.atomic
 def prioritise(*, job: Job, user: User, priority: int) -> None:
-    """Move a queued job in front of all of lower priority. Raises DomainError `not_queued` when it has started."""
+    """Move a queued job ahead of all with lower priority. Raises DomainError `not_queued` when it has started."""
     if not Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(priority=priority):
         raise DomainError(
             "not_queued", "Only the priority of a queued job can be changed. This job has started or ended."
@@ -262,8 +264,10 @@ def prioritise(*, job: Job, user: User, priority: int) -> None:
 
 @transaction.atomic
 def try_again(*, job: Job, user: User) -> None:
-    """A failed job takes its old place in the queue again. For jobs that go on from what they have stored; raises
-    DomainError `not_failed` for one that has not failed."""
+    """Return a failed job to its old place in the queue. For jobs that continue from what they have stored.
+
+    Raises DomainError `not_failed` for a job that has not failed.
+    """
     audit.record(actor=user, action="job.try_again", target=job)
     failed = Job.objects.filter(pk=job.pk, status=Job.Status.FAILED)
     if not failed.update(
@@ -275,12 +279,13 @@ def try_again(*, job: Job, user: User) -> None:
 
 
 def recover() -> int:
-    """Take every running job back whose lease ran out (or that never had one), then ring for queued work.
+    """Take back every running job whose lease has expired (or that never had one), then wake workers for queued
+    work.
 
-    Returns how many jobs were recovered. Safe to run from several machines at once.
+    Returns how many jobs were recovered. Safe to run on several machines at once.
     """
     lost = Job.objects.filter(_LOST, status=Job.Status.RUNNING)
-    # The condition again when it is taken, so that a heartbeat just in time wins.
+    # The UPDATE checks the condition again, so that a heartbeat just in time wins.
     silent = "The worker stopped responding"
     recovered = sum(_lose(job, silent, only=_LOST, error_code="worker_lost") for job in lost)
     for queue in (
@@ -291,7 +296,7 @@ def recover() -> int:
 
 
 def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
-    """Take a running job from an attempt that is gone; `what` happened, as the beginning of a sentence."""
+    """Take a running job from an attempt that is gone; `what` says what happened, as the beginning of a sentence."""
     losses = job.losses + 1
     asked = _asked(job)
     if asked is not None:
@@ -304,13 +309,13 @@ def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
 
 
 def take_back_all() -> None:
-    """Queue every running job again at once, without counting a loss: for a start that knows that no worker lives."""
+    """Queue every running job again without counting a loss. For a start that knows that no worker is running."""
     for job in Job.objects.filter(status=Job.Status.RUNNING):
         _take_back(job, _asked(job) or Job.Status.QUEUED, "The site was restarted.", only=Q())
 
 
 def _asked(job: Job) -> Job.Status | None:
-    """What a running job becomes when it stops, if somebody has said so; cancelling is stronger than pausing."""
+    """The status requested for a running job when it stops, if any; cancelling takes precedence over pausing."""
     if job.cancel_requested:
         return Job.Status.CANCELLED
     return Job.Status.PAUSED if job.pause_requested else None
@@ -318,7 +323,7 @@ def _asked(job: Job) -> Job.Status | None:
 
 @transaction.atomic
 def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, **changed: object) -> bool:
-    """Take a running job from its attempt while `only` holds; returns whether this call was the one that did."""
+    """Take a running job from its attempt while `only` holds. Return whether this call did it."""
     changed |= {"status": new, "lease_expires_at": None, "stage": "", "pause_requested": False}
     if new in Job.TERMINAL:
         changed["finished_at"] = Now()
@@ -337,13 +342,13 @@ def _take_back(job: Job, new: Job.Status, message: str, *, only: Q, **changed: o
 
 
 def waiting_before(job: Job) -> QuerySet[Job]:
-    """The queued jobs of the same queue that start before this queued one."""
+    """The queued jobs of the same queue that start before this queued job."""
     first = Q(priority__gt=job.priority) | Q(priority=job.priority, created_at__lt=job.created_at)
     return Job.objects.filter(first, queue=job.queue, status=Job.Status.QUEUED).exclude(pk=job.pk)
 
 
 def queue_position(job: Job) -> int:
-    """How many jobs of the same queue run or start before this queued one."""
+    """How many jobs of the same queue are running or start before this queued job."""
     ahead = Q(status=Job.Status.RUNNING) | Q(
         Q(priority__gt=job.priority) | Q(priority=job.priority, created_at__lt=job.created_at),
         status=Job.Status.QUEUED,

@@ -1,4 +1,4 @@
-"""The recovery tick."""
+"""The periodic recovery task."""
 
 from celery import shared_task
 

@@ -10,7 +10,8 @@ from psycopg import Cursor
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def prepared_cursor(self) -> CursorWrapper:
-        """A cursor whose statements PostgreSQL prepares at their first use on this connection. It need not be closed.
+        """A cursor whose statements PostgreSQL prepares at their first use on this connection. It need not be
+        closed.
 
         Django's own cursors write the parameters into the SQL, so PostgreSQL parses and plans it every time.
         """
@@ -20,22 +21,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.make_debug_cursor(cursor) if self.queries_logged else self.make_cursor(cursor)
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Django turns psycopg's prepared statements off. 0 prepares a statement at its first use, on cursors that
-        leave the parameters to the server; Django's own do not."""
+        """Turn on psycopg's prepared statements, which Django turns off. 0 prepares a statement at its first use, on
+        cursors that leave the parameters to the server; Django's own cursors do not."""
         return super().get_connection_params() | {"prepare_threshold": 0}
 
     def init_connection_state(self) -> None:
-        """Plan a prepared statement once: left to itself PostgreSQL plans some at every use, which costs more than
-        running them. Set here and not as a startup option, which poolers such as PgBouncer refuse."""
+        """Plan a prepared statement once. By default PostgreSQL plans some at every use, which costs more than
+        running them. This is not a startup option because poolers such as PgBouncer refuse those."""
         super().init_connection_state()
         assert self.connection is not None  # noqa: S101 (Django has just opened it)
         self.connection.execute("SET plan_cache_mode = force_generic_plan")
 
     def is_usable(self) -> bool:
-        """Whether the connection still works, which Django asks at every request. A server that has gone has closed
-        its end of it, which shows here; PostgreSQL is only asked when there is something to read.
+        """Whether the connection still works; Django checks this at every request. A server that shuts down closes
+        its end, which makes the socket readable, so PostgreSQL is queried only when there is something to read.
 
-        A server that vanished without closing it is noticed by the next statement, as it would be by a question.
+        If a server vanishes without closing its end, the next statement fails, just as a query here would.
         """
         connection: Any = self.connection
         if connection is None or connection.closed:

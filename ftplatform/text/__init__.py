@@ -1,1 +1,1 @@
-"""The one place where figures and values become words, and where text is made safe for Markdown."""
+"""The only place where numbers and values become text, and where text is escaped for Markdown."""

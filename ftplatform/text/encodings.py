@@ -1,9 +1,9 @@
-"""What a file's first bytes show when it is not text in UTF-8. Pure: no framework is imported here."""
+"""Detect from its first bytes that a file is not UTF-8 text. Pure: no framework is imported here."""
 
 FIRST_BYTES = 512
 _OTHER = "{}; save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
 _UTF_16, _UTF_32 = _OTHER.format("it is UTF-16"), _OTHER.format("it is UTF-32")
-# Longer marks first: that of UTF-32 begins with that of UTF-16.
+# Longer marks first: the UTF-32 mark begins with the UTF-16 mark.
 _MARKS = {
     b"\xff\xfe\0\0": _UTF_32,
     b"\0\0\xfe\xff": _UTF_32,
@@ -15,13 +15,13 @@ _MARKS = {
     b"%PDF": "it is a PDF document; save its table as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "it is a document of an office program; save it as CSV in UTF-8",
 }
-# Text in UTF-16 has a NUL beside every letter of English; a mistaken one in UTF-8 stands alone.
+# English text in UTF-16 has a NUL beside every letter; a NUL in UTF-8 by mistake stands alone.
 _MANY_NULS = 0.2
 
 
 def not_utf8(start: bytes) -> str:
-    """Why a file that begins with `start` (up to FIRST_BYTES of it) is not text in UTF-8, as "it is UTF-16; save it as
-    UTF-8"; empty when nothing shows. Bytes that are not valid further on are for whoever reads the lines."""
+    """Why a file that begins with `start` (up to FIRST_BYTES of it) is not UTF-8 text, such as "it is UTF-16; save
+    it as UTF-8"; "" if no problem is found. Invalid bytes further on are left to the code that reads the lines."""
     for mark, why in _MARKS.items():
         if start.startswith(mark):
             return why

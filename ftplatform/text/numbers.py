@@ -1,4 +1,4 @@
-"""Numbers, durations and sizes as text; what is missing or not finite is a dash, never 'None'."""
+"""Numbers, durations and sizes as text. A missing or non-finite value is a dash, never 'None'."""
 
 import math
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 DASH = "–"
-# A number and its unit stay on one line.
+# Keeps a number and its unit on one line.
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
 def _finite(value: Any) -> float | None:
-    """The value as a float, or None for whatever is not a finite number."""
+    """The value as a float, or None if it is not a finite number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -27,7 +27,7 @@ def _digits(number: float, digits: int, *, sign: str = "") -> str:
 
 
 def count(value: Any) -> str:
-    """A whole number with thousands separated."""
+    """A whole number with thousands separators."""
     number = _finite(value)
     return DASH if number is None else _digits(number, 0)
 
@@ -38,13 +38,13 @@ def decimal(value: Any, digits: int = 2) -> str:
 
 
 def signed(value: Any, digits: int = 2) -> str:
-    """A difference: always with its sign."""
+    """A difference, always with its sign."""
     number = _finite(value)
     return DASH if number is None else _digits(number, digits, sign="+")
 
 
 def percent(share: Any, digits: int = 0) -> str:
-    """A share of 1 as a percentage."""
+    """A share (0 to 1) as a percentage."""
     number = _finite(share)
     return DASH if number is None else f"{_digits(100 * number, digits)}{_NBSP}%"
 
@@ -62,7 +62,7 @@ def points(share: Any, digits: int = 1) -> str:
 
 
 def hundred(share: Any, digits: int = 0) -> str:
-    """A share of 1 as so many of 100, for the win score."""
+    """A share (0 to 1) as a number out of 100, for the win score."""
     number = _finite(share)
     return DASH if number is None else _digits(100 * number, digits)
 
@@ -75,7 +75,7 @@ def p_value(value: Any) -> str:
 
 
 def figure(value: Any, digits: int = 4) -> str:
-    """A measured number of unknown size, to so many significant digits: 0.0002, 1.274, 12,400."""
+    """A measured number of any magnitude, to `digits` significant digits: 0.0002, 1.274, 12,400."""
     number = _finite(value)
     if number is None:
         return DASH
@@ -89,7 +89,7 @@ def figure(value: Any, digits: int = 4) -> str:
 
 
 def span(low: Any, high: Any, form: Callable[[Any], str]) -> str:
-    """Two bounds as a range with the unit said once: "79.1 to 92.4 %"; a dash unless both are numbers."""
+    """Two bounds as a range that names the unit once: "79.1 to 92.4 %". A dash unless both are numbers."""
     first, last = form(low), form(high)
     if DASH in (first, last):
         return DASH
@@ -129,7 +129,7 @@ def duration(value: Any) -> str:
 
 
 def roughly(value: Any) -> str:
-    """An estimated time in seconds, as vague as it is."""
+    """An estimated time in seconds, rounded to whole minutes."""
     number = _finite(value)
     if number is None:
         return DASH
@@ -140,7 +140,7 @@ def roughly(value: Any) -> str:
 
 
 def time_left(job: Any) -> str:
-    """What a running job still needs, with its range where the worker knows one."""
+    """The time that a running job still needs, with its range if the worker has one."""
     if job.seconds_left is None:
         return ""
     low, high = _finite(job.seconds_left_low), _finite(job.seconds_left_high)
@@ -160,7 +160,7 @@ def between(low: Any, high: Any) -> str:
 
 
 def _coarse(value: Any) -> float | None:
-    """A duration with no more digits than an estimate has."""
+    """A duration rounded to the precision of an estimate."""
     seconds = _finite(value)
     if seconds is None:
         return None

@@ -31,14 +31,14 @@ def difference(value: Any, unit: str) -> str:
 
 
 def interval(low: Any, high: Any, unit: str) -> str:
-    """An interval of a difference; a dash without one."""
+    """An interval of a difference, or a dash if there is none."""
     if low is None or high is None:
         return DASH
     return f"{difference(low, unit)} to {difference(high, unit)}"
 
 
 def relative_change(share: Any) -> str:
-    """A relative change in percent, with a decimal where it is small."""
+    """A relative change in percent, with one decimal below 10 %."""
     return DASH if share is None else numbers.signed_percent(share, 1 if abs(share) < 0.1 else 0)
 
 

@@ -1,4 +1,4 @@
-"""Stored values and keys as text for people."""
+"""Stored values and keys as readable text."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _VERDICTS = {
 
 
 def unbroken(text: Any) -> str:
-    """A sentence whose numbers keep their percent signs on one line."""
+    """Keep each percent sign on the same line as its number."""
     return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -32,7 +32,7 @@ def pretty(value: Any) -> str:
 
 
 def entries(value: Any) -> list[tuple[Any, Any]] | None:
-    """Keys and values of a mapping, whatever its keys are called; None for anything else."""
+    """The items of a mapping, even if one of its keys is called "items"; None for anything else."""
     return list(value.items()) if isinstance(value, Mapping) else None
 
 
@@ -41,7 +41,7 @@ def verdict_word(verdict: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """Any JSON value on one line, for people."""
+    """Any JSON value on one line, as readable text."""
     if value is None or value == "" or value == []:
         return DASH
     if isinstance(value, bool):
@@ -52,6 +52,6 @@ def plain(value: Any) -> str:
 
 
 def moment(value: datetime) -> str:
-    """A moment in UTC: '28 Nov 2026, 09:30 UTC'."""
+    """A date and time in UTC: '28 Nov 2026, 09:30 UTC'."""
     found = value.astimezone(UTC)
     return f"{found.day} {found:%b %Y, %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""The shared partials as tags: a text that is too long for an argument is the body of its tag."""
+"""The shared partials as template tags. Longer text is passed as the body of the tag."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ register = template.Library()
 
 
 class Look(NamedTuple):
-    """How a status is shown besides its word: `tone` colours it, `icon` gives it a shape of its own."""
+    """How a status is shown besides its label: `tone` sets the colour, `icon` a distinct shape."""
 
     tone: str
     icon: str
@@ -39,7 +39,7 @@ _VERDICT_ICONS = {"better": "up", "worse": "down", "not_worse": "good", "equival
 
 @register.filter
 def status_look(status: Any) -> Look:
-    """The look of a stored status; one that is not known is shown plainly."""
+    """The look of a stored status. An unknown status gets the plain look."""
     return _LOOK_OF.get(str(status), _PLAIN)
 
 
@@ -50,13 +50,13 @@ def verdict_icon(verdict: str) -> str:
 
 @register.filter
 def message_tone(level_tag: str) -> str:
-    """The tone of the callout for a message of Django's messages framework."""
+    """The callout tone for a message of Django's messages framework."""
     return _MESSAGE_TONES.get(level_tag, "info")
 
 
 @register.filter
 def button_class(tags: Any, is_link: bool) -> str:
-    """The weight of a button of the sign-in library, from the tags that it gives its buttons."""
+    """CSS classes for a button of django-allauth, chosen by the tags that allauth gives it."""
     names = set(tags or ())
     if names & {"danger", "delete"}:
         return "button danger"
@@ -69,7 +69,7 @@ def button_class(tags: Any, is_link: bool) -> str:
 
 @register.filter
 def token_spans(tokens: list[tuple[str, bool, bool]]) -> SafeString:
-    """Tokens (text, whether it is trained, whether it is special) as spans without whitespace between them."""
+    """Render tokens (text, is trained, is special) as spans without whitespace between them."""
     return format_html_join(
         "",
         '<span class="token{}{}">{}</span>',
@@ -94,7 +94,7 @@ def section_header(content: str, title: str, id: str, **options: Any) -> str:
 
 @register.simple_block_tag
 def callout(content: str, tone: str, title: str = "", **options: Any) -> str:
-    """`partials/callout.html`; the body is its content, in paragraphs of its own."""
+    """`partials/callout.html`; the body is its content, which brings its own paragraphs."""
     return _partial("callout", tone=tone, title=title, body=_text(content), **options)
 
 
@@ -124,7 +124,7 @@ def problem(title: str, detail: str = "", **options: Any) -> str:
 
 @register.simple_tag
 def chart_figure(chart: dict[str, Any], data: bool = True) -> str:
-    """`partials/chart.html` for a chart that Python has drawn, with its figures as a table unless `data` is false."""
+    """`partials/chart.html` for a chart drawn in Python. If `data` is false, its data table is left out."""
     return _partial("chart", **(chart if data else {**chart, "rows": []}))
 
 
@@ -141,5 +141,5 @@ def _partial(name: str, **context: Any) -> str:
 
 
 def _text(content: str) -> SafeString:
-    """The body of a tag, escaped already where it was rendered."""
+    """The body of a tag. It is already escaped, because it has been rendered."""
     return SafeString(content.strip())

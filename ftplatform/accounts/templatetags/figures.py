@@ -1,4 +1,4 @@
-"""Template filters over `ftplatform.text`, and moments as <time> elements."""
+"""Template filters from `ftplatform.text`, and one that renders a time as a <time> element."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ for _filter in (
 
 @register.filter
 def when(value: datetime | None) -> SafeString | str:
-    """A moment as a <time> element, in UTC."""
+    """A date and time as a <time> element, in UTC."""
     if not value:
         return numbers.DASH
     moment = value.astimezone(UTC)
@@ -56,5 +56,5 @@ def when(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def named(mapping: Mapping[str, Any], name: str) -> Any:
-    """The value under a name that only the template's data know."""
+    """The value of a key that is itself a variable in the template."""
     return mapping[name]

@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: an empty installation becomes what a backup was made of."""
+"""`manage.py restore FILE`: fill an empty installation from a backup."""
 
 from argparse import ArgumentParser
 from pathlib import Path
