@@ -1,4 +1,4 @@
-"""How long a job still takes, as a range, from how it went so far."""
+"""The remaining time of a job, as a range, estimated from its progress so far."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _BLOCKS = 8
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds left: at the mean pace so far, and at the paces of its fastest and its slowest stretch."""
+    """Seconds left: at the mean pace so far, and at the paces of the fastest and the slowest stretch."""
 
     seconds: float
     low: float | None
@@ -18,10 +18,10 @@ class Forecast:
 
 
 class Pace:
-    """The reports of one attempt; what came before the first of them was warming up and does not count.
+    """The progress reports of one attempt. Time before the first report is warm-up and does not count.
 
-    The range has no probability attached. It says: if the rest went like the quickest, or like the slowest, of up
-    to eight equal stretches so far.
+    The range has no probability attached. Its ends are the time left if the rest runs at the pace of the fastest, or
+    of the slowest, of up to eight equal stretches so far.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,13 +30,13 @@ class Pace:
         self._total = 0
 
     def report(self, done: int, total: int) -> None:
-        """Say that so many of so many steps are done."""
+        """Record that `done` of `total` steps are complete."""
         self._total = total
         if not self._marks or done > self._marks[-1][1]:
             self._marks.append((self._clock(), done))
 
     def forecast(self) -> Forecast | None:
-        """None before two reports."""
+        """The forecast, or None before the second report."""
         if len(self._marks) < 2:
             return None
         remaining = self._total - self._marks[-1][1]
@@ -51,5 +51,5 @@ class Pace:
 
 
 def _pace(start: tuple[float, int], end: tuple[float, int]) -> float:
-    """Seconds a step between two marks."""
+    """Seconds per step between two marks."""
     return (end[0] - start[0]) / (end[1] - start[1])

@@ -1,4 +1,4 @@
-"""One attempt of a comparison: what is missing becomes a job file, what its process says is stored."""
+"""One attempt of a comparison: write a job file for what is missing and store what its process reports."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from worker.supervise import Attempt, Event, Outcome
 
 
 def run_attempt(claim: jobs.Claim) -> Outcome:
-    """Make what the run still lacks, then its pairs. Raises DomainError, also while responses are missing."""
+    """Generate the missing responses, then make the pairs. Raises DomainError, also if responses stay missing."""
     comparison = responses.begin_attempt(claim)
     folder = Path(settings.ARTEFACT_DIR) / "runs" / str(comparison.pk) / f"attempt-{claim.attempt}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def _remote(comparison: Comparison) -> tuple[str, dict[str, Any]]:
 
 
 def _store(claim: jobs.Claim, events: list[Event]) -> None:
-    """Store what arrived together in as few transactions as it takes."""
+    """Store events that arrived together in as few transactions as possible."""
     gathered: dict[str, list[dict[str, Any]]] = {"responses": [], "timings": [], "failures": []}
     for event in events:
         kind = event["event"]

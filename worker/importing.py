@@ -1,4 +1,4 @@
-"""One attempt of an import: every row of a large upload checked, in the worker's own process."""
+"""One attempt of an import: check every row of a large upload, in the worker's own process."""
 
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job

@@ -1,4 +1,4 @@
-"""One attempt of a measurement: what a base model's tokenizer makes of a dataset."""
+"""One attempt of a measurement: run a base model's tokenizer on a dataset."""
 
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job

@@ -1,4 +1,4 @@
-"""Downloads and verifications of models: work on files, for the `cpu` queue."""
+"""Downloads and verifications of models. They only handle files, so they use the `cpu` queue."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def _download(claim: jobs.Claim) -> Outcome:
 
 
 def _verify(claim: jobs.Claim) -> Outcome:
-    """Compare every file with its hash; the process that hashes gives the signs of life."""
+    """Compare every file with its hash. The process that hashes gives the signs of life."""
     job = model_jobs.begin_attempt(claim)
     if job.model is None:
         raise DomainError("no_files", "The model is gone.")

@@ -1,4 +1,4 @@
-"""How far a job is that runs in the worker's own process."""
+"""Progress of a job that runs in the worker's own process."""
 
 import time
 
@@ -10,11 +10,12 @@ _WHOLE = 1000
 
 
 class Stopped(Exception):
-    """Somebody asked to cancel."""
+    """A user asked to stop the job."""
 
 
 class Progress:
-    """Tells the job's row how far it is, which also renews the lease, and ends the attempt when asked to."""
+    """Stores progress in the job's row, which also renews the lease. Raises Stopped when a user asked to stop the
+    job."""
 
     def __init__(self, claim: jobs.Claim) -> None:
         self._claim = claim

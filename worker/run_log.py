@@ -1,6 +1,6 @@
-"""A run's log as a person reads it: one line for each thing that happened, over all its attempts.
+"""A run's log for its users: one line for each event, over all its attempts.
 
-What the libraries print goes to each attempt's `worker.log`, for whoever looks after the machine.
+The output of the libraries goes to each attempt's `worker.log`, for operators.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ Event = dict[str, Any]
 
 
 def append(file: Path, lines: Iterable[str]) -> None:
-    """Add lines with the time; a log that cannot be written must not end a run."""
+    """Add lines with the time. A log that cannot be written must not end a run."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     try:
         with file.open("a", encoding="utf-8") as out:
@@ -23,7 +23,7 @@ def append(file: Path, lines: Iterable[str]) -> None:
 
 
 def tell(events: Iterable[Event]) -> list[str]:
-    """A line for each event that says something to a person."""
+    """A line for each event that is of interest to users."""
     return [_LINES[event["event"]](event) for event in events if event["event"] in _LINES]
 
 

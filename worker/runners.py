@@ -1,4 +1,4 @@
-"""One attempt of each kind of job: prepare its file, follow its process, store what it made."""
+"""One attempt of each kind of job: prepare its job file, follow its process, store the result."""
 
 import logging
 from collections.abc import Callable
@@ -35,9 +35,9 @@ def merge(claim: jobs.Claim) -> None:
 
 
 def guard(claim: jobs.Claim, work: Callable[[jobs.Claim], Outcome]) -> None:
-    """Every attempt ends with a status that says why, unless another attempt has taken the job over.
+    """Run `work` and end the attempt with a status that says why, unless another attempt has taken the job over.
 
-    A database that is away is the one thing left to the lease: nothing could be written anyway.
+    Only a database failure is left to the lease: nothing could be written anyway.
     """
     try:
         try:
@@ -115,7 +115,7 @@ def _store_training(claim: jobs.Claim, events: list[Event]) -> None:
 
 
 def _metrics(event: Event) -> list[dict[str, Any]]:
-    """The rows of StepMetric that an event holds; `history` repeats those of earlier attempts."""
+    """The rows of StepMetric in an event; `history` repeats those of earlier attempts."""
     if event["event"] == "step":
         return [{"split": "train", **{name: event[name] for name in _STEP}}]
     if event["event"] == "evaluation":

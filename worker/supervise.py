@@ -1,8 +1,9 @@
-"""Running one attempt of a job in a fresh process and telling the database what happens.
+"""Run one attempt of a job in a fresh process and store its events in the database.
 
-The child speaks JSON lines (see `worker.ml.protocol`) and knows no database; this process holds the lease. It
-renews the lease only while the child gives signs of life, so a frozen child is as lost as a dead one. It tells the
-child to stop when somebody cancels or pauses the job, and ends it when another attempt has taken the job over.
+The child writes JSON lines (see `worker.ml.protocol`) and has no access to the database; this process holds the
+lease. It renews the lease only while the child gives signs of life, so a frozen child counts as a dead one. It
+asks the child to stop when a user cancels or pauses the job, and kills it when another attempt has taken the job
+over.
 """
 
 import contextlib
@@ -32,14 +33,14 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 _POLL_SECONDS = 0.5
 _LINGER_SECONDS = 5.0
-# The child runs models and chat templates of others and needs none of these.
+# The child runs third-party models and chat templates and needs none of these.
 _SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 _SECRET_PREFIXES = ("MLFLOW_", "DATABRICKS_")
 
 
 @dataclass
 class Outcome:
-    """How the child ended: its last word, or silence."""
+    """How the child ended: the result in its last event, or the defaults if it sent none."""
 
     status: Job.Status = Job.Status.FAILED
     code: str = "worker_crashed"
@@ -48,13 +49,13 @@ class Outcome:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the work may go on in another attempt: nothing said that it could not."""
+        """Whether another attempt may continue the work: no event said that it could not."""
         lost = ("worker_crashed", "worker_stalled")
         return self.status == Job.Status.CANCELLED or (self.status == Job.Status.FAILED and self.code in lost)
 
 
 def child_environment() -> dict[str, str]:
-    """The worker's environment without what only the web and the queue need to know."""
+    """The worker's environment without what only the web server and the queue need to know."""
     mine = {
         name: value
         for name, value in os.environ.items()
@@ -64,7 +65,7 @@ def child_environment() -> dict[str, str]:
 
 
 class Attempt:
-    """One child process working under one claim; `on_event` stores what the child measured."""
+    """One child process under one claim; `on_event` stores what the child measured."""
 
     def __init__(
         self,
@@ -101,13 +102,16 @@ class Attempt:
         self._pace = Pace()
 
     def run(self) -> Outcome:
-        """Follow the child to its end. Raises StaleAttempt, with the child gone, when the job is no longer ours."""
+        """Follow the child until it ends.
+
+        Raises StaleAttempt, after killing the child, when this attempt no longer owns the job.
+        """
         outcome = Outcome()
         try:
             ended = False
             while not ended:
-                # Something the child left behind may hold the pipe open, so its own exit counts too, once its last
-                # words have had time to arrive.
+                # A process that the child left behind may hold the pipe open, so the child's own exit counts
+                # too, once its last events have had time to arrive.
                 exited = self._child.poll() is not None
                 batch, closed = self._collect(_LINGER_SECONDS if exited else _POLL_SECONDS)
                 ended = closed or (exited and not batch)
@@ -123,7 +127,7 @@ class Attempt:
             self._kill()
 
     def _explain_silence(self, outcome: Outcome) -> None:
-        """Nobody but us ends a child with SIGKILL, except the system when memory runs out."""
+        """Explain a SIGKILL that was not ours: it usually comes from the system, when memory runs out."""
         if outcome.code != "worker_crashed" or outcome.status != Job.Status.FAILED or self._was_killed:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -145,7 +149,8 @@ class Attempt:
         self._events.put(None)
 
     def _collect(self, timeout: float) -> tuple[list[Event], bool]:
-        """Whatever has arrived, waiting so many seconds for the first; and whether the child has closed its end."""
+        """The events that have arrived, after waiting up to `timeout` seconds for the first, and whether the child
+        has closed its end."""
         batch: list[Event] = []
         while True:
             try:
@@ -188,7 +193,8 @@ class Attempt:
         return {"seconds_left": left.seconds, "seconds_left_low": left.low, "seconds_left_high": left.high}
 
     def _beat(self, outcome: Outcome) -> None:
-        """Renew the lease on schedule; stop the child when asked to, on silence, and after the grace."""
+        """Renew the lease on schedule. Ask the child to stop on request; kill it on silence and after the grace
+        period."""
         now = time.monotonic()
         if self._kill_at is not None and now >= self._kill_at:
             self._kill()
@@ -205,7 +211,7 @@ class Attempt:
                 self._ask_to_stop()
 
     def _ask_to_stop(self) -> None:
-        """By a word and not by a signal: of several processes, a signal would end the one that started them."""
+        """Send a message, not a signal: of several processes, a signal would end the one that started them."""
         assert self._child.stdin is not None  # noqa: S101 (Popen was given a pipe)
         try:
             self._child.stdin.write(b"stop\n")
@@ -214,9 +220,9 @@ class Attempt:
             return
 
     def _kill(self) -> None:
-        """End the whole process group, so that nothing the child started holds the device.
+        """Kill the whole process group, so that nothing the child started holds the device.
 
-        Processes that it started in sessions of their own end with it or, at the latest, with their stdin.
+        Processes that it started in sessions of their own end with it or, at the latest, when their stdin is closed.
         """
         self._was_killed = True
         with contextlib.suppress(ProcessLookupError):

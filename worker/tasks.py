@@ -1,4 +1,4 @@
-"""What a worker does when the bell rings: claim the next job of the queue, run it in a fresh process, record it."""
+"""The task behind a wake-up message: claim the next job of the queue, run it, and store the result."""
 
 import os
 import socket
@@ -24,10 +24,10 @@ RUNNERS = {
 
 @shared_task(name=queues.RUN_NEXT)  # type: ignore[untyped-decorator]
 def run_next(queue: str) -> None:
-    """Run at most one job, then ring again: more may wait. Ringing twice, or for nothing, does no harm.
+    """Run at most one job, then wake the workers again: more may be waiting. A superfluous message does no harm.
 
-    The jobs of the cpu queue take turns on a machine although its node has room for more tasks: that room is for the
-    recovery tick, which must not wait for a long one. Whoever ends rings for the next.
+    The jobs of the cpu queue run one at a time on a machine, although its node has slots for more tasks. Those slots
+    are for the recovery task, which must not wait for a long job. Each job wakes the next when it ends.
     """
     machine = f"{socket.gethostname()}:"
     claim = jobs.claim_next(

@@ -1,8 +1,8 @@
-"""A copy of what training runs measure for an MLflow server, when `MLFLOW_TRACKING_URI` names one.
+"""Copy the metrics of training runs to an MLflow server, when `MLFLOW_TRACKING_URI` names one.
 
-Only the worker talks to it: the training process, which runs models of others, gets neither its address nor its
-credentials, and none of them is written anywhere. The copy is made by a thread of its own, so a server that is slow,
-down or wrong costs the run nothing but the copy.
+Only the worker connects to it: the training process, which runs third-party models, gets neither its address nor its
+credentials, and none of them is written anywhere. The copy is made in a separate thread, so a server that is slow,
+down or misconfigured affects only the copy and not the run.
 """
 
 import os
@@ -28,12 +28,12 @@ _FIGURES = {
     "evaluation": ("validation", ("loss", "token_accuracy")),
 }
 _STATUS = {"done": "FINISHED", "cancelled": "KILLED", "error": "FAILED"}
-_AT_ONCE = 900  # MLflow takes at most 1,000 figures in one request
+_AT_ONCE = 900  # MLflow accepts at most 1,000 metrics in one request
 _LAST_WAIT_SECONDS = 30.0
 
 
 class Mirror:
-    """Sends the events of one attempt; `problem` says, once it has ended, why the copy is not complete."""
+    """Sends the events of one attempt. Afterwards, `problem` says why the copy is incomplete, if it is."""
 
     def __init__(self, run: TrainingRun) -> None:
         self.problem = ""
@@ -50,7 +50,7 @@ class Mirror:
             self._events.put(events)
 
     def end(self, *, is_ours: bool) -> None:
-        """Close MLflow's run, unless another attempt has taken the job over; wait a moment for what is under way."""
+        """Close the MLflow run, unless another attempt owns the job. Wait a limited time for pending events."""
         self._is_ours = is_ours
         self._events.put(None)
         self._thread.join(_LAST_WAIT_SECONDS)
@@ -63,7 +63,7 @@ class Mirror:
         except ImportError:
             self.problem = "the package mlflow-skinny is not installed on this worker"
         except Exception as error:
-            # Its message may repeat the address with the password in it.
+            # The error's message may contain the address with the password in it.
             self.problem = f"it failed with {type(error).__name__}"
 
     def _send(self) -> None:
@@ -82,7 +82,7 @@ class Mirror:
             client.set_terminated(copy, status=status)
 
     def _open(self, client: Any) -> str:
-        """The id of MLflow's run for this one: that of an earlier attempt, or a new one."""
+        """The id of the MLflow run for this training run: that of an earlier attempt, or a new one."""
         name = settings.MLFLOW_EXPERIMENT
         experiment = client.get_experiment_by_name(name)
         folder = experiment.experiment_id if experiment else client.create_experiment(name)
@@ -99,8 +99,8 @@ class Mirror:
 
 @contextmanager
 def mirrored(run: TrainingRun, note: Callable[[str], None]) -> Iterator[Callable[[list[Event]], None]]:
-    """Yield what takes the events of an attempt and copies them to MLflow, if one is configured; `note` hears of a
-    problem."""
+    """Yield a function that copies the events of an attempt to MLflow, if one is configured; `note` is called with a
+    message if there was a problem."""
     if not settings.MLFLOW_TRACKING_URI:
         yield lambda events: None
         return

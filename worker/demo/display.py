@@ -1,4 +1,4 @@
-"""Progress of the demo: a moving bar on a terminal, a line now and then anywhere else."""
+"""Progress output of the demo: a moving bar on a terminal, an occasional line elsewhere."""
 
 import time
 from types import TracebackType
@@ -59,7 +59,7 @@ class Stage:
     def __call__(
         self, done: int, total: int | None, note: str = "", seconds_left: float | None = None
     ) -> None:
-        """Say how far the stage is; `note` is whatever figure a person would like to watch."""
+        """Show how far the stage is; `note` is a figure worth watching, such as the loss."""
         left = f"about {duration(seconds_left)} left" if seconds_left is not None else ""
         text = " · ".join(part for part in (note, left) if part)
         now = time.monotonic()

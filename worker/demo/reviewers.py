@@ -1,9 +1,9 @@
-"""Simulated reviewers: programs that fill most of the demo's campaign, through the same services as people.
+"""Simulated reviewers, who give most of the ratings in the demo's campaign through the same services as people.
 
-They are marked as simulated, and every report they touch says so. Each judges by how much of the expected output a
-response got right, with noise and habits of its own, so that agreement and intervals look like those of a small
-panel. The active time of a rating is drawn as well: what its texts take to read at a person's pace, and some seconds
-to decide. They show how the product works; they say nothing about how people would judge.
+They are marked as simulated, and every report with their ratings says so. Each rates by how much of the expected
+output a response got right, with noise and individual bias, so that agreement and intervals look like those of a
+small panel. The active time of a rating is simulated too: the time to read its texts at a person's pace, and some
+seconds to decide. They show how the product works; they say nothing about how people would judge.
 """
 
 import math
@@ -22,7 +22,7 @@ SECONDS_TO_DECIDE = 8
 
 
 def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callable[[int], None]) -> int:
-    """Let `panel` simulated reviewers rate in turn until the campaign has `target` ratings; returns how many it has."""
+    """Let `panel` simulated reviewers rate in turn until the campaign has `target` ratings. Return how many it has."""
     rated = campaign.ratings.filter(kind="real").count()
     reviewers = _panel(campaign, panel)
     while rated < target and reviewers:
@@ -40,7 +40,7 @@ def rate(*, campaign: Campaign, target: int, panel: int, seed: int, tick: Callab
 
 
 def _panel(campaign: Campaign, size: int) -> list[Reviewer]:
-    """The campaign's simulated reviewers, joined by its own invitation."""
+    """The campaign's simulated reviewers. Missing ones join through its own invitation."""
     known = list(campaign.reviewers.filter(is_simulated=True).select_related("campaign"))
     code = campaign.invites.earliest("id").code
     joined = [invitations.join(code=code, is_simulated=True)[0] for _ in range(size - len(known))]
@@ -70,7 +70,7 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
 
 
 def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:
-    """Milliseconds to read the prompt and both responses at `pace` words a minute, and to decide."""
+    """Milliseconds to read the prompt and both responses at `pace` words per minute, and to decide."""
     texts = (
         pair.prompt.instruction,
         pair.prompt.input,
@@ -83,7 +83,7 @@ def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:
 
 
 def _quality(response: Response) -> float:
-    """0 to 1: the share of expected fields that match, counting similar wording in part."""
+    """The share of expected fields that match, from 0 to 1; similar wording counts in part."""
     fields = (response.match or {}).get("fields", [])
     if not fields:
         return 0.0
@@ -101,7 +101,7 @@ def _preference(left: float, right: float) -> str:
 
 
 def _outcomes(rubric: dict[str, Any], left: float, right: float) -> dict[str, dict[str, bool]]:
-    """Yes or no for each side: what is good enough settles the matter, what is bad needs somebody else."""
+    """Yes or no for each side: a good response resolves the case, and a bad one needs escalation."""
     judged = {"resolved": lambda felt: felt > BAD + 0.2, "escalation": lambda felt: felt < BAD}
     asked = [field["key"] for field in rubric["fields"] if field["kind"] == "yes_no"]
     return {key: {"left": judged[key](left), "right": judged[key](right)} for key in asked if key in judged}

@@ -1,7 +1,7 @@
-"""The demo's loop, stage by stage, through the very services that the pages and the API call.
+"""The stages of the demo, through the same services that the pages and the API call.
 
-Every stage finds what an earlier run of the demo has left and goes on from there, so that a second run is quick and
-an interrupted one continues.
+Every stage continues from what an earlier run of the demo has left, so that a second run is quick and an interrupted
+one can be resumed.
 """
 
 import json
@@ -47,7 +47,7 @@ Alive = Callable[[], None]
 
 
 class DemoFailed(Exception):
-    """A stage could not be finished; the message says which and where to look."""
+    """A stage failed; the message says which one and where to look."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _training_note(job: Job) -> str:
 
 
 def _follow(job_id: UUID, show: Stage, alive: Alive, note: Callable[[Job], str]) -> None:
-    """Watch a job to its end as anybody could: by reading its row. `alive` raises when a service has died."""
+    """Poll a job's row until the job ends. `alive` raises when a service has died."""
     while True:
         alive()
         job = Job.objects.get(pk=job_id)
@@ -196,7 +196,8 @@ def campaign(user: User, run: Comparison, show: Stage) -> Campaign:
 
 
 def report(user: User, found: Campaign) -> Report:
-    """The planned look that is due, or the one already taken; written out as JSON and Markdown too."""
+    """The report of the planned analysis that is due, or else the latest one. It is also written as JSON and
+    Markdown."""
     if planned_analyses.next_look(found)["due"]:
         reports.take_look(campaign=found, user=user)
     latest = found.reports.first()
