@@ -1,4 +1,4 @@
-"""Who may see what: every object of this app is obtained here, so access is decided once."""
+"""Access rules: every read of this app's objects starts here, so that access is decided in one place."""
 
 from typing import Any, TypeVar
 from uuid import UUID
@@ -52,8 +52,11 @@ def campaign(*, user: User, pk: UUID) -> Campaign:
 
 
 def require_not_reviewing(*, campaign: Campaign, user: User) -> None:
-    """A manager who rates pairs of a campaign must not know how it stands before it has closed, nor whose response is
-    whose from another campaign over the same comparison."""
+    """Raise DomainError `reviewing_closed_report` (403) if this user still reviews pairs of this comparison.
+
+    Until that campaign ends, such a reviewer must not see its results, nor learn from another campaign over the same
+    comparison which model wrote a response.
+    """
     require_not_reviewing_run(campaign.comparison_id, user)
 
 
@@ -72,7 +75,7 @@ def reports(*, user: User, campaign: Campaign) -> QuerySet[Report]:
 
 
 def shown_reports(*, user: User, campaign: Campaign) -> QuerySet[Report] | None:
-    """The campaign's reports in the order of their looks; None while they are closed to a user who reviews."""
+    """The campaign's reports in the order of the planned analyses; None while they are closed to a user who reviews."""
     try:
         return reports(user=user, campaign=campaign).order_by("look")
     except DomainError:

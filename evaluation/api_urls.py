@@ -1,4 +1,4 @@
-"""Endpoints of all features; reviewers' requests are the most frequent, so theirs are tried first."""
+"""Endpoints of all features. Reviewer endpoints are the most frequent, so they are matched first."""
 
 from uuid import UUID
 
@@ -13,14 +13,15 @@ from ftplatform.accounts.permissions import open_to_all
 
 @open_to_all
 def moved(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """A path of version 0.1 under `generation-runs/`: 308 to the same under `comparisons/`, until 0.3."""
+    """Redirect (308) a version 0.1 path under `generation-runs/` to the same path under `comparisons/`; kept until
+    0.3."""
     rest = rest.replace("/comparison/", "/figures/")
     return _redirect(request, request.path.partition("generation-runs/")[0] + f"comparisons/{rest}")
 
 
 @open_to_all
 def moved_rules(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The path of version 0.1 for declaring field rules: 308 to the new one, until 0.3."""
+    """Redirect (308) the version 0.1 path for declaring field rules to the new path; kept until 0.3."""
     return _redirect(request, request.path.removesuffix("comparisons/") + "field-rules/")
 
 

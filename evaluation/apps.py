@@ -5,7 +5,7 @@ class EvaluationConfig(AppConfig):
     name = "evaluation"
 
     def ready(self) -> None:
-        """A wrong endpoint stops the start, not a run at night."""
+        """Check the configured endpoints at startup, so that an error does not surface during a comparison."""
         from evaluation.comparison import engines
 
         engines.configured()

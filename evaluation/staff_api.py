@@ -1,4 +1,4 @@
-"""What every endpoint of this app for staff shares."""
+"""Base for all staff endpoints of this app."""
 
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 

@@ -1,4 +1,4 @@
-"""Work of evaluation that a page must not wait for."""
+"""Background tasks of the evaluation app."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Pages of all features under one namespace."""
+"""Pages of all features in one namespace."""
 
 from evaluation.comparison.urls import pages as comparison
 from evaluation.home.urls import pages as home

@@ -1,4 +1,4 @@
-"""Plots of comparisons."""
+"""Charts of comparisons."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _COLOURS = {"domain": ["Baseline", "Candidate"], "range": [BASELINE, CANDIDATE]}
 
 
 def fields_chart(document: ComparisonDocument) -> dict[str, Any] | None:
-    """Share of responses whose field matches the expected one, both sides, in percent; None without such a field."""
+    """Chart of the share of matching expected fields on both sides, in percent; None if there are no such fields."""
     judged = [figure for figure in document.fields if figure.unit == "share"]
     if not judged:
         return None

@@ -1,7 +1,7 @@
-"""What is said about a comparison, and about one of its prompts: built once, then only rendered.
+"""The document of a comparison and of one of its prompts: built once, then only rendered.
 
-Every number is text here already (`ftplatform.text`), so that the page, the Markdown, the HTML file and the API show
-the same cells. `stored` and the other mappings keep the values behind the text, for programs.
+All numbers are already text (`ftplatform.text`), so the page, the Markdown, the HTML file and the API show the same
+cells. `stored` and the other mappings keep the underlying values for programs.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,11 @@ SIDES: tuple[Side, Side] = ("baseline", "candidate")
 
 @dataclass(frozen=True)
 class Cell:
-    """A finished cell. `word` says without colour what `tone` says; `note` is a second, smaller line; `label` is the
-    heading of its column."""
+    """A rendered table cell.
+
+    `word` states the meaning of `tone` without colour. `note` is a second, smaller line. `label` is the column
+    heading.
+    """
 
     text: str
     note: str = ""
@@ -27,7 +30,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Target:
-    """What a row's title leads to on the site; files have no links."""
+    """Link target of a row's title on the site. Files have no links."""
 
     kind: Literal["slice", "comparison", "pair"]
     value: str
@@ -35,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its title, with notes below, and its cells. `code`: the title is a name out of the data."""
+    """A table row: its title with notes below, and its cells. `code`: the title is a name from the data."""
 
     title: str
     cells: tuple[Cell, ...]
@@ -46,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Finished cells. The first column holds the titles of the rows, every other one numbers."""
+    """Rendered cells. The first column holds the row titles; all others hold numbers."""
 
     id: str
     title: str
@@ -55,7 +58,7 @@ class Table:
     note: str = ""
 
     def __post_init__(self) -> None:
-        """Give every cell the heading of its column, for screens that have no room for columns."""
+        """Set each cell's label to its column heading, for narrow screens that do not show columns."""
         labelled = (
             replace(row, cells=tuple(map(_labelled, row.cells, self.columns[1:]))) for row in self.rows
         )
@@ -68,7 +71,7 @@ def _labelled(cell: Cell, label: str) -> Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """`text` stands above the tables, `footnote` below them."""
+    """`text` is shown above the tables, `footnote` below them."""
 
     id: str
     title: str
@@ -80,7 +83,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Caution:
-    """Something to know before the figures are used."""
+    """A caution to read before using the figures."""
 
     code: str
     tone: Tone
@@ -96,7 +99,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class FigureText:
-    """The words of a figure. `test` names the test behind `p`."""
+    """The text of a figure. `test` is the name of the test behind `p`."""
 
     baseline: str
     candidate: str
@@ -111,8 +114,11 @@ class FigureText:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measure on both sides over `n` prompts, in `unit`; the interval is that of candidate − baseline, None where
-    the data hold no information about the error. `stored` is what the database keeps of it."""
+    """One measure on both sides over `n` prompts, in `unit`.
+
+    The interval is that of candidate − baseline; None if the data cannot give an error estimate. `stored` is the
+    figure as the database stores it.
+    """
 
     name: str
     label: str
@@ -155,7 +161,7 @@ class PromptSetFacts:
 
 @dataclass(frozen=True)
 class Leakage:
-    """Prompts that a training split holds, exactly or nearly, and why they are used all the same."""
+    """Prompts that are in a training split, exactly or nearly, and the reason for using them anyway."""
 
     dataset: str
     exact: int
@@ -166,7 +172,7 @@ class Leakage:
 
 @dataclass(frozen=True)
 class Curve:
-    """Loss and token accuracy (0 to 1, None where not measured) at the start and at the end of one split."""
+    """Loss and token accuracy (0 to 1, None if not measured) at the start and at the end of one split."""
 
     split: str
     loss: tuple[float | None, float | None]
@@ -184,7 +190,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Latency:
-    """Of which kind the best times are, and what those stored with the responses mean."""
+    """The kind of the most reliable times, and the meaning of the times stored with the responses."""
 
     kind: Literal["imported", "single_stream", "batched"]
     note: str
@@ -192,9 +198,9 @@ class Latency:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Which models were compared, on what, with which settings, and what is known against the comparison.
+    """The models, prompts and settings of a comparison, and its known limitations.
 
-    `made_at` is in UTC, as ISO 8601. `left_out` is None where every prompt was answered by every model.
+    `made_at` is in UTC, as ISO 8601. `left_out` is None if every model answered every prompt.
     """
 
     comparison: ComparisonName
@@ -235,7 +241,7 @@ class ComparisonDocument:
 
     @property
     def figures_section(self) -> Section:
-        """The part that a campaign's report shows beside its verdict."""
+        """The section that a campaign's report shows beside its verdict."""
         return next(section for section in self.sections if section.id == "figures")
 
     @property
@@ -247,7 +253,7 @@ class ComparisonDocument:
 
 @dataclass(frozen=True)
 class Stat:
-    """One of the few figures at the top."""
+    """One of the main figures at the top."""
 
     label: str
     value: str
@@ -256,7 +262,8 @@ class Stat:
 
 @dataclass(frozen=True)
 class FieldResult:
-    """How one side matches one expected field: `word` and `tone` say it, `text` is what the side has there."""
+    """The result of one side for one expected field. `word` and `tone` give the result; `text` is the value in the
+    response."""
 
     status: str
     got: Any
@@ -268,7 +275,8 @@ class FieldResult:
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One expected field on both sides; `rule` says how it is compared, `comparison` is the stored name of that."""
+    """One expected field on both sides. `rule` describes how it is compared; `comparison` is the stored name of that
+    rule."""
 
     field: str
     comparison: str
@@ -281,7 +289,7 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class SideText:
-    """One response. `remarks` are sentences about its form and cost."""
+    """One response. `remarks` are sentences about its format and cost."""
 
     title: str
     model: str
@@ -293,7 +301,7 @@ class SideText:
 
 @dataclass(frozen=True)
 class PromptText:
-    """The prompt as people read it; `expected` is empty where none was given, and `expected_note` says so."""
+    """The prompt as readable text. Without an expected output, `expected` is empty and `expected_note` says so."""
 
     instruction: str
     input: Any
@@ -305,7 +313,7 @@ class PromptText:
 
 @dataclass(frozen=True)
 class PairDocument:
-    """One prompt with the responses of both sides. `values` is what the API shows besides the text."""
+    """One prompt with both responses. `values` holds the additional values that the API returns."""
 
     title: str
     lead: str

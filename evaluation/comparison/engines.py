@@ -1,13 +1,13 @@
-"""Engines that run elsewhere: OpenAI-compatible endpoints that the operator has named, and nobody else can.
+"""Remote engines: OpenAI-compatible endpoints that only the operator can configure.
 
-No page and no request ever carries an address, so nobody can make a worker talk to a host of their choosing. The
-file that `GENERATION_ENDPOINTS_FILE` names is TOML, one table for each endpoint:
+Pages and requests never contain an address, so users cannot make a worker connect to a host of their choice. The
+file at `GENERATION_ENDPOINTS_FILE` is TOML, one table per endpoint:
 
     [vllm]
     base_url = "http://gpu1:8000/v1"
-    key_variable = "VLLM_KEY"          # the workers' environment variable that holds the key; none without it
+    key_variable = "VLLM_KEY"          # the workers' environment variable with the key; optional
     [vllm.models]
-    "Qwen base" = "Qwen/Qwen2.5-1.5B-Instruct"   # model here = name there; without an entry, the names are equal
+    "Qwen base" = "Qwen/Qwen2.5-1.5B-Instruct"   # our name = the endpoint's name, if different
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ LOCAL = "local"
 
 
 class Endpoint(BaseModel):
-    """How one endpoint is talked to; times are in seconds."""
+    """Connection settings of one endpoint. Times are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +47,7 @@ class Endpoint(BaseModel):
 
 
 def configured() -> dict[str, Endpoint]:
-    """Every endpoint by name; raises ImproperlyConfigured at a table that makes none."""
+    """All endpoints by name; raises ImproperlyConfigured for an invalid table."""
     found = {}
     for name, values in settings.GENERATION_ENDPOINTS.items():
         if name == LOCAL or len(name) > 60 or not isinstance(values, dict):

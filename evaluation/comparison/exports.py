@@ -1,4 +1,4 @@
-"""Comparison documents as JSON, for the API and for files, and as CSV lines. The values stand beside their text."""
+"""Comparison documents as JSON, for the API and for files, and as CSV rows. Values are exported with their text."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,7 +14,7 @@ FIELD_COLUMNS = ("side", "field", "comparison", "expected", "status", "got", "si
 
 
 def comparison_json(document: ComparisonDocument) -> dict[str, Any]:
-    """Every figure with its values and its text, and the sections as pages show them."""
+    """All figures with values and text, and the sections as shown on the pages."""
     return {
         "schema_version": document.schema_version,
         "pairs": document.pairs,
@@ -54,7 +54,7 @@ def pair_json(document: PairDocument) -> dict[str, Any]:
 
 
 def figure_lines(document: ComparisonDocument) -> Iterator[list[Any]]:
-    """Every figure as a line of FIGURE_COLUMNS."""
+    """One row of FIGURE_COLUMNS per figure."""
     sections = (
         *((figure.stored["group"], figure.name, figure) for figure in document.metrics),
         *(("field", figure.name, figure) for figure in document.fields),
@@ -69,7 +69,7 @@ def figure_lines(document: ComparisonDocument) -> Iterator[list[Any]]:
 
 
 def field_lines(document: PairDocument) -> Iterator[list[Any]]:
-    """Every expected field on either side as a line of FIELD_COLUMNS."""
+    """One row of FIELD_COLUMNS per expected field and side."""
     for row in document.fields:
         for side, result in zip(SIDES, (row.baseline, row.candidate), strict=True):
             if result is not None:

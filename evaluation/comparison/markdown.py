@@ -1,4 +1,4 @@
-"""Comparison documents as Markdown that can be mailed and archived: nothing is formatted or decided here."""
+"""Comparison documents as Markdown for mail and archives. Nothing is formatted or decided here."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ from ftplatform.text.markdown import bullets, escape, fenced, table
 
 
 def overview(document: ComparisonDocument) -> str:
-    """The whole comparison: the sentence first, then regressions, then every figure with its interval."""
+    """The whole comparison: the headline, regressions, then all figures with their intervals."""
     return _joined(
         f"# {escape(document.title)}",
         escape(document.lead),
@@ -32,7 +32,7 @@ def overview(document: ComparisonDocument) -> str:
 
 
 def single(document: PairDocument) -> str:
-    """One prompt: asked, expected, answered by both, field by field, with what it took."""
+    """One prompt: input, expected output, both responses, fields, latency and tokens."""
     return _joined(
         f"# Single prompt comparison: {escape(document.title)}",
         escape(document.lead),
@@ -54,7 +54,7 @@ def single(document: PairDocument) -> str:
 
 
 def cell(shown: Cell) -> str:
-    """A cell on one line."""
+    """The cell's text on one line."""
     text = f"{shown.word}: {shown.text}" if shown.word else shown.text
     return f"{text} ({shown.note})" if shown.note else text
 

@@ -1,4 +1,4 @@
-"""Pairs as rows of a table: which side is right, what changed, and what it took."""
+"""Pairs as table rows: which side is right, what changed, and what each response cost."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from ftplatform.text.numbers import DASH, count, milliseconds, per, percent
 
 
 class PairLine(NamedTuple):
-    """What is stored of a pair; `sample` is None where every prompt has one response."""
+    """The stored values of a pair. `sample` is None if every prompt has one response."""
 
     id: str
     key: str
@@ -20,7 +20,7 @@ class PairLine(NamedTuple):
 
 
 def table(pairs: Iterable[PairLine], *, imported: bool) -> Table:
-    """The pairs of one page. Times of an import are as its file says; others were taken inside batches."""
+    """The pairs of one page. Imported times are those in the file; all others were measured inside batches."""
     time = "Time per response" if imported else "Time in its batch"
     columns = (
         *("Prompt", "Baseline right", "Candidate right", "Change"),
@@ -46,7 +46,7 @@ def _row(pair: PairLine) -> Row:
 
 
 def _match(match: dict[str, Any] | None) -> Cell:
-    """How many of the judged fields are right."""
+    """The number of correct fields out of the fields that were judged."""
     if match is None:
         return Cell(DASH)
     note = "no valid JSON" if match["json_status"] == "invalid" else ""

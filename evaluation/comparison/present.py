@@ -1,4 +1,4 @@
-"""Builds the document of a comparison from its stored figures: sentences, tables of finished cells, cautions."""
+"""Builds the document of a comparison from its stored figures: sentences, rendered tables, cautions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,10 +38,10 @@ _GROUPS = (
         "English word lists and formulas; they take no part in a rating or a verdict.",
     ),
 )
-# Names of the times stored with responses that a worker made in batches.
+# Labels for times measured inside a worker's batches.
 _IN_BATCH = {"latency_ms": "Time inside its batch", "ms_per_token": "Time inside its batch, per output token"}
 _TESTS = {"paired_t": "paired t", "mcnemar_exact": "exact McNemar", "none": "no variation"}
-# A number and its word stay on one line.
+# Keeps a number and its word on one line.
 _NBSP = "\N{NO-BREAK SPACE}"
 _RELATIVE = ("ms", "tokens", "words")
 _FIGURE_COLUMNS = ("Baseline", "Candidate", "Difference", "95 % interval", "p", "Prompts")
@@ -59,8 +59,11 @@ def build(
     stream: Sequence[Mapping[str, Any]] = (),
     safety: Iterable[Mapping[str, Any]] = (),
 ) -> ComparisonDocument:
-    """The document. `stored` is `Summary.result()`, `stream` the single-stream figures, and `safety` the figures of
-    safety checks, each with its `check` and the `run` that it comes from."""
+    """Build the document.
+
+    `stored` is `Summary.result()`. `stream` holds the single-stream figures. `safety` holds the figures of safety
+    checks, each with its `check` and the `run` (the comparison) it comes from.
+    """
     batched = provenance.latency.kind != "imported"
     metrics = tuple(figure(each, batched=batched) for each in (*stored["metrics"], *stream))
     fields = tuple(map(figure, stored["fields"]))
@@ -97,7 +100,7 @@ def build(
 
 
 def figure(stored: Mapping[str, Any], *, batched: bool = False) -> Figure:
-    """One stored figure with its words. `batched`: its times were taken inside batches."""
+    """A stored figure with its text. `batched`: its times were measured inside batches."""
     unit, known = stored["unit"], BY_NAME.get(stored["name"])
     renamed = _IN_BATCH.get(stored["name"]) if batched else None
     low, high = stored["ci_low"], stored["ci_high"]
@@ -138,7 +141,7 @@ def _text(stored: Mapping[str, Any]) -> FigureText:
 
 
 def tone(stored: Mapping[str, Any]) -> Tone:
-    """good or danger where the interval lies on one side of 0 and that side is better or worse, else empty."""
+    """The tone: "good" or "danger" if the whole interval lies on the better or the worse side of 0, else empty."""
     low, high = stored["ci_low"], stored["ci_high"]
     if stored["better"] == "none" or low is None or low <= 0 <= high:
         return ""
@@ -146,7 +149,7 @@ def tone(stored: Mapping[str, Any]) -> Tone:
 
 
 def change_cell(shown: Figure) -> Cell:
-    """A difference, with a word where its interval says that it is for the better or for the worse."""
+    """A difference, labelled as better or worse where its interval supports that."""
     word = {"good": "better", "danger": "worse"}.get(shown.tone, "")
     return Cell(shown.text.difference, note=shown.text.relative, word=word, tone=shown.tone)
 
@@ -169,7 +172,7 @@ def _figure_row(shown: Figure, *, code: bool = False) -> Row:
 
 
 def _faults(counts: Mapping[str, Mapping[str, int]] | None) -> list[str]:
-    """How often a field was missing or of another type, on both sides."""
+    """How often a field was missing or had another type, on both sides."""
     if not counts:
         return []
     notes = []

@@ -1,8 +1,8 @@
-"""Rows of uploaded prompts and pairs: each becomes what is stored, or a line and a field with what is wrong there.
+"""Reads the rows of uploaded prompts and pairs. An invalid row gives an error with its line and field.
 
-Prompts: `prompt` (or `instruction`), `input`, `expected` (or `output`), `id`, `tags`. Pairs have `baseline` and
-`candidate` too, and for each of them `_input_tokens`, `_output_tokens`, `_latency_ms`, `_finish_reason`. In a CSV the
-columns `input.KEY`, `expected.KEY` and `tag.NAME` make up objects.
+Prompts: `prompt` (or `instruction`), `input`, `expected` (or `output`), `id`, `tags`. Pairs also have `baseline` and
+`candidate`, each with optional `_input_tokens`, `_output_tokens`, `_latency_ms`, `_finish_reason` columns. In CSV
+files, the columns `input.KEY`, `expected.KEY` and `tag.NAME` are combined into objects.
 """
 
 import math
@@ -35,7 +35,7 @@ Parser = Callable[[Cells, int], Row]
 
 @dataclass(frozen=True)
 class Read:
-    """A line of the file: the row, or what is wrong with it and where."""
+    """One row of the file: the parsed row, or its error and position."""
 
     line: int
     row: Row | None
@@ -48,7 +48,10 @@ class Read:
 
 
 def prompts(file: IO[bytes], source_name: str, mapping: ColumnMapping | None) -> Iterator[Read]:
-    """Prompts of JSON lines, CSV or Parquet; with a `mapping`, of any columns (then the expected output is needed)."""
+    """Read prompts from JSON Lines, CSV or Parquet.
+
+    With a `mapping`, columns can have any names; then the expected output is required.
+    """
     if mapping is None:
         yield from _read(file, source_name, prompt_of)
         return
@@ -60,7 +63,7 @@ def prompts(file: IO[bytes], source_name: str, mapping: ColumnMapping | None) ->
 
 
 def pairs(file: IO[bytes], source_name: str) -> Iterator[Read]:
-    """Pairs of JSON lines, CSV or Parquet."""
+    """Read pairs from JSON Lines, CSV or Parquet."""
     yield from _read(file, source_name, pair_of)
 
 
@@ -88,12 +91,12 @@ def _read(file: IO[bytes], source_name: str, parser: Parser) -> Iterator[Read]:
 
 
 def prompt_of(cells: Cells, line: int) -> Row:
-    """A prompt's row; raises RowError."""
+    """Parse a prompt's row; raises RowError."""
     return _prompt(cells, line, _PROMPT)
 
 
 def pair_of(cells: Cells, line: int) -> Row:
-    """A pair's row: a prompt with `baseline` and `candidate`, each {text, input_tokens, …}; raises RowError."""
+    """Parse a pair's row: a prompt with `baseline` and `candidate`, each {text, input_tokens, …}; raises RowError."""
     row = _prompt(cells, line, _PAIR)
     for side in _SIDES:
         text = cells.get(side)
@@ -129,7 +132,7 @@ def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
 
 
 def _gathered(cells: Cells) -> Cells:
-    """Dotted columns of a table as the objects that they stand for, and the names of datasets as ours."""
+    """Combine dotted columns into objects, and rename the common dataset column names to ours."""
     made: Cells = {}
     for name, value in cells.items():
         head, dot, key = name.partition(".")
@@ -146,7 +149,7 @@ def _gathered(cells: Cells) -> Cells:
 
 
 def _content(cells: Cells, name: str) -> Any:
-    """Text or an object; text that holds a JSON object is that object."""
+    """Text or an object. Text that contains a JSON object is parsed."""
     value = cells.get(name)
     if value is None or isinstance(value, dict):
         return value

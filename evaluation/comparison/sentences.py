@@ -1,4 +1,4 @@
-"""The sentences of a comparison: what it found, what to know before it is used, and how it was made."""
+"""The sentences of a comparison: its result, its cautions, and how it was made."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _NAMED = 10
 
 
 def headline(metrics: Iterable[Figure]) -> str:
-    """The one sentence: what a program can tell of right and wrong."""
+    """One sentence that summarises the automatic checks of correctness."""
     by_name = {each.name: each for each in metrics}
     shown = next((by_name[name] for name in ("score", "passed", "likeness") if name in by_name), None)
     if shown is None:
@@ -32,8 +32,10 @@ def headline(metrics: Iterable[Figure]) -> str:
 
 
 def latency_trap(metrics: Iterable[Figure], latency: Latency) -> str:
-    """The sentence to read before anybody says "faster": time per response against time per token; empty where the
-    two point the same way."""
+    """A caution against reading a latency difference as "faster": it contrasts time per response with time per token.
+
+    Empty if both point the same way.
+    """
     by_name = {each.name: each for each in metrics}
     alone, stored = ("total_ms", "token_ms"), ("latency_ms", "ms_per_token")
     # A time inside a batch depends on the other responses in it, so it says nothing about either model.
@@ -44,7 +46,7 @@ def latency_trap(metrics: Iterable[Figure], latency: Latency) -> str:
 
 
 def trap(response: float | None, token: float | None) -> str:
-    """`response` and `token` are relative changes of the time per response and per output token."""
+    """The caution for relative changes of the time per response (`response`) and per output token (`token`)."""
     if response is None or token is None or response * token >= 0:
         return ""
     factor = 1 + token
@@ -60,7 +62,7 @@ def trap(response: float | None, token: float | None) -> str:
 
 
 def cautions(provenance: Provenance, *, trap: str = "", whole: bool = True) -> tuple[Caution, ...]:
-    """What to know before the figures are used; `whole` is false for the document of one prompt."""
+    """Cautions to read before using the figures. `whole` is false for the document of one prompt."""
     named = []
     if trap:
         named.append(Caution("latency_trap", "caution", "Shorter is not faster", trap))
@@ -101,7 +103,7 @@ def _left_out(left_out: Mapping[str, Any]) -> str:
 
 
 def facts(provenance: Provenance) -> tuple[Fact, ...]:
-    """How the comparison was made, term by term."""
+    """How the comparison was made, as terms and values."""
     prompts = provenance.prompt_set
     engine = {"local": "this site's workers", "import": "none: imported pairs"}
     return (
@@ -116,7 +118,7 @@ def facts(provenance: Provenance) -> tuple[Fact, ...]:
 
 
 def moment(iso: str) -> str:
-    """An ISO 8601 time in UTC as text, to the minute."""
+    """Format an ISO 8601 time in UTC, to the minute."""
     return f"{iso[:16].replace('T', ' ')} UTC"
 
 

@@ -1,4 +1,4 @@
-"""Builds the document of one prompt: what was asked, what both sides answered, field by field, and what it took."""
+"""Builds the document of one prompt: the input, both responses, fields, latency and tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -64,8 +64,11 @@ def build(
     fields: Sequence[Values],
     stream: Mapping[str, Values],
 ) -> PairDocument:
-    """The document. `sides` has text, tokens, times in ms, measures and the match of either response; `fields` the
-    result of both sides for each expected field; `stream` the single-stream times in ms by name and side."""
+    """Build the document.
+
+    `sides` has text, tokens, times in ms, measures and the match of each response. `fields` has the result of both
+    sides for each expected field. `stream` has the single-stream times in ms, by name and side.
+    """
     times = _times(sides, stream, provenance)
     sentence = _single_trap(times, provenance)
     baseline, candidate = provenance.baseline_model.name, provenance.candidate_model.name
@@ -109,8 +112,10 @@ def _prompt(prompt: Values) -> PromptText:
 def _times(
     sides: Mapping[str, Values], stream: Mapping[str, Values], provenance: Provenance
 ) -> dict[str, Any]:
-    """The times that say most, by side: one request at a time where that was measured, else what is stored with the
-    responses; each with its label."""
+    """The most reliable times by side, with labels.
+
+    These are single-stream times if measured, else the times stored with the responses.
+    """
     nothing = dict.fromkeys(SIDES)
     if "total_ms" in stream:
         return {
@@ -131,7 +136,7 @@ def _times(
 
 
 def _single_trap(times: Values, provenance: Provenance) -> str:
-    """Nothing is said of times inside a batch, which depend on the other responses in it."""
+    """The latency caution. Empty for times inside a batch, which depend on the other responses in it."""
     if provenance.latency.kind == "batched":
         return ""
     response, token = (
@@ -265,7 +270,7 @@ def _summary(sides: Mapping[str, Values], stream: Mapping[str, Values], provenan
 
 
 def _measured(label: str, values: Values, unit: str, note: str = "") -> list[Row]:
-    """A row with the change from baseline to candidate; none where nothing was recorded on either side."""
+    """A row with the change from baseline to candidate; none if neither side has a value."""
     before, after = values["baseline"], values["candidate"]
     if before is None and after is None:
         return []

@@ -1,4 +1,4 @@
-"""What the home page shows."""
+"""Reads for the home page."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from training.models import Dataset, ModelVersion
 
 
 def needs_attention(*, user: User) -> dict[str, Any]:
-    """What the home page shows: work under way, work that failed, campaigns that run."""
+    """Active work, failed work and open campaigns, for the home page."""
     jobs = visible(Job.objects.select_related("trainingrun", "comparison", "opening__campaign"), user)
     return {
         "active_jobs": jobs.filter(status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).order_by(
@@ -34,7 +34,7 @@ def needs_attention(*, user: User) -> dict[str, Any]:
 
 
 def _steps() -> dict[str, Any]:
-    """The way from a file to a verdict: which steps this site has taken, and whether any is left."""
+    """Which setup steps this site has completed, and whether any remain."""
     done = {
         "dataset": Dataset.objects.exists(),
         "model": ModelVersion.objects.exists(),

@@ -1,4 +1,4 @@
-"""The home page of staff: what needs attention, and the way from a dataset to a report."""
+"""The home page for staff: what needs attention, and the steps from a dataset to a report."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from ftplatform.jobs.models import Job
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the guide. `new` is the page where it is taken, `done` the list of what it made."""
+    """One step of the guide. `new` is the page that starts it; `done` lists its results."""
 
     key: str
     label: str
@@ -96,7 +96,11 @@ def _may_take(user: User, step: Step) -> bool:
 
 
 def _guide(user: User, steps: dict[str, Any]) -> list[dict[str, Any]]:
-    """The steps with what each links to: the page that takes it, or for others the list of what there is."""
+    """The steps with their links.
+
+    A step links to the page that starts it. A step that is done, or that this user may not start, links to the list
+    of its results.
+    """
     return [
         {
             "label": step.label,
@@ -110,7 +114,7 @@ def _guide(user: User, steps: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _described(job: Job) -> dict[str, Any]:
-    """A job with what it is called, the page about it ("" for none), and what its steps are."""
+    """A job with its name, its page ("" if it has none), and the unit of its progress."""
     if job.kind == Job.Kind.TRAINING:
         return {
             "job": job,

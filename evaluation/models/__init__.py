@@ -1,4 +1,4 @@
-"""From prompts to verdicts."""
+"""Models from prompts to verdicts."""
 
 from evaluation.models.assignments import Assignment, Reviewer, ReviewItem
 from evaluation.models.campaigns import Amendment, Campaign, CampaignAction, Invite, Opening, allowed_actions

@@ -1,4 +1,4 @@
-"""Who may rate which pair on which side, guarded by constraints rather than by manners."""
+"""Assignments: which reviewer rates which pair on which side, enforced by database constraints."""
 
 import hashlib
 import secrets
@@ -13,14 +13,17 @@ from evaluation.models.pairs import Pair
 
 
 class ReviewItem(models.Model):
-    """A pair inside a campaign. It has exactly `overlap` slots; slot k shows the candidate on `sides[k]`, drawn in
-    balanced blocks of two when the campaign opens, so that no order of events can unbalance a pair.
+    """A pair inside a campaign.
 
-    A quality item is no part of the overlap and of no report: it has no slots to fill (`open_slots` 0, `sides` ""), and
-    each reviewer meets it at most once, in the slot of their own number. What it shows is in `content`: `a` and `b`
-    stand where candidate and baseline stand in a real pair (`candidate_left` says whether `a` is left), `prompt`
-    replaces the pair's own where it is given, and `expected` lists the right answers out of a, b, tie, both_bad.
-    A repeat has no `content`: it is its pair again, for a reviewer who has rated that, on the other sides."""
+    It has exactly `overlap` slots. Slot k shows the candidate on `sides[k]`. Sides are drawn in balanced blocks of
+    two when the campaign opens, so that a pair stays balanced in any order of events.
+
+    A quality item is not part of the overlap or of any report. It has no slots to fill (`open_slots` 0, `sides` ""),
+    and each reviewer sees it at most once, in the slot with the reviewer's number. Its `content` holds the texts: `a`
+    and `b` take the places of candidate and baseline (`candidate_left` says whether `a` is left), an optional
+    `prompt` replaces the pair's own, and `expected` lists the right answers out of a, b, tie, both_bad. A repeat has
+    no `content`: it shows its pair again, with sides swapped, to a reviewer who has rated it.
+    """
 
     class Kind(models.TextChoices):
         REAL = "real", "Real pair"
@@ -30,7 +33,7 @@ class ReviewItem(models.Model):
         CHECK = "check", "Instruction check"
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.REAL)
-    # An index below begins with the campaign.
+    # No index of its own: an index below starts with the campaign.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items", db_index=False)
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="+")
     rank = models.PositiveIntegerField(help_text="Place in the campaign's shuffled order.")
@@ -54,7 +57,7 @@ class ReviewItem(models.Model):
 
 
 class Reviewer(models.Model):
-    """A participant of one campaign, often anonymous: whoever holds the token is the reviewer."""
+    """A participant of one campaign, often anonymous. The token identifies the reviewer."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -86,7 +89,7 @@ class Reviewer(models.Model):
     pay = models.CharField(max_length=10, choices=Pay, default=Pay.OPEN)
     pay_note = models.CharField(max_length=200, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True)
-    done: int | None = None  # real pairs rated, where somebody has just counted them
+    done: int | None = None  # real pairs rated, if already counted
 
     class Meta:
         ordering = ["number"]
@@ -123,7 +126,7 @@ class Assignment(models.Model):
     kind = models.CharField(
         max_length=10, choices=ReviewItem.Kind, default=ReviewItem.Kind.REAL, help_text="Its item's."
     )
-    # Two indexes below begin with the reviewer.
+    # No index of its own: two indexes below start with the reviewer.
     reviewer = models.ForeignKey(
         Reviewer, on_delete=models.CASCADE, related_name="assignments", db_index=False
     )
@@ -137,12 +140,13 @@ class Assignment(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["lease_expires_at"], condition=Q(status="leased"), name="assignment_lease"),
-            # Whatever a reviewer's next pair depends on is counted in the index alone, for thousands of ratings too.
+            # Lets everything that decides a reviewer's next pair be counted in the index alone, which stays
+            # fast for thousands of ratings.
             models.Index(fields=["reviewer", "status", "kind", "candidate_left"], name="assignment_behind"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["reviewer", "item"], name="assignment_once"),
-            # The overlap's hard guarantee: a slot has one holder, and an item has only so many slots.
+            # Enforces the overlap: a slot has at most one holder, and an item has a fixed number of slots.
             models.UniqueConstraint(
                 fields=["item", "slot"],
                 condition=Q(status__in=["leased", "rated"]),

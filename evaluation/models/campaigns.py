@@ -1,4 +1,4 @@
-"""A campaign: a review of pairs under one rubric, everything that matters frozen when it opens."""
+"""A campaign: the review of pairs under one rubric. Its settings are frozen when it opens."""
 
 import secrets
 import uuid
@@ -27,7 +27,7 @@ class CampaignStatus(models.TextChoices):
 
 
 class CampaignAction(StrEnum):
-    """What staff can do with a campaign, depending on its state."""
+    """Staff actions on a campaign; its state decides which are available."""
 
     EDIT = "edit"
     CHOOSE_PRACTICE = "choose_practice"
@@ -62,10 +62,10 @@ _ACTIONS: dict[str, frozenset[CampaignAction]] = {
 def allowed_actions(
     status: str, *, opening: bool = False, analysis_due: bool = False
 ) -> frozenset[CampaignAction]:
-    """The actions that a campaign's state allows. Pages, API and services all ask this function.
+    """The actions that a campaign's state allows. Pages, API and services all call this function.
 
-    `opening`: a job is opening the campaign; it is a draft that can only be waited for or cancelled.
-    `analysis_due`: enough ratings are in for the next planned analysis.
+    `opening`: a job is opening the campaign, so the draft can only be cancelled. `analysis_due`: enough ratings are
+    stored for the next planned analysis.
     """
     if status == CampaignStatus.DRAFT:
         return frozenset({CampaignAction.CANCEL_OPENING}) if opening else _ACTIONS[status]
@@ -167,7 +167,7 @@ class Campaign(models.Model):
 
     @cached_property
     def form(self) -> FormDefinition:
-        """Read from `rubric`."""
+        """The form parsed from `rubric`."""
         return FormDefinition.from_json(self.rubric)
 
     @property
@@ -175,7 +175,7 @@ class Campaign(models.Model):
         return self.openings.exclude(status__in=Job.TERMINAL).first()
 
     def actions(self, *, analysis_due: bool = False) -> frozenset[CampaignAction]:
-        """The actions that its state allows now. Before writing, lock the campaign's row and ask again."""
+        """The actions that the campaign's state allows now. Before writing, lock the campaign's row and check again."""
         opening = self.status == CampaignStatus.DRAFT and self.opening_under_way is not None
         return allowed_actions(self.status, opening=opening, analysis_due=analysis_due)
 
@@ -184,8 +184,11 @@ class Campaign(models.Model):
 
 
 class Opening(Job):
-    """The opening of a campaign that is too large for a page to wait for. It stays a draft, which nothing can change,
-    until the job has drawn and hashed everything; a job that ends otherwise leaves it the draft that it was."""
+    """A job that opens a campaign too large to open within a request.
+
+    The campaign stays a draft, which nothing can change, until all pairs are drawn and hashed. If the job fails, the
+    draft is unchanged.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="openings")
 
@@ -194,7 +197,7 @@ class Opening(Job):
 
 
 class Amendment(models.Model):
-    """A change to an open campaign, on record with its reason; the report lists them."""
+    """A change to an open campaign, recorded with its reason; the report lists all amendments."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="amendments")
     changes = models.JSONField(help_text="field → [old, new]")
@@ -211,7 +214,7 @@ def _invite_code() -> str:
 
 
 class Invite(models.Model):
-    """A link that makes its holder a reviewer of one campaign, and nothing else."""
+    """A link that makes its holder a reviewer of one campaign. It gives no other access."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="invites")
     code = models.CharField(max_length=40, unique=True, default=_invite_code)

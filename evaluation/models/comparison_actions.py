@@ -1,13 +1,13 @@
-"""Which actions the state of a comparison allows: the one rule behind the page's buttons, the API and the services."""
+"""Which actions the state of a comparison allows: one rule for the page's buttons, the API and the services."""
 
 from enum import StrEnum
 
-# The error code of a run that ended with responses missing.
+# The error code of a comparison that ended with responses missing.
 INCOMPLETE = "incomplete"
 
 
 class ComparisonAction(StrEnum):
-    """What can be done with a comparison; the values are the names of the API's endpoints where there is one."""
+    """Actions on a comparison. The values are the names of the API endpoints, where these exist."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -27,12 +27,12 @@ def open_actions(
     imported: bool = False,
     figures: bool = False,
 ) -> tuple[ComparisonAction, ...]:
-    """The actions that are open now, the most likely one last. `figures`: the figures of the comparison are stored."""
+    """The actions that are available now, the most likely one last. `figures`: the comparison's figures are stored."""
     action = ComparisonAction
     if status == "succeeded":
         return (action.OPEN_CAMPAIGN,) if figures else (action.WORK_OUT, action.OPEN_CAMPAIGN)
     if status == "failed":
-        # No worker can make the responses of an import.
+        # No worker can generate the responses of an import.
         if imported:
             return ()
         return (

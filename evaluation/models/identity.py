@@ -1,4 +1,4 @@
-"""Responses that may give away where they come from, found before a campaign opens."""
+"""Responses that may reveal which model wrote them, found before a campaign opens."""
 
 from django.conf import settings
 from django.db import models
@@ -9,8 +9,11 @@ from evaluation.models.pairs import Pair
 
 
 class IdentityHit(models.Model):
-    """A pair in which the scan found telling words. Which side said them is deliberately not kept: a pair is
-    quarantined or accepted as a whole, by the same rule for both sides."""
+    """A pair in which the scan found words that may reveal a model.
+
+    The side is deliberately not stored: a pair is quarantined or accepted as a whole, by the same rule for both
+    sides.
+    """
 
     class Decision(models.TextChoices):
         OPEN = "open", "Not decided"

@@ -12,8 +12,10 @@ from training.models import ModelVersion
 
 
 class Comparison(Job):
-    """One job that makes the responses of a baseline and of one or several candidates to the same prompts, with the
-    same decoding. Its models are frozen at the launch."""
+    """A job in which a baseline and one or more candidates answer the same prompts with the same decoding settings.
+
+    Its models are frozen at launch.
+    """
 
     LOCAL = "local"
     IMPORT = "import"
@@ -40,7 +42,7 @@ class Comparison(Job):
 
     @cached_property
     def candidates(self) -> list[ModelVersion]:
-        """In the order of the launch; prefetch `comparison_candidates__model` for many runs."""
+        """The candidates in launch order. For many comparisons, prefetch `comparison_candidates__model`."""
         return [row.model for row in self.comparison_candidates.all()]
 
     @property
@@ -50,27 +52,29 @@ class Comparison(Job):
 
     @property
     def model_versions(self) -> list[ModelVersion]:
-        """Every model that answers: the baseline, then the candidates."""
+        """All models that answer: the baseline, then the candidates."""
         return [self.baseline, *self.candidates]
 
     @property
     def samples(self) -> int:
-        """Responses that each model gives to each prompt."""
+        """Number of responses per model and prompt."""
         return int(self.decoding.get("samples", 1))
 
     @property
     def is_imported(self) -> bool:
-        """The responses were made elsewhere; there are no settings, and no worker can make more of them."""
+        """Whether the responses were generated elsewhere. Then there are no settings, and no worker can generate
+        more."""
         return self.engine == self.IMPORT
 
     @cached_property
     def has_figures(self) -> bool:
-        """Whether figures of a candidate are stored; `selectors.comparison_document.with_figures` reads it for many."""
+        """Whether figures of a candidate are stored. `selectors.comparison_document.with_figures` reads this for
+        many."""
         return self.figures.exclude(figures={}).exists()
 
     @property
     def actions(self) -> tuple[ComparisonAction, ...]:
-        """What can be done with it now."""
+        """The actions that are available now."""
         return open_actions(
             status=self.status,
             cancel_requested=self.cancel_requested,
@@ -82,7 +86,7 @@ class Comparison(Job):
 
 
 class ComparisonCandidate(models.Model):
-    """A model that a run compares with its baseline."""
+    """A model that a comparison compares with its baseline."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="comparison_candidates")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="compared_in")
@@ -97,7 +101,7 @@ class ComparisonCandidate(models.Model):
 
 
 class Response(models.Model):
-    """One model's text for one prompt, with what it cost. Figures that an import did not bring are NULL."""
+    """One model's text for one prompt, with its cost. Values that an import does not provide are NULL."""
 
     class FinishReason(models.TextChoices):
         STOP = "stop", "Ended by itself"
@@ -153,14 +157,14 @@ class Timing(models.Model):
 
     @property
     def token_ms(self) -> float | None:
-        """Milliseconds for each output token after the first; None where that was not measured."""
+        """Milliseconds per output token after the first; None if not measured."""
         if self.first_token_ms is None or not self.output_tokens or self.output_tokens < 2:
             return None
         return (self.total_ms - self.first_token_ms) / (self.output_tokens - 1)
 
 
 class Failure(models.Model):
-    """A response that could not be made, and why; gone once the response is there. Its text is never a response."""
+    """Why a response failed. Deleted once the response is stored. Its text is never used as a response."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="failures")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
@@ -178,7 +182,7 @@ class Failure(models.Model):
 
 
 class Pair(models.Model):
-    """The baseline's and one candidate's response to a prompt; made when every side of the run is complete."""
+    """The baseline's and one candidate's response to a prompt. Created when all responses are complete."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
@@ -208,7 +212,7 @@ class Pair(models.Model):
 
 
 class ComparisonFigures(models.Model):
-    """The automatic figures of a run's baseline and one candidate, computed once and read by every page."""
+    """The automatic figures of a comparison's baseline and one candidate, computed once and read by all pages."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="figures")
     candidate = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
@@ -221,7 +225,7 @@ class ComparisonFigures(models.Model):
 
 
 class FieldChange(models.Model):
-    """A field that is right on one side of a pair only; what is alike on both sides has no row."""
+    """A field that is right on one side of a pair only. Fields that are right or wrong on both sides have no row."""
 
     figures = models.ForeignKey(ComparisonFigures, on_delete=models.CASCADE, related_name="changes")
     pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="changes")

@@ -1,4 +1,4 @@
-"""What the two models are asked."""
+"""Prompt sets: the inputs that models answer."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from training.models import Dataset
 
 
 class PromptSet(models.Model):
-    """Inputs to compare on, with the expected output where there is one."""
+    """Inputs to compare on, with expected outputs where available."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -50,7 +50,7 @@ class Prompt(models.Model):
 
 
 class PromptTag(models.Model):
-    """One of a prompt's tags as a row, so that pairs are found by it; `Prompt.tags` has them all."""
+    """One tag of a prompt as a row, so that pairs can be filtered by it. `Prompt.tags` has all of them."""
 
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="+")
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="+")
@@ -63,8 +63,10 @@ class PromptTag(models.Model):
 
 
 class LeakageCheck(models.Model):
-    """Whether prompts stand, exactly or nearly, in the rows that a dataset trains on. A finding that was overridden
-    keeps its reason."""
+    """Whether prompts are, exactly or nearly, in the rows that a dataset trains on.
+
+    A finding that was overridden keeps its reason.
+    """
 
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="leakage_checks")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")

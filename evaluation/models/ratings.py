@@ -1,4 +1,4 @@
-"""What a reviewer said."""
+"""Ratings and other answers of reviewers."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,7 @@ from evaluation.models.campaigns import Campaign
 
 
 class Rating(models.Model):
-    """A submitted assignment, stored as the reviewer saw it: left and right, never base and tuned."""
+    """A submitted assignment, stored as the reviewer saw it: left and right, never baseline and candidate."""
 
     class Preference(models.TextChoices):
         LEFT = "left", "Left is better"
@@ -17,7 +17,7 @@ class Rating(models.Model):
         BOTH_BAD = "both_bad", "Both are bad"
 
     assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="rating")
-    # The index below begins with the campaign.
+    # No index of its own: the index below starts with the campaign.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ratings", db_index=False)
     kind = models.CharField(
         max_length=10,
@@ -46,7 +46,7 @@ class Rating(models.Model):
 
 
 class Revision(models.Model):
-    """What a rating said before its reviewer changed it. The rating itself always holds the last word."""
+    """The earlier content of a rating that its reviewer changed. The rating itself holds the current content."""
 
     rating = models.ForeignKey(Rating, on_delete=models.CASCADE, related_name="revisions")
     preference = models.CharField(max_length=10, choices=Rating.Preference)
@@ -63,7 +63,7 @@ class Revision(models.Model):
 
 
 class Draft(models.Model):
-    """The unfinished rating that a reviewer has in hand, so that another device can go on; only ever the latest."""
+    """The reviewer's unfinished rating, stored so that they can continue on another device. Only the latest is kept."""
 
     reviewer = models.OneToOneField(Reviewer, on_delete=models.CASCADE, related_name="draft")
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="+")
@@ -72,7 +72,7 @@ class Draft(models.Model):
 
 
 class Remark(models.Model):
-    """Why a reviewer skipped a pair, or what they found wrong with one that they rated all the same."""
+    """Why a reviewer skipped a pair, or the problem they reported with a pair that they still rated."""
 
     class Reason(models.TextChoices):
         UNREADABLE = "unreadable", "Cannot be read or displayed"
@@ -95,7 +95,7 @@ class Remark(models.Model):
 
 
 class TunedGuess(models.Model):
-    """At the end: which response of the last pair did the reviewer take for the tuned model's? Asked once."""
+    """The closing question: which response of the last pair came from the tuned model? Asked once per reviewer."""
 
     class Side(models.TextChoices):
         LEFT = "left", "Left"

@@ -9,7 +9,7 @@ from evaluation.models.campaigns import Campaign
 
 
 class Report(models.Model):
-    """The result of one planned look at a campaign, computed once and never again."""
+    """The result of one planned analysis of a campaign, computed once and never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="reports")

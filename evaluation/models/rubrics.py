@@ -1,4 +1,4 @@
-"""The library of rubrics: each a line of immutable versions, known by the hash of their text."""
+"""The rubric library: each rubric is a series of immutable versions, identified by the hash of their text."""
 
 from django.conf import settings
 from django.db import models
@@ -17,7 +17,7 @@ class Rubric(models.Model):
 
 
 class RubricVersion(models.Model):
-    """One text, never changed; saving another text makes the next version."""
+    """One immutable text. Saving another text creates the next version."""
 
     rubric = models.ForeignKey(Rubric, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()

@@ -13,7 +13,7 @@ from ftplatform.errors import DomainError
 
 MAX_PRACTICE = 20
 MAX_TEXT = 10_000
-_LIMITS: dict[str, tuple[int, int, bool]] = {  # least, most, may be empty
+_LIMITS: dict[str, tuple[int, int, bool]] = {  # minimum, maximum, may be empty
     "lease_minutes": (1, 1440, False),
     "max_per_reviewer": (1, 1_000_000, True),
     "max_per_hour": (1, 10_000, True),
@@ -37,9 +37,10 @@ NAMES = (
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting of a campaign by its field's name, those not given at their default.
+    """Check all settings of a campaign, by field name. Missing settings get their defaults.
 
-    Raises DomainError `invalid_settings` that names each wrong one, `invalid_crowd`, and TypeError for an unknown name.
+    Raises DomainError `invalid_settings` that names each invalid one, `invalid_crowd`, and TypeError for an unknown
+    name.
     """
     unknown = sorted(set(options) - set(NAMES))
     if unknown:
@@ -108,7 +109,7 @@ def _pay(values: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _practice(items: Any) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Practice items in their stored form, and what is wrong with them."""
+    """Practice items in their stored form, and their errors."""
     if not isinstance(items, list) or len(items) > MAX_PRACTICE:
         return [], [
             {"field": "practice", "message": f"Give a list of at most {MAX_PRACTICE} practice pairs."}

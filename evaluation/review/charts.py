@@ -6,7 +6,7 @@ from ftplatform.charts import CANDIDATE, INK, chart, page_svg
 
 
 def power_chart(found: dict[str, Any], effect: float) -> dict[str, Any]:
-    """Chance of finding a true difference of so many percentage points; the wanted one and 80 % are marked."""
+    """Chance of detecting a true difference, in percentage points. The target difference and 80 % are marked."""
     rows = [{"points": 100 * p["effect"], "chance": 100 * p["power"]} for p in found["curve"]]
     x = {"type": "quantitative", "title": "true difference of the win score, percentage points"}
     y = {"type": "quantitative", "title": "chance to find it, %", "scale": {"domain": [0, 100]}}

@@ -11,14 +11,14 @@ from evaluation.stats import power as stats
 from ftplatform.text.numbers import count, decimal, duration, percent
 
 WANTED = 0.8
-EFFECTS = tuple(points / 200 for points in range(2, 51))  # 1 to 25 percentage points, in halves
+EFFECTS = tuple(points / 200 for points in range(2, 51))  # 1 to 25 percentage points, in steps of 0.5
 PANELS = {"experts": stats.EXPERTS, "crowd": stats.CROWD}
-SECONDS = 90.0  # a rating of two responses with three scales, until a pilot says better
+SECONDS = 90.0  # per rating of two responses with three scales, until a pilot gives a better value
 
 
 @dataclass(frozen=True)
 class Question:
-    """A design to judge. `effect` and the answer's differences are in shares of the win score."""
+    """A design to evaluate. `effect` and the differences in the answer are shares of the win score."""
 
     pairs: int
     overlap: int
@@ -32,7 +32,8 @@ class Question:
 
 
 def answer(question: Question) -> dict[str, Any]:
-    """Power of this design over effects, what it can detect, what the wanted effect needs, and what both cost."""
+    """The power of this design by effect, the difference it can detect, what the target effect needs, and the cost of
+    both."""
     design = stats.Design(question.pairs, min(question.overlap, question.reviewers), question.reviewers)
     variation, alpha = question.variation, question.alpha
     curve = [{"effect": e, "power": stats.power(e, design, variation, alpha)} for e in EFFECTS]
@@ -48,9 +49,10 @@ def answer(question: Question) -> dict[str, Any]:
 
 
 def _needed(question: Question) -> dict[str, Any]:
-    """The cheapest design with this overlap that finds the wanted effect, with more reviewers where these are too few.
+    """The cheapest design with this overlap that detects the target effect, with more reviewers if these are too few.
 
-    New prompts beat repeats, so the overlap stays; below the reviewer floor no number of prompts is enough.
+    New prompts are worth more than repeats, so the overlap stays. Below the reviewer floor no number of prompts is
+    enough.
     """
     reviewers = max(question.reviewers, question.overlap)
     for _ in range(40):
@@ -71,7 +73,7 @@ def _needed(question: Question) -> dict[str, Any]:
 
 
 def _largest(question: Question) -> dict[str, Any] | None:
-    """What the present pool can detect at most: every pair there is, rated by this panel."""
+    """The smallest difference that the available pairs can detect if this panel rates all of them."""
     if not question.pairs_available or question.pairs_available < 2:
         return None
     overlap = min(question.overlap, question.reviewers)
@@ -91,7 +93,7 @@ def _cost(question: Question, ratings: int, reviewers: int) -> dict[str, Any]:
 
 
 def sentences(question: Question, found: dict[str, Any]) -> list[str]:
-    """The same in words."""
+    """The answer in sentences."""
     points = f"{100 * question.effect:.3g}"
     needed, largest = found["needed"], found["largest"]
     text = [
@@ -132,7 +134,7 @@ def assumption_sentence(variation: dict[str, float], *, has_pilots: bool) -> str
 
 
 def calibration_sentence(found: Calibration) -> str:
-    """The figures of the pilot that the answer is based on."""
+    """The pilot figures that the answer is based on."""
     start = f"From the pilot: {count(found.ratings)} ratings"
     if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
         start += (

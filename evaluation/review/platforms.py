@@ -43,7 +43,7 @@ _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,59}")
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a platform, complete as they are stored; {} for none. Raises DomainError `invalid_crowd`."""
+    """Check the settings of a platform and return them complete; {} for none. Raises DomainError `invalid_crowd`."""
     if not values:
         return {}
     preset = values.get("preset", "other")

@@ -1,6 +1,6 @@
 """The protocol of a campaign: everything that decides what reviewers see and how it is analysed, under one hash.
 
-It is frozen at opening. Later changes are few, and each is recorded as an amendment.
+It is frozen at opening. Later changes are limited, and each is recorded as an amendment.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from typing import Any
 
 from evaluation.models import Campaign, ReviewItem
 
-# Caps, leases and pay may be amended; they are frozen all the same, so that an amendment shows in the hash.
+# Caps, leases and pay can be amended, but are frozen too, so that an amendment changes the hash.
 FROZEN = (
     *(
         "overlap",
@@ -26,13 +26,13 @@ FROZEN = (
 
 
 def hash_of(campaign: Campaign) -> str:
-    """SHA-256 of the canonical JSON of what is frozen, with the shown texts and the drawn sides of every item."""
+    """SHA-256 of the canonical JSON of the frozen settings, with the shown texts and drawn sides of all items."""
     content = {name: getattr(campaign, name) for name in FROZEN} | {"items": _items_hash(campaign)}
     return hashlib.sha256(_canonical(content)).hexdigest()
 
 
 def _items_hash(campaign: Campaign) -> str:
-    """Repeats are left out: they are made as they come, from pairs that are in here already."""
+    """Repeats are excluded: they are created during the review, from pairs that are already included."""
     digest = hashlib.sha256()
     items = campaign.items.exclude(kind=ReviewItem.Kind.REPEAT).order_by("rank")
     columns = (
@@ -53,7 +53,7 @@ def _canonical(content: Any) -> bytes:
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:
-    """For the report: the hash, whether it still holds, how the campaign ended, and every amendment."""
+    """For the report: the hash, whether it still matches, how the campaign ended, and all amendments."""
     early = campaign.ratings.filter(kind="real").count() < campaign.ratings_planned
     return {
         "hash": campaign.protocol_hash,

@@ -1,11 +1,11 @@
 """The SQL of the reviewer's two frequent requests, `next` and submit: every statement that both repeat.
 
-The rules that use them are in `assignment` and `ratings`. On both databases a test compares each statement with the
-queryset that says the same (tests/evaluation/review/test_statements.py).
+The rules that use them are in `assignments` and `ratings`. On both databases a test compares each statement with the
+equivalent queryset (tests/evaluation/review/test_statements.py).
 
 PostgreSQL keeps one plan of each statement for any parameters (`ftplatform.prepared`), and may have made it while a
-table was empty. Two rules follow. A constant that a partial index depends on is in the text, not a parameter. And where
-a join would let the planner read a whole table, a subquery looks rows up by key.
+table was empty. Two rules follow. A constant that a partial index depends on is in the text, not a parameter. And
+where a join would let the planner read a whole table, a subquery looks rows up by key.
 """
 
 import json
@@ -21,7 +21,7 @@ from evaluation import rubrics
 from evaluation.models import Assignment, Campaign, Pair, Prompt, Rating, Response, Reviewer, ReviewItem
 from ftplatform.prepared import Columns, Row, Statement, as_uuid, stored
 
-WINDOW = 16  # items to choose from: enough to find one that shows the wanted side, few enough to be cheap
+WINDOW = 16  # candidate items: enough to find one with the wanted side, few enough to be cheap
 
 _REVIEWER = Columns(
     Reviewer,
@@ -45,9 +45,9 @@ _REVIEWER_BY_DIGEST = Statement(
 
 
 def reviewer_by_token(token: str) -> Reviewer | None:
-    """The reviewer with their campaign and its form; None for a token that is nobody's.
+    """The reviewer with their campaign and its form; None for an unknown token.
 
-    The form is read once in each process: it is part of the protocol, which is frozen under its hash.
+    The form is parsed once per process, because it is part of the protocol, which is frozen under its hash.
     """
     row = _REVIEWER_BY_DIGEST.first(Reviewer.digest_of(token))
     if row is None:
@@ -61,13 +61,13 @@ def reviewer_by_token(token: str) -> Reviewer | None:
 
 @lru_cache(maxsize=64)
 def _frozen_form(campaign: UUID, protocol_hash: str) -> tuple[dict[str, Any], rubrics.FormDefinition]:
-    """The campaign's rubric as JSON and as a form; the hash is part of the key of the cache."""
+    """The campaign's rubric as JSON and as a form. The hash is part of the cache key."""
     rubric = Campaign.objects.values_list("rubric", flat=True).get(pk=campaign)
     return rubric, rubrics.FormDefinition.from_json(rubric)
 
 
-# The limit, which nothing reaches, keeps both databases from joining the two tables: SQLite would read all items,
-# PostgreSQL all assignments.
+# The limit, which is never reached, keeps both databases from joining the two tables: SQLite would read all
+# items, PostgreSQL all assignments.
 _EXPIRED_LEASE = Statement(
     "SELECT item.id FROM evaluation_reviewitem item WHERE item.campaign_id = %s AND item.id IN ("
     " SELECT lease.item_id FROM evaluation_assignment lease"
@@ -77,7 +77,7 @@ _EXPIRED_LEASE = Statement(
 
 
 def has_expired_leases(campaign: UUID, now: datetime) -> bool:
-    """Whether any lease of the campaign has run out and not been released."""
+    """Whether any lease of the campaign has expired without being released."""
     return _EXPIRED_LEASE.first(campaign, now) is not None
 
 
@@ -96,7 +96,7 @@ _LOCK_REVIEWER = Statement(
 
 
 def lock_reviewer(reviewer: int) -> ReviewerState:
-    """Lock the reviewer's row until the transaction ends; what may have changed since it was read."""
+    """Lock the reviewer's row until the transaction ends; returns the values that may have changed meanwhile."""
     row = _LOCK_REVIEWER.first(reviewer)
     if row is None:
         raise Reviewer.DoesNotExist
@@ -104,8 +104,10 @@ def lock_reviewer(reviewer: int) -> ReviewerState:
 
 
 class AssignmentGroup(NamedTuple):
-    """`number` assignments of one reviewer that are alike. A lease is a group of its own, with its key and token;
-    the other groups have 0 and None."""
+    """`number` assignments of one reviewer with the same properties.
+
+    Each lease is its own group, with its key and token. The other groups have 0 and None.
+    """
 
     kind: str
     status: str
@@ -113,11 +115,12 @@ class AssignmentGroup(NamedTuple):
     number: int
     lease: int
     token: UUID | None
-    is_live: bool  # a lease that has not run out
+    is_live: bool  # a lease that has not expired
 
 
-# Two parts: a reviewer's thousands of past assignments are counted in an index alone, and only leases are read. With
-# 'leased' in the text instead of a parameter PostgreSQL would read everybody's leases by the partial index for them.
+# Two parts: a reviewer's thousands of past assignments are counted in an index alone, and only leases are
+# read. 'leased' must be in the text: with a parameter, PostgreSQL would read everybody's leases through the
+# partial index for them.
 _ASSIGNMENTS_OF = Statement(
     "SELECT kind, status, candidate_left, COUNT(*), 0, NULL, FALSE FROM evaluation_assignment"
     " WHERE reviewer_id = %s AND status IN ('rated', 'expired', 'skipped')"
@@ -128,7 +131,7 @@ _ASSIGNMENTS_OF = Statement(
 
 
 def assignments_of(reviewer: int, now: datetime) -> list[AssignmentGroup]:
-    """Everything this reviewer was ever assigned; leases in the order in which they were made."""
+    """All assignments of this reviewer, grouped; leases in the order in which they were made."""
     rows = _ASSIGNMENTS_OF.all(reviewer, now, reviewer, Assignment.Status.LEASED.value)
     return [
         AssignmentGroup(
@@ -149,9 +152,9 @@ class OpenItem(NamedTuple):
     held: frozenset[int]  # the slots that are leased or rated
 
 
-# What the reviewer was assigned is looked up for each item. As "does not exist" it would become a join, for which
-# PostgreSQL may read all that the reviewer has seen. "Is null" and "equals" it expects to be so rare that it sorts all
-# items instead of reading them in their order until enough are found.
+# The reviewer's assignments are looked up for each item. "Does not exist" would become a join, for which
+# PostgreSQL may read everything that the reviewer has seen. For "is null" and "equals" it expects so few rows
+# that it sorts all items instead of reading them in order until enough are found.
 UNSEEN = (
     "COALESCE((SELECT seen.id FROM evaluation_assignment seen"
     " WHERE seen.item_id = item.id AND seen.reviewer_id = %s), 0) < 1"
@@ -192,8 +195,11 @@ _TAKE_SLOT = Statement(
 
 
 def take_slot(item: int, open_slots: int) -> bool:
-    """Lock the item and take one of its slots, if as many as `open_slots` are still open. After False the transaction
-    must end: PostgreSQL keeps the lock on a row that an UPDATE has waited for, changed or not."""
+    """Lock the item and take one of its slots, if exactly `open_slots` are still open.
+
+    After False the transaction must end: PostgreSQL keeps the lock on a row that an UPDATE has waited for, changed or
+    not.
+    """
     return _TAKE_SLOT.run(item, open_slots) == 1
 
 
@@ -207,7 +213,7 @@ _INSERT_LEASE = Statement(
 def insert_lease(
     *, item: ReviewItem, reviewer: Reviewer, slot: int, candidate_left: bool, lease_expires_at: datetime
 ) -> Assignment:
-    """Raises IntegrityError when the slot has a holder or the reviewer has seen the item."""
+    """Insert a lease. Raises IntegrityError if the slot has a holder or the reviewer has seen the item."""
     values = {
         "token": uuid4(),
         "item_id": item.pk,
@@ -252,7 +258,7 @@ _INSERT_RATING = Statement(
 def insert_rating(assignment: Assignment, campaign: UUID, answer: dict[str, Any]) -> Rating:
     """Store {preference, scores, answers, comment, active_ms, hidden_ms}; times in milliseconds.
 
-    Raises IntegrityError when the assignment has a rating.
+    Raises IntegrityError if the assignment has a rating.
     """
     values = {
         "assignment_id": assignment.pk,
@@ -280,8 +286,11 @@ LOCK_CAMPAIGN = Statement(
 
 
 def lock_campaign(campaign: UUID, reviewer: int) -> tuple[str, int]:
-    """The campaign's status, which cannot change until the transaction ends, and how many real pairs the reviewer has
-    rated. Waits for a transaction that is changing the status; many reviewers hold this lock at once."""
+    """The campaign's status, and the number of real pairs the reviewer has rated.
+
+    The status cannot change until the transaction ends. Waits for a transaction that is changing the status. Many
+    reviewers can hold this lock at once.
+    """
     ((status, rated),) = LOCK_CAMPAIGN.all(reviewer, campaign)
     return status, rated
 
@@ -297,7 +306,7 @@ _PAIR_TEXTS = Statement(
 
 
 def pair_texts(pair: int) -> Pair:
-    """A pair with its prompt and both responses, of which only the texts are read."""
+    """A pair with its prompt and both responses; only the texts of the responses are loaded."""
     ((prompt, instruction, given, baseline, baseline_text, candidate, candidate_text),) = _PAIR_TEXTS.all(
         pair
     )

@@ -1,4 +1,4 @@
-"""Endpoints of comparisons; the same services as the pages."""
+"""Endpoints of comparisons. They call the same services as the pages."""
 
 from typing import Any
 from uuid import UUID
@@ -115,7 +115,7 @@ class ComparisonFilter(FilterSet):  # type: ignore[misc]
 
 
 class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
-    queryset = Comparison.objects.none()  # for the schema; the rows come from get_queryset
+    queryset = Comparison.objects.none()  # for the schema only; see get_queryset
     serializer_class = ComparisonSerializer
     filterset_class = ComparisonFilter
     filterset_fields = ("status", "prompt_set", "candidate")
@@ -153,7 +153,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: UUID) -> Response:
-        """Stop at the next step and free the device; what is stored stays."""
+        """Stop after the current step and free the device. Stored responses are kept."""
         jobs.pause(job=self._run(pk), user=signed_in(request))
         return Response(ComparisonSerializer(self._run(pk)).data)
 
@@ -166,14 +166,14 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="try-again")
     def try_again(self, request: Request, pk: UUID) -> Response:
-        """Queue a failed run again; what it has stored stays, and only what is missing is made."""
+        """Queue a failed comparison again. Stored responses are kept; only missing ones are generated."""
         comparisons.try_again(user=signed_in(request), comparison=self._run(pk))
         return Response(ComparisonSerializer(self._run(pk)).data)
 
     @extend_schema(request=None, responses={202: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="work-out")
     def work_out(self, request: Request, pk: UUID) -> Response:
-        """Have a worker compute the figures of a comparison from before they were stored."""
+        """Queue the computation of figures for a comparison that was created before figures were stored."""
         comparison = self._run(pk)
         figures.ask_for_figures(user=signed_in(request), comparison=comparison)
         return Response(ComparisonSerializer(comparison).data, status=status.HTTP_202_ACCEPTED)
@@ -181,14 +181,14 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @extend_schema(request=None, responses={200: ComparisonSerializer})
     @action(detail=True, methods=["post"], url_path="leave-out-missing")
     def leave_out_missing(self, request: Request, pk: UUID) -> Response:
-        """Compare only the prompts that every model answered; the comparison names what was left out."""
+        """Compare only the prompts that every model answered. The comparison lists the prompts that were left out."""
         comparisons.leave_out_missing(user=signed_in(request), comparison=self._run(pk))
         return Response(ComparisonSerializer(self._run(pk)).data)
 
     @extend_schema(responses={200: TimingSerializer(many=True)}, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
     def timings(self, request: Request, pk: UUID) -> Response:
-        """Single-stream latencies, in milliseconds, in the order in which they were taken."""
+        """Single-stream latencies in milliseconds, in the order of measurement."""
         rows = responses.timings(user=signed_in(request), comparison=self._run(pk))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(TimingSerializer(page, many=True).data)
@@ -196,7 +196,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     @extend_schema(responses={200: FailureSerializer(many=True)}, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, filterset_fields=())
     def failures(self, request: Request, pk: UUID) -> Response:
-        """Responses that could not be made yet, and why."""
+        """Responses that have failed so far, with the reasons."""
         rows = responses.failures(user=signed_in(request), comparison=self._run(pk))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(FailureSerializer(page, many=True).data)

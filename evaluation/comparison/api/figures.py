@@ -1,4 +1,4 @@
-"""Endpoints of comparisons: the figures, the pairs behind them, one pair in full, and pairs made elsewhere."""
+"""Endpoints for the figures and pairs of a comparison, and for importing pairs."""
 
 from typing import Any
 from uuid import UUID
@@ -48,7 +48,7 @@ class _PairPages(Pagination):
 
 
 class ComparisonActions(StaffViewSet):
-    """Endpoints of a run that read its comparison."""
+    """Endpoints of a comparison that return its figures and pairs."""
 
     def _compared(self, pk: UUID) -> tuple[User, Comparison, ModelVersion]:
         user = signed_in(self.request)
@@ -67,7 +67,7 @@ class ComparisonActions(StaffViewSet):
     @extend_schema(parameters=[_CANDIDATE], responses={200: OpenApiResponse(description="The comparison")})
     @action(detail=True, methods=["get"])
     def figures(self, request: Request, pk: UUID) -> Response:
-        """Every figure with its interval and its text, fields, slices with regressions first, and how it was made."""
+        """All figures with intervals and text, fields, slices (regressions first), and how the comparison was made."""
         self._require_known(())
         user, comparison, candidate = self._compared(pk)
         return Response(
@@ -92,7 +92,7 @@ class ComparisonActions(StaffViewSet):
     @extend_schema(responses={200: OpenApiResponse(description="The pair in full")})
     @action(detail=True, methods=["get"], url_path="pairs/<int:pair>")
     def pair(self, request: Request, pk: UUID, pair: int) -> Response:
-        """One prompt with both responses, matched by the prompt set's comparisons as they are now."""
+        """One prompt with both responses, matched by the prompt set's current field rules."""
         user, comparison, _ = self._compared(pk)
         shown = responses.pair(user=user, comparison=comparison, pk=pair)
         return Response(pair_json(pair_document(comparison=comparison, pair=shown)))
@@ -102,7 +102,7 @@ class ComparisonActions(StaffViewSet):
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
     def import_pairs(self, request: Request) -> Response:
-        """Responses made elsewhere, as a finished comparison."""
+        """Import responses generated elsewhere as a finished comparison."""
         values = parse(PairsImportSerializer, request)
         comparison = pair_imports.create(user=signed_in(request), source_name=values["file"].name, **values)
         return Response(self.get_serializer(comparison).data, status=status.HTTP_201_CREATED)

@@ -1,4 +1,4 @@
-"""Endpoints of prompt sets; the same services as the pages."""
+"""Endpoints of prompt sets. They call the same services as the pages."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -53,7 +53,8 @@ class _Common(serializers.Serializer[PromptSet]):
 
 
 class PromptSetCreateSerializer(_Common):
-    """From a dataset's held-out rows, or with `prompts` typed in; `against` names a dataset to check those against."""
+    """Create from a dataset's held-out rows, or from typed `prompts`. `against` names a dataset to check typed
+    prompts against."""
 
     dataset = serializers.UUIDField(required=False, default=None, allow_null=True)
     prompts = serializers.ListField(
@@ -91,7 +92,7 @@ class DeclareSerializer(serializers.Serializer[PromptSet]):
 
 
 class PromptSetViewSet(EvaluationViewSet):
-    queryset = PromptSet.objects.none()  # for the schema; the rows come from get_queryset
+    queryset = PromptSet.objects.none()  # for the schema only; see get_queryset
     serializer_class = PromptSetSerializer
     filterset_fields = ("name", "dataset")
 
@@ -134,7 +135,7 @@ class PromptSetViewSet(EvaluationViewSet):
     @extend_schema(request=None, responses={200: PromptSetSerializer(many=True)})
     @action(detail=False, methods=["post"])
     def checks(self, request: Request) -> Response:
-        """Make the prompt sets of the shipped safety and bias checks, those that are not there yet."""
+        """Create the missing prompt sets of the built-in safety and bias checks."""
         return Response(PromptSetSerializer(checks.add(user=signed_in(request)), many=True).data)
 
     @extend_schema(
@@ -143,7 +144,7 @@ class PromptSetViewSet(EvaluationViewSet):
     )
     @action(detail=True, methods=["post"], url_path="field-rules")
     def field_rules(self, request: Request, pk: UUID) -> Response:
-        """Declare how fields are compared, and match every response to the set again."""
+        """Set how fields are compared, and match all responses to the prompt set again."""
         values = parse(DeclareSerializer, request)
         user = signed_in(request)
         schema = schemas.check(values["schema"]) if values["schema"] else values["schema"]

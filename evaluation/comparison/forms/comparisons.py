@@ -27,7 +27,7 @@ ADVANCED = ("top_p", "seed", "batch_size", "quantisation", "latency_prompts")
 
 
 class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Models by name and kind."""
+    """A choice of models, shown by name and kind."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -37,7 +37,7 @@ class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class ComparisonForm(forms.Form):
-    """The models and prompts to compare, and every field of DecodingConfig, built from its definition."""
+    """The models and prompts to compare, and all fields of DecodingConfig, generated from its definition."""
 
     field_order = ("name", "prompt_set", "candidates", "baseline", "engine")
     name = forms.CharField(max_length=100, help_text="Shown in lists and reports.")
@@ -85,7 +85,7 @@ class ComparisonForm(forms.Form):
         self.order_fields(self.field_order)
 
     def refuse(self, error: DomainError) -> None:
-        """Show an error at the fields that it names, or above the form."""
+        """Show an error at the fields it names, or above the form."""
         for problem in error.problems or [{"message": error.detail}]:
             field = problem.get("field")
             self.add_error(field if field in self.fields else None, problem["message"])

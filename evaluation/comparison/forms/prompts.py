@@ -1,4 +1,4 @@
-"""Forms of prompt sets and of imported pairs; they parse and say what is missing, the services decide."""
+"""Forms of prompt sets and of imported pairs. They parse input and report what is missing; services decide."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ TYPED_ROWS, MOST_TYPED_ROWS = 5, 50
 
 
 class PromptSetForm(forms.Form):
-    """The fields that every source of prompts has."""
+    """Fields common to all sources of prompts."""
 
     columns: tuple[str, ...] = ()
 
@@ -37,7 +37,7 @@ class PromptSetForm(forms.Form):
         return [field for field in self if field.name not in self.columns]
 
     def column_fields(self) -> list[forms.BoundField]:
-        """The fields for a file whose columns have other names."""
+        """Fields that map columns with other names."""
         return [self[name] for name in self.columns]
 
     def has_mapping(self) -> bool:
@@ -120,7 +120,7 @@ class PromptFileForm(PromptSetForm, _UploadForm):
 
 
 class TypedForm(PromptSetForm):
-    """The head of the form whose body is a `TypedRows`."""
+    """The name and options of a prompt set whose rows are entered in a `TypedRows` formset."""
 
     field_order = ("name", "against", "leakage_reason")
 

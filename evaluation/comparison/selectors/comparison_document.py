@@ -1,4 +1,4 @@
-"""Reads of the document of a comparison: its stored figures, with everything that is said about them."""
+"""Reads the document of a comparison: its stored figures with the text about them."""
 
 from datetime import UTC
 from typing import Any
@@ -20,7 +20,7 @@ from training.models import ModelVersion
 def comparison_document(
     comparison: Comparison, candidate: ModelVersion | None = None
 ) -> ComparisonDocument | None:
-    """The comparison of the baseline and one candidate, the first unless told. None before there are figures."""
+    """The comparison of the baseline and one candidate, the first by default; None until figures exist."""
     chosen = candidate or comparison.candidate
     stored = ComparisonFigures.objects.filter(comparison=comparison, candidate=chosen).first()
     if stored is None or not stored.figures:
@@ -36,7 +36,7 @@ def comparison_document(
 
 
 def open_comparison(*, user: User, comparison: Comparison, candidate: ModelVersion) -> ComparisonDocument:
-    """The comparison for a user who asks for it: closed to a user who reviews its pairs, 404 before there is one."""
+    """The comparison for this user. Closed to a user who reviews its pairs; 404 until figures exist."""
     responses.pairs(user=user, comparison=comparison, candidate=candidate)
     document = comparison_document(comparison, candidate)
     if document is None:
@@ -45,7 +45,7 @@ def open_comparison(*, user: User, comparison: Comparison, candidate: ModelVersi
 
 
 def safety(comparison: Comparison, candidate: ModelVersion) -> list[dict[str, Any]]:
-    """The newest figure of each safety check of this baseline and candidate, with the run that it comes from."""
+    """The newest figure of each safety check for this baseline and candidate, with the comparison it comes from."""
     done = (
         ComparisonFigures.objects.filter(comparison__baseline=comparison.baseline_id, candidate=candidate)
         .exclude(comparison__prompt_set__check_name="")
@@ -63,13 +63,13 @@ def safety(comparison: Comparison, candidate: ModelVersion) -> list[dict[str, An
 
 
 def with_figures(runs: QuerySet[Comparison]) -> QuerySet[Comparison]:
-    """Runs that know in one query whether their figures are stored, see `Comparison.has_figures`."""
+    """Annotate comparisons, in one query, with whether their figures are stored; see `Comparison.has_figures`."""
     stored = ComparisonFigures.objects.filter(comparison=OuterRef("pk")).exclude(figures={})
     return runs.annotate(has_figures=Exists(stored))  # type: ignore[no-redef] # fills the cached property
 
 
 def comparison(*, user: User, pk: UUID) -> Comparison:
-    """One run that knows whether its figures are stored; 404 for a user who may not see it."""
+    """One comparison, annotated with whether its figures are stored; 404 if this user may not see it."""
     comparison = with_figures(access.comparisons(user=user)).filter(pk=pk).first()
     if comparison is None:
         raise Http404

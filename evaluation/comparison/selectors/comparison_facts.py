@@ -1,4 +1,4 @@
-"""What stands around the figures of a comparison: its models, prompts, settings, and what is known against it."""
+"""The context of a comparison's figures: its models, prompts, settings and known limitations."""
 
 from typing import Any
 
@@ -21,8 +21,10 @@ from training.runs.selectors.comparing import run_summary
 def provenance(
     comparison: Comparison, candidate: ModelVersion, *, made_at: str = "", measured: bool = False
 ) -> Provenance:
-    """Facts about one candidate of a run. `made_at` is when its figures were computed, in UTC; `measured` says that
-    there are single-stream times."""
+    """The provenance of one candidate of a comparison.
+
+    `made_at` is when its figures were computed, in UTC. `measured` means that there are single-stream times.
+    """
     training = training_run(candidate)
     prompts = comparison.prompt_set
     return Provenance(
@@ -44,7 +46,7 @@ def provenance(
 
 
 def stream(comparison: Comparison, candidate: ModelVersion, **of: Any) -> list[dict[str, Any]]:
-    """The single-stream figures of a run and one candidate, of some timings only if told."""
+    """The single-stream figures of a comparison and one candidate, optionally from only some timings."""
     rows = comparison.timings.filter(model__in=[comparison.baseline_id, candidate.pk], **of)
     return stream_figures(
         TimingRow(row.prompt_id, row.model_id == candidate.pk, row.first_token_ms, row.token_ms, row.total_ms)
@@ -53,7 +55,7 @@ def stream(comparison: Comparison, candidate: ModelVersion, **of: Any) -> list[d
 
 
 def leakage(comparison: Comparison) -> tuple[Leakage, ...]:
-    """Findings about prompts that a training split holds, with the reason why they are used all the same."""
+    """Findings about prompts that are in a training split, with the reason for using them anyway."""
     checks = LeakageCheck.objects.filter(prompt_set=comparison.prompt_set_id).select_related("dataset")
     return tuple(
         Leakage(str(check.dataset), check.exact, check.near, check.reason, check.examples) for check in checks
@@ -61,7 +63,7 @@ def leakage(comparison: Comparison) -> tuple[Leakage, ...]:
 
 
 def training_run(model: ModelVersion) -> TrainingRun | None:
-    """The run that trained a model; of a merged one, the run of the adapter in it."""
+    """The training run of a model. For a merged model, the run of its adapter."""
     return model.run or (model.source.run if model.source else None)
 
 

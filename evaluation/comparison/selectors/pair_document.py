@@ -1,4 +1,4 @@
-"""Reads of the document of one prompt with both responses in full."""
+"""Reads the document of one prompt with both responses in full."""
 
 import json
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ from evaluation.scoring.matching import printable
 from evaluation.scoring.matching.difference import differences
 from evaluation.scoring.matching.match import Match
 
-# What a page shows of one response; the exports have all of it.
+# The longest part of a response that a page shows. Exports contain all of it.
 LONGEST_SHOWN = 40_000
 
 
 def pair_document(*, comparison: Comparison, pair: Pair) -> PairDocument:
-    """One prompt with both responses, matched by the comparisons of its prompt set as they are now."""
+    """One prompt with both responses, matched by the current field rules of its prompt set."""
     scorer = Scorer(
         comparison.prompt_set.field_rules, comparison.prompt_set.schema, comparison.prompt_set.check_name
     )
@@ -52,8 +52,10 @@ def pair_document(*, comparison: Comparison, pair: Pair) -> PairDocument:
 
 
 def marked(baseline: str, candidate: str) -> list[dict[str, Any]]:
-    """Both texts in pieces for the page, baseline first, what differs marked alike; a long text is cut, and `cut` says
-    so."""
+    """Both texts in pieces for the page, baseline first, with the differences marked the same way on both sides.
+
+    Long texts are truncated; then `cut` is true.
+    """
     texts = [_readable(text) for text in (baseline, candidate)]
     pieces = differences(*(text[:LONGEST_SHOWN] for text in texts))
     return [
@@ -107,7 +109,7 @@ def _now() -> str:
 
 
 def _readable(text: str) -> str:
-    """A response that is JSON is indented for reading; anything else stays as it is."""
+    """Indent a response that is JSON; return any other text unchanged."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,7 +120,7 @@ def _readable(text: str) -> str:
 
 
 def _printable(value: Any) -> Any:
-    """Text that no encoding can write (a lone surrogate that a JSON text held as an escape) is replaced."""
+    """Replace characters that cannot be encoded, such as a lone surrogate from a JSON escape."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

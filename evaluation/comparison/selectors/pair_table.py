@@ -1,4 +1,4 @@
-"""Reads of the pairs behind a comparison, by what changed."""
+"""Reads the pairs behind a comparison, filtered by change."""
 
 from collections.abc import Iterable
 
@@ -27,10 +27,11 @@ def pairs(
     tag: str = "",
     order: str = "",
 ) -> QuerySet[Pair]:
-    """Pairs by what changed: `change` is worse, better or same; with `field`, of that field; `tag` is name:value;
-    `order` is worst, for regressions first, or empty.
+    """Pairs filtered by `change`: worse, better or same.
 
-    Raises DomainError `unknown_filter`. Texts are not loaded.
+    With `field`, `change` refers to that field. `tag` is name:value. `order` is worst (regressions first) or empty.
+
+    Texts are not loaded. Raises DomainError `unknown_filter`.
     """
     chosen = responses.pairs(user=user, comparison=comparison, candidate=candidate).defer(
         "prompt__instruction",
@@ -60,7 +61,7 @@ def pairs(
 
 
 def table(chosen: Iterable[Pair], comparison: Comparison) -> Table:
-    """A page of pairs as finished cells."""
+    """One page of pairs as rendered cells."""
     lines = (
         pair_rows.PairLine(
             id=str(pair.pk),

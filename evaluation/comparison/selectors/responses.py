@@ -1,4 +1,4 @@
-"""Responses, pairs, timings and failures of a comparison."""
+"""Reads responses, pairs, timings and failures of a comparison."""
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -13,7 +13,7 @@ SIDES = ("baseline", "candidate")
 
 
 def candidate(*, comparison: Comparison, pk: str | None) -> ModelVersion:
-    """The run's candidate with this id, the first one without an id; 404 for a model it does not compare."""
+    """The comparison's candidate with this id, or the first one without an id; 404 for any other model."""
     found = next((model for model in comparison.candidates if pk in (None, str(model.pk))), None)
     if found is None:
         raise Http404
@@ -21,14 +21,14 @@ def candidate(*, comparison: Comparison, pk: str | None) -> ModelVersion:
 
 
 def timings(*, user: User, comparison: Comparison) -> QuerySet[Timing]:
-    """Single-stream measurements in the order in which they were taken."""
+    """Single-stream measurements in the order of measurement."""
     return visible(
         Timing.objects.filter(comparison=comparison).select_related("prompt").order_by("place", "pk"), user
     )
 
 
 def failures(*, user: User, comparison: Comparison) -> QuerySet[Failure]:
-    """Responses that could not be made yet, and why."""
+    """Responses that have failed so far, with the reasons."""
     found = Failure.objects.filter(comparison=comparison).select_related("prompt", "model").order_by("pk")
     return visible(found, user)
 
@@ -38,7 +38,7 @@ def events(comparison: Comparison) -> QuerySet[JobEvent]:
 
 
 def pairs(*, user: User, comparison: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
-    """The pairs (of one candidate, if told) with both names on them; closed to whoever is reviewing them blind."""
+    """The pairs, optionally of one candidate, with both model names. Closed to a user who reviews them blind."""
     require_not_reviewing_run(comparison.pk, user)
     related = ("prompt", "candidate_model", "baseline_response", "candidate_response")
     found = Pair.objects.filter(comparison=comparison).select_related(*related).order_by("pk")

@@ -1,4 +1,4 @@
-"""The shipped safety and bias checks: prompt sets like any other, with a rule of their own for what passes."""
+"""The built-in safety and bias checks: ordinary prompt sets with their own pass rules."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).resolve().parent.parent / "check_prompts"
 
 
 def add(*, user: User) -> list[PromptSet]:
-    """Make the prompt sets of the shipped checks that are not there yet; returns all of them."""
+    """Create the missing prompt sets of the built-in checks; returns all of them."""
     return [
         PromptSet.objects.filter(check_name=check, name=_name(check)).first() or _make(user, check)
         for check in CHECKS

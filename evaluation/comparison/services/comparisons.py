@@ -1,4 +1,4 @@
-"""Comparisons: what can be compared, launching, and retrying what failed."""
+"""Launching comparisons, and retrying those that failed."""
 
 from collections.abc import Sequence
 
@@ -31,12 +31,14 @@ def launch(
     idempotency_key: str | None = None,
     leakage_reason: str = "",
 ) -> Comparison:
-    """Queue the responses of a baseline and its candidates; without a baseline, it is the first candidate's base.
+    """Queue the responses of a baseline and its candidates.
 
-    `engine` is local or the name of a configured endpoint, which then answers for every model.
-    Raises DomainError: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
-    adapter_other_base, template_mismatch, and leakage: prompts that a model was trained on need a
-    `leakage_reason`.
+    Without a baseline, the first candidate's base model is used. `engine` is local or the name of a configured
+    endpoint, which then answers for all models.
+
+    Prompts that a model was trained on need a `leakage_reason`, or DomainError `leakage` is raised. Other
+    DomainErrors: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
+    adapter_other_base, template_mismatch.
     """
     baseline = _baseline(baseline, candidates)
     _check_distinct([baseline, *candidates])
@@ -110,8 +112,10 @@ def _check_distinct(models: list[ModelVersion]) -> None:
 
 
 def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:
-    """Raise DomainError unless they share their base, so that all are asked in the same tokens: adapters are switched
-    on that one loaded base, and a merged model is loaded beside it."""
+    """Raise DomainError unless all models share a base model, so that all receive the same tokens.
+
+    Adapters are switched on a single loaded base; a merged model is loaded beside it.
+    """
     models = [baseline, *candidates]
     for model in models:
         if model.kind == ModelVersion.Kind.EXTERNAL:
@@ -148,9 +152,9 @@ def _template_hash(model: ModelVersion) -> str | None:
 
 
 def try_again(*, user: User, comparison: Comparison) -> None:
-    """Queue a failed run again; what it has stored stays, so that only what is missing is made.
+    """Queue a failed comparison again. Stored responses are kept; only missing ones are generated.
 
-    Raises DomainError `not_failed`, and `imported` for an import that failed: no worker can make its responses.
+    Raises DomainError `not_failed`, or `imported` for a failed import, whose responses no worker can generate.
     """
     if ComparisonAction.TRY_AGAIN not in comparison.actions:
         if comparison.is_imported:
@@ -160,9 +164,9 @@ def try_again(*, user: User, comparison: Comparison) -> None:
 
 
 def leave_out_missing(*, user: User, comparison: Comparison) -> None:
-    """Queue a run whose answers are incomplete again, to compare only the prompts that every model answered.
+    """Queue an incomplete comparison again, to compare only the prompts that every model answered.
 
-    Which prompts were left out is part of the comparison. Raises DomainError `not_incomplete`.
+    The prompts that were left out are recorded in the comparison. Raises DomainError `not_incomplete`.
     """
     if ComparisonAction.LEAVE_OUT_MISSING not in comparison.actions:
         raise DomainError(

@@ -1,4 +1,4 @@
-"""Judging responses and keeping the figures of a comparison, so that no page ever reads all texts."""
+"""Scores responses and stores the figures of a comparison, so that no page reads all texts."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -31,7 +31,7 @@ def scorer_of(prompt_set: PromptSet) -> Scorer:
 
 
 def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
-    """(match, measures) of a response to `prompt`, as they are stored with it."""
+    """(match, measures) of a response to `prompt`, as stored with the response."""
     (found,) = scorer.score(
         instruction=prompt.instruction,
         content=prompt.input,
@@ -43,7 +43,7 @@ def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
 
 
 def summarise(comparison: Comparison) -> None:
-    """Compute the stored figures of every candidate of the run again, from what is stored with its responses."""
+    """Recompute the stored figures of all candidates from what is stored with the responses."""
     if comparison.prompt_set.check_name == "name_swap":
         name_swaps.score(comparison)
     for candidate in comparison.candidates:
@@ -68,7 +68,7 @@ def _summarise(comparison: Comparison, candidate: ModelVersion) -> None:
 
 
 def start(comparison: Comparison, candidate: ModelVersion) -> ComparisonFigures:
-    """The row that the figures go into; what it knew of single fields is forgotten."""
+    """Find or create the row for the figures, and delete its old field changes."""
     stored, _ = ComparisonFigures.objects.get_or_create(
         comparison=comparison, candidate=candidate, defaults={"figures": {}}
     )
@@ -82,7 +82,7 @@ def keep(comparison: ComparisonFigures, summary: Summary) -> None:
 
 
 def changes_of(row: PairRow) -> dict[str, int]:
-    """The fields of a pair that are right on one side only, by the names under which they are stored."""
+    """The fields of a pair that are right on one side only, by their stored names."""
     return {field[:200]: change for field, change in field_changes(row).items()}
 
 
@@ -104,7 +104,7 @@ def _store_changes(comparison: ComparisonFigures, rows: list[tuple[int, PairRow]
 
 
 def _ranges(prompt_set: PromptSet) -> Iterator[tuple[int, int]]:
-    """Prompt ids in ranges of bounded size: first and last, both included."""
+    """Split the prompt ids into ranges of bounded size: (first, last), both inclusive."""
     ids = list(prompt_set.prompts.order_by("pk").values_list("pk", flat=True)[::_PROMPTS])
     for first, after in pairwise([*ids, None]):
         yield first or 0, after - 1 if after else 2**63 - 1
@@ -113,9 +113,9 @@ def _ranges(prompt_set: PromptSet) -> Iterator[tuple[int, int]]:
 def declare(
     *, user: User, prompt_set: PromptSet, field_rules: dict[str, Any], schema: dict[str, Any] | None = None
 ) -> int:
-    """Change how the fields of a prompt set are compared, and match every response to it again; returns how many.
+    """Change how the fields of a prompt set are compared, and match all responses to it again; returns their number.
 
-    Ratings by people are not touched: they never saw a match. Raises DomainError `invalid_comparison`.
+    Ratings are not affected: reviewers never see a match. Raises DomainError `invalid_comparison`.
     """
     try:
         parse(field_rules)
@@ -130,9 +130,9 @@ def declare(
 
 
 def ask_for_figures(*, user: User, comparison: Comparison) -> None:
-    """Have a worker compute the figures of a comparison from before they were stored; nothing to do where they are.
+    """Queue the computation of figures for a comparison that was created before figures were stored.
 
-    Raises DomainError `no_pairs`.
+    Does nothing if they are stored. Raises DomainError `no_pairs`.
     """
     if not comparison.pairs.exists():
         raise DomainError("no_pairs", "There are no pairs, so there are no figures to compute.")
@@ -143,15 +143,17 @@ def ask_for_figures(*, user: User, comparison: Comparison) -> None:
 
 
 def work_out(*, comparison_id: UUID) -> None:
-    """Judge and summarise the responses to the comparison's prompts, unless that was done meanwhile."""
+    """Score and summarise the comparison's responses, unless another worker has done so."""
     comparison = Comparison.objects.select_related("prompt_set").get(pk=comparison_id)
     if not comparison.has_figures:
         match_again(comparison.prompt_set)
 
 
 def match_again(prompt_set: PromptSet) -> int:
-    """Judge every response to the set by its comparisons as they are now; one transaction for each thousand prompts,
-    so that reviewers can rate meanwhile."""
+    """Score all responses to the prompt set by its current field rules.
+
+    Uses one transaction per thousand prompts, so that reviewers can rate meanwhile.
+    """
     scorer, done = scorer_of(prompt_set), 0
     for first, last in _ranges(prompt_set):
         with transaction.atomic():

@@ -1,7 +1,7 @@
-"""Prompts that a model was trained on: found before they are asked, refused unless somebody says why not.
+"""Finds prompts that a model was trained on before they are used, and rejects them unless a reason is given.
 
-Exactly the same after normalisation, for every row; nearly the same by shingles (training.intake.near_duplicates),
-for at most 4,000 prompts and 60,000 training rows, spread evenly over theirs.
+Exact matches after normalisation are found in all rows. Near matches are found by shingles
+(training.intake.near_duplicates), for at most 4,000 prompts and 60,000 training rows, sampled evenly.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Finding:
-    """How many prompts stand in a training split, and the first few of them."""
+    """The number of prompts in a training split, and the first few of them."""
 
     exact: int = 0
     near: int = 0
@@ -65,7 +65,7 @@ def find(rows: Sequence[Row], dataset: Dataset) -> Finding:
 def store(
     *, user: User, prompt_set: PromptSet, dataset: Dataset, finding: Finding, reason: str
 ) -> LeakageCheck:
-    """Keep a finding with the reason for using the prompts all the same. Raises DomainError `leakage` without one."""
+    """Store a finding with the reason for using the prompts anyway. Raises DomainError `leakage` without a reason."""
     reason = reason.strip()
     if not finding.clean and not reason:
         raise refused(finding, dataset)
@@ -95,7 +95,7 @@ def refused(finding: Finding, dataset: Dataset) -> DomainError:
 def require_clean(
     *, user: User, prompt_set: PromptSet, models: Iterable[ModelVersion], reason: str = ""
 ) -> None:
-    """Check the prompts against what each model was trained on, once for each dataset; raises DomainError `leakage`."""
+    """Check the prompts once against each dataset that the models were trained on; raises DomainError `leakage`."""
     datasets = {model.run.dataset for model in models if model.run is not None}
     known = set(prompt_set.leakage_checks.values_list("dataset", flat=True))
     rows = None
@@ -112,7 +112,7 @@ def require_clean(
 
 
 def _digest(row: Row) -> bytes:
-    """Of instruction and input, with case, width and white space made alike."""
+    """A digest of instruction and input, ignoring case, character width and white space."""
     text = json.dumps([_plain(row["instruction"]), _plain(row["input"])], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -138,7 +138,7 @@ def _training_rows(dataset: Dataset) -> Iterator[Row]:
 
 
 class _Near:
-    """Prompts by the keys of their bands; one that was found leaves."""
+    """Index of prompts by the keys of their bands. A prompt is reported once."""
 
     def __init__(self, rows: Sequence[Row], finding: Finding) -> None:
         self._finding = finding

@@ -1,4 +1,4 @@
-"""Pairs made elsewhere: a finished comparison of any two systems, labelled as imported wherever its figures show."""
+"""Imports pairs of any two systems as a finished comparison. Its figures are labelled as imported everywhere."""
 
 import pickle
 import tempfile
@@ -38,9 +38,9 @@ from training.models import ModelVersion
 
 MAX_PAIRS = 1_000_000
 _BATCH = 1000
-# Of both responses, so that a batch of very long ones stays small too.
+# Characters of both responses; limits memory when responses are very long.
 _BATCH_CHARACTERS = 20_000_000
-# From so many pairs on, processes of their own repay their start.
+# From this number of pairs, separate processes are faster than one.
 _WORTH_PROCESSES = 5_000
 _QUIET = timedelta(minutes=1)
 _INCOMPLETE = "import_incomplete"
@@ -52,10 +52,12 @@ def create(
 ) -> Comparison:
     """Store the pairs of a file (see `evaluation.comparison.readers`) as a comparison called `name`.
 
-    `baseline` and `candidate` are names of systems; one that is not known yet becomes an external system. The file is
-    checked whole, its rows kept on disk, then stored in batches: memory stays flat and reviewers can rate meanwhile.
-    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`, `import_interrupted`; then nothing is
-    stored.
+    `baseline` and `candidate` are names of systems; an unknown name becomes an external system. The whole file is
+    checked first and its rows are kept on disk. They are then stored in batches, so that memory use stays constant
+    and reviewers can rate meanwhile.
+
+    Raises DomainError `invalid_rows`, `same_model`, `name_taken`, `empty_import`, `import_interrupted`; then nothing
+    is stored.
     """
     if baseline.strip() == candidate.strip():
         raise DomainError("same_model", "Give the two systems different names.", status=400)
@@ -106,7 +108,7 @@ class _Batch(NamedTuple):
 def _judged(
     scorer: Scorer, batches: Iterator[_Batch], size: int
 ) -> Generator[tuple[_Batch, list[list[Scored]]]]:
-    """What is stored of both sides of each row. Raises DomainError `import_interrupted` when a process dies."""
+    """The scores to store for both sides of each row. Raises DomainError `import_interrupted` if a process dies."""
     if size < _WORTH_PROCESSES:
         yield from ((batch, score_all(scorer, batch.questions())) for batch in batches)
         return
@@ -135,7 +137,7 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 class _Checked:
-    """A file without a fault: its rows, kept in a file of ours, and what they have in common."""
+    """A valid file: its rows in a temporary file, and the properties they share."""
 
     def __init__(self, kept: IO[bytes]) -> None:
         self.size = 0
@@ -182,7 +184,7 @@ def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
 def _begin(
     user: User, name: str, source_name: str, systems: tuple[str, str], checked: _Checked
 ) -> Comparison:
-    """The run as one that did not finish: it is what it stays if this process ends on the way."""
+    """Create the comparison as failed, which is the right state if this process ends before the import does."""
     _clear_interrupted(name)
     try:
         with transaction.atomic():
@@ -217,7 +219,7 @@ def _begin(
 
 
 def _system(user: User, name: str) -> ModelVersion:
-    """The model with this name, whatever it is; an external system where there is none."""
+    """The model with this name, of any kind; creates an external system if there is none."""
     if not 0 < len(name) <= 100:
         raise DomainError("invalid_name", "A system's name has 1 to 100 characters.", status=400)
     system, _ = ModelVersion.objects.get_or_create(
@@ -228,7 +230,7 @@ def _system(user: User, name: str) -> ModelVersion:
 
 
 def _clear_interrupted(name: str) -> None:
-    """Make way for another try; an import that still gives signs of life is left alone and keeps its name."""
+    """Remove an interrupted import, to allow another try. An import that is still active is kept, with its name."""
     quiet = timezone.now() - _QUIET
     mine = Comparison.objects.filter(prompt_set__name=name, error_code=_INCOMPLETE)
     for comparison in mine.filter(heartbeat_at__lt=quiet):

@@ -1,4 +1,4 @@
-"""Making prompt sets: from held-out rows, from a file, or typed in."""
+"""Creates prompt sets from held-out rows, from a file, or from typed prompts."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -32,11 +32,11 @@ def from_dataset(
     tag_fields: Sequence[str] | None = None,
     leakage_reason: str = "",
 ) -> PromptSet:
-    """Take the first `limit` held-out rows of a dataset: of its test split where it has one.
+    """Take the first `limit` held-out rows of a dataset, from its test split if it has one.
 
-    The training split is never used: a model that has seen a row would be asked to recite it. Held-out rows that
-    stand in it all the same are refused without a `leakage_reason`. `tag_fields` are input fields that become tags,
-    see `tags.of_rows`.
+    The training split is never used: a model that has seen a row would recite it. Held-out rows that are also in the
+    training split are rejected without a `leakage_reason`. `tag_fields` are input fields to use as tags; see
+    `tags.of_rows`.
     """
     split = dataset.held_out_split
     examples = selectors.examples(dataset, split, limit=limit or MAX_PROMPTS)
@@ -66,9 +66,9 @@ def from_file(
     against: Dataset | None = None,
     leakage_reason: str = "",
 ) -> PromptSet:
-    """Take the first `limit` rows of a file, see `evaluation.comparison.readers`; all of them must be good.
+    """Take the first `limit` rows of a file, see `evaluation.comparison.readers`; all of them must be valid.
 
-    Raises DomainError `invalid_rows` listing each bad row with its line and field; then nothing is stored.
+    Raises DomainError `invalid_rows` listing each invalid row with its line and field; then nothing is stored.
     """
     read = list(islice(readers.prompts(file, source_name, mapping), limit or MAX_PROMPTS))
     bad = [found for found in read if found.row is None]
@@ -94,7 +94,7 @@ def typed(
     against: Dataset | None = None,
     leakage_reason: str = "",
 ) -> PromptSet:
-    """Prompts that somebody typed: {prompt, input?, expected?, tags?} each; the same rules as for a file."""
+    """Create from typed prompts: {prompt, input?, expected?, tags?} each, under the same rules as a file."""
     made, problems = [], []
     for number, cells in enumerate(rows, 1):
         try:
@@ -121,7 +121,7 @@ def create(
     schema: dict[str, Any] | None = None,
     check_name: str = "",
 ) -> PromptSet:
-    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, whole or not at all."""
+    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, in one transaction."""
     if not rows:
         raise DomainError("empty_prompt_set", "There are no rows to ask.", status=422)
     found = tags.of_rows(rows, tag_fields)
@@ -156,7 +156,7 @@ def create(
 
 
 def _prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> Prompt:
-    """A row as a prompt that is not stored yet."""
+    """An unsaved prompt for this row."""
     return Prompt(
         prompt_set=prompt_set,
         key=row["id"],

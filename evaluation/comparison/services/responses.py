@@ -1,4 +1,4 @@
-"""What one attempt of a comparison is asked to do, and what it stores."""
+"""The work of one attempt of a comparison, and the results it stores."""
 
 import random
 from collections import Counter
@@ -18,7 +18,7 @@ from ftplatform.jobs import services as jobs
 
 MAX_TEXT = 4_000_000
 _BATCH = 1000
-# Prompts that the record of what was left out names; it counts all of them.
+# Maximum number of left-out prompts to list; the count covers all.
 _NAMED = 100
 
 
@@ -29,15 +29,15 @@ def begin_attempt(claim: jobs.Claim) -> Comparison:
 
 
 def expected(comparison: Comparison) -> int:
-    """How many responses the whole run has."""
+    """The number of responses that the whole comparison needs."""
     return comparison.prompt_set.size * len(comparison.model_versions) * comparison.samples
 
 
 def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the run still lacks: prompts with their open responses as [model id, sample], and open measurements.
+    """The remaining work: prompts with their missing responses as [model id, sample], and missing measurements.
 
-    A prompt that is only measured is in the list as well, with nothing wanted. Nothing is lacking where somebody
-    decided to go on without what is missing.
+    A prompt that only needs measuring is listed too, with no missing responses. Nothing remains once a user has
+    chosen to continue without the missing responses.
     """
     if comparison.without_missing:
         return [], []
@@ -73,10 +73,10 @@ def _open_measurements(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def measurements(comparison: Comparison) -> list[dict[str, Any]]:
-    """Which prompts are asked again alone, and in which order of models; the same for every attempt.
+    """The prompts to measure one at a time, and the order of models for each; the same for every attempt.
 
-    The prompts are drawn at random. The models' order is random for one prompt and reversed for the next, so that none
-    comes first more often.
+    Prompts are drawn at random. The order of models is random for one prompt and reversed for the next, so that no
+    model comes first more often.
     """
     rng = random.Random(f"latency {comparison.decoding['seed']} {comparison.pk}")
     prompts = list(comparison.prompt_set.prompts.order_by("pk").values_list("pk", flat=True))
@@ -97,9 +97,9 @@ def measurements(comparison: Comparison) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def record_responses(claim: jobs.Claim, responses: list[dict[str, Any]]) -> None:
-    """Store one batch; a response that is already there stays as it was, and its earlier failure is forgotten.
+    """Store one batch. A response that is already stored is kept, and its earlier failure is deleted.
 
-    Raises DomainError `unknown_prompt`, `unknown_model` or `response_too_long`; then none of them is stored.
+    Raises DomainError `unknown_prompt`, `unknown_model` or `response_too_long`; then nothing is stored.
     """
     comparison, prompts = _known(claim, responses)
     scorer = figures.scorer_of(comparison.prompt_set)
@@ -137,7 +137,7 @@ def _response(comparison: Comparison, scorer: Scorer, prompt: Prompt, values: di
 
 @transaction.atomic
 def record_timings(claim: jobs.Claim, timings: list[dict[str, Any]]) -> None:
-    """Store single-stream measurements; one that is already there stays as it was."""
+    """Store single-stream measurements. A measurement that is already stored is kept."""
     comparison, _ = _known(claim, timings)
     Timing.objects.bulk_create(
         [
@@ -154,7 +154,7 @@ def record_timings(claim: jobs.Claim, timings: list[dict[str, Any]]) -> None:
 
 @transaction.atomic
 def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
-    """Store why responses could not be made; the latest reason stands."""
+    """Store why responses failed. The latest reason replaces an earlier one."""
     comparison, _ = _known(claim, failures)
     Failure.objects.bulk_create(
         [
@@ -172,7 +172,7 @@ def record_failures(claim: jobs.Claim, failures: list[dict[str, Any]]) -> None:
 
 
 def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[Comparison, dict[int, Prompt]]:
-    """The run and the prompts that a worker speaks of; it may speak of nothing else."""
+    """The comparison and the prompts that a worker refers to. Anything outside this comparison is rejected."""
     jobs.check_current(claim)
     comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
     prompts = Prompt.objects.filter(prompt_set=comparison.prompt_set_id).in_bulk(
@@ -196,7 +196,7 @@ def _known(claim: jobs.Claim, items: list[dict[str, Any]]) -> tuple[Comparison, 
 
 @transaction.atomic
 def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
-    """Store under which conditions an attempt works, before it does; `devices` keeps those of every attempt."""
+    """Store the conditions of an attempt before it starts; `devices` keeps those of all attempts."""
     jobs.check_current(claim)
     comparison = Comparison.objects.get(pk=claim.job_id)
     devices = list(
@@ -207,11 +207,11 @@ def record_facts(claim: jobs.Claim, facts: dict[str, Any]) -> None:
 
 @transaction.atomic
 def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
-    """Make the pairs of every candidate once each model has answered everything; returns their number.
+    """Create the pairs of all candidates once each model has answered everything; returns their number.
 
-    Raises DomainError `incomplete` with the first named failure while responses are missing. Where somebody decided to
-    go on without them, pairs are made of the prompts that every model answered in full, `left_out` of the facts says
-    which were not, and `nothing_answered` is raised when none was.
+    Raises DomainError `incomplete` with the first named failure while responses are missing. If a user has chosen to
+    continue without them, pairs are created for the prompts that every model answered in full, and `left_out` in the
+    facts lists the others. Raises `nothing_answered` if there are no such prompts.
     """
     jobs.check_current(claim)
     comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
@@ -257,7 +257,7 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
 def _left_out(
     comparison: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]
 ) -> dict[str, Any]:
-    """Which prompts are not compared, and how many responses each model still owes."""
+    """The prompts that are not compared, and the number of missing responses of each model."""
     keys = [
         key
         for prompt, key in comparison.prompt_set.prompts.values_list("pk", "key").iterator()

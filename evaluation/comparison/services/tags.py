@@ -1,4 +1,4 @@
-"""Tags of prompts: short values by which a comparison is sliced. A tag is a name with one text value per prompt."""
+"""Tags of prompts: short values used to slice a comparison. A tag is a name with one text value per prompt."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from ftplatform.errors import DomainError
 
 LENGTH = "length"
 LONGEST_VALUE = 60
-# A field is offered by itself only when its values are few and each names several prompts.
+# A field is suggested only if it has few values and each covers several prompts.
 _MOST_VALUES = 20
 _MOST_FIELDS = 500
 _PROMPTS_PER_VALUE = 5
@@ -22,10 +22,10 @@ Tags = dict[str, str]
 
 
 def of_rows(rows: Sequence[Row], fields: Sequence[str] | None) -> list[Tags]:
-    """Tags of each row: its own `tags`, the chosen input fields (paths joined by dots), and its length band.
+    """Tags of each row: its own `tags`, the chosen input fields (dotted paths), and its length band.
 
-    Without a choice, those fields of the input are taken whose values are few. Raises DomainError
-    `unknown_tag_field` for a chosen field that no row has.
+    By default, input fields with few values are chosen. Raises DomainError `unknown_tag_field` for a chosen field
+    that no row has.
     """
     chosen = suggested(rows) if fields is None else list(fields)
     if fields:
@@ -34,7 +34,7 @@ def of_rows(rows: Sequence[Row], fields: Sequence[str] | None) -> list[Tags]:
 
 
 def suggested(rows: Iterable[Row]) -> list[str]:
-    """Input fields with at least two values, at most twenty, and at least five prompts for each on average."""
+    """Input fields with 2 to 20 values and at least five prompts per value on average."""
     found = Suggestion()
     for row in rows:
         found.add(row["input"])
@@ -42,7 +42,7 @@ def suggested(rows: Iterable[Row]) -> list[str]:
 
 
 class Suggestion:
-    """Which input fields would make good tags, seen one input after the other."""
+    """Finds input fields that are suitable as tags, reading one input at a time."""
 
     def __init__(self) -> None:
         self._values: dict[str, Counter[str]] = {}
@@ -87,7 +87,7 @@ def of_row(row: Row, fields: Sequence[str]) -> Tags:
 
 
 def store(prompt_set: PromptSet, prompts: Iterable[tuple[int, Tags]]) -> None:
-    """Keep the tags of stored prompts, by their keys, as the rows by which pairs are found."""
+    """Store the tags of saved prompts as rows, so that pairs can be filtered by them."""
     rows = [
         (prompt, *row)
         for prompt, own in prompts
@@ -118,7 +118,7 @@ def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    """A short scalar as a tag's value; None for anything else."""
+    """A short scalar as a tag value; None for anything else."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, str | int | float):

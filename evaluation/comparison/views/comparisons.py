@@ -1,4 +1,4 @@
-"""Pages of comparisons: launch one, watch it, cancel it, retry what failed."""
+"""Pages of comparisons: launch, monitor, cancel and retry."""
 
 import uuid
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ FAILURES = 50
 
 
 class _Button(NamedTuple):
-    """How the page offers an action by POST."""
+    """How the page presents an action (POST)."""
 
     label: str
     view: str
@@ -106,7 +106,10 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
 @roles(*Staff)
 @require_GET
 def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """The comparison; htmx asks again for its moving part while the run lives, and for the whole at its end."""
+    """The comparison page.
+
+    While the comparison is active, htmx reloads the part that changes; at the end it reloads the whole page.
+    """
     comparison = comparison_document.comparison(user=request.user, pk=pk)
     if request.htmx and comparison.is_finished:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
@@ -132,13 +135,13 @@ def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _state(comparison: Comparison) -> str:
-    """What the moving part shows now; another state is announced and changes the buttons."""
+    """The displayed state. A change of it is announced and replaces the buttons."""
     flags = f"{comparison.pause_requested:d}{comparison.cancel_requested:d}"
     return f"{comparison.status}/{flags}/{comparison.stage}"
 
 
 def _buttons(comparison: Comparison) -> list[dict[str, str]]:
-    """The actions by POST that are open now, the most likely one last."""
+    """The actions (POST) that are available now, the most likely one last."""
     return [
         {
             "label": button.label,

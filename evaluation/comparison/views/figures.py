@@ -1,4 +1,4 @@
-"""Pages and downloads of comparisons: the overview, the pairs behind it, one prompt in full."""
+"""Pages and downloads of comparisons: overview, pairs, and one prompt in full."""
 
 import uuid
 from typing import Any
@@ -36,7 +36,7 @@ _PAIR_COLUMNS = (
 
 
 def context(request: StaffRequest, comparison: Comparison) -> dict[str, Any]:
-    """What the page of a finished run shows of its comparison."""
+    """Template context for the figures of a finished comparison."""
     candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     filters = _filters(request)
     pairs = pair_table.pairs(user=request.user, comparison=comparison, candidate=candidate, **filters)
@@ -59,7 +59,7 @@ def _filters(request: StaffRequest) -> dict[str, str]:
 
 
 def _filter_choices(document: ComparisonDocument | None, chosen: dict[str, str]) -> list[dict[str, Any]]:
-    """The selects above the pairs; a comparison without figures has neither fields nor slices."""
+    """The filters above the pairs table. A comparison without figures has no fields and no slices."""
     fields = [(figure.name, figure.name) for figure in document.fields] if document else []
     offered = (
         ("change", "Change", "Any", [("worse", "Worse"), ("better", "Better"), ("same", "Same")]),
@@ -93,7 +93,7 @@ def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResp
 @roles(*Staff)
 @require_GET
 def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
-    """Every pair that the same filters of the page leave, one line each, without the texts."""
+    """All pairs that match the page's filters, one per row, without texts."""
     comparison = access.comparison(user=request.user, pk=pk)
     candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     pairs = pair_table.pairs(
@@ -142,7 +142,7 @@ def _pair_context(comparison: Comparison, shown: Pair) -> dict[str, Any]:
 
 
 def _marked_text(pieces: list[Piece]) -> SafeString:
-    """A response with the words marked that the other side does not have."""
+    """A response with the words marked that the other side lacks."""
     tagged = (("mark" if piece.differs and piece.text.strip() else "span", piece.text) for piece in pieces)
     return format_html_join("", "<{0}>{1}</{0}>", tagged)
 

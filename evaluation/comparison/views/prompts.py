@@ -117,7 +117,7 @@ def _tabs(way: str) -> list[dict[str, Any]]:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """A prompt set with its prompts; POST changes how its fields are compared and matches all responses again."""
+    """A prompt set with its prompts. POST changes how its fields are compared and matches all responses again."""
     found = access.prompt_set(user=request.user, pk=pk)
     form = DeclareForm(
         request.POST or None,
@@ -156,7 +156,7 @@ _MATCHES = {
 
 
 def _described(field: str, rule: dict[str, Any]) -> dict[str, str]:
-    """How a field is matched, in words."""
+    """A description of how a field is matched."""
     settings = []
     if rule.get("options"):
         settings.append(plain(rule["options"]))

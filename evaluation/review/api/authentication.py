@@ -1,4 +1,4 @@
-"""How a reviewer proves to be one: `Authorization: Reviewer TOKEN`, or the cookie that the invitation left."""
+"""Authentication of reviewers: `Authorization: Reviewer TOKEN`, or the cookie set by the invitation."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from evaluation.review.selectors import reviewing
 
 
 class ReviewerAuthentication(BaseAuthentication):
-    """`request.auth` becomes the Reviewer; `request.user` stays anonymous, so that no staff rule ever applies."""
+    """`request.auth` is the Reviewer. `request.user` stays anonymous, so that no staff rule ever applies."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Reviewer] | None:
         parts = get_authorization_header(request).split()
@@ -25,7 +25,7 @@ class ReviewerAuthentication(BaseAuthentication):
         else:
             token = self._cookie(request)
             if token:
-                # A cookie travels by itself, so the request must prove that our page sent it.
+                # Browsers send cookies automatically, so CSRF must be checked.
                 SessionAuthentication().enforce_csrf(request)
         if not token:
             return None
@@ -35,9 +35,9 @@ class ReviewerAuthentication(BaseAuthentication):
         return AnonymousUser(), reviewer
 
     def _cookie(self, request: Request) -> str:
-        """The cookie of the campaign that the address is about, by its id or by the token of one of its pairs.
+        """The cookie of the campaign in the URL, found by the campaign's id or by the token of one of its pairs.
 
-        A browser with one reviewer's cookie, which is nearly every one, needs no look at the database for that.
+        A browser with only one reviewer cookie, by far the usual case, needs no database query.
         """
         mine = [
             value

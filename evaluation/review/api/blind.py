@@ -1,5 +1,5 @@
-"""What reaches a reviewer: every field named by hand, nothing because a model happens to have it, and both sides
-through the same calls in the order drawn for them."""
+"""What the API sends to reviewers. Every field is listed explicitly, so that a new model field is never sent by
+accident. Both sides go through the same calls, in the order drawn for them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from evaluation.review.services.ratings import ANSWER_FIELDS
 
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
-    """A pair as its reviewer may see it: two texts in the order drawn for them, treated exactly alike."""
+    """A pair as its reviewer may see it: two texts in the order drawn for them, treated alike."""
     item, campaign = assignment.item, assignment.reviewer.campaign
     item.pair = statements.pair_texts(item.pair_id)
     left, right = quality.shown_texts(assignment)
@@ -37,7 +37,7 @@ def _side(text: str, markdown: bool) -> dict[str, str]:
 
 
 def stored_rating(rating: Rating) -> dict[str, Any]:
-    """A rating as its reviewer gets it back, with their progress."""
+    """A stored rating with the reviewer's progress, as sent to its reviewer."""
     return {
         "token": str(rating.assignment.token),
         **_answers(rating),

@@ -1,4 +1,4 @@
-"""What the API says and accepts about campaigns and rubrics. What a setting may be is checked by its service."""
+"""Request and response formats of campaigns and rubrics. The services check the values of settings."""
 
 from typing import Any, ClassVar
 
@@ -37,13 +37,13 @@ class CampaignDetailSerializer(CampaignSerializer):
 
 
 def opening(job: Opening) -> dict[str, Any]:
-    """How far it is, `step` of `total_steps`, and if it failed, why."""
+    """Progress (`step` of `total_steps`), and the reason if it failed."""
     names = ("status", "stage", "step", "total_steps", "seconds_left", "error_code", "error_message")
     return {name: getattr(job, name) for name in names}
 
 
 class _Settings(serializers.Serializer[Campaign]):
-    """Settings of a campaign; each may be left out."""
+    """Settings of a campaign. All are optional."""
 
     lease_minutes = serializers.IntegerField(required=False, min_value=1, max_value=1440)
     max_per_reviewer = serializers.IntegerField(
@@ -123,7 +123,7 @@ class CloseSerializer(serializers.Serializer[Campaign]):
 
 
 class AmendSerializer(serializers.Serializer[Campaign]):
-    """Only what is given changes; overlap and pairs may only grow, and only before the first look."""
+    """Only the given settings change. Overlap and pairs can only grow, and only before the first planned analysis."""
 
     reason = serializers.CharField(max_length=500)
     lease_minutes = serializers.IntegerField(required=False, min_value=1, max_value=1440)
@@ -136,7 +136,7 @@ class AmendSerializer(serializers.Serializer[Campaign]):
 
 
 class InviteSerializer(serializers.Serializer[Any]):
-    """`addresses` makes a personal link for each; without them one shared link is made."""
+    """`addresses` creates a personal link for each address. Without it, one shared link is created."""
 
     addresses = serializers.ListField(
         child=serializers.CharField(max_length=254), required=False, max_length=1000
@@ -160,7 +160,7 @@ class EraseSerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    """A design to judge; differences are shares of the win score (0.1 is ten percentage points)."""
+    """A design to evaluate. Differences are shares of the win score (0.1 is ten percentage points)."""
 
     pairs = serializers.IntegerField(min_value=2, max_value=1_000_000)
     overlap = serializers.IntegerField(min_value=1, max_value=100)
@@ -188,7 +188,7 @@ class RubricVersionSerializer(serializers.ModelSerializer[RubricVersion]):
 
 
 def reviewer_row(reviewer: Reviewer, quality: ReviewerQuality | None) -> dict[str, Any]:
-    """A reviewer for staff: how they worked, never what they chose."""
+    """A reviewer as shown to staff: how they worked, never what they chose."""
     return {
         "number": reviewer.number,
         "participant": reviewer.external_id,

@@ -1,4 +1,4 @@
-"""Endpoints of campaigns, their people and the rubric library; the same services as the pages."""
+"""Endpoints of campaigns, their reviewers and the rubric library. They call the same services as the pages."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -35,7 +35,7 @@ _DONE = {200: OpenApiResponse(description="What was done")}
 
 
 class CampaignViewSet(EvaluationViewSet):
-    queryset = Campaign.objects.none()  # for the schema; the rows come from get_queryset
+    queryset = Campaign.objects.none()  # for the schema only; see get_queryset
     serializer_class = serializers.CampaignSerializer
     filterset_fields: tuple[str, ...] = ("status", "comparison", "is_pilot")
     old_filters: ClassVar[dict[str, str]] = {"run": "comparison"}
@@ -54,7 +54,7 @@ class CampaignViewSet(EvaluationViewSet):
         return Response(serializers.CampaignDetailSerializer(self._campaign(pk)).data)
 
     def _with_rubric(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The values with the text of the library's version, where one is named."""
+        """The values with the text of the library version, if one is given."""
         if "looks" in values:
             values["looks"] = tuple(values["looks"])
         if (pk := values.pop("rubric_version", None)) is None:
@@ -78,7 +78,7 @@ class CampaignViewSet(EvaluationViewSet):
         request=serializers.CampaignUpdateSerializer, responses={200: serializers.CampaignDetailSerializer}
     )
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Change a draft; whatever is not given stays."""
+        """Change a draft. Settings that are not given keep their values."""
         values = self._with_rubric(parse(serializers.CampaignUpdateSerializer, request))
         campaigns.update_draft(campaign=self._campaign(pk), user=signed_in(request), **values)
         return self._answer(pk)
@@ -92,7 +92,8 @@ class CampaignViewSet(EvaluationViewSet):
     )
     @action(detail=True, methods=["post"])
     def open(self, request: Request, pk: UUID) -> Response:
-        """A large campaign is opened by a worker: ask again, which starts nothing twice, until the answer is 200."""
+        """Open the campaign. A worker opens a large one: repeat the request, which never starts a second job, until
+        it returns 200."""
         made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
         if isinstance(made, Opening):
             return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
@@ -104,7 +105,7 @@ class CampaignViewSet(EvaluationViewSet):
     )
     @action(detail=True, methods=["get", "delete"])
     def opening(self, request: Request, pk: UUID) -> Response:
-        """How the latest opening of a large campaign goes, or went. DELETE stops it: the campaign stays a draft."""
+        """The state of the latest opening of a large campaign. DELETE cancels it: the campaign stays a draft."""
         campaign = self._campaign(pk)
         if request.method == "DELETE":
             openings.cancel(campaign=campaign, user=signed_in(request))
@@ -193,7 +194,7 @@ class CampaignViewSet(EvaluationViewSet):
     @extend_schema(request=serializers.ReturnedSerializer, responses=_DONE)
     @action(detail=True, methods=["post"])
     def returned(self, request: Request, pk: UUID) -> Response:
-        """Participants whom a platform reports as returned or timed out: their places are free again."""
+        """Participants that a platform reports as returned or timed out. Their places become free again."""
         values = parse(serializers.ReturnedSerializer, request)
         return Response(crowd.mark_returned(campaign=self._campaign(pk), user=signed_in(request), **values))
 
@@ -210,7 +211,7 @@ class CampaignViewSet(EvaluationViewSet):
     )
     @action(detail=False, methods=["post"])
     def plan(self, request: Request) -> Response:
-        """What a campaign of this size can find, and what it takes to find what is looked for. Stores nothing."""
+        """What a campaign of this size can detect, and the size needed to detect a given difference. Stores nothing."""
         values = parse(serializers.PlanSerializer, request)
         variation = planning.PANELS[values.pop("panel")]
         question = planning.Question(**values, variation=variation)
@@ -219,9 +220,9 @@ class CampaignViewSet(EvaluationViewSet):
 
 
 class RubricViewSet(EvaluationViewSet):
-    """Versions of the library; saving another text under a name makes its next version."""
+    """Versions of the library. Saving another text under a name creates its next version."""
 
-    queryset = RubricVersion.objects.none()  # for the schema; the rows come from get_queryset
+    queryset = RubricVersion.objects.none()  # for the schema only; see get_queryset
     serializer_class = serializers.RubricVersionSerializer
     lookup_value_converter = "int"
     filterset_fields = ("rubric",)

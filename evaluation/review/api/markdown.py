@@ -1,5 +1,8 @@
-"""Responses as Markdown, for campaigns that allow it: text-level marks, lists, tables and code; no image, no link, and
-nothing that a response could run. Both sides go through the same call."""
+"""Renders responses as Markdown, for campaigns that allow it.
+
+Only text-level marks, lists, tables and code are allowed: no images, no links, and nothing executable. Both sides go
+through the same call.
+"""
 
 import nh3
 from markdown_it import MarkdownIt
@@ -28,7 +31,7 @@ _parser.disable(["image", "html_block", "html_inline"])
 
 
 def rendered(text: str) -> str:
-    """Sanitised HTML. Headings begin at the third level, below the page's own."""
+    """Sanitised HTML. Headings start at the third level, below the page's own."""
     tokens = _parser.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):

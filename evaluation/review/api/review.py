@@ -29,7 +29,8 @@ from ftplatform.api.throttling import InviteThrottle
 
 
 class OnlyJson(DefaultContentNegotiation):
-    """Always JSON, whatever the request accepts: there is no other format, and choosing costs time at every request."""
+    """Always JSON, whatever the request accepts. There is no other format, and negotiation costs time on each
+    request."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -41,7 +42,7 @@ class ReviewerView(APIView):
     content_negotiation_class = OnlyJson
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """No cache may store what a reviewer gets."""
+        """Forbid caching of everything sent to reviewers."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = "no-store"
         return final
@@ -53,12 +54,15 @@ def reviewer_of(request: Request) -> Reviewer:
 
 
 class AcceptInvite(ReviewerView):
-    """Anybody with the link; whoever is signed in stays known, because a manager who reviews must not see results."""
+    """Accept an invitation. Anyone with the link can.
+
+    A signed-in user is linked to the reviewer, because a manager who reviews must not see results.
+    """
 
     authentication_classes = [ApiTokenAuthentication, SessionAuthentication]
     permission_classes = [AllowAny]
     throttle_classes = [InviteThrottle]
-    # A bare POST is enough, whatever type a client gives its empty body.
+    # Accept an empty body with any content type.
     parser_classes = [TextJSONParser, FormParser, MultiPartParser]
 
     @extend_schema(
@@ -130,7 +134,8 @@ class SubmitRating(ReviewerView):
         responses={200: OpenApiResponse(description="The stored rating")},
     )
     def put(self, request: Request, token: UUID) -> Response:
-        """With `?next` a reviewer needs one request per pair."""
+        """Store the rating of a pair. With `?next` the response contains the next pair, so that each pair needs one
+        request."""
         answer, reviewer = Answer(**parse(RatingSerializer, request)), reviewer_of(request)
         after = _after(request)
         if "next" not in request.query_params:

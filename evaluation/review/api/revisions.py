@@ -1,4 +1,4 @@
-"""What a reviewer may do with a pair they have in hand, beside rating it."""
+"""Reviewer actions on a pair other than submitting its rating."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What the API says and accepts about comparisons and reviews."""
+"""Request formats of the reviewer endpoints."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from evaluation.models import Rating
 
 
 class AcceptSerializer(serializers.Serializer[Any]):
-    """What joining may say: the platform's parameters as they came with the link, and agreement to the conditions."""
+    """The platform's parameters as they came with the link, and consent to the conditions."""
 
     participant = serializers.DictField(
         child=serializers.CharField(max_length=200, allow_blank=True), required=False, default=dict
@@ -17,7 +17,7 @@ class AcceptSerializer(serializers.Serializer[Any]):
 
 
 class RatingSerializer(serializers.Serializer[Rating]):
-    """What a reviewer sends."""
+    """A rating as sent by a reviewer."""
 
     preference = serializers.ChoiceField(choices=Rating.Preference.choices)
     scores = serializers.DictField(required=False, default=dict)
@@ -28,6 +28,6 @@ class RatingSerializer(serializers.Serializer[Rating]):
 
 
 class AfterSerializer(serializers.Serializer[Any]):
-    """Which pair a reviewer has in hand when they ask for the one to show after it."""
+    """The pair that the reviewer is rating when they request the one after it."""
 
     after = serializers.UUIDField(required=False, default=None, allow_null=True)

@@ -1,4 +1,4 @@
-"""Forms of campaigns: plan, settings, people, amendments."""
+"""Forms of campaigns: settings, reviewers, amendments."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
@@ -29,7 +29,7 @@ class Section(NamedTuple):
     """A part of the campaign form. `folded`: closed at first; `stacked`: one field below the other."""
 
     title: str
-    fields: Sequence[Any]  # names; bound fields once a form shows them
+    fields: Sequence[Any]  # names; bound fields once a form is rendered
     note: str = ""
     folded: bool = True
     stacked: bool = False
@@ -243,7 +243,7 @@ class CampaignForm(forms.Form):
 
     @property
     def values(self) -> dict[str, Any]:
-        """What `campaigns.create` and `campaigns.update_draft` take."""
+        """The arguments of `campaigns.create` and `campaigns.update_draft`."""
         given = dict(self.cleaned_data)
         version = given["rubric_version"]
         interim = given.pop("interim_percent")
@@ -295,7 +295,7 @@ def _crowd(presets: dict[str, str], codes: dict[str, str]) -> dict[str, Any]:
 
 
 def initial_of(campaign: Campaign) -> dict[str, Any]:
-    """The form of a draft as it was filled in."""
+    """The form values of a draft."""
     settings = {name: getattr(campaign, name) for name in CampaignForm.base_fields if hasattr(campaign, name)}
     looks, platform = campaign.plan["looks"], campaign.crowd
     return settings | {
@@ -323,7 +323,7 @@ class CloseForm(forms.Form):
 
 
 class AmendForm(forms.Form):
-    """The settings that can still change; an empty field keeps its value."""
+    """The settings that can still change. An empty field keeps its value."""
 
     lease_minutes = forms.IntegerField(required=False, min_value=1, max_value=1440, label="Minutes per pair")
     max_per_reviewer = forms.IntegerField(

@@ -16,7 +16,8 @@ from ftplatform.accounts.models import User
 
 
 def pilot_query(pilot: Campaign) -> str:
-    """The query of the plan page for a campaign like this pilot, with its figures; the rest at their defaults."""
+    """The query of the sample size page for a campaign like this pilot, with its figures. All other inputs keep their
+    defaults."""
     usual = {name: field.initial for name, field in PlanForm.base_fields.items() if field.initial is not None}
     return urlencode(usual | {"pilot": pilot.pk, "comparison": pilot.comparison_id, "overlap": pilot.overlap})
 

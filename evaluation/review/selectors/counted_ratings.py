@@ -1,4 +1,4 @@
-"""The ratings that count, as arrays from the candidate's side."""
+"""The counted ratings as arrays, from the candidate's side."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from evaluation.stats.ratings import Slicing, slicing
 
 
 class CountedRatings(NamedTuple):
-    """Ratings as arrays, with the names of their codes: the prompts' keys, the reviewers' pseudonyms."""
+    """Ratings as arrays of codes, with the names of the codes: the prompts' keys and the reviewers' pseudonyms."""
 
     ratings: Ratings
     prompts: list[str]
@@ -24,7 +24,7 @@ class CountedRatings(NamedTuple):
 
 
 def ratings_arrays(campaign: Campaign) -> CountedRatings:
-    """Every counted rating of the campaign in the candidate's terms, in the order in which they were submitted."""
+    """All counted ratings of the campaign from the candidate's side, in the order of submission."""
     rows = list(
         counted_ratings(campaign).values_list(
             "assignment__item__pair__prompt_id",
@@ -57,7 +57,7 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
         simulated=any(row[6] for row in rows),
         n_simulated=sum(row[6] for row in rows),
     )
-    # A code is the place of its id among the sorted ones.
+    # A code is the index of its id among the sorted ids.
     prompts = [key for _, key in sorted({(row[0], row[7]) for row in rows})]
     reviewers = [f"r{number}" for _, number in sorted({(row[1], row[8]) for row in rows})]
     return CountedRatings(arrays, prompts, reviewers)
@@ -66,7 +66,7 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
 def _both(
     given: list[dict[str, Any]], name: str, sides: list[tuple[str, str]]
 ) -> tuple[FloatArray, FloatArray]:
-    """What was given to (baseline, candidate) under `name`, rating by rating."""
+    """The (baseline, candidate) values of `name`, one entry per rating."""
     answers = [one.get(name) or {} for one in given]
     baseline, candidate = (
         np.array([_score(one, both[side]) for one, both in zip(answers, sides, strict=True)], dtype=float)
@@ -76,13 +76,13 @@ def _both(
 
 
 def _slices(tags: list[dict[str, str]]) -> dict[str, Slicing]:
-    """The prompts' tags, rating by rating."""
+    """The prompts' tags, one entry per rating."""
     names = sorted({name for one in tags for name in one})
     return {name: slicing([one.get(name) for one in tags]) for name in names}
 
 
 def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArray]:
-    """Words of both responses for the pair of each rating."""
+    """Word counts of both responses of each rating's pair."""
     reviewed = Pair.objects.filter(pk__in=campaign.items.values("pair")).values_list(
         "pk", "baseline_response__text", "candidate_response__text"
     )
@@ -99,17 +99,17 @@ def _score(sides: dict[str, Any], side: str) -> float:
 
 
 def outcome_of(preference: str, candidate_left: bool) -> Any:
-    """win, tie, both_bad or loss of the candidate, from what the reviewer saw."""
+    """The candidate's outcome (win, tie, both_bad or loss), derived from the sides that the reviewer saw."""
     if preference in ("tie", "both_bad"):
         return preference
     return "win" if (preference == "left") == candidate_left else "loss"
 
 
 def side_fields(campaign: Campaign, kind: str) -> list[str]:
-    """Keys of the rubric's fields of this kind that are asked for each side: scales are the criteria."""
+    """Keys of the rubric's per-side fields of this kind. Scales are the criteria."""
     return [f["key"] for f in campaign.rubric["fields"] if f["kind"] == kind and f["per"] == "side"]
 
 
 def counted_ratings(campaign: Campaign) -> QuerySet[Rating]:
-    """The ratings that reports and exports are made of, in the order in which they were submitted."""
+    """The ratings that reports and exports use, in the order of submission."""
     return Rating.objects.filter(campaign=campaign, kind="real").order_by("pk")

@@ -1,4 +1,4 @@
-"""Reads of the rubric library."""
+"""Reads the rubric library."""
 
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404
@@ -9,7 +9,7 @@ from ftplatform.accounts.permissions import Staff, has_role
 
 
 def rubrics(*, user: User) -> QuerySet[Rubric]:
-    """Rubrics with the number of their versions, and the newest one's key and time."""
+    """Rubrics with the number of their versions, and the key and time of the newest."""
     found = Rubric.objects.annotate(
         number=Count("versions"), newest=Max("versions__pk"), saved_at=Max("versions__created_at")
     ).order_by("name")

@@ -1,4 +1,4 @@
-"""Which planned analysis of a campaign comes next."""
+"""Determines which planned analysis of a campaign comes next."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from ftplatform.errors import DomainError
 
 
 def plan_of(campaign: Campaign) -> Plan:
-    """The frozen plan; raises DomainError if what is stored is not what was hashed at opening."""
+    """The frozen plan. Raises DomainError `plan_changed` if the stored plan differs from the one hashed at opening."""
     plan = read_plan(campaign.plan)
     if plan.hash() != campaign.plan_hash:
         raise DomainError(
@@ -19,11 +19,11 @@ def plan_of(campaign: Campaign) -> Plan:
 
 
 def next_look(campaign: Campaign) -> dict[str, Any]:
-    """Which look comes next, after how many ratings, and whether it may be taken now.
+    """The next planned analysis, the number of ratings it needs, and whether it is due now.
 
-    Once the campaign has closed or every planned rating is in, the look is the final one, whatever was planned
-    before it and not taken. A campaign planned to be watched may be looked at whenever a rating has come in since.
-    A pilot has none.
+    Once the campaign has closed or all planned ratings are in, the next analysis is the final one, even if earlier
+    planned analyses were skipped. A campaign with continuous monitoring (`watch_se`) can be analysed whenever a
+    rating has been stored since the last analysis. A pilot has no analyses.
     """
     taken = list(campaign.reports.order_by("look").values_list("fraction", "is_final"))
     if campaign.is_pilot or any(is_final for _, is_final in taken):
@@ -46,7 +46,7 @@ MAX_LOOKS = 6
 
 
 def read_plan(values: dict[str, Any]) -> Plan:
-    """The plan with these values, also from JSON; raises DomainError `invalid_plan` for values that make none."""
+    """The plan with these values, also from JSON. Raises DomainError `invalid_plan` for invalid values."""
     plain: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }

@@ -1,4 +1,4 @@
-"""Campaigns with their counts; nothing here depends on what a reviewer answered."""
+"""Campaigns with their counts. Nothing here depends on reviewers' answers."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def campaigns_rated(*, user: User) -> QuerySet[Campaign]:
 
 
 def campaign_progress(campaign: Campaign) -> dict[str, Any]:
-    """How far the review is; nothing here depends on what anybody answered."""
+    """The progress of the review. Nothing here depends on reviewers' answers."""
     rated = Rating.objects.filter(campaign=campaign, kind="real").count()
     reviewers = campaign.reviewers.aggregate(
         all=Count("pk"), simulated=Count("pk", filter=Q(is_simulated=True))

@@ -1,4 +1,4 @@
-"""How reviewers worked: what the quality flags, the calibration of a plan and the settlement of pay look at."""
+"""Reads how reviewers worked, for quality flags, calibration of the sample size, and pay."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +28,12 @@ from evaluation.stats.weights import rating_weights
 
 _PREFERENCE = {"left": LEFT, "right": RIGHT, "tie": TIE, "both_bad": BOTH_BAD}
 _MANY = 10_000
-_AT_ONCE = 2000  # items whose texts are in memory together
+_AT_ONCE = 2000  # items whose texts are in memory at once
 _SWAPPED = {"left": "right", "right": "left"}
 
 
 def reviewer(*, campaign: Campaign, number: int) -> Reviewer:
-    """One reviewer of a campaign that the caller may see."""
+    """One reviewer of a campaign that this user may see."""
     found = campaign.reviewers.select_related("campaign").filter(number=number).first()
     if found is None:
         raise Http404
@@ -51,13 +51,13 @@ def table(campaign: Campaign) -> QuerySet[Reviewer]:
 
 
 def quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
-    """Figures and flags by the reviewer's primary key; nothing in them depends on which side is the candidate's."""
+    """Figures and flags by the reviewer's primary key. Nothing in them depends on which side is the candidate's."""
     found = reviewer_quality(work(campaign), QualityRules())
     return {int(one.reviewer): one for one in found}
 
 
 def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
-    """The same for a page, up to a minute old where there are so many ratings that reading them all takes seconds."""
+    """The same for a page; may be up to a minute old for campaigns whose ratings take seconds to read."""
     key = f"reviewer-quality:{campaign.pk}"
     found: dict[int, ReviewerQuality] | None = cache.get(key)
     if found is None:
@@ -68,7 +68,7 @@ def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
 
 
 def work(campaign: Campaign) -> ReviewerWork:
-    """Every real rating as its reviewer saw it, with the outcome of every check and repeat."""
+    """All real ratings as their reviewers saw them, with the results of all checks and repeats."""
     rows = list(
         Rating.objects.filter(campaign=campaign, kind=ReviewItem.Kind.REAL)
         .order_by("pk")
@@ -110,8 +110,10 @@ def _point(scores: dict[str, Any], name: str, side: str) -> float:
 
 
 def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
-    """Words of prompt and both responses of these items. Texts never change, so each is read once an hour where there
-    are many."""
+    """Word counts of the prompt and both responses of these items.
+
+    Texts never change, so for large campaigns the counts are cached for an hour.
+    """
     key = f"item-words:{campaign.pk}"
     words: dict[int, int] = cache.get(key, {})
     missing = sorted(items - words.keys())
@@ -127,14 +129,15 @@ def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
 
 
 def passed(content: Any, *, first_left: bool, preference: str) -> bool:
-    """Whether this answer to a made item is one of those expected; `first_left` says whether its `a` stood left."""
+    """Whether the answer to a quality item is one of those expected. `first_left` says whether its `a` was on the
+    left."""
     side = {"left": "a", "right": "b"} if first_left else {"left": "b", "right": "a"}
     expected = content["expected"]
     return preference in expected or side.get(preference) in expected
 
 
 def _checks(campaign: Campaign) -> list[tuple[int, bool]]:
-    """Instruction checks only: a broken side that somebody liked is an opinion, and costs nothing."""
+    """Results of instruction checks only. A preference for the broken side is an opinion and has no consequences."""
     rows = Rating.objects.filter(campaign=campaign, kind=ReviewItem.Kind.CHECK).values_list(
         "assignment__reviewer_id", "assignment__item__content", "assignment__candidate_left", "preference"
     )
@@ -145,7 +148,7 @@ def _checks(campaign: Campaign) -> list[tuple[int, bool]]:
 
 
 def _repeats(campaign: Campaign) -> list[tuple[int, bool]]:
-    """Whether a swapped repeat got the same answer, seen from the responses."""
+    """Whether a swapped repeat got the same answer about the responses."""
     columns = ("assignment__reviewer_id", "assignment__item__pair_id", "preference")
     second = list(Rating.objects.filter(campaign=campaign, kind=ReviewItem.Kind.REPEAT).values_list(*columns))
     if not second:
@@ -167,7 +170,7 @@ def _repeats(campaign: Campaign) -> list[tuple[int, bool]]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a pilot says about the next campaign; nothing about who won. `sd` is of one rating's win score."""
+    """A pilot's figures for planning the next campaign; none shows who won. `sd` is that of one rating's win score."""
 
     ratings: int
     sd: float | None
@@ -202,7 +205,7 @@ def held(campaign: Campaign) -> int:
 
 
 def practice_pair(*, campaign: Campaign, pk: int) -> Pair:
-    """A pair of the campaign's comparison that may become practice."""
+    """A pair of the campaign's comparison that can become a practice item."""
     found = (
         Pair.objects.select_related("prompt", "baseline_response", "candidate_response")
         .filter(comparison=campaign.comparison_id, candidate_model=campaign.candidate_id, sample=0, pk=pk)
@@ -221,7 +224,7 @@ def invite_of(*, campaign: Campaign, pk: int) -> Any:
 
 
 def pilots(*, user: Any) -> QuerySet[Campaign]:
-    """Pilots with ratings, whose figures may calibrate a plan."""
+    """Pilots with ratings, whose figures can calibrate a plan."""
     return access.campaigns(user=user).filter(is_pilot=True, ratings__kind="real").distinct()
 
 

@@ -1,4 +1,4 @@
-"""What a reviewer may know of their own work: never which response is whose, never a result."""
+"""Reads what reviewers may know of their own work: never which model wrote a response, never a result."""
 
 from statistics import median
 from typing import Any
@@ -12,20 +12,20 @@ from evaluation.access import get_or_404
 from evaluation.models import Assignment, Campaign, Invite, Rating, Remark, Reviewer, ReviewItem
 from ftplatform.accounts.models import AuditEntry
 
-ENOUGH = 10  # comparisons below which a share says little
-SHORT = 90  # characters of a prompt that tell it from others
+ENOUGH = 10  # minimum number of comparisons for a meaningful share
+SHORT = 90  # characters of a prompt that identify it in a list
 Kind = ReviewItem.Kind
 
 
 def own_ratings(reviewer: Reviewer) -> QuerySet[Rating]:
-    """What this reviewer has rated, the latest first: quality items among the rest, so that nobody can tell them."""
+    """This reviewer's ratings, latest first. Quality items are included, so that reviewers cannot recognise them."""
     mine = Rating.objects.filter(assignment__reviewer=reviewer)
     related = ("assignment__item__pair__prompt", "assignment__reviewer__campaign")
     return mine.select_related(*related).order_by("-submitted_at", "-pk")
 
 
 def own_rating(reviewer: Reviewer, token: UUID) -> Rating:
-    """One of them by its pair's token, or 404."""
+    """One of this reviewer's ratings by its pair's token; 404 if there is none."""
     found = own_ratings(reviewer).filter(assignment__token=token).first()
     if found is None:
         raise Http404
@@ -33,7 +33,7 @@ def own_rating(reviewer: Reviewer, token: UUID) -> Rating:
 
 
 def prompt_line(item: ReviewItem) -> str:
-    """The beginning of what was asked, as one line."""
+    """The beginning of the prompt, as one line."""
     own = (item.content or {}).get("prompt")
     prompt = item.pair.prompt
     instruction, given = (own["instruction"], own["input"]) if own else (prompt.instruction, prompt.input)
@@ -44,7 +44,10 @@ def prompt_line(item: ReviewItem) -> str:
 
 
 def own_figures(reviewer: Reviewer) -> dict[str, Any]:
-    """Pace, choices and consistency; agreement with others only for whoever is through, lest it draws them along."""
+    """Pace, choices and consistency.
+
+    Agreement with others is shown only to reviewers who have finished, so that it cannot influence their ratings.
+    """
     rows = list(
         Rating.objects.filter(assignment__reviewer=reviewer).values_list(
             "kind", "preference", "active_ms", "assignment__item__pair", "assignment__candidate_left"
@@ -70,14 +73,14 @@ def own_figures(reviewer: Reviewer) -> dict[str, Any]:
 
 
 def _response(preference: str, candidate_left: bool) -> str:
-    """The same word for the same response on whichever side it stood."""
+    """Name the preferred response independently of the side it was on."""
     if preference not in ("left", "right"):
         return preference
     return "one" if (preference == "left") == candidate_left else "other"
 
 
 def _agreement(reviewer: Reviewer, mine: dict[int, str]) -> int | None:
-    """Per cent of comparisons with others on the same pairs in which both said the same; None for too few."""
+    """Percentage of comparisons with others on the same pairs in which both gave the same answer; None if too few."""
     others = (
         Rating.objects.filter(campaign=reviewer.campaign_id, kind=Kind.REAL, assignment__item__pair__in=mine)
         .exclude(assignment__reviewer=reviewer)
@@ -88,13 +91,13 @@ def _agreement(reviewer: Reviewer, mine: dict[int, str]) -> int | None:
 
 
 def remarks(campaign: Campaign) -> QuerySet[Remark]:
-    """What reviewers skipped or found wrong, the latest first, for whoever may see the campaign."""
+    """Skipped and reported pairs, latest first, for users who may see the campaign."""
     found = Remark.objects.filter(assignment__item__campaign=campaign)
     return found.select_related("assignment__item", "assignment__reviewer").order_by("-made_at", "-pk")
 
 
 def skipped_by_all(campaign: Campaign) -> int:
-    """Pairs still short of ratings that several reviewers gave back: they may never fill."""
+    """The number of pairs that lack ratings and that several reviewers skipped. They may never get enough ratings."""
     skipped = Count("assignments", filter=Q(assignments__status=Assignment.Status.SKIPPED))
     return (
         campaign.items.annotate(skipped=skipped, needed=F("open_slots"))
@@ -104,7 +107,7 @@ def skipped_by_all(campaign: Campaign) -> int:
 
 
 def early_looks(campaign: Campaign) -> QuerySet[AuditEntry]:
-    """Who saw results before the campaign had closed, the latest first, at most a hundred."""
+    """Who viewed results before the campaign closed, latest first, at most a hundred entries."""
     reports = [f"evaluation.report:{pk}" for pk in campaign.reports.values_list("pk", flat=True)]
     about = AuditEntry.objects.filter(target__in=[f"evaluation.campaign:{campaign.pk}", *reports])
     found = about.filter(
@@ -115,12 +118,12 @@ def early_looks(campaign: Campaign) -> QuerySet[AuditEntry]:
 
 
 def invite(code: str) -> Invite:
-    """The invitation behind a link, live or not; open to anybody who has it."""
+    """The invitation behind a link, valid or not. Available to anyone with the link."""
     return get_or_404(Invite.objects.select_related("campaign"), code=code)
 
 
 def reviewer_cookie(campaign: UUID) -> str:
-    """The name of the cookie that makes a browser a reviewer of this campaign; another campaign has another."""
+    """The name of the cookie that identifies a reviewer of this campaign. Each campaign has its own."""
     return f"{settings.REVIEWER_COOKIE_NAME}-{campaign.hex}"
 
 
@@ -129,7 +132,7 @@ def campaign_of_assignment(token: UUID) -> UUID | None:
 
 
 def reviewer_progress(reviewer: Reviewer) -> dict[str, int]:
-    """How many pairs this reviewer has rated, of how many they may rate."""
+    """The number of pairs this reviewer has rated, and the number they may rate."""
     campaign = reviewer.campaign
     planned = min(campaign.pairs_planned, campaign.max_per_reviewer or campaign.pairs_planned)
     done = reviewer.done

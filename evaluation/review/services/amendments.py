@@ -1,4 +1,4 @@
-"""Changes to an open campaign: few are allowed, and each is recorded with its reason."""
+"""Changes to an open campaign. Few are allowed, and each is recorded with its reason."""
 
 import secrets
 from typing import Any
@@ -75,7 +75,7 @@ def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
 
 
 def _grow(campaign: Campaign, made: dict[str, list[Any]]) -> None:
-    """Add slots to the pairs there are, then pairs, and write the new end into the plan."""
+    """Add slots to the existing pairs, then add pairs, and update the planned number of ratings."""
     rng = secrets.SystemRandom()
     overlap = made["overlap"][1] if "overlap" in made else campaign.overlap
     if overlap != campaign.overlap:

@@ -1,9 +1,9 @@
-"""Which pair comes next for a reviewer, and on which side.
+"""Decides which pair comes next for a reviewer, and on which side.
 
-What must hold, always and on both databases: a slot of an item has at most one holder (unique constraint), so an
-item never gets more ratings than its overlap; a reviewer sees an item at most once (unique constraint); a slot's
-side was drawn when the campaign opened, so every pair stays balanced within one whatever happens. Locks only keep
-concurrent reviewers from running into those constraints. Quality items take no slot of any pair.
+These rules must always hold, on both databases. A slot of an item has at most one holder (unique constraint), so an
+item never gets more ratings than its overlap. A reviewer sees an item at most once (unique constraint). A slot's side
+was drawn when the campaign opened, so every pair stays balanced within one, whatever happens. Locks only prevent
+concurrent reviewers from violating those constraints. Quality items take no slot of any pair.
 """
 
 import math
@@ -24,19 +24,20 @@ from evaluation.review.statements import AssignmentGroup, OpenItem
 from ftplatform.errors import DomainError
 
 T = TypeVar("T")
-# Far more than a crowd needs: an attempt is lost only when another transaction has gone through.
+# Far more than needed: an attempt fails only when another transaction has committed.
 ATTEMPTS = 200
 REAL = ReviewItem.Kind.REAL
 
 
 class LostRace(Exception):
-    """A row is not as it was read: another transaction has changed it."""
+    """A row has changed since it was read, because of another transaction."""
 
 
 def retrying(work: Callable[[], T]) -> T:
-    """What `work` returns, run in a transaction; after a lost race (LostRace, IntegrityError) again in a new one.
+    """Return the result of `work`, run in a transaction.
 
-    Raises the last of those errors after ATTEMPTS attempts.
+    After LostRace or IntegrityError, it runs again in a new transaction. Raises the last of those errors after
+    ATTEMPTS attempts.
     """
     for _ in range(ATTEMPTS - 1):
         try:
@@ -58,8 +59,9 @@ def require_open(campaign: Campaign) -> None:
 def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | None:
     """The reviewer's live lease, else a new one, else None when their part is over.
 
-    With `after`, the token of a live lease of theirs: the one to show after it. That is a second lease, beside which
-    they never get a third, and None if it would take the last open pair away from others.
+    `after` is the token of a live lease of this reviewer; with it, the pair to show after that one is returned. That
+    is a second lease, and there is never a third. It is None if it would take the last open pair away from others.
+
     Raises DomainError `campaign_paused`, `campaign_closed`, `practice_first`, `hourly_cap`.
     """
     now = timezone.now()
@@ -68,10 +70,11 @@ def next_for(*, reviewer: Reviewer, after: UUID | None = None) -> Assignment | N
 
 
 def choose_next(reviewer: Reviewer, after: UUID | None, now: datetime) -> Assignment | None:
-    """What `next_for` returns, inside the caller's transaction; leases that ran out before `now` must be released.
+    """What `next_for` returns, inside the caller's transaction.
 
-    Locks the reviewer, so that two tabs get the same pair, then the item. Raises DomainError as `next_for` does, and
-    LostRace and IntegrityError, after which the transaction must be rolled back.
+    Leases that expired before `now` must be released first. Locks the reviewer, so that two tabs get the same pair,
+    then the item. Raises DomainError as `next_for` does, and LostRace and IntegrityError, after which the transaction
+    must be rolled back.
     """
     state = statements.lock_reviewer(reviewer.pk)
     reviewer.status, reviewer.practice, reviewer.campaign.status = state
@@ -98,15 +101,18 @@ def choose_next(reviewer: Reviewer, after: UUID | None, now: datetime) -> Assign
 
 
 def _early_end(reviewer: Reviewer) -> Reviewer.Status | None:
-    """FAILED for a paid reviewer who failed too many instruction checks; their part ends before the pairs do."""
+    """FAILED for a paid reviewer who failed too many instruction checks; their part ends while pairs remain."""
     if reviewer.campaign.crowd and quality.checks_failed(reviewer) >= quality.CHECKS_FAILED:
         return Reviewer.Status.FAILED
     return None
 
 
 def _end(reviewer: Reviewer, status: Reviewer.Status | None) -> None:
-    """Store how the reviewer's part ended. A completed reviewer may go on when pairs become free again. A paid one who
-    came when nothing was left is screened out, to get a completion code at once."""
+    """Store how the reviewer's part ended.
+
+    A completed reviewer can continue when pairs become free again. A paid reviewer who found no free pairs is
+    screened out, so that they get a completion code at once.
+    """
     if status is None:
         if Rating.objects.filter(assignment__reviewer=reviewer, kind=REAL).exists():
             status = Reviewer.Status.COMPLETED
@@ -118,7 +124,7 @@ def _end(reviewer: Reviewer, status: Reviewer.Status | None) -> None:
 
 
 def _new_lease(reviewer: Reviewer, groups: list[AssignmentGroup], live: int) -> Assignment | None:
-    """A lease for a reviewer who holds `live` others: on a quality item, on a pair, or None."""
+    """A lease on a quality item or on a pair, or None. `live` is the number of live leases the reviewer holds."""
     campaign = reviewer.campaign
     held = sum(group.number for group in groups if group.kind == REAL and group.status in Assignment.HOLDING)
     if campaign.max_per_reviewer is not None and held >= campaign.max_per_reviewer:
@@ -136,8 +142,10 @@ def _new_lease(reviewer: Reviewer, groups: list[AssignmentGroup], live: int) -> 
 
 
 def _hourly_room(reviewer: Reviewer, live: int) -> bool:
-    """Whether the cap per hour leaves room for another pair. Raises DomainError `hourly_cap` for a reviewer who has
-    nothing in hand."""
+    """Whether the hourly cap leaves room for another pair.
+
+    Raises DomainError `hourly_cap` for a reviewer without a live lease.
+    """
     cap = reviewer.campaign.max_per_hour
     if cap is None:
         return True
@@ -149,7 +157,7 @@ def _hourly_room(reviewer: Reviewer, live: int) -> bool:
         return True
     if live:
         return False
-    # There is room again as soon as fewer than the cap lie within an hour.
+    # There is room again as soon as fewer ratings than the cap lie within the last hour.
     wait = times[len(times) - cap] + timedelta(hours=1) - timezone.now()
     minutes = max(1, math.ceil(wait.total_seconds() / 60))
     error = DomainError(
@@ -163,7 +171,7 @@ def _hourly_room(reviewer: Reviewer, live: int) -> bool:
 
 
 def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: bool, live: int) -> Assignment:
-    # A pair fetched ahead waits while the one before it is rated.
+    # A prefetched pair waits while the one before it is rated.
     minutes = reviewer.campaign.lease_minutes * (1 + live)
     return statements.insert_lease(
         item=item,
@@ -175,13 +183,17 @@ def _lease(reviewer: Reviewer, item: ReviewItem, *, slot: int, candidate_left: b
 
 
 def _take_item(reviewer: Reviewer, side: str, *, spare: int) -> tuple[ReviewItem, int] | None:
-    """Take a slot of an item: (item, slot). Least-rated items first, at random among equals, preferably one that can
-    show this reviewer the candidate on `side`. None unless more than `spare` items are open to them."""
+    """Take a slot of an item: (item, slot).
+
+    Items with the fewest ratings come first, ties in random order, preferably an item that can show this reviewer the
+    candidate on `side`. None unless more than `spare` items are open to them.
+    """
     items = _least_rated(reviewer, spare)
     if not items:
         return None
     chosen = secrets.choice([item for item in items if _free(item, side)] or items)
-    # A slot given back and another taken since the reading look unchanged here; then the constraint says no.
+    # One slot released and another taken since the read looks unchanged here; then the unique constraint
+    # rejects it.
     if not statements.take_slot(chosen.pk, chosen.open_slots):
         raise LostRace
     item = ReviewItem(
@@ -196,8 +208,8 @@ def _take_item(reviewer: Reviewer, side: str, *, spare: int) -> tuple[ReviewItem
 
 
 def _least_rated(reviewer: Reviewer, spare: int) -> list[OpenItem]:
-    """Some of the least-rated items, beginning at a random place in the campaign's order, so that a crowd does not
-    wait for the same few rows."""
+    """Some of the items with the fewest ratings, starting at a random rank, so that many reviewers do not wait for
+    locks on the same rows."""
     campaign = reviewer.campaign
     items = statements.least_rated_from(campaign.pk, reviewer.pk, secrets.randbelow(campaign.pairs_planned))
     if len(items) <= spare:
@@ -213,10 +225,12 @@ def _free(item: OpenItem, side: str) -> list[int]:
 
 
 def _revive(reviewer: Reviewer) -> Assignment | None:
-    """When nothing unseen is left: a pair whose lease this reviewer let run out, on the sides they saw, if it still
-    needs a rating on those."""
+    """When no unseen pair is left: a pair whose lease expired for this reviewer, on the sides they saw.
+
+    It is returned only if it still needs a rating on those sides.
+    """
     mine = reviewer.assignments.filter(status=Assignment.Status.EXPIRED, item__open_slots__gt=0)
-    # First the assignment, then its item: the order in which a late rating locks them too.
+    # Lock the assignment before its item, in the same order as a late rating.
     for assignment in mine.select_for_update(of=("self",)).select_related("item").order_by("item_id"):
         if take_again(assignment):
             lease = timedelta(minutes=reviewer.campaign.lease_minutes)
@@ -228,10 +242,10 @@ def _revive(reviewer: Reviewer) -> Assignment | None:
 
 
 def take_again(assignment: Assignment) -> bool:
-    """Find a free slot on the side that this expired assignment showed; its item is locked from here on.
+    """Find a free slot on the side that this expired assignment showed. Its item stays locked.
 
     The caller must store the assignment's new slot together with a status that holds it. A quality item is always
-    there for its reviewer.
+    available to its reviewer.
     """
     if assignment.item.kind != REAL:
         return True
@@ -247,7 +261,7 @@ def take_again(assignment: Assignment) -> bool:
 
 
 def _side_needed(groups: list[AssignmentGroup]) -> str:
-    """The side on which this reviewer has seen the candidate less often, L or R, or "" when even."""
+    """The side on which this reviewer has seen the candidate less often: L, R, or "" if even."""
     shown = [group for group in groups if group.kind == REAL and group.status in Assignment.HOLDING]
     lead = sum(group.number if group.candidate_left else -group.number for group in shown)
     return "R" if lead > 0 else "L" if lead < 0 else ""
@@ -258,12 +272,12 @@ def _on_side(sides: str, slots: Iterable[int], side: str) -> list[int]:
 
 
 def release_expired(campaign_id: UUID, now: datetime | None = None) -> int:
-    """Give the slots of leases that ran out before `now` back to their items; returns how many.
+    """Return the slots of leases that expired before `now` to their items; returns their number.
 
-    In a transaction of its own: it locks assignments and items of several reviewers.
+    Runs in its own transaction, because it locks assignments and items of several reviewers.
     """
     now = now or timezone.now()
-    # Nearly always there is none, and then this question is all.
+    # Usually there is none, and this query is the only one.
     if not statements.has_expired_leases(campaign_id, now):
         return 0
     leased = Assignment.objects.filter(status=Assignment.Status.LEASED, lease_expires_at__lte=now)
@@ -273,12 +287,12 @@ def release_expired(campaign_id: UUID, now: datetime | None = None) -> int:
 
 @transaction.atomic
 def release_held(reviewer: Reviewer) -> int:
-    """Give back what this reviewer holds, though its lease still runs: they have returned it or are gone."""
+    """Release the live leases of a reviewer who was reported as returned, or who is being erased."""
     return _release(reviewer.assignments.filter(status=Assignment.Status.LEASED))
 
 
 def _release(leases: QuerySet[Assignment]) -> int:
-    # In one order, so that two of these never wait for each other's items.
+    # A fixed lock order prevents deadlocks between concurrent calls.
     ordered = leases.order_by("item_id", "pk")
     lost = list(ordered.select_for_update(of=("self",), skip_locked=True).values_list("pk", "item_id"))
     for pk, item_id in lost:

@@ -1,8 +1,8 @@
-"""The closing question, whether the blinding held: which response came from the tuned model?
+"""The closing question, which tests the blinding: which response came from the tuned model?
 
-It is asked once of every reviewer, about the last pair they rated. The side of that pair was drawn at random, so
-without any knowledge each definite guess is right with probability ½, whatever the reviewer's habits are; the exact
-binomial test against ½ needs no other assumption.
+Every reviewer is asked once, about the last pair they rated. The side of that pair was drawn at random, so without
+any knowledge each definite guess is right with probability ½, whatever the reviewer's habits. The exact binomial test
+against ½ needs no other assumption.
 """
 
 from typing import Any
@@ -15,10 +15,10 @@ from ftplatform.errors import DomainError
 
 
 def question(reviewer: Reviewer) -> Assignment | None:
-    """The pair to ask about; None while the reviewer still rates, after they have answered, and in campaigns without
-    the question.
+    """The pair to ask about.
 
-    It comes last because it makes people watch for the tuned model.
+    None while the reviewer is still rating, after they have answered, and in campaigns without the question. The
+    question comes last because it makes reviewers watch for the tuned model.
     """
     campaign = reviewer.campaign
     through = reviewer.status == Reviewer.Status.COMPLETED or campaign.is_over
@@ -31,7 +31,7 @@ def question(reviewer: Reviewer) -> Assignment | None:
 
 
 def guess(*, reviewer: Reviewer, side: str) -> TunedGuess:
-    """Store the answer. Raises DomainError `invalid_guess`, `no_question`; a second answer changes nothing."""
+    """Store the answer. A second answer changes nothing. Raises DomainError `invalid_guess`, `no_question`."""
     if side not in TunedGuess.Side.values:
         raise DomainError("invalid_guess", "Choose left, right, or that you cannot tell.", status=400)
     stored = TunedGuess.objects.filter(reviewer=reviewer).first()
@@ -48,8 +48,10 @@ def guess(*, reviewer: Reviewer, side: str) -> TunedGuess:
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:
-    """{asked, unsure, definite, right, share, ci_low, ci_high, p_value} of people's guesses; simulated reviewers
-    left out. Share and exact 95 % interval (Clopper and Pearson 1934) are None without a definite guess."""
+    """{asked, unsure, definite, right, share, ci_low, ci_high, p_value} of the guesses, without simulated reviewers.
+
+    Share and exact 95 % interval (Clopper and Pearson 1934) are None without a definite guess.
+    """
     rows = TunedGuess.objects.filter(reviewer__campaign=campaign, reviewer__is_simulated=False).values_list(
         "side", "assignment__candidate_left"
     )

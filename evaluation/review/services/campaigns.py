@@ -1,4 +1,4 @@
-"""The life of a campaign: plan, open (which freezes its settings), invite, close."""
+"""The campaign life cycle: create, open (which freezes its settings), invite, close."""
 
 from dataclasses import asdict
 from typing import Any
@@ -36,11 +36,13 @@ def create(
     rubric_version: RubricVersion | None = None,
     **options: Any,
 ) -> Campaign:
-    """Draft a campaign over `pairs` (all unless told) of one candidate of a finished comparison.
+    """Create a draft campaign over `pairs` (default: all) of one candidate of a finished comparison.
 
-    A `watched` campaign has no looks before its end; its results may be seen at any time, as a confidence sequence.
-    `options` are those of `campaign_settings`. Raises DomainError `run_incomplete`, `too_many_pairs`,
-    `invalid_rubric`, `no_criteria`, `invalid_plan`, `invalid_settings`, `invalid_crowd`.
+    A `watched` campaign has no planned analyses before its end; its results can be seen at any time, as a confidence
+    sequence. `options` are those of `campaign_settings`.
+
+    Raises DomainError `run_incomplete`, `too_many_pairs`, `invalid_rubric`, `no_criteria`, `invalid_plan`,
+    `invalid_settings`, `invalid_crowd`.
     """
     campaign = Campaign(created_by=user)
     values = {
@@ -95,7 +97,7 @@ def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
 
 
 def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> None:
-    """Write checked values into a draft."""
+    """Write checked values to a draft."""
     for name, value in campaign_settings.checked(options).items():
         setattr(campaign, name, value)
     comparison, candidate = main["comparison"], _candidate(main["comparison"], main["candidate"])
@@ -124,7 +126,7 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
 
 
 def _watch_se(pairs: int, overlap: int) -> float:
-    """The standard error expected at the end, which a confidence sequence is narrowest at; it need not be right."""
+    """The standard error expected at the end, where the confidence sequence is narrowest. An estimate is sufficient."""
     design = power.Design(max(pairs, 2), overlap, max(overlap, ENOUGH_REVIEWERS))
     return power.standard_error(design, power.EXPERTS)
 
@@ -156,19 +158,21 @@ def _parse_rubric(text: str) -> rubrics.FormDefinition:
 
 
 def criteria(rubric: dict[str, Any]) -> list[str]:
-    """Keys of the per-side scales, in the rubric's order: what the report analyses."""
+    """Keys of the per-side scales that the report analyses, in the rubric's order."""
     return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
 
 
 def open_campaign(*, campaign: Campaign, user: User, tell: Tell = silent) -> Invite:
     """Freeze the settings, draw pairs, sides and quality items, and create the first link. Idempotent.
 
-    `tell(stage, fraction)` reports progress; its last call is inside the one transaction of everything but the search.
-    Raises DomainError `identity_words` while pairs with such words need a decision, `too_many_pairs` when quarantine
-    leaves fewer pairs than planned.
+    `tell(stage, fraction)` reports progress. Its last call is inside the single transaction that covers everything
+    except the scan.
+
+    Raises DomainError `identity_words` while pairs with words that may reveal a model need a decision,
+    `too_many_pairs` if quarantine leaves fewer pairs than planned.
     """
     if campaign.status == Campaign.Status.DRAFT:
-        # Its matches are kept even if the opening fails.
+        # The scan's matches are kept even if the opening fails.
         identity_scan.require_decided(campaign=campaign, tell=lambda stage, part: tell(stage, part / 2))
     return _open(campaign, user, tell)
 
@@ -222,7 +226,7 @@ def resume(*, campaign: Campaign, user: User) -> None:
 
 @transaction.atomic
 def close(*, campaign: Campaign, user: User, reason: str) -> None:
-    """Close the campaign permanently, after ratings that are being stored at this moment.
+    """Close the campaign permanently, after ratings that are currently being stored.
 
     Raises DomainError `reason_required` if planned ratings are missing and there is no reason; the report shows it.
     """

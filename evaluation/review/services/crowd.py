@@ -1,7 +1,7 @@
 """Crowd platforms: one generic provider with presets, its participants and their completion codes.
 
 `Campaign.crowd` is {} or {preset, id_parameter, captured: [parameter, …], redirect, codes: {completed, screened_out,
-failed}}. In `redirect`, {code} is the code of the ending and {id} the participant's.
+failed}}. In `redirect`, {code} is the code of the ending and {id} is the participant's number.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ from ftplatform.errors import DomainError
 def participant(
     campaign: Campaign, invite: Invite, parameters: Mapping[str, str]
 ) -> tuple[str, dict[str, str]]:
-    """The participant's number and the captured parameters; ("", {}) where no platform is set, and for whoever was
-    invited in person.
+    """The participant's number and the captured parameters.
 
-    Raises DomainError `participant_missing` when the link came without the number or with one that cannot be.
+    Returns ("", {}) if no platform is set, and for reviewers with a personal invitation. Raises DomainError
+    `participant_missing` if the link has no number or an invalid one.
     """
     if not campaign.crowd or invite.email:
         return "", {}
@@ -47,7 +47,8 @@ def participant(
 
 
 def link(invite: Invite, base_url: str) -> str:
-    """An invitation's address as it is given away: a shared one to the platform, which fills in the participant."""
+    """The URL of an invitation as it is distributed. A shared one points to the platform, which fills in the
+    participant."""
     address = f"{base_url.rstrip('/')}/r/{invite.code}/"
     platform = {} if invite.email else invite.campaign.crowd
     query = PRESETS[platform["preset"]]["query"] if platform else ""
@@ -56,7 +57,7 @@ def link(invite: Invite, base_url: str) -> str:
 
 @dataclass(frozen=True)
 class Ending:
-    """What a reviewer takes home: how their part ended, a code, and the address that hands it in ("" for none)."""
+    """How a reviewer's part ended, their completion code, and the URL that submits it ("" if there is none)."""
 
     status: str
     code: str
@@ -64,9 +65,9 @@ class Ending:
 
 
 def ending(reviewer: Reviewer, *, done: int) -> Ending | None:
-    """How this reviewer's part ended, None while it goes on; `done` real pairs are rated.
+    """How this reviewer's part ended; None while it continues. `done` is the number of real pairs rated.
 
-    Whoever comes from no platform has a code of their own, from the first rating on.
+    A reviewer who does not come from a platform has a personal code, from the first rating on.
     """
     config = reviewer.campaign.crowd
     status = reviewer.status
@@ -83,10 +84,10 @@ def ending(reviewer: Reviewer, *, done: int) -> Ending | None:
 
 @transaction.atomic
 def mark_returned(*, campaign: Campaign, user: User, participants: list[str]) -> dict[str, int]:
-    """Participants whom the platform reports as returned or timed out: their slots are free at once.
+    """Mark participants that the platform reports as returned or timed out. Their slots become free at once.
 
-    Their ratings stay, and one that still arrives is stored while its slot is free. Returns how many of the numbers
-    were `released`, `unchanged` (had already finished) and `unknown`.
+    Their ratings stay, and a late rating is stored while its slot is free. Returns how many of the numbers were
+    `released`, `unchanged` (had already finished) and `unknown`.
     """
     wanted = {number.strip() for number in participants if number.strip()}
     found = list(

@@ -11,9 +11,10 @@ MAX_BYTES = 64 * 1024
 
 
 def save(*, reviewer: Reviewer, token: UUID, content: dict[str, Any]) -> Draft | None:
-    """Store what the reviewer has filled in for a pair that they may still rate, in place of any earlier draft.
+    """Store what the reviewer has filled in for a pair that they can still rate, replacing any earlier draft.
 
-    None, and nothing stored, for a rated or skipped pair. Raises DomainError `unknown_assignment`, `draft_too_large`.
+    Returns None, and stores nothing, for a rated or skipped pair. Raises DomainError `unknown_assignment`,
+    `draft_too_large`.
     """
     assignment = Assignment.objects.filter(token=token, reviewer=reviewer).first()
     if assignment is None:
@@ -27,6 +28,6 @@ def save(*, reviewer: Reviewer, token: UUID, content: dict[str, Any]) -> Draft |
 
 
 def content(assignment: Assignment) -> dict[str, Any] | None:
-    """What the assignment's reviewer has filled in, None if no draft is stored."""
+    """The content of the assignment's draft; None if no draft is stored."""
     draft = Draft.objects.filter(assignment=assignment, reviewer=assignment.reviewer_id).first()
     return draft.content if draft else None

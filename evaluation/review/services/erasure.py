@@ -1,4 +1,4 @@
-"""Erasing a reviewer: what tells who they are goes, what they judged stays."""
+"""Erases a reviewer's personal data. Their ratings stay."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,10 +11,10 @@ from ftplatform.accounts.models import User
 
 @transaction.atomic
 def erase(*, reviewer: Reviewer, user: User | None) -> Reviewer:
-    """Forget who a reviewer is: account, participant number, captured parameters, address, codes, and every free text.
+    """Erase a reviewer's account link, participant number, captured parameters, address, codes, and all free text.
 
-    Preferences, points and choices stay under the number, so that no result changes. What they hold is given back and
-    their token is dead. Erasing twice changes nothing.
+    Preferences, points and choices stay under the reviewer's number, so that no result changes. Leases are released
+    and the token becomes invalid. Erasing twice changes nothing.
     """
     reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
     if reviewer.erased_at is not None:
@@ -39,7 +39,7 @@ def erase(*, reviewer: Reviewer, user: User | None) -> Reviewer:
 
 
 def _forget_texts(reviewer: Reviewer) -> None:
-    """Free text may name a person; choices and points cannot."""
+    """Delete free text, which may name a person; choices and points cannot."""
     written = [field["key"] for field in reviewer.campaign.rubric["fields"] if field["kind"] == "text"]
     mine = Rating.objects.select_for_update().filter(assignment__reviewer=reviewer)
     for rating in mine.order_by("pk"):

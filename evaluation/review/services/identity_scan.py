@@ -1,7 +1,8 @@
 """Searches responses, before a campaign opens, for words that may reveal a model.
 
-One rule for both sides: the same words are looked for in the baseline's and the candidate's text, and a pair in which
-either has one is held back as a whole until a manager quarantines it (no reviewer sees it) or accepts it with a reason.
+The same rule applies to both sides: the same words are searched in the baseline's and the candidate's text. A pair in
+which either text contains one is held back as a whole, until a manager quarantines it (no reviewer sees it) or
+accepts it with a reason.
 """
 
 import re
@@ -77,13 +78,13 @@ ERRORS = (
     "<|eot_id|>",
     "[/inst]",
 )
-_SHORTEST_NAME = 4  # a model called "a" would hold back every pair
+_SHORTEST_NAME = 4  # a model called "a" would match almost every pair
 _AT_ONCE = 1000
 _Row: TypeAlias = tuple[int, str, str]
 
 
 def run(*, campaign: Campaign, tell: Tell = silent) -> int:
-    """Scan every pair that the campaign can draw; returns how many need a decision. Earlier decisions stay."""
+    """Scan all pairs that the campaign can draw; returns how many need a decision. Earlier decisions stay."""
     telling = telling_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
     pairs = Pair.objects.filter(
@@ -102,7 +103,7 @@ def run(*, campaign: Campaign, tell: Tell = silent) -> int:
 
 
 def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
-    """The same rows, reporting progress after every 1,000."""
+    """Yield the same rows, reporting progress after every 1,000."""
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
             tell("Searching for words that may reveal a model", number / total)
@@ -110,7 +111,7 @@ def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
 
 
 def telling_words(campaign: Campaign) -> list[str]:
-    """Words that may reveal a model: families, makers, self-descriptions, errors, and names on this site."""
+    """Words that may reveal a model: model families, makers, self-descriptions, errors, and names on this site."""
     run = campaign.comparison
     names = {run.name}
     for model in run.model_versions:
@@ -122,10 +123,10 @@ def telling_words(campaign: Campaign) -> list[str]:
 
 
 def _suspects(rows: Iterator[_Row], telling: Iterable[str]) -> Iterator[_Row]:
-    """The few rows with a telling word in either text, whether by itself or inside another word.
+    """The few rows in which either text contains one of the words, alone or inside another word.
 
-    One automaton for all words reads a hundred thousand pairs in a third of a second; trying every word on every text
-    takes ten times as long, and the exact pattern a hundred times that.
+    One automaton for all words scans 100,000 pairs in a third of a second. Searching each word separately takes ten
+    times as long, and the exact pattern a hundred times as long as that.
     """
     pattern = "|".join(re.escape(word) for word in telling)
     while chunk := list(islice(rows, _AT_ONCE)):
@@ -135,19 +136,19 @@ def _suspects(rows: Iterator[_Row], telling: Iterable[str]) -> Iterator[_Row]:
 
 
 def _folded(text: str) -> str:
-    """In small letters, so that a plain search finds whatever the pattern's disregard of case finds."""
+    """The text in lower case, so that a plain search finds everything that the case-insensitive pattern finds."""
     return text.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
 def _said(text: str, telling: Iterable[str]) -> list[str]:
-    """The telling words in a text, as it writes them but in small letters."""
+    """The matching words in a text, in lower case."""
     folded = _folded(text)
     within = [word for word in telling if word in folded]
     return [match.group().casefold() for match in _pattern(within).finditer(text)] if within else []
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:
-    """Any of the words by itself, not inside another word; a version may follow at once, as in "Qwen2.5"."""
+    """A pattern for any of the words as a whole word. A version may follow directly, as in "Qwen2.5"."""
     return re.compile(
         "|".join(_bounded(word) for word in sorted({*words}, key=len, reverse=True)), re.IGNORECASE
     )
@@ -184,9 +185,10 @@ def quarantined(campaign: Campaign) -> set[int]:
 def decide(
     *, campaign: Campaign, user: User, decision: str, reason: str = "", pairs: Iterable[int] | None = None
 ) -> int:
-    """Quarantine or accept the hits of these pairs, or all that are open; returns how many it was.
+    """Quarantine or accept the matches of these pairs, or all open matches; returns their number.
 
-    Raises DomainError `campaign_frozen` once it has opened, `invalid_decision`, `reason_missing` for an acceptance.
+    Raises DomainError `campaign_frozen` once the campaign has opened, `invalid_decision`, `reason_missing` for an
+    acceptance.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if not campaign.allows(CampaignAction.CHECK_WORDS):

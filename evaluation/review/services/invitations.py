@@ -1,4 +1,4 @@
-"""How people become reviewers: by a link, by a link of their own, or from a crowd platform."""
+"""Invites reviewers: by a shared link, a personal link, or from a crowd platform."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -36,17 +36,20 @@ def join(
     participant: Mapping[str, str] | None = None,
     consent: bool = False,
 ) -> tuple[Reviewer, str]:
-    """Accept an invitation: a new reviewer with a token that is shown once.
+    """Accept an invitation: create a reviewer with a token that is shown once.
 
-    A signed-in user who comes again stays the same reviewer and gets a fresh token; so does a participant of a crowd
-    platform whose place was given back. Raises DomainError `invite_invalid`, `invite_expired`, `invite_withdrawn`,
-    `invite_full`, `consent_required`, `participant_missing`, `participant_taken`, `campaign_paused`, `campaign_closed`.
+    A signed-in user who joins again stays the same reviewer and gets a new token; so does a participant of a crowd
+    platform whose place was given back.
+
+    Raises DomainError `invite_invalid`, `invite_expired`, `invite_withdrawn`, `invite_full`, `consent_required`,
+    `participant_missing`, `participant_taken`, `campaign_paused`, `campaign_closed`.
     """
     invite = Invite.objects.select_for_update().filter(code=code).first()
     if invite is None:
         raise DomainError("invite_invalid", "This invitation does not exist. Check the link.", status=404)
     require_live(invite)
-    # Numbers reviewers one by one; "no key" so that ratings, which refer to the campaign, need not wait.
+    # The lock gives reviewers consecutive numbers. It is a "no key" lock, so that ratings, which refer to the
+    # campaign, need not wait.
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=invite.campaign_id)
     require_open(campaign)
     if campaign.consent and not (consent or is_simulated):
@@ -78,7 +81,7 @@ def join(
 
 
 def require_live(invite: Invite) -> None:
-    """Say why an invitation no longer holds, so that its holder knows what to do."""
+    """Raise an error that says why an invitation is no longer valid and what its holder can do."""
     if invite.revoked_at is not None:
         raise DomainError(
             "invite_withdrawn",
@@ -99,7 +102,7 @@ def _known(campaign: Campaign, user: User | None, external_id: str) -> Reviewer 
     same = campaign.reviewers.filter(external_id=external_id).first() if external_id else None
     if same is None or same.status == Reviewer.Status.RETURNED:
         return same
-    # Whoever knows another's participant number must not become that person.
+    # Knowing another participant's number must not give access to their place.
     raise DomainError(
         "participant_taken",
         "A participant with this number has already joined. If that was you, continue in the browser you started in.",
@@ -120,7 +123,7 @@ def _use(invite: Invite) -> None:
 
 @transaction.atomic
 def add_link(*, campaign: Campaign, user: User, max_reviewers: int = 1000, days: int | None = None) -> Invite:
-    """Another link that many may use, up to `max_reviewers`, for `days` or until it is withdrawn."""
+    """Create another shared link for up to `max_reviewers`, valid for `days` or until it is withdrawn."""
     _require_running(campaign)
     made = Invite.objects.create(campaign=campaign, max_reviewers=max_reviewers, expires_at=_expiry(days))
     audit.record(actor=user, action="invite.create", target=made, campaign=str(campaign.pk))
@@ -131,9 +134,9 @@ def add_link(*, campaign: Campaign, user: User, max_reviewers: int = 1000, days:
 def invite_people(
     *, campaign: Campaign, user: User, addresses: list[str], days: int | None = None
 ) -> list[Invite]:
-    """A link of their own for every address that has none yet; each makes one reviewer and no second one.
+    """Create a personal link for each address that has none yet. Each link admits one reviewer.
 
-    Raises DomainError `invalid_addresses` that names each line that is no address; then nobody is invited.
+    Raises DomainError `invalid_addresses` that names each invalid line; then nobody is invited.
     """
     _require_running(campaign)
     known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
@@ -182,20 +185,20 @@ def _expiry(days: int | None) -> datetime | None:
 
 @transaction.atomic
 def withdraw(*, invite: Invite, user: User) -> None:
-    """Make a link useless; who has joined by it stays a reviewer."""
+    """Withdraw a link. Reviewers who have joined by it stay."""
     if Invite.objects.filter(pk=invite.pk, revoked_at=None).update(revoked_at=timezone.now()):
         audit.record(actor=user, action="invite.withdraw", target=invite, campaign=str(invite.campaign_id))
 
 
 def can_send() -> bool:
-    """Whether this site has a mail server; without one, managers download the links and send them themselves."""
+    """Whether this site has a mail server. Without one, managers download the links and send them themselves."""
     return not any(word in settings.EMAIL_BACKEND for word in _NOT_SENDING)
 
 
 def send(*, campaign_id: UUID, base_url: str) -> int:
-    """Mail every personal link that has not been sent; returns how many went out.
+    """Mail all personal links that have not been sent; returns how many were sent.
 
-    Each is marked as sent right after it went, so that a second run, or one after a failure, sends none twice.
+    Each is marked immediately after it is sent, so that a second call, or one after a failure, sends none twice.
     """
     campaign = Campaign.objects.get(pk=campaign_id)
     waiting = campaign.invites.filter(sent_at=None, revoked_at=None, reviewers_joined=0).exclude(email="")
@@ -224,7 +227,7 @@ def _message(invite: Invite, base_url: str, connection: BaseEmailBackend) -> Ema
 
 
 def links_table(campaign: Campaign, base_url: str) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and rows of the personal links of a campaign, for a mail merge."""
+    """Header and rows of a campaign's personal links, for a mail merge."""
     return ["email", "link", "sent_at", "joined", "withdrawn"], _link_rows(campaign, base_url)
 
 

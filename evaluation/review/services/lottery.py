@@ -1,4 +1,4 @@
-"""The draw at opening: which pairs, in which order, with the candidate on which side of each slot."""
+"""The random draw at opening: which pairs, in which order, with the candidate on which side of each slot."""
 
 import random
 import secrets
@@ -12,15 +12,18 @@ from training.models import ModelVersion
 
 
 def pairs_of(comparison: Comparison, candidate: ModelVersion | None = None) -> QuerySet[Pair]:
-    """First samples of one candidate of a comparison, of its first one unless told."""
+    """First samples of one candidate of a comparison, the first candidate by default."""
     return Pair.objects.filter(
         comparison=comparison, candidate_model=candidate or comparison.candidate, sample=0
     )
 
 
 def available(campaign: Campaign) -> QuerySet[Pair]:
-    """The pairs that people may review: the first sample, so that every prompt counts once; none whose answer the
-    practice round explains, and none in quarantine."""
+    """The pairs that reviewers may see.
+
+    Only first samples, so that every prompt counts once. Pairs that the practice round explains and quarantined pairs
+    are excluded.
+    """
     pairs = pairs_of(campaign.comparison, campaign.candidate)
     practised = [item["pair"] for item in campaign.practice if item.get("pair")]
     quarantined = IdentityHit.objects.filter(
@@ -30,7 +33,7 @@ def available(campaign: Campaign) -> QuerySet[Pair]:
 
 
 def draw(campaign: Campaign) -> None:
-    """Choose and shuffle the pairs and draw each slot's side, all from the system's secure generator."""
+    """Choose and shuffle the pairs and draw each slot's side, using the system's secure random generator."""
     pairs = set(available(campaign).values_list("pk", flat=True))
     chosen = secrets.SystemRandom().sample(sorted(pairs), campaign.pairs_planned)
     add(campaign, chosen)
@@ -38,7 +41,7 @@ def draw(campaign: Campaign) -> None:
 
 
 def add(campaign: Campaign, pairs: list[int]) -> None:
-    """Make these pairs items of the campaign, after those it has."""
+    """Add these pairs as items of the campaign, after its existing items."""
     rng = secrets.SystemRandom()
     last = campaign.items.aggregate(last=Max("rank"))["last"]
     start = 0 if last is None else last + 1
@@ -53,12 +56,14 @@ def add(campaign: Campaign, pairs: list[int]) -> None:
 
 
 def sides(overlap: int, rng: random.Random, begun: str = "") -> str:
-    """`overlap` letters in blocks of two, each block LR or RL at random; an odd last letter is a fair coin. A string
-    that has `begun` is kept and its open block closed first."""
+    """`overlap` letters in blocks of two, each block LR or RL at random.
+
+    An odd last letter is drawn with equal chances. The string `begun` is kept, and its open block is completed first.
+    """
     letters = begun
     if len(begun) % 2:
         letters += "R" if begun[-1] == "L" else "L"
-    coins = rng.getrandbits(overlap)  # at once: a hundred thousand pairs are drawn while somebody waits
+    coins = rng.getrandbits(overlap)  # all at once, because a user waits while 100,000 pairs are drawn
     while len(letters) < overlap:
         letters += "LR" if coins & 1 else "RL"
         coins >>= 1

@@ -1,4 +1,4 @@
-"""Opens campaigns: small ones within the request, large ones as a job."""
+"""Opens campaigns: small ones within the request, large ones in a job."""
 
 from django.conf import settings
 from django.db import transaction
@@ -15,9 +15,12 @@ from training.intake.checking import Tell
 
 
 def start(*, campaign: Campaign, user: User) -> Invite | Opening:
-    """Open the campaign and return its first invitation. A comparison of more than `OPENING_WAIT_PAIRS` pairs is opened
-    by a job, which is returned instead. A repeated call returns the same invitation or job. Raises DomainError as
-    `campaigns.open_campaign`; a job ends with that error."""
+    """Open the campaign and return its first invitation.
+
+    A comparison of more than `OPENING_WAIT_PAIRS` pairs is opened by a job, which is returned instead. A repeated
+    call returns the same invitation or job. Raises DomainError as `campaigns.open_campaign`; a job ends with that
+    error.
+    """
     pairs = pairs_of(campaign.comparison, campaign.candidate).count()
     if campaign.status != Campaign.Status.DRAFT or pairs <= settings.OPENING_WAIT_PAIRS:
         return campaigns.open_campaign(campaign=campaign, user=user)
@@ -35,8 +38,11 @@ def start(*, campaign: Campaign, user: User) -> Invite | Opening:
 
 
 def run(claim: jobs.Claim, tell: Tell) -> Campaign:
-    """Run the opening. `tell` fails inside the last transaction if this attempt has lost its job or was cancelled, so a
-    cancelled campaign never opens."""
+    """Run the opening.
+
+    `tell` raises inside the last transaction if this attempt has lost its job or was cancelled, so that a cancelled
+    campaign never opens.
+    """
     asked = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
     campaigns.open_campaign(campaign=asked.campaign, user=asked.created_by, tell=tell)
     return asked.campaign

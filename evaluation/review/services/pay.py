@@ -14,7 +14,7 @@ from ftplatform.errors import DomainError
 
 
 def decisions(reviewer: Reviewer, checks_failed: int) -> frozenset[str]:
-    """The decisions on a reviewer's pay that are possible now: refusing needs failed instruction checks."""
+    """The possible decisions on a reviewer's pay. Refusing requires failed instruction checks."""
     if reviewer.is_simulated:
         return frozenset()
     possible = {Reviewer.Pay.APPROVED.value}
@@ -27,7 +27,7 @@ def decisions(reviewer: Reviewer, checks_failed: int) -> frozenset[str]:
 def set_pay(*, reviewer: Reviewer, user: User, pay: str, note: str = "") -> None:
     """Record that a participant's pay is approved, refused or open again.
 
-    Refusing needs two failed instruction checks: opinions, speed and agreement never cost a reviewer their pay.
+    Refusing requires two failed instruction checks. Opinions, speed and agreement never affect pay.
     """
     if pay not in Reviewer.Pay.values:
         raise DomainError("invalid_pay", f"Choose from {', '.join(Reviewer.Pay.values)}.", status=400)
@@ -47,7 +47,7 @@ def set_pay(*, reviewer: Reviewer, user: User, pay: str, note: str = "") -> None
 
 @transaction.atomic
 def approve_completed(*, campaign: Campaign, user: User) -> int:
-    """Approve the open pay of all reviewers who completed; returns how many."""
+    """Approve the open pay of all reviewers who completed; returns their number."""
     done = campaign.reviewers.filter(
         status=Reviewer.Status.COMPLETED, pay=Reviewer.Pay.OPEN, is_simulated=False
     ).update(pay=Reviewer.Pay.APPROVED)
@@ -56,7 +56,7 @@ def approve_completed(*, campaign: Campaign, user: User) -> int:
 
 
 def reconciliation(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    """One row for every reviewer who is not simulated: participant, ratings, time, code, amount, pay status."""
+    """One row for each reviewer who is not simulated: participant, ratings, time, code, amount, pay status."""
     rows = campaign.reviewers.filter(is_simulated=False).annotate(
         rated=Count("assignments__rating", filter=Q(assignments__rating__kind="real")),
         quality=Count("assignments__rating", filter=~Q(assignments__rating__kind="real")),

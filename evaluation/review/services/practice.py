@@ -1,8 +1,8 @@
-"""The practice round: explained examples before the first real pair, and who qualifies by them.
+"""The practice round: explained examples before the first real pair, and the qualification threshold.
 
 A practice item is `{prompt: {instruction, input}, left, right, expected: [preference, …], explanation}` in
-`Campaign.practice`, frozen with everything else; a reviewer's answers are `[{preference, right}]` in
-`Reviewer.practice`. Nothing of it is a rating.
+`Campaign.practice`, frozen with the other settings. A reviewer's answers are `[{preference, right}]` in
+`Reviewer.practice`. Practice answers are never ratings.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from ftplatform.errors import DomainError
 
 
 def pending(reviewer: Reviewer) -> bool:
-    """Whether practice items still come before this reviewer's first real pair."""
+    """Whether the reviewer still has practice items to answer before the first real pair."""
     return len(reviewer.practice) < len(reviewer.campaign.practice)
 
 
@@ -36,11 +36,12 @@ def current(reviewer: Reviewer) -> dict[str, Any] | None:
 
 @transaction.atomic
 def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any]:
-    """Store one answer: {right, expected, explanation, left (items still to come), qualified}. An item that was already
-    answered keeps its first answer and gets the same reply.
+    """Store one answer: {right, expected, explanation, left (items still to come), qualified}.
 
-    A reviewer who ends the round below the campaign's threshold is screened out. Locks the reviewer. Raises DomainError
-    `practice_order` for any item but the current or an answered one, `invalid_preference`.
+    An item that was already answered keeps its first answer and returns the same result. A reviewer who ends the
+    round below the campaign's threshold is screened out. Locks the reviewer.
+
+    Raises DomainError `practice_order` for any item but the current or an answered one, `invalid_preference`.
     """
     reviewer = Reviewer.objects.select_for_update(of=("self",)).select_related("campaign").get(pk=reviewer.pk)
     items, given = reviewer.campaign.practice, list(reviewer.practice)
@@ -66,12 +67,12 @@ def answer(*, reviewer: Reviewer, number: int, preference: str) -> dict[str, Any
 
 
 def right(reviewer: Reviewer) -> int:
-    """How many of this reviewer's practice answers were right."""
+    """The number of this reviewer's correct practice answers."""
     return sum(one["right"] for one in reviewer.practice)
 
 
 def missed(reviewer: Reviewer) -> bool:
-    """Whether this reviewer has ended the round below the campaign's threshold."""
+    """Whether this reviewer ended the round below the campaign's threshold."""
     return not pending(reviewer) and right(reviewer) < reviewer.campaign.practice_pass
 
 

@@ -1,8 +1,9 @@
-"""Quality items: pairs with a known answer between the real ones, counted neither in the overlap nor in a report.
+"""Quality items: pairs with a known answer between the real ones, excluded from the overlap and from all reports.
 
 There are four kinds: one response visibly broken, a repeat of the reviewer's own pair with the sides swapped, two
-identical responses, and an instruction check. They are created when the campaign opens, if possible from pairs outside
-it. A keyed hash fixes their order for each reviewer, so that reloading does not change it and it cannot be predicted.
+identical responses, and an instruction check. They are created when the campaign opens, if possible from pairs
+outside it. A keyed hash fixes their order for each reviewer, so that reloading does not change it and it cannot be
+predicted.
 """
 
 import random
@@ -20,8 +21,8 @@ from evaluation.review.selectors.reviewers import passed
 Kind = ReviewItem.Kind
 MADE = (Kind.DEGRADED, Kind.IDENTICAL, Kind.CHECK)
 ITEMS_OF_A_KIND = 12
-REPEAT_AFTER = 4  # a repeat comes at least so many ratings after its first showing
-CHECKS_FAILED = 2  # as crowd platforms ask: one failed check may be a slip
+REPEAT_AFTER = 4  # minimum number of ratings between a pair and its repeat
+CHECKS_FAILED = 2  # as crowd platforms require: one failed check may be a slip
 _CHECKS = {
     "left": gettext_noop(
         "This pair only checks whether you read instructions. Do not judge it: choose “Left”."
@@ -108,7 +109,7 @@ def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
 def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | None:
     """The next quality item and whether its `a` is on the left; None if there is none for this reviewer.
 
-    It is of the kind that they have `met` least; ties are broken in an order drawn for them.
+    It is of the kind that the reviewer has `met` least often. Ties are broken in an order drawn for the reviewer.
     """
     kinds = [Kind.CHECK, Kind.DEGRADED, Kind.REPEAT, Kind.IDENTICAL]
     _dice(reviewer, f"round {len(met) // len(kinds)}").shuffle(kinds)
@@ -128,7 +129,7 @@ def _seen(reviewer: Reviewer) -> QuerySet[Assignment]:
 
 
 def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
-    """An item of this kind that the reviewer has not met, preferably of a pair that they will not see as a real one."""
+    """An item of this kind that is new to the reviewer, preferably from a pair that they will not see as a real one."""
     later = ReviewItem.objects.filter(
         campaign=reviewer.campaign_id, kind=Kind.REAL, pair=OuterRef("pair")
     ).exclude(assignments__reviewer=reviewer)

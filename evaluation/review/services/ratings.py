@@ -1,4 +1,5 @@
-"""Storing ratings: once, whole, for the sides that the reviewer saw, and never after the campaign has closed."""
+"""Stores ratings: each once and complete, for the sides that the reviewer saw, and never after the campaign has
+closed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ ANSWER_FIELDS = ("preference", "scores", "answers", "comment")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reviewer says about a pair: the fields of a Rating, as its form sends them.
+    """A reviewer's answers about a pair: the fields of a Rating, as its form sends them.
 
     `active_ms` and `hidden_ms` are milliseconds with the page in the foreground and in the background.
     """
@@ -34,7 +35,7 @@ class Answer:
     hidden_ms: int = 0
 
     def __post_init__(self) -> None:
-        """Strip the comment and keep the times between 0 and MAX_MS."""
+        """Strip the comment and limit the times to 0 to MAX_MS."""
         for name, value in {
             "comment": self.comment.strip(),
             "active_ms": min(max(self.active_ms, 0), MAX_MS),
@@ -43,11 +44,11 @@ class Answer:
             object.__setattr__(self, name, value)
 
     def values(self) -> dict[str, Any]:
-        """By the names of the fields."""
+        """The answer as a mapping by field name."""
         return {**vars(self)}
 
     def says_the_same_as(self, rating: Rating) -> bool:
-        """Whether the rating has these answers; how long they took makes no difference."""
+        """Whether the rating has the same answers. Times are ignored."""
         return all(getattr(rating, name) == getattr(self, name) for name in ANSWER_FIELDS)
 
 
@@ -55,11 +56,11 @@ def submit(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
     """Store a rating. The same answer again returns the stored one; a different one for the same pair is refused.
 
     Raises DomainError: `unknown_assignment`, `invalid_rating` with the fields, `already_rated`, `campaign_closed`,
-    `campaign_paused`, `skipped`, `cap_reached`, `lease_expired_full` when the lease ran out and others have filled
-    the pair meanwhile.
+    `campaign_paused`, `skipped`, `cap_reached`, `lease_expired_full` if the lease expired and others have filled the
+    pair meanwhile.
     """
-    # Two transactions: where the first finds no lease it may still hold a lock on the assignment, and the second must
-    # lock the reviewer before that.
+    # Two transactions: the first may still hold a lock on the assignment when it finds no lease, and the
+    # second must lock the reviewer before the assignment.
     rating = retrying(lambda: _rate_lease(reviewer, token, answer))
     return rating or retrying(lambda: _rate_without_lease(reviewer, token, answer))
 
@@ -69,7 +70,7 @@ def submit_and_go_on(
 ) -> tuple[Rating, Assignment | None]:
     """`submit` and then `next_for` in one transaction, which saves a commit; None if there is no next pair to show.
 
-    When leases are to be released or anything fails, each runs in transactions of its own, because the rating is stored
+    If leases must be released or an error occurs, each runs in its own transactions, because the rating is stored
     whether or not there is a next pair. Raises what `submit` raises.
     """
     now = timezone.now()
@@ -103,8 +104,8 @@ def _rate_lease(reviewer: Reviewer, token: UUID, answer: Answer) -> Rating | Non
 def _rate_without_lease(reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
     """Rate a pair whose lease has ended, or return its stored rating.
 
-    Locks the reviewer first, as `next` does, which may be giving them another pair now: what they hold stays as it is
-    counted. Raises DomainError as `submit` does.
+    Locks the reviewer first, as `next` does, so that `next` cannot give them another pair at the same time and the
+    count of their pairs stays correct. Raises DomainError as `submit` does.
     """
     _lock(reviewer)
     rating = _rate_lease(reviewer, token, answer)  # `next` may have renewed the lease meanwhile
@@ -125,7 +126,7 @@ def _store(assignment: Assignment, answer: Answer) -> Rating:
     `campaign_paused`."""
     reviewer = assignment.reviewer
     rating = statements.insert_rating(assignment, reviewer.campaign_id, answer.values())
-    # A close waits for this transaction, or this waits for it: a rating counts at the close or is refused.
+    # A close waits for this transaction, or this one waits for the close: the rating is counted or refused.
     status, reviewer.done = statements.lock_campaign(reviewer.campaign_id, reviewer.pk)
     require_accepting(status)
     return rating
@@ -141,7 +142,7 @@ def lock_own(reviewer: Reviewer, token: UUID) -> Assignment:
     assignment = mine.filter(token=token, reviewer=reviewer).first()
     if assignment is None:
         raise DomainError("unknown_assignment", "This pair is not yours to rate.", status=404)
-    # The campaign came with the reviewer; whether it still takes ratings is asked again where that matters.
+    # The campaign was loaded with the reviewer. Its status is checked again wherever it matters.
     assignment.reviewer, assignment.item.campaign = reviewer, reviewer.campaign
     return assignment
 
@@ -158,13 +159,14 @@ def _unchanged(stored: Rating, answer: Answer) -> Rating:
 
 @transaction.atomic
 def revise(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
-    """Change a stored rating while the campaign allows it; what it said before is kept as a Revision.
+    """Change a stored rating while the campaign allows it; the earlier content is kept as a Revision.
 
     The same answers again change nothing. Locks the assignment, the campaign and the rating. Raises DomainError
     `not_rated`, `edit_closed`, and what `submit` raises.
     """
     assignment = lock_own(reviewer, token)
-    # Waits for a closing campaign; "no key" so that ratings, which refer to the campaign, need not wait.
+    # Waits for a close in progress. It is a "no key" lock, so that ratings, which refer to the campaign, need
+    # not wait.
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=assignment.item.campaign_id)
     rating = Rating.objects.select_for_update().filter(assignment=assignment).first()
     if rating is None:
@@ -185,7 +187,8 @@ def revise(*, reviewer: Reviewer, token: UUID, answer: Answer) -> Rating:
 
 
 def may_edit(campaign: Campaign, submitted_at: datetime) -> bool:
-    """Whether a rating of this time may still be changed: so many minutes, or until the close."""
+    """Whether a rating submitted at this time can still be changed: within the edit window, or until the campaign
+    closes."""
     if campaign.status != Campaign.Status.OPEN:
         return False
     if campaign.edit_minutes is None:
@@ -226,8 +229,9 @@ def require_accepting(status: str) -> None:
 
 
 def _retake(assignment: Assignment) -> None:
-    """Mark as rated an assignment whose lease ran out, if a slot on the side that was shown is still free, so that
-    balance holds too. The reviewer must be locked; locks the item.
+    """Mark an assignment with an expired lease as rated, if a slot on the side that was shown is still free.
+
+    Requiring that side keeps the pair balanced. The reviewer must be locked; locks the item.
 
     Raises DomainError `skipped`, `cap_reached`, `lease_expired_full`.
     """
@@ -235,7 +239,7 @@ def _retake(assignment: Assignment) -> None:
         raise DomainError("skipped", "You have skipped this pair, so it cannot be rated any more.")
     reviewer = assignment.reviewer
     cap = reviewer.campaign.max_per_reviewer
-    # What they have in hand instead counts as well: it will be rated too.
+    # The pair that the reviewer now holds instead counts too: it will also be rated.
     holding = reviewer.assignments.filter(item__kind="real", status__in=Assignment.HOLDING)
     if cap is not None and assignment.item.kind == "real" and holding.count() >= cap:
         raise DomainError(

@@ -1,4 +1,4 @@
-"""A reviewer skips a pair, or reports a problem with one."""
+"""Skipped pairs and reported problems."""
 
 from uuid import UUID
 
@@ -14,9 +14,9 @@ MAX_TEXT = 2000
 
 @transaction.atomic
 def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
-    """Give a pair back, unrated: its slot is free at once, and this reviewer is never offered it again.
+    """Give a pair back, unrated: its slot is free at once, and this reviewer never gets it again.
 
-    A second time changes nothing. Locks the assignment, then its item. Raises DomainError `skip_not_allowed`,
+    A second call changes nothing. Locks the assignment, then its item. Raises DomainError `skip_not_allowed`,
     `already_rated`, `invalid_remark`, `unknown_assignment`, `campaign_closed`, `campaign_paused`.
     """
     _check(reason, text)
@@ -43,8 +43,11 @@ def skip(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
 
 @transaction.atomic
 def report_problem(*, reviewer: Reviewer, token: UUID, reason: str, text: str) -> Remark:
-    """Store what is wrong with a pair, for the manager; the reviewer may still rate it. A later report replaces an
-    earlier one. Locks the assignment. Raises DomainError `invalid_remark`, `unknown_assignment`."""
+    """Store a reported problem for the manager. The reviewer can still rate the pair.
+
+    A later report replaces an earlier one. Locks the assignment. Raises DomainError `invalid_remark`,
+    `unknown_assignment`.
+    """
     _check(reason, text)
     assignment = lock_own(reviewer, token)
     values = {"reason": reason, "text": text.strip()}

@@ -1,4 +1,4 @@
-"""The library of rubrics: texts that are saved as versions and never change."""
+"""The rubric library: texts stored as versions that never change."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from ftplatform.errors import DomainError
 
 
 def check(text: str) -> rubrics.FormDefinition:
-    """The form that a text makes; DomainError `invalid_rubric` names line and column of the first mistake."""
+    """The form parsed from a text. DomainError `invalid_rubric` gives the line and column of the first error."""
     try:
         return rubrics.parse(text)
     except rubrics.RubricError as error:
@@ -22,7 +22,8 @@ def check(text: str) -> rubrics.FormDefinition:
 
 
 def save(*, user: User, name: str, text: str) -> RubricVersion:
-    """Save a text under a name: the first makes the rubric, each other one its next version, the same one nothing."""
+    """Save a text under a name. The first text creates the rubric, a different text its next version; the same text
+    changes nothing."""
     text = text.replace("\r\n", "\n")
     check(text)
     if not name.strip():
@@ -32,7 +33,7 @@ def save(*, user: User, name: str, text: str) -> RubricVersion:
             with transaction.atomic():
                 return _save(user, name.strip(), text)
         except IntegrityError:
-            continue  # another tab saved at the same moment; look again
+            continue  # another tab saved at the same moment; retry
     raise DomainError("busy", "Somebody is saving this rubric at the same time; please try again.")
 
 

@@ -16,7 +16,7 @@ from evaluation.review.services import blinding_check, identity_scan
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 PAGE = 50
-LEVEL = 0.05  # of the test whether reviewers guessed better or worse than chance
+LEVEL = 0.05  # significance level of the test whether reviewers guessed better or worse than chance
 
 
 @roles(*Staff)
@@ -54,7 +54,7 @@ def blinding_scan(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def blinding_decide(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """The chosen pairs, or all that are open when none is chosen."""
+    """Decide on the chosen pairs, or on all open pairs if none is chosen."""
     chosen = [int(key) for key in request.POST.getlist("pair") if key.isdecimal()]
     decision = request.POST.get("decision", "")
     number = identity_scan.decide(

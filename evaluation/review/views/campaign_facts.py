@@ -1,4 +1,4 @@
-"""The settings of a campaign as label and text, for its page."""
+"""The settings of a campaign as labels and text, for its page."""
 
 from django.conf import settings as site
 
@@ -10,7 +10,7 @@ Fact = tuple[str, str]
 
 
 def facts(campaign: Campaign) -> list[Fact]:
-    """What is frozen when the campaign opens; its practice round and hashes are left to the page."""
+    """The settings that are frozen when the campaign opens, without its practice round and hashes."""
     return [*_analysis(campaign), *_limits(campaign), *_shown(campaign), *_crowd(campaign)]
 
 

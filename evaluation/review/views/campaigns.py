@@ -1,4 +1,4 @@
-"""Pages of a campaign's life: plan, open, amend, pause, close."""
+"""Pages of the campaign life cycle: create, open, amend, pause, close."""
 
 import uuid
 

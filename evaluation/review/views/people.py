@@ -39,7 +39,7 @@ def _page(
     invite_form: InvitePeopleForm | None = None,
     returned_form: ReturnedForm | None = None,
 ) -> HttpResponse:
-    """The page, with a form that has errors in place of the empty one."""
+    """The page, showing a submitted form with errors instead of the empty form."""
     page = Paginator(reviewers.table(campaign), PAGE).get_page(request.GET.get("page"))
     flags = reviewers.recent_quality(campaign)
     links = campaign.invites.filter(email="").order_by("-pk")[:20]

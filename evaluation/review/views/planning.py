@@ -17,7 +17,7 @@ from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 @roles(*Staff)
 @require_GET
 def plan(request: StaffRequest) -> HttpResponse:
-    """All inputs are in the address, so that a plan can be bookmarked and shared."""
+    """All inputs are in the URL, so that a plan can be bookmarked and shared."""
     form = PlanForm(request.GET or None, user=request.user)
     context: dict[str, Any] = {"form": form, "answer": None}
     if not form.is_bound or form.is_valid():
@@ -35,7 +35,7 @@ def plan(request: StaffRequest) -> HttpResponse:
 
 
 def _basis(found: dict[str, Any], form: PlanForm, user: User) -> str:
-    """What the figures are based on: a pilot, or assumptions about the panel."""
+    """The basis of the figures: a pilot, or assumptions about the panel."""
     if form.calibration is not None:
         return planning.calibration_sentence(form.calibration)
     return planning.assumption_sentence(

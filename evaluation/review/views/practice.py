@@ -1,4 +1,4 @@
-"""The practice round of a draft: which pairs, and why each answer is right."""
+"""The practice round of a draft: the pairs, and why each answer is right."""
 
 import secrets
 import uuid
@@ -41,7 +41,8 @@ def items(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _from_pair(request: StaffRequest, campaign: Campaign) -> dict[str, Any]:
-    """The form filled with a pair of the comparison, its sides drawn; the pair itself will then never be drawn."""
+    """The form filled with a pair of the comparison, with sides drawn at random. The pair itself is then never drawn
+    for review."""
     number = request.GET.get("pair", "")
     if not number.isdecimal():
         return {}

@@ -1,4 +1,4 @@
-"""What a reviewer sees. Nothing here may depend on which response is the candidate's."""
+"""The review pages. Nothing here may depend on which response is the candidate's."""
 
 import re
 import uuid
@@ -22,7 +22,7 @@ from ftplatform.accounts.permissions import Staff, has_role, open_to_all
 from ftplatform.api.throttling import InviteThrottle, require_room
 
 COOKIE_AGE = 30 * 24 * 3600
-MINUTES = 1.5  # for a pair, as the invitation says
+MINUTES = 1.5  # per pair, as the invitation says
 TOKEN_PLACEHOLDER = uuid.UUID(int=0)
 
 
@@ -30,7 +30,7 @@ TOKEN_PLACEHOLDER = uuid.UUID(int=0)
 @never_cache
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest, code: str) -> HttpResponse:
-    """The welcome page; accepting exchanges the link for a cookie and leads on to a clean address."""
+    """The welcome page. Accepting exchanges the link for a cookie and redirects to a URL without the code."""
     link = reviewing.invite(code)
     campaign = link.campaign
     if campaign.is_over:
@@ -38,7 +38,7 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     if reviewer_in(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
-    # A link without the participant's number is told before anything is read.
+    # A link without the participant's number is rejected before the page is shown.
     crowd.participant(campaign, link, request.GET.dict())
     if request.method == "GET":
         return page(request, campaign, "invite", _welcome(request, campaign))
@@ -76,7 +76,8 @@ def _welcome(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
 @ensure_csrf_cookie
 @require_GET
 def review(request: HttpRequest, campaign: uuid.UUID) -> HttpResponse:
-    """The review screen; it asks the API for one pair at a time. With ?edit it begins by changing a stored rating."""
+    """The review screen, which requests one pair at a time from the API. With ?edit it starts by changing a stored
+    rating."""
     reviewer = reviewer_in(request, campaign)
     if reviewer is None:
         return page(request, None, "no_reviewer", status=403)

@@ -1,5 +1,5 @@
-"""A reviewer's own pages beside the review screen, and what makes the screen installable. Nothing here may depend on
-which response is the candidate's."""
+"""Reviewer pages other than the review screen, and the files that make the screen installable. Nothing here may
+depend on which response is the candidate's."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +43,7 @@ MODULES += ("texts", "urls")
 
 
 def reviewer_in(request: HttpRequest, campaign: UUID) -> Reviewer | None:
-    """The reviewer this browser is, if it is one of this very campaign."""
+    """The reviewer that this browser's cookie identifies, if it belongs to this campaign."""
     token = request.COOKIES.get(reviewing_reader.reviewer_cookie(campaign), "")
     reviewer = statements.reviewer_by_token(token) if token else None
     return reviewer if reviewer and reviewer.campaign_id == campaign else None
@@ -56,7 +56,7 @@ def page(
     context: dict[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """A reviewer's page in the campaign's language, else the browser's."""
+    """Render a reviewer's page in the campaign's language, else in the browser's."""
     language = (campaign.language if campaign else "") or translation.get_language()
     values = {"campaign": campaign, "campaign_title": campaign.title if campaign else "", **(context or {})}
     with translation.override(language):
@@ -67,7 +67,7 @@ def page(
 @never_cache
 @require_GET
 def review_done(request: HttpRequest, campaign: UUID) -> HttpResponse:
-    """The last page: thanks, the completion code, and once the question which response was the tuned model's."""
+    """The last page: thanks, the completion code, and, once, the closing question about the tuned model."""
     reviewer = reviewer_in(request, campaign)
     if reviewer is None:
         return page(request, None, "no_reviewer", status=403)
@@ -104,7 +104,7 @@ def review_guess(request: HttpRequest, campaign: UUID) -> HttpResponse:
 @ensure_csrf_cookie
 @require_GET
 def review_own(request: HttpRequest, campaign: UUID) -> HttpResponse:
-    """What this reviewer has rated, how they go about it, and their code."""
+    """This reviewer's ratings, their figures, and their code."""
     reviewer = reviewer_in(request, campaign)
     if reviewer is None:
         return page(request, None, "no_reviewer", status=403)
@@ -134,7 +134,7 @@ def _row(campaign: Campaign, rating: Rating) -> dict[str, Any]:
 @never_cache
 @require_POST
 def review_erase(request: HttpRequest, campaign: UUID) -> HttpResponse:
-    """A reviewer has what tells who they are erased; this browser forgets them as well."""
+    """Erase the reviewer's personal data at their request, and clear this browser's data."""
     reviewer = reviewer_in(request, campaign)
     if reviewer is None:
         return page(request, None, "no_reviewer", status=403)
@@ -148,7 +148,8 @@ def review_erase(request: HttpRequest, campaign: UUID) -> HttpResponse:
 @open_to_all
 @require_GET
 def review_manifest(request: HttpRequest, campaign: UUID) -> HttpResponse:
-    """What a phone needs to install the screen; the same for everybody, so it tells nothing about the campaign."""
+    """The web app manifest for installing the screen on a phone. It is the same for all campaigns, so it reveals
+    nothing about one."""
     start = reverse("evaluation:review", args=[campaign])
     icons = [
         {"src": staticfiles_storage.url(f"icons/{size}.png"), "sizes": f"{size}x{size}", "type": "image/png"}
@@ -175,7 +176,7 @@ WORKER_SCOPE = "/review/"
 @open_to_all
 @require_http_methods(["GET", "HEAD"])
 def review_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker; the modules keep their plain names because they import each other by those."""
+    """The service worker. The modules keep file names without hashes because they import each other by those names."""
     shell = [staticfiles_storage.url(name) for name in LINKED]
     shell += [f"{settings.STATIC_URL}js/review/{name}.js" for name in MODULES]
     context = {"shell": shell, "static": settings.STATIC_URL}

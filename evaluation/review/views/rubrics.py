@@ -1,4 +1,4 @@
-"""The library of rubrics, with an editor that shows the form while it is written."""
+"""The rubric library, with an editor that previews the form."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -25,7 +25,7 @@ def library(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def edit(request: StaffRequest) -> HttpResponse:
-    """Write a rubric, from nothing, from a shipped one or from a version of the library."""
+    """Write a rubric, starting from an empty text, a built-in rubric or a library version."""
     form = RubricForm(request.POST or None, initial=_starting_point(request))
     if request.method == "POST" and form.is_valid():
         try:
@@ -52,7 +52,7 @@ def _starting_point(request: StaffRequest) -> dict[str, str]:
 @roles(*Staff)
 @require_POST
 def preview(request: StaffRequest) -> HttpResponse:
-    """The part of the editor that follows what is typed."""
+    """The preview part of the editor, updated while the user types."""
     return render(request, "evaluation/rubrics/preview.html", _preview(request.POST.get("text", "")))
 
 
