@@ -1,4 +1,4 @@
-"""The report for ratings that were made anywhere: nothing is stored, nothing but the file is needed."""
+"""Analyse a ratings file that belongs to no campaign. Nothing is stored."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,10 +26,12 @@ def analyse_file(
     skip_bad_rows: bool = False,
     on_problem: Callable[[Problem], None] | None = None,
 ) -> dict[str, Any]:
-    """The report's JSON with `rows` {read, used, skipped, problems}.
+    """Analyse the ratings in `source` and return the report's JSON, with `rows` {read, used, skipped, problems}.
 
-    Raises DomainError `bad_rows` with the first lines and reasons when a row cannot be used and `skip_bad_rows` was
-    not asked for, `no_ratings` when nothing is left, `invalid_plan` for a margin that makes none.
+    `margin` is a difference of win scores (0 to 1); `score_range` is the lowest and highest valid score.
+    Raises DomainError `bad_rows` with the first lines and reasons if a row is invalid and `skip_bad_rows` is
+    false, `no_ratings` if no valid row is left, `invalid_plan` for an invalid margin, and `invalid_scores`
+    for an empty score range.
     """
     try:
         plan = Plan(margin=margin)
@@ -75,7 +77,7 @@ def _skipped(found: RatingsFile) -> Caution:
 
 
 def _quality(found: RatingsFile) -> tuple[ReviewerQuality, ...]:
-    """Flags from what the file knows; reading time only where it has words and times."""
+    """Compute quality flags from the file. Reading speed needs word counts and times; without them it is unknown."""
     ratings, unknown = found.ratings, np.full(len(found.ratings), np.nan)
     baseline, candidate = ratings.lengths or (unknown, unknown)
     left = ratings.candidate_left

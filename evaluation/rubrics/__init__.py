@@ -1,4 +1,4 @@
-"""Rubrics written as Markdown: parse them into a form, check answers against it. Pure functions, no web framework."""
+"""Parse rubrics written in Markdown into forms and check answers against them. Pure functions, no web framework."""
 
 import json
 from pathlib import Path
@@ -23,13 +23,12 @@ __all__ = [
 
 
 def builtin(name: str) -> str:
-    """The text of a rubric that ships with the project, by the name of its file."""
+    """Text of a built-in rubric, by its file name without the extension."""
     return (Path(__file__).parent / "builtin" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def practice(name: str, language: str = "") -> list[dict[str, Any]]:
-    """The explained practice pairs that ship with a rubric, in English unless they ship in this language as well; none
-    where there are none."""
+    """Explained practice pairs of a built-in rubric, in `language` if available, else in English; empty if none."""
     folder = Path(__file__).parent / "builtin"
     for file in (folder / f"{name}.{language}.practice.json", folder / f"{name}.practice.json"):
         if file.exists():

@@ -1,4 +1,4 @@
-"""Components of the dialect: `{type: NAME, key: value …}` read as a YAML flow mapping, and the questions they make."""
+"""Components of the dialect: `{type: NAME, key: value …}`, read as a YAML flow mapping, and the fields they define."""
 
 import re
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _CONDITION = re.compile(r"\s*(?P<key>[a-z][a-z0-9_]*)\s*(?P<operator><=|>=|=)\s*
 
 
 class RubricError(ValueError):
-    """The document cannot be read; `line` and `column` (both from 1) say where."""
+    """The document cannot be parsed. `line` and `column` (both 1-based) give the position."""
 
     def __init__(self, message: str, line: int, column: int = 1) -> None:
         super().__init__(f"Line {line}, column {column}: {message}")
@@ -43,7 +43,7 @@ class RubricError(ValueError):
 
 @dataclass
 class Component:
-    """One pair of braces: its attributes, and where each of them stands."""
+    """One pair of braces: its attributes and the column of each."""
 
     values: dict[str, Any]
     line: int
@@ -59,7 +59,7 @@ class Component:
 
 
 def read(content: str, line: int, column: int) -> Component:
-    """The component that `content` (one line, stripped, beginning at `column`) is."""
+    """Parse `content` (one line, stripped, starting at `column`) as a component. Raises RubricError."""
     if not content.endswith("}"):
         raise RubricError("The brace that opens here is not closed on this line.", line, column)
     loader = yaml.SafeLoader(content)
@@ -89,7 +89,7 @@ def read(content: str, line: int, column: int) -> Component:
 def question(
     label: str, kind: Kind, given: Component, earlier: list[Field], *, group: str, help_text: str = ""
 ) -> Field:
-    """The field that a question with this component is. `earlier` are the fields above it."""
+    """The field defined by a question and its component. `earlier` are the fields above it. Raises RubricError."""
     unknown = sorted(str(name) for name in set(given.values) - _COMMON - _OWN[given.type])
     if unknown:
         raise given.error(f"A {given.type} has no attribute {', '.join(unknown)}.", unknown[0])

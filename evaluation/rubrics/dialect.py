@@ -1,8 +1,9 @@
-"""The Markdown dialect of rubrics and retrospectives; docs/rubrics.md is its reference.
+"""The Markdown dialect of rubrics and retrospectives. docs/rubrics.md is its reference.
 
-Front matter in YAML between `---` lines; `## section`; a component `{type: NAME, key: value …}` on its own line.
-Below a `{type: form}` a question is a line `**text**` and the component on the next line that holds text says what
-kind of answer it takes. Below `{type: selection, multiple: true, title: …}` a bullet list gives the options.
+A document has YAML front matter between `---` lines, `## section` headings, and components `{type: NAME, key:
+value …}`, each on its own line. Below a `{type: form}`, a question is a line `**text**`; the component on the
+next non-empty line sets the kind of answer. Below `{type: selection, multiple: true, title: …}`, a bullet
+list gives the options.
 """
 
 import re
@@ -21,7 +22,7 @@ MAX_TEXT_BYTES = 200_000
 
 @dataclass
 class _Reader:
-    """The state of one pass over the lines."""
+    """State of one pass over the lines."""
 
     title: str = ""
     section: str = ""
@@ -35,7 +36,7 @@ class _Reader:
 
 
 def parse(text: str) -> FormDefinition:
-    """The form that a document defines. Raises RubricError with the first thing that is wrong."""
+    """Parse a document into a form. Raises RubricError for the first error in it."""
     if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
         raise RubricError(f"A rubric may have {MAX_TEXT_BYTES:,} bytes.", 1)
     lines = text.removeprefix("\ufeff").splitlines()
@@ -47,7 +48,7 @@ def parse(text: str) -> FormDefinition:
 
 
 def _front_matter(lines: list[str]) -> tuple[dict[str, Any], int]:
-    """The document's own description and the index of the first line after it."""
+    """The front matter and the index of the first line after it."""
     if not lines or lines[0].strip() != "---":
         return {}, 0
     end = next((index for index, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)
@@ -66,7 +67,7 @@ def _front_matter(lines: list[str]) -> tuple[dict[str, Any], int]:
 
 
 def _check_components(components: Any, lines: list[str]) -> None:
-    """The front matter may list the component types that the document uses; each must be known."""
+    """Check the component types that the front matter may list; each must be known."""
     for component in components if isinstance(components, list) else [components]:
         name = component.get("type") if isinstance(component, dict) else None
         if name not in KNOWN:
@@ -108,7 +109,7 @@ def _take_text(line: str, content: str, number: int, column: int, reader: _Reade
         _finish(reader)
         reader.question = asked["text"].strip(), number, column
     elif reader.sections and (content or reader.kind != "form"):
-        reader.sections[-1][2].append(line.rstrip())  # an empty line parts two paragraphs
+        reader.sections[-1][2].append(line.rstrip())  # an empty line separates paragraphs
 
 
 def _take(component: Component, reader: _Reader) -> None:
@@ -130,7 +131,7 @@ def _take(component: Component, reader: _Reader) -> None:
 
 
 def _finish(reader: _Reader) -> None:
-    """Close what is still open: a question without an answer is an error, a selection becomes a field."""
+    """Finish what is open: a question without a component is an error, a selection becomes a field."""
     if reader.question is not None:
         label, line, column = reader.question
         raise RubricError(f"The question {label!r} has no {{type: …}} after it.", line, column)

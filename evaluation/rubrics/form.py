@@ -1,4 +1,4 @@
-"""What a rubric becomes: a form definition, and the check of a reviewer's answers against it."""
+"""The form that a rubric defines, and the validation of a reviewer's answers against it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,10 +14,10 @@ MAX_TEXT = 5000
 
 @dataclass(frozen=True)
 class Condition:
-    """A question is asked when the answer to `field`, a question above it or "preference", compares with `value`.
+    """Ask a question only if the answer to `field`, an earlier question or "preference", compares with `value`.
 
-    Among the answers to a multi-select the value must be one. Asked for each side, a question follows the governing
-    answer of that side; asked once, it follows either side's.
+    For a multi-select, `value` must be among the chosen options. A question asked for each side depends on
+    the answer for that side; a question asked once depends on the answer for either side.
     """
 
     field: str
@@ -28,7 +28,7 @@ class Condition:
         if isinstance(answer, list):
             return self.value in answer
         if type(answer) is not type(self.value):
-            return False  # true is no 1
+            return False  # true is not 1
         if self.operator == "=" or isinstance(answer, str) or isinstance(self.value, str):
             return bool(answer == self.value)
         return bool(answer <= self.value if self.operator == "<=" else answer >= self.value)
@@ -36,9 +36,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class Field:
-    """One question. A scale takes whole numbers from `minimum` to `maximum`; `per` "side" asks it for each response;
-    `group` is the `###` heading it stands under, by which reports group their criteria; `when` says on what earlier
-    answer it depends."""
+    """One question.
+
+    A scale takes whole numbers from `minimum` to `maximum`. `per` "side" asks the question for each response.
+    `group` is the `###` heading above it, by which reports group their criteria. `when` is the condition on
+    an earlier answer.
+    """
 
     key: str
     label: str
@@ -67,7 +70,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of the document with the text below it that is no question."""
+    """A heading of the document with the text below it, without the questions."""
 
     title: str
     kind: str
@@ -76,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Problem:
-    """One answer that is missing or wrong; `field` is its key, with the side where there is one."""
+    """One missing or invalid answer. `field` is its key, with the side where there is one."""
 
     field: str
     message: str
@@ -96,7 +99,7 @@ class FormDefinition:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "FormDefinition":
-        """The inverse of `to_json`, also after a trip through JSON, where tuples are lists."""
+        """The inverse of `to_json`. It also accepts lists in place of tuples, as JSON returns them."""
         return cls(
             title=content["title"],
             instructions=content["instructions"],
@@ -106,8 +109,11 @@ class FormDefinition:
 
 
 def asked(form: FormDefinition, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Where each question is asked with these answers: ("left", "right") or one of them, ("",) for one asked once,
-    () for one that does not apply. `given` holds all answers by key and the preference."""
+    """The places where each question is asked, given these answers.
+
+    The value is ("left", "right") or one of them, ("",) for a question asked once, or () for one that does
+    not apply. `given` holds all answers by key, and the preference.
+    """
     places: dict[str, tuple[str, ...]] = {PREFERENCE: ("",)}
     for field in form.fields:
         everywhere = SIDES if field.per == "side" else ("",)
@@ -130,10 +136,11 @@ def _applies(
 def validate_answers(
     form: FormDefinition, scores: Mapping[str, Any], answers: Mapping[str, Any], preference: str = ""
 ) -> list[Problem]:
-    """Everything that is wrong with a reviewer's answers; an empty list means that they can be stored.
+    """All errors in a reviewer's answers. An empty list means that they can be stored.
 
-    `scores` holds the scales asked for each side, as key → {left, right}; `answers` all other fields by key, those
-    asked for each side as {left, right}. A question whose condition does not hold must stay unanswered.
+    `scores` holds the scales asked for each side, as key → {left, right}. `answers` holds all other fields by
+    key, those asked for each side as {left, right}. A question whose condition does not hold must have no
+    answer.
     """
     scales = {field.key: field for field in form.fields if field.kind == "scale" and field.per == "side"}
     others = {field.key: field for field in form.fields if field.key not in scales}

@@ -1,4 +1,4 @@
-"""Automatic figures of a baseline and a candidate on the same prompts: pure functions, no web framework."""
+"""Automatic metrics of a baseline and a candidate on the same prompts. Pure functions, no web framework."""
 
 from evaluation.scoring.metrics import METRICS, Metric, PairRow, SideRow
 from evaluation.scoring.parallel_scoring import Question, score_all, scored_ahead

@@ -1,4 +1,4 @@
-"""Every figure that a comparison has, by name: what it means, its unit, and which direction is better."""
+"""All metrics of a comparison: their meaning, their unit, and which direction is better."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ _RIGHT = ("match", "similar", "ignored")
 
 @dataclass(frozen=True)
 class Metric:
-    """`binary` measures are 0 or 1 for every response. `better` is `none` where neither direction is a merit."""
+    """A `binary` metric is 0 or 1 for every response. `better` is `none` if neither direction is better."""
 
     name: str
     label: str
@@ -24,7 +24,7 @@ class Metric:
 
 
 class SideRow(NamedTuple):
-    """What is stored of one response, without its text; None where nothing was recorded."""
+    """Stored data of one response, without its text; None where nothing was recorded."""
 
     match: dict[str, Any] | None
     measures: dict[str, Any] | None
@@ -34,7 +34,7 @@ class SideRow(NamedTuple):
 
 
 class PairRow(NamedTuple):
-    """One pair; rows of the same prompt are its samples."""
+    """One pair. Rows of the same prompt are its samples."""
 
     prompt: int
     tags: dict[str, str]
@@ -78,7 +78,7 @@ BY_NAME = {metric.name: metric for metric in (*METRICS, *STREAM_METRICS)}
 
 
 def values(row: SideRow) -> list[float]:
-    """One response in the order of METRICS; NaN where a figure does not apply or was not recorded."""
+    """Values of one response in the order of METRICS; NaN if a metric does not apply or was not recorded."""
     tokens, latency = row.output_tokens, row.latency_ms
     measures = row.measures or {}
     return [
@@ -115,14 +115,14 @@ def _matched(match: dict[str, Any] | None) -> list[float]:
 
 
 def field_value(field: dict[str, Any]) -> float:
-    """A judged field: 1 where it matches, else 0. Free text: its likeness, 0 where it is absent or no text."""
+    """Value of one field: 1 if it matches, else 0; for free text its similarity; NaN for an ignored field."""
     if field["status"] == "similar":
         return float(field["similarity"])
     return NONE if field["status"] == "ignored" else float(field["status"] == "match")
 
 
 def right(field: dict[str, Any]) -> bool:
-    """Whether nothing is wrong with a field; the wording of free text never is."""
+    """Whether the field has no error. The wording of free text is never an error."""
     return field["status"] in _RIGHT
 
 

@@ -1,4 +1,7 @@
-"""Judging in processes beside this one: it is most of an import's work, and one Python process uses one core."""
+"""Score responses in other processes.
+
+Scoring takes most of the time of an import, and one Python process uses one core.
+"""
 
 import os
 import threading
@@ -10,12 +13,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from evaluation.scoring.scorer import Scored, Scorer
 
-# More could not be kept busy by the process that reads and stores.
+# The process that reads and stores cannot keep more processes busy.
 _PROCESSES = 2
 
 
 class Question(NamedTuple):
-    """A prompt and the responses to it."""
+    """A prompt and its responses."""
 
     instruction: str
     content: Any
@@ -32,14 +35,14 @@ _B = TypeVar("_B", bound=Batch)
 
 
 def score_all(scorer: Scorer, questions: Iterable[Question]) -> list[list[Scored]]:
-    """What is stored of each response to each prompt."""
+    """Score every response to each prompt."""
     return [scorer.score(**asked._asdict()) for asked in questions]
 
 
 def scored_ahead(scorer: Scorer, batches: Iterable[_B]) -> Generator[tuple[_B, list[list[Scored]]]]:
-    """Each batch with what `judge_all` says of it, in order; the next ones are judged meanwhile in other processes.
+    """Yield each batch with its `score_all` result, in order. Other processes score the next batches meanwhile.
 
-    Raises BrokenProcessPool when such a process dies. Close the iterator to stop early.
+    Raises BrokenProcessPool if such a process dies. Close the iterator to stop early.
     """
     pool = ProcessPoolExecutor(_PROCESSES, get_context("spawn"), initializer=_begin, initargs=(scorer,))
     pending: deque[tuple[_B, Future[list[list[Scored]]]]] = deque()
@@ -55,7 +58,7 @@ def scored_ahead(scorer: Scorer, batches: Iterable[_B]) -> Generator[tuple[_B, l
         pool.shutdown(cancel_futures=True)
 
 
-# The one judge of a process that does nothing else.
+# The scorer of a worker process.
 _judge_here: Scorer
 
 
@@ -66,7 +69,7 @@ def _begin(scorer: Scorer) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot end its processes, which would wait for work for ever."""
+    """Exit when the parent process ends. A killed parent cannot stop its workers, which would wait forever."""
     if parent := parent_process():
         parent.join()
         os._exit(1)

@@ -1,4 +1,4 @@
-"""What a program can say about one response: how it matches, and its text in numbers. This is what is stored."""
+"""Scores of one response: its match with the expected output, and measures of its text. These are stored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,20 +12,20 @@ from evaluation.scoring.matching.field_rule import Json
 from evaluation.scoring.measures import measure
 from evaluation.scoring.measures.checks import CHECKS, passes
 
-# (match or None, measures): no texts, for those are beside them.
+# (match or None, measures), without the texts, which are stored separately.
 Scored = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
 class Scorer:
-    """Judges the responses of one prompt set by its declared comparisons, its schema and its check."""
+    """Scores the responses of one prompt set by its declared rules, its schema and its check."""
 
     def __init__(
         self, declared: Mapping[str, Any], schema: Mapping[str, Any] | None = None, check: str = ""
     ) -> None:
-        """Raises ValueError for comparisons that cannot be read. An empty schema judges nothing."""
+        """Raises ValueError for invalid rules. An empty schema checks nothing."""
         self._made_of = (declared, schema, check)
         self._comparisons: Mapping[str, FieldRule] = parse(declared)
-        # An empty registry: nothing is ever fetched, whatever a schema names.
+        # An empty registry prevents fetching, whatever a schema references.
         self._validator = Draft202012Validator(dict(schema), registry=Registry()) if schema else None
         self._check = next((known for known in CHECKS if known == check), None)
 
@@ -38,7 +38,7 @@ class Scorer:
     def score(
         self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, texts: Sequence[str]
     ) -> list[Scored]:
-        """What is stored of each response to one prompt."""
+        """Score each response to one prompt."""
         wanted = None if expected is None else Wanted(expected, self._comparisons)
         judged = []
         for text in texts:
@@ -64,7 +64,7 @@ class Scorer:
         }
 
     def schema_valid(self, text: str) -> bool | None:
-        """Whether the object in the response fits the schema; None without a schema."""
+        """Whether the response contains an object that is valid under the schema; None without a schema."""
         if self._validator is None:
             return None
         value = find_object(text).value
@@ -74,8 +74,10 @@ class Scorer:
             return False
 
     def _measures(self, found: Match | None, text: str) -> dict[str, Any]:
-        """Of the free text in a structured answer, else of the whole; without the free text that was expected there
-        is nothing to measure, and punctuation of JSON is no prose."""
+        """Measures of the free text in a structured response, or of the whole response if it has no free-text field.
+
+        JSON punctuation is not prose, so nothing is measured if the expected free text is missing.
+        """
         prose = text
         if found is not None and found.json_status != "not_json_expected":
             free = [each for each in found.fields if each.comparison == "similar"]

@@ -1,4 +1,4 @@
-"""Latency of one request at a time: what can be compared between two models, unlike times inside a batch."""
+"""Latency of single requests. Unlike times inside a batch, it can be compared between two models."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from evaluation.stats.paired import Paired
 
 
 class TimingRow(NamedTuple):
-    """One measurement; times in milliseconds, None where the engine did not tell."""
+    """One measurement. Times are in milliseconds, None if the engine did not report them."""
 
     prompt: int
     of_candidate: bool
@@ -21,7 +21,7 @@ class TimingRow(NamedTuple):
 
 
 def stream_figures(rows: Iterable[TimingRow]) -> list[dict[str, Any]]:
-    """The single-stream metrics over prompts measured on both sides: means over a prompt's repetitions, paired."""
+    """Single-stream metrics over prompts measured on both sides: paired means over each prompt's repetitions."""
     found: dict[int, tuple[list[TimingRow], list[TimingRow]]] = {}
     for row in rows:
         found.setdefault(row.prompt, ([], []))[row.of_candidate].append(row)

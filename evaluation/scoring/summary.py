@@ -1,4 +1,4 @@
-"""The figures of a whole comparison, gathered chunk by chunk: memory depends on metrics, fields and slices only."""
+"""Figures of a whole comparison, computed chunk by chunk. Memory depends on metrics, fields and slices only."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ _SIDES = ("baseline", "candidate")
 
 
 def score_change(row: PairRow) -> float | None:
-    """Candidate's less baseline's share of judged fields right; None where nothing is judged."""
+    """Candidate's minus baseline's share of compared fields that match; None if nothing is compared."""
     first, second = ((side.match or {}).get("score") for side in (row.baseline, row.candidate))
     return None if first is None or second is None else float(second - first)
 
 
 def field_changes(row: PairRow) -> dict[str, int]:
-    """Fields that are right on one side only: 1 where that is the candidate's, −1 where it is the baseline's."""
+    """Fields that are right on one side only: 1 for the candidate's side, −1 for the baseline's."""
     if row.baseline.match is None or row.candidate.match is None:
         return {}
     before = {field["field"]: right(field) for field in row.baseline.match["fields"]}
@@ -34,7 +34,7 @@ def field_changes(row: PairRow) -> dict[str, int]:
 
 
 class Summary:
-    """Add pairs in chunks that never split a prompt's samples, then read `result`."""
+    """Running summary. Add pairs in chunks that keep the samples of a prompt together, then call `result`."""
 
     def __init__(self) -> None:
         self.pairs = 0
@@ -88,7 +88,7 @@ class Summary:
                 each.add(means[chosen, 0, metric], means[chosen, 1, metric])
 
     def result(self) -> dict[str, Any] | None:
-        """The comparison as JSON; None before any pair."""
+        """The comparison as JSON; None if no pair was added."""
         if not self.pairs:
             return None
         metrics = [figure_of(m, sums) for m, sums in zip(METRICS, self._metrics, strict=True)]
@@ -106,7 +106,7 @@ class Summary:
         }
 
     def _slice_figures(self) -> tuple[str | None, list[dict[str, Any]]]:
-        """Slices of the first metric that this comparison has, the worst change first."""
+        """Slices of the first available metric of score, passed and likeness, the largest decrease first."""
         place = next((p for p, metric in enumerate(_SLICED) if self._metrics[metric].n), None)
         if place is None:
             return None, []
@@ -124,7 +124,7 @@ class Summary:
 
 
 class _Field:
-    """One expected field on both sides."""
+    """Sums and status counts of one expected field on both sides."""
 
     def __init__(self) -> None:
         self.sums = Paired()
@@ -145,7 +145,7 @@ class _Field:
 
 
 def figure_of(metric: Metric, sums: Paired) -> dict[str, Any] | None:
-    """One metric as JSON; None where no prompt has it on both sides."""
+    """One metric as JSON; None if no prompt has it on both sides."""
     found = sums.result(binary=metric.binary)
     if found is None:
         return None
@@ -162,7 +162,7 @@ def figure_of(metric: Metric, sums: Paired) -> dict[str, Any] | None:
 
 
 def _adjust(slices: list[dict[str, Any]]) -> None:
-    """Add the p-value adjusted over all slices (Benjamini & Hochberg): looking at many finds something by chance."""
+    """Add p-values adjusted over all slices (Benjamini & Hochberg), because many slices give chance findings."""
     tested = [figure for figure in slices if figure["p_value"] is not None]
     adjusted = benjamini_hochberg(np.array([figure["p_value"] for figure in tested]))
     for figure in slices:
@@ -172,7 +172,7 @@ def _adjust(slices: list[dict[str, Any]]) -> None:
 
 
 def _prompt_means(table: FloatArray, starts: Any) -> FloatArray:
-    """Means over each prompt's rows (N, K) → (P, K), without what is not known."""
+    """Means over each prompt's rows, (N, K) → (P, K), ignoring NaN."""
     if len(starts) == len(table):
         return table
     known = ~np.isnan(table)

@@ -1,4 +1,4 @@
-"""Statistics of blind reviews: pure functions of arrays, frozen results, explicit seeds."""
+"""Statistics of blind reviews: pure functions of arrays, frozen results and explicit seeds."""
 
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.ratings import OUTCOMES, Ratings, Slicing, slicing

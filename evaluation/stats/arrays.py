@@ -1,4 +1,4 @@
-"""What every part computes with: the types of its arrays, and sums over groups of their rows."""
+"""Array types, and sums over groups of rows."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def dense_codes(labels: npt.NDArray[np.generic]) -> IntArray:
-    """Codes 0 … k−1 for the k distinct labels (n,), in their order."""
+    """Codes 0 … k−1 (n,) for the k distinct labels, in ascending order of the labels (n,)."""
     return distinct(labels)[1]
 
 
 def distinct(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
-    """The distinct values (k,), ascending, and the place of each of `values` (n,) among them."""
+    """The distinct values (k,), ascending, and the index of each of `values` (n,) among them."""
     if len(values) and values.dtype.kind in "if":
         low, high = values.min(), values.max()
         if float(high) - float(low) <= 4 * len(values):
-            # Whole numbers close together, as codes and scores are, need no sorting.
+            # Whole numbers in a narrow range, such as codes and scores, need no sorting.
             steps = (values - low).astype(np.int64)
             if values.dtype.kind == "i" or bool((steps + low == values).all()):
                 present = np.bincount(steps) > 0
@@ -31,6 +31,6 @@ def distinct(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
 
 
 def group_sums(values: FloatArray, codes: IntArray) -> FloatArray:
-    """Sum of `values` (n,) per code (n,)."""
+    """Sum of `values` (n,) for each code: `codes` (n,) → (k,)."""
     sums: FloatArray = np.bincount(codes, weights=values).astype(np.float64)
     return sums

@@ -1,4 +1,4 @@
-"""What a reader must know before repeating the verdict."""
+"""Cautions: what a reader must know before repeating the verdict."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ _MISSING_SHARE = 0.1
 def data_cautions(
     ratings: Ratings, reviewers: ReviewersSummary, primary: PrimarySummary
 ) -> Iterator[Caution]:
-    """About who rated what."""
+    """Cautions about the sample: simulated ratings, few reviewers or prompts, uneven workloads."""
     if ratings.simulated:
         count = len(ratings) if ratings.n_simulated is None else ratings.n_simulated
         yield Caution(
@@ -63,7 +63,7 @@ def data_cautions(
 def inference_cautions(
     primary: PrimarySummary, verdict: Verdict, plan: Plan, look: Look | None, *, constant: bool
 ) -> Iterator[Caution]:
-    """About how far the test carries."""
+    """Cautions about the inference: its assumptions, its timing, and the size of the difference."""
     if constant:
         yield Caution(
             "no_variance",
@@ -108,7 +108,7 @@ def inference_cautions(
 def quality_cautions(
     agreement: AgreementSummary, position: PositionSummary, level: float
 ) -> Iterator[Caution]:
-    """About how the ratings were made."""
+    """Cautions about agreement and side effects."""
     if agreement.n_prompts == 0:
         yield Caution(
             "no_overlap", "No prompt was rated twice, so agreement between reviewers cannot be measured."
@@ -137,7 +137,7 @@ def quality_cautions(
 def criterion_cautions(
     outcomes: tuple[CriterionSummary | YesNoSummary, ...], unplanned: tuple[str, ...]
 ) -> Iterator[Caution]:
-    """About criteria and yes/no outcomes that lack data or were not planned."""
+    """Cautions about criteria and yes/no outcomes with missing data or without a place in the plan."""
     for item in outcomes:
         total = item.n_ratings + item.n_missing
         if item.n_ratings == 0:
@@ -163,7 +163,7 @@ def criterion_cautions(
 def check_cautions(
     plan: Plan, verdict: Verdict, length: LengthSummary | None, exclusions: ExclusionsSummary | None
 ) -> Iterator[Caution]:
-    """About checks beside the headline that could have come out otherwise."""
+    """Cautions about the analysis version, and about checks that could change the verdict."""
     if plan.analysis_version != ANALYSIS_VERSION:
         yield Caution(
             "analysis_updated",

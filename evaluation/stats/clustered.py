@@ -17,13 +17,13 @@ from evaluation.stats.clusters import Clusters, Factor
 from evaluation.stats.estimate import Estimate
 
 Method = Literal["plain", "jackknife"]
-# Below this share of the weighted second moment the variance is rounding error of identical values.
+# Below this share of the weighted second moment, the variance is rounding error of identical values.
 _ROUNDING = 1e-24
 
 
 @dataclass(frozen=True)
 class TwoWayVariance:
-    """Variance of one statistic with the degrees of freedom of its t reference distribution."""
+    """Variance of one statistic, and the degrees of freedom of its t reference distribution."""
 
     variance: float
     df: float
@@ -33,10 +33,9 @@ def clustered_mean(values: FloatArray, clusters: Clusters, *, method: Method = "
     """Weighted mean of `values` (n,) over crossed samples of prompts and reviewers.
 
     `method="plain"` is Cameron, Gelbach & Miller with their small-sample factors and df = min(prompts,
-    reviewers) − 1; `method="jackknife"` replaces each clustered sum by its delete-one-cluster form and uses
-    effective degrees of freedom, which holds its level with few reviewers and uneven workloads.
-
-    Raises ValueError when the arrays differ in length or a value is not finite.
+    reviewers) − 1. `method="jackknife"` replaces each clustered sum by its delete-one-cluster form and uses
+    effective degrees of freedom; it keeps its level with few reviewers and uneven workloads. Raises
+    ValueError if the arrays differ in length or a value is not finite.
     """
     _check(values, clusters)
     weights = clusters.weights
@@ -47,9 +46,9 @@ def clustered_mean(values: FloatArray, clusters: Clusters, *, method: Method = "
 
 
 def clustered_ratio(numerator: FloatArray, denominator: FloatArray, clusters: Clusters) -> Estimate:
-    """Ratio of the two weighted means, by linearisation (delta method): influence (y − ρx)/x̄.
+    """Ratio of two weighted means by linearisation (delta method), with influence (y − ρx)/x̄.
 
-    A denominator whose mean is not positive has no ratio: the result then carries a problem instead. Raises
+    If the mean of `denominator` (n,) is not positive, the result has no value but a `problem`. Raises
     ValueError as `clustered_mean` does.
     """
     _check(numerator, clusters)
@@ -65,9 +64,9 @@ def clustered_ratio(numerator: FloatArray, denominator: FloatArray, clusters: Cl
 
 
 def clustered_intercept(values: FloatArray, covariate: FloatArray, clusters: Clusters) -> Estimate:
-    """Weighted least-squares mean of `values` (n,) where `covariate` (n,) is zero.
+    """Weighted least-squares estimate of the mean of `values` (n,) where `covariate` (n,) is zero.
 
-    A constant covariate cannot be adjusted for; the result is then the weighted mean itself. Raises
+    With a constant covariate there is nothing to adjust for, and the result is the weighted mean. Raises
     ValueError as `clustered_mean` does.
     """
     _check(values, clusters)
@@ -87,7 +86,7 @@ def clustered_intercept(values: FloatArray, covariate: FloatArray, clusters: Clu
 
 
 def two_way_variance(influence: FloatArray, clusters: Clusters, method: Method) -> TwoWayVariance:
-    """Variance of a statistic whose influence values (n,) sum to zero, over ≥ 2 prompts and reviewers."""
+    """Variance of a statistic whose influence values (n,) sum to zero, over at least 2 prompts and 2 reviewers."""
     factors = clusters.by_prompt, clusters.by_reviewer, clusters.by_cell
     variance_of = _plain if method == "plain" else _jackknife
     by_prompt, by_reviewer, by_cell = (variance_of(factor, influence) for factor in factors)
@@ -95,13 +94,13 @@ def two_way_variance(influence: FloatArray, clusters: Clusters, method: Method) 
     variance = by_prompt + by_reviewer - by_cell
     least_df = min(df)
     if variance <= 0:
-        # The subtraction can overshoot in small samples; the largest term is the conservative replacement of
-        # MacKinnon, Nielsen & Webb.
+        # In small samples the difference can be zero or negative. MacKinnon, Nielsen & Webb then use the
+        # largest term, which is conservative.
         return TwoWayVariance(max(by_prompt, by_reviewer, by_cell), least_df)
     if method == "plain":
         return TwoWayVariance(variance, least_df)
-    # Satterthwaite: each one-way variance brings its own uncertainty. Where little is left after the
-    # subtraction this understates the df, which is never below the scarcer factor's own.
+    # Satterthwaite: each one-way variance has its own uncertainty. If the subtraction leaves little, this
+    # understates the df, so the df of the scarcer factor is the lower bound.
     spread = by_prompt**2 / df[0] + by_reviewer**2 / df[1]
     return TwoWayVariance(variance, max(variance**2 / spread, least_df))
 
@@ -113,7 +112,7 @@ def _plain(factor: Factor, influence: FloatArray) -> float:
 
 
 def _jackknife(factor: Factor, influence: FloatArray) -> float:
-    """CV3 for a mean: leaving out cluster g, with total s_g and weight W_g, moves it by −s_g/(1−W_g)."""
+    """CV3 for a mean: removing cluster g, with total s_g and weight W_g, changes the mean by −s_g/(1−W_g)."""
     moves = factor.sums(influence) / (1 - factor.shares)
     return (factor.levels - 1) / factor.levels * float(moves @ moves)
 

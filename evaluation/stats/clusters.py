@@ -1,6 +1,6 @@
-"""Ratings in crossed clusters: who rated what, and how much each rating counts.
+"""Ratings in crossed clusters: prompt, reviewer and weight of each rating.
 
-Made once and shared by every statistic over the same ratings.
+Computed once and shared by all statistics of the same ratings.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from evaluation.stats.arrays import FloatArray, IntArray, dense_codes, group_sum
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """One way to group n ratings: `codes` (n,) 0 … levels − 1, and the share of the weight in each level (levels,)."""
+    """A grouping of n ratings: `codes` (n,) from 0 to levels − 1, and each level's share of the weight, (levels,)."""
 
     codes: IntArray
     shares: FloatArray
@@ -23,15 +23,15 @@ class Factor:
         return len(self.shares)
 
     def sums(self, values: FloatArray) -> FloatArray:
-        """Sum of `values` (n,) in each level."""
+        """Sum of `values` (n,) in each level, (levels,)."""
         return group_sums(values, self.codes)
 
     @cached_property
     def effective_df(self) -> float:
-        """Satterthwaite df of Σ k_g (b_g − Σ W_h b_h)², k_g = (W_g/(1−W_g))², for iid cluster effects b.
+        """Satterthwaite df of Σ k_g (b_g − Σ W_h b_h)², with k_g = (W_g/(1−W_g))² and iid cluster effects b.
 
-        2·E²/Var of a quadratic form b'Ab is tr(A)²/tr(A²) with A = (I−W1')'K(I−1W'); both traces reduce to
-        sums. Equal shares give G − 1.
+        For a quadratic form b'Ab, 2·E²/Var is tr(A)²/tr(A²), here with A = (I−W1')'K(I−1W'). Both traces
+        reduce to sums. Equal shares give G − 1.
         """
         shares = self.shares
         k = (shares / (1 - shares)) ** 2
@@ -45,9 +45,9 @@ class Factor:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """n ratings: codes of `prompt` and `reviewer` (n,), of which only equality matters, and `weights` (n,) with sum 1.
+    """n ratings: codes of `prompt` and `reviewer` (n,), and `weights` (n,) with sum 1.
 
-    Raises ValueError when they differ in length.
+    Codes are any integers; only their equality matters. Raises ValueError if the arrays differ in length.
     """
 
     prompt: IntArray
@@ -62,7 +62,7 @@ class Clusters:
 
     @cached_property
     def sizes(self) -> tuple[int, int, int]:
-        """How many ratings, prompts and reviewers."""
+        """Numbers of ratings, prompts and reviewers."""
         if not len(self.prompt):
             return 0, 0, 0
         return len(self.prompt), int(self.prompt.max()) + 1, int(self.reviewer.max()) + 1
@@ -77,7 +77,7 @@ class Clusters:
 
     @cached_property
     def by_cell(self) -> Factor:
-        """Prompt and reviewer together: mostly one rating each."""
+        """Combinations of prompt and reviewer, mostly with one rating each."""
         return self._factor(dense_codes(self.prompt * np.int64(self.sizes[2]) + self.reviewer))
 
     def _factor(self, codes: IntArray) -> Factor:

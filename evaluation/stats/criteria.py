@@ -1,4 +1,4 @@
-"""Scored criteria: the mean within-reviewer difference, and the same as a change of the baseline's mean."""
+"""Scored criteria: the mean within-reviewer difference, and the relative change of the baseline's mean."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ from evaluation.stats.ratings import Ratings
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """Difference candidate − baseline in points; `ratio` is candidate mean / baseline mean.
+    """Difference candidate − baseline in points. `ratio` is candidate mean / baseline mean.
 
-    Only ratings that score both sides count; `n_missing` do not. Means are None without any.
+    Only ratings that score both sides count; `n_missing` is the number of the others. Means are None if no
+    rating counts.
     """
 
     name: str

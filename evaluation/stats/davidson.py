@@ -1,9 +1,9 @@
-"""Ranking more than two models from pairwise preferences with ties.
+"""Ranking of more than two models from pairwise preferences with ties.
 
-Davidson (1970), On extending the Bradley–Terry model to accommodate ties in paired comparison
-experiments, JASA 65: P(i wins) ∝ πi, P(j wins) ∝ πj, P(tie) ∝ ν√(πi πj). Intervals by the pigeonhole
-bootstrap (Owen 2007); ranks from the differences that are significant all at once (Klein, Wright & Wieczorek 2020,
-A joint confidence region for an overall ranking of populations, JRSS C 69).
+Davidson (1970), On extending the Bradley–Terry model to accommodate ties in paired comparison experiments,
+JASA 65: P(i wins) ∝ πi, P(j wins) ∝ πj, P(tie) ∝ ν√(πi πj). Intervals come from the pigeonhole bootstrap
+(Owen 2007). Ranks come from the simultaneously significant differences (Klein, Wright & Wieczorek 2020, A
+joint confidence region for an overall ranking of populations, JRSS C 69).
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _LARGEST_STEP = 2.0
 
 @dataclass(frozen=True)
 class Comparisons:
-    """n ratings of pairs of models: `first` and `second` (n,) index models 0 … `models` − 1.
+    """n ratings of pairs of models. `first` and `second` (n,) index models 0 … `models` − 1.
 
-    `score` (n,) is 1 where the first was preferred, ½ for a tie or both bad, 0 where the second was. Raises
-    ValueError when the arrays do not fit each other.
+    `score` (n,) is 1 if the first model was preferred, ½ for a tie or both bad, and 0 if the second was
+    preferred. Raises ValueError if the arrays differ in length or hold invalid values.
     """
 
     models: int
@@ -49,7 +49,7 @@ class Comparisons:
             raise ValueError("a comparison needs two different models below `models`")
 
     def among(self, members: Sequence[int]) -> "Comparisons":
-        """The comparisons between `members`, who become models 0, 1, … in their order."""
+        """The comparisons between `members`, renumbered 0, 1, … in their order."""
         number = np.full(self.models, -1)
         number[list(members)] = np.arange(len(members))
         rows = (number[self.first] >= 0) & (number[self.second] >= 0)
@@ -63,7 +63,7 @@ class Comparisons:
         )
 
     def tallies(self) -> tuple[IntArray, IntArray, IntArray]:
-        """How often each model won, tied and lost (models,)."""
+        """Numbers of wins, ties and losses of each model, each (models,)."""
         first, second = (
             [np.bincount(side[self.score == score], minlength=self.models) for score in (1.0, 0.5, 0.0)]
             for side in (self.first, self.second)
@@ -73,9 +73,9 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Strength:
-    """Log-strength of one model; strengths sum to zero. `interval` is None where it cannot be resampled.
+    """Log-strength of one model; the strengths sum to zero. `interval` is None if the ratings cannot be resampled.
 
-    With 95 % confidence for all models together its rank lies from `best_rank` to `worst_rank`.
+    With 95 % confidence for all models together, its rank lies between `best_rank` and `worst_rank`.
     """
 
     model: int
@@ -87,17 +87,17 @@ class Strength:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Models from strongest to weakest. `tie_parameter` is ν: 0 without ties."""
+    """Models from strongest to weakest. `tie_parameter` is ν; it is 0 if there are no ties."""
 
     strengths: tuple[Strength, ...]
     tie_parameter: float
 
 
 def davidson(data: Comparisons, *, seed: int, replicates: int = 200) -> Ranking | None:
-    """Fit by maximum likelihood, with 95 % percentile intervals.
+    """Maximum-likelihood fit with 95 % percentile intervals.
 
-    None where strengths are not finite: models not compared with each other, directly or through others, or a
-    group of models that never lost to the rest.
+    None if the strengths are not finite: some models are not connected by comparisons, directly or through
+    others, or a group of models never lost to or tied with the rest.
     """
     point = _fit(_cells(data, np.ones(len(data.first))))
     if point is None:
@@ -124,12 +124,15 @@ def davidson(data: Comparisons, *, seed: int, replicates: int = 200) -> Ranking 
 
 
 def connected_groups(data: Comparisons) -> tuple[tuple[int, ...], ...]:
-    """The models that can be compared with each other, directly or through others, largest group first."""
+    """Groups of models connected by comparisons, directly or through others, largest first."""
     return _groups(data, "weak")
 
 
 def undefeated_groups(data: Comparisons) -> tuple[tuple[int, ...], ...]:
-    """Groups inside which everybody lost or tied with somebody; more than one means that strengths are not finite."""
+    """Groups in which every model is linked to every other by losses or ties, directly or through others.
+
+    With more than one group, the strengths are not finite.
+    """
     return _groups(data, "strong")
 
 
@@ -141,7 +144,10 @@ def _groups(data: Comparisons, connection: str) -> tuple[tuple[int, ...], ...]:
 
 
 def _surely_better(strengths: FloatArray, draws: FloatArray) -> BoolArray:
-    """(models, models): row better than column, where the largest studentised difference of the draws is exceeded."""
+    """(models, models): whether the row is better than the column, simultaneously at 95 %.
+
+    A difference counts if it exceeds the 95 % quantile of the largest studentised difference of the draws.
+    """
     difference = strengths[:, None] - strengths[None, :]
     drawn = draws[:, :, None] - draws[:, None, :]
     spread = drawn.std(axis=0, ddof=1)
@@ -180,7 +186,7 @@ def _cells(data: Comparisons, times: FloatArray) -> tuple[FloatArray, FloatArray
 
 
 def _fit(cells: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, float] | None:
-    """Newton's method on strengths and log ν: the log-likelihood is concave."""
+    """Newton's method on the strengths and log ν. The log-likelihood is concave. None if no finite maximum exists."""
     wins, ties = cells
     models = len(wins)
     parts, _ = csgraph.connected_components(sparse.csr_array(wins + ties > 0), connection="strong")
@@ -203,10 +209,10 @@ def _fit(cells: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, float] | Non
 def _slopes(
     at: FloatArray, wins: FloatArray, total: FloatArray, tied: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Gradient and Hessian of the negative log-likelihood by (strengths, log ν)."""
+    """Gradient and Hessian of the negative log-likelihood with respect to the strengths and log ν."""
     models = len(wins)
     difference = at[:models, None] - at[None, :models]
-    # Everything relative to √(πi πj): weights exp(±d/2) and ν.
+    # Relative to √(πi πj), the weights are exp(±d/2) and ν.
     up, down, tie = np.exp(difference / 2), np.exp(-difference / 2), np.exp(at[models]) * bool(tied)
     norm = up + down + tie
     lead, share = (up - down) / norm, tie / norm

@@ -1,8 +1,8 @@
-"""Effect sizes, with pigeonhole-bootstrap intervals that treat prompts and reviewers both as samples.
+"""Effect sizes with pigeonhole-bootstrap intervals, which treat both prompts and reviewers as samples.
 
-Source of the bootstrap: Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1(2): prompts and
-reviewers are resampled independently, and a rating counts as often as the product of both. The measures
-are over single ratings: a mean over a prompt's ratings would get noisier by resampling and bias the
+Source of the bootstrap: Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1(2). Prompts and
+reviewers are resampled independently, and a rating counts as often as the product of its two counts. The
+measures use single ratings: resampling would add noise to a mean over a prompt's ratings and bias the
 interval.
 """
 
@@ -15,17 +15,20 @@ from scipy import sparse
 from evaluation.stats.arrays import FloatArray, IntArray, dense_codes, group_sums
 from evaluation.stats.estimate import Interval
 
-# A statistic of how often each value (k,) that it was made from counts; None where it does not exist.
+# A statistic as a function of how often each of its values counts, (k,); None if it does not exist.
 Statistic = Callable[[FloatArray], float | None]
-# Resamples that are counted together, and how many numbers a table of them may hold.
+# Number of resamples computed together, and the most numbers in a table of them.
 _TOGETHER = 25
 _NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Alike:
-    """Ratings that statistics cannot tell apart, counted together: `code` (n,) is the group of each rating, 0 … `size`
-    − 1, or −1 for a rating that does not count; each of `statistics` is made from one value for each group (size,)."""
+    """Ratings grouped so that the statistics cannot distinguish the ratings of a group.
+
+    `code` (n,) is the group of each rating, 0 … `size` − 1, or −1 for a rating that does not count. Each of
+    `statistics` is built from one value per group, (size,).
+    """
 
     code: IntArray
     size: int
@@ -34,14 +37,14 @@ class Alike:
 
 @dataclass(frozen=True)
 class EffectSize:
-    """`value` is None where it does not exist (no variation), `interval` where it cannot be resampled."""
+    """`value` is None if it does not exist (no variation). `interval` is None if resampling is not possible."""
 
     value: float | None
     interval: Interval | None
 
 
 def prompt_means(values: FloatArray, prompt: IntArray) -> FloatArray:
-    """Mean of `values` (n,) per prompt that occurs."""
+    """Mean of `values` (n,) for each prompt that occurs."""
     codes = dense_codes(prompt)
     if not len(codes):
         return np.zeros(0)
@@ -69,7 +72,7 @@ def standardised_mean(differences: FloatArray) -> Statistic:
 
 
 def matched_rank_biserial(differences: FloatArray) -> Statistic:
-    """(favourable − unfavourable) / all ranks of |difference|, zeros dropped, ties at mid-rank.
+    """(favourable − unfavourable) / all ranks of |difference|, without zeros, with mid-ranks for ties.
 
     Source: Kerby (2014), Comprehensive Psychology 3.
     """
@@ -113,7 +116,8 @@ def effect_sizes(
 ) -> list[EffectSize]:
     """Every statistic of `alike` with its 95 % pigeonhole percentile interval, all from the same resamples.
 
-    An interval needs two prompts, two reviewers, and a statistic that exists in most resamples.
+    `prompt` and `reviewer` (n,) are codes. An interval needs at least two prompts, two reviewers, and a
+    statistic that exists in at least half of the resamples.
     """
     n = len(prompt)
     made = [(place, statistic) for place, one in enumerate(alike) for statistic in one.statistics]
@@ -146,7 +150,7 @@ def _percentiles(values: list[float]) -> Interval | None:
 def _resamples(
     alike: Sequence[Alike], prompt: IntArray, reviewer: IntArray, rng: np.random.Generator, replicates: int
 ) -> Iterator[list[FloatArray]]:
-    """For every resample, how often each group of each of `alike` counts."""
+    """For each resample, how often each group of each of `alike` counts."""
     levels = int(prompt.max()) + 1, int(reviewer.max()) + 1
     together = int(np.clip(_NUMBERS // max(*levels, *(one.size for one in alike)), 1, _TOGETHER))
     for first in range(0, replicates, together):
@@ -163,11 +167,11 @@ def _resamples(
 
 
 def _membership(code: IntArray, size: int) -> sparse.csc_array:
-    """1 where a rating (column) belongs to a group (row); the last row takes those that do not count."""
+    """1 if a rating (column) belongs to a group (row). The last row is for ratings that do not count."""
     rows = np.where(code < 0, size, code)
     return sparse.csc_array((np.ones(len(code)), rows, np.arange(len(code) + 1)), shape=(size + 1, len(code)))
 
 
 def _drawn(rng: np.random.Generator, levels: int) -> FloatArray:
-    """How often each of `levels` is drawn when as many are drawn with replacement."""
+    """How often each level occurs in a sample of `levels` draws with replacement, (levels,)."""
     return np.bincount(rng.integers(levels, size=levels), minlength=levels).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The verdict: what an interval allows to be said, given the margin frozen before the data."""
+"""The verdict that an interval supports, given the margin frozen before the data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +10,11 @@ Verdict = Literal["better", "worse", "equivalent", "not_worse", "inconclusive"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a verdict rests on, for a quantity whose `null` means "no difference".
+    """The evidence for a verdict about a quantity whose `null` means "no difference".
 
-    `interval` has confidence 1 − `alpha`; `equivalence_interval` is the two one-sided tests' interval, 1
-    − 2·alpha in a fixed design (Schuirmann 1987). None: the data hold no information about the error.
+    `interval` has confidence 1 − `alpha`. `equivalence_interval` is the interval of the two one-sided tests,
+    with confidence 1 − 2·alpha in a fixed design (Schuirmann 1987). None means that the data have no
+    information about the error.
     """
 
     value: float | None
@@ -23,9 +24,10 @@ class Evidence:
 
 
 def decide(evidence: Evidence, *, null: float, margin: float, alpha: float) -> Verdict:
-    """better / worse by the two-sided test; else equivalent, not worse by `margin`, or inconclusive.
+    """Return "better" or "worse" by the two-sided test, else "equivalent", "not_worse" by `margin`, or "inconclusive".
 
-    Raises ValueError unless `margin` and `alpha` are positive.
+    `margin` and `null` are in the unit of the estimate. Raises ValueError unless `margin` is positive and
+    `alpha` lies between 0 and 1.
     """
     if margin <= 0 or not 0 < alpha < 1:
         raise ValueError("margin must be positive and alpha between 0 and 1")

@@ -1,4 +1,4 @@
-"""The one shape of an inferential result: a number, its standard error and the t distribution behind it."""
+"""The common form of an inferential result: a number, its standard error and its t distribution."""
 
 import math
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ class Interval:
         return Interval(self.low + by, self.high + by)
 
     def clipped(self, low: float, high: float) -> "Interval":
-        """The part inside [low, high]: cutting off the impossible keeps the coverage."""
+        """The part inside [low, high]. Cutting off impossible values keeps the coverage."""
         return Interval(min(max(self.low, low), high), max(min(self.high, high), low))
 
 
 class Inference(Protocol):
-    """What a decision needs of an inference, however it was made."""
+    """What a decision needs from an inference, whatever its method."""
 
     @property
     def value(self) -> float | None: ...
@@ -45,8 +45,8 @@ class Inference(Protocol):
 class Estimate:
     """An estimate with a t reference distribution.
 
-    `se` and `df` are None, and `problem` says why, where the data hold no information about the error
-    (no data, one prompt, one reviewer, no variation).
+    If the data have no information about the error (no data, one prompt, one reviewer, no variation), `se`
+    and `df` are None and `problem` gives the reason.
     """
 
     value: float | None
@@ -58,7 +58,10 @@ class Estimate:
     problem: str | None = None
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """Two-sided t interval at confidence `level`; None where no standard error exists."""
+        """Two-sided t interval at confidence `level`; None without a standard error.
+
+        Raises ValueError unless `level` lies between 0 and 1.
+        """
         if not 0 < level < 1:
             raise ValueError(_LEVEL_RANGE)
         if self.value is None or self.se is None or self.df is None:
@@ -69,7 +72,9 @@ class Estimate:
         return Interval(self.value - half, self.value + half)
 
     def half_width(self, p: float) -> float:
-        """How far from the estimate a value has the two-sided p-value `p`; infinite without a standard error."""
+        """Distance from the estimate at which a value has the two-sided p-value `p`; infinite without a
+        standard error.
+        """
         if self.se is None or self.df is None:
             return math.inf
         return (
@@ -77,7 +82,7 @@ class Estimate:
         )
 
     def p_value(self, null: float = 0.0) -> float | None:
-        """Two-sided p-value of H0: quantity = `null`; None where no standard error exists."""
+        """Two-sided p-value of H0: quantity = `null`; None without a standard error."""
         if self.value is None or self.se is None or self.df is None:
             return None
         return float(2 * special.stdtr(self.df, -abs(self.value - null) / self.se))

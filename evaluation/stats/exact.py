@@ -1,4 +1,4 @@
-"""Exact and closed-form intervals for proportions, and the fallback for data that do not vary."""
+"""Exact and closed-form intervals for proportions, and the fallback for data without variation."""
 
 import math
 
@@ -29,17 +29,16 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
 def constant_interval(value: float, clusters: int, level: float = 0.95) -> Interval:
     """Interval of a mean in [0, 1] when every observation equals `value`.
 
-    The data bound only how often something else would occur: with `clusters` independent clusters all
-    alike, at most q = 1 − (α/2)^(1/clusters) (Clopper–Pearson at the edge), and the rest could lie
-    anywhere in [0, 1]. For `value` 1 this is Clopper–Pearson on clusters. Raises ValueError when there is
-    no cluster.
+    The data only bound how often another value occurs: with `clusters` independent clusters that all agree,
+    at most q = 1 − (α/2)^(1/clusters) (Clopper–Pearson at the edge). The other values could lie anywhere in
+    [0, 1]. For `value` 1 this is Clopper–Pearson over clusters. Raises ValueError if there is no cluster.
     """
     other = clopper_pearson(0, clusters, level).high
     return Interval(value * (1 - other), value + (1 - value) * other)
 
 
 def constant_p_value(value: float, clusters: int) -> float:
-    """Two-sided sign test of a mean of ½ over `clusters` clusters that all equal `value`; 1 at ½ itself."""
+    """Two-sided sign test of a mean of ½ over `clusters` clusters that all equal `value`; 1 if `value` is ½."""
     if value == 0.5:
         return 1.0
     return min(1.0, 2 * 0.5**clusters)

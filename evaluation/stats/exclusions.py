@@ -1,7 +1,7 @@
-"""Would the verdict stand with and without the ratings that the exclusion rule hits?
+"""The headline with and without the ratings that the exclusion rule matches.
 
-The rule freezes with the plan and looks at how somebody worked, never at who won; both results are always shown, so
-that nobody has to trust the choice.
+The rule is frozen with the plan. It uses reviewer behaviour only, never which response was preferred. Both
+results are always shown, so readers can judge the effect of the rule.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from evaluation.stats.ratings import Ratings
 
 @dataclass(frozen=True)
 class Side:
-    """The headline for one choice of ratings."""
+    """The headline for one selection of ratings."""
 
     score: WinScore
     verdict: Verdict
@@ -24,7 +24,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Exclusions:
-    """`everything` uses all ratings; `kept` those that the rule leaves."""
+    """`everything` uses all ratings; `kept` uses those that the rule does not match."""
 
     n_ratings: int
     n_reviewers: int
@@ -44,10 +44,11 @@ def with_and_without(
     significance: float = 0.05,
     equivalence: float = 0.90,
 ) -> Exclusions:
-    """Headline of all ratings and of those not `excluded` (n,).
+    """Headline of all ratings, and of those not `excluded` (n,).
 
-    `significance` is what a p-value must not exceed, `equivalence` the confidence of the interval that must lie
-    inside ½ ± `margin`. Raises ValueError when `excluded` does not fit the ratings.
+    `margin` is a difference of win scores. A p-value up to `significance` is significant. `equivalence` is
+    the confidence of the interval that must lie inside ½ ± `margin`. Raises ValueError if `excluded` differs
+    in length from the ratings.
     """
     if excluded.shape != ratings.outcome.shape:
         raise ValueError("excluded must say for every rating whether the rule hits it")

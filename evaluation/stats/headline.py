@@ -1,9 +1,10 @@
 """The headline inference: the mixed-model interval, widened where the two-way clustered one is wider.
 
-Two estimates of one standard error differ by chance alone; the wider of both is therefore too wide on average and
-costs power, and either alone fails somewhere. With half-widths m (mixed model, same weights) and c (clustered), the
-headline's is √(m² + max(0, c² − m²)/3): never narrower than the model says, and wider where the model may be wrong.
-The third was chosen by simulation with seeds of its own; the benchmark `stats_calibration` judges it.
+Two estimates of one standard error differ by chance alone. Always using the larger one is too wide on average
+and costs power, and each method alone fails for some data. With half-widths m (mixed model, same weights) and
+c (clustered), the half-width of the headline is √(m² + max(0, c² − m²)/3). It is never narrower than the
+model's, and it is wider where the model may be wrong. The factor 1/3 was chosen by simulation with separate
+seeds; the benchmark `stats_calibration` evaluates it.
 """
 
 import math
@@ -17,19 +18,19 @@ from evaluation.stats.clusters import Clusters
 from evaluation.stats.estimate import Estimate, Interval
 from evaluation.stats.mixed import MixedMean, mixed_mean
 
-# The mixed model factors a matrix of the smaller factor's size about a dozen times. With more levels than this in both
-# factors the clustered form has all the clusters that its large-sample theory needs, and stands alone; only the
-# primary outcome is still checked.
+# The mixed model factors a matrix of the smaller factor's size about a dozen times. With more levels than
+# this in both factors, the clustered form has enough clusters for its large-sample theory and is used alone.
+# Only the primary outcome has a higher limit.
 MIXED_MODEL_LEVELS = 400
 PRIMARY_MODEL_LEVELS = 2500
-# How much of the clustered variance beyond the model's is added.
+# Share of the clustered variance's excess over the model's that is added.
 _EXCESS = 1 / 3
 _LEAST_P = 1e-290
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One mean with both of its inferences. `mixed` is None where the model was not fitted."""
+    """One mean with both inferences. `mixed` is None if the model was not fitted."""
 
     clustered: Estimate
     mixed: MixedMean | None
@@ -44,14 +45,14 @@ class Headline:
 
     @property
     def se(self) -> float | None:
-        """The standard error, blended as the interval is; None where none exists."""
+        """The standard error, combined like the interval; None if none exists."""
         clustered, model = self.clustered.se, self._model
         if clustered is None or model is None or model.se is None:
             return clustered
         return _blend(model.se, clustered)
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """The interval at confidence `level`; None where no standard error exists."""
+        """The interval at confidence `level`; None without a standard error."""
         between = self.clustered.interval(level)
         inside = self._model.interval(level) if self._model else None
         if between is None or inside is None or self.value is None:
@@ -60,7 +61,7 @@ class Headline:
         return Interval(self.value - half, self.value + half)
 
     def p_value(self, null: float = 0.0) -> float | None:
-        """The level at whose interval `null` is the end; None where no standard error exists.
+        """The level whose interval has `null` as an end; None without a standard error.
 
         It lies between the p-values of the two inferences.
         """
@@ -94,9 +95,10 @@ def _blend(model: float, clustered: float) -> float:
 def headline_mean(
     values: FloatArray, clusters: Clusters, *, model_levels: int = MIXED_MODEL_LEVELS
 ) -> Headline:
-    """Weighted mean of `values` (n,). Raises ValueError as `clustered_mean` does.
+    """Weighted mean of `values` (n,).
 
-    The mixed model is fitted where the scarcer factor has at most `model_levels` levels.
+    The mixed model is fitted if the factor with fewer levels has at most `model_levels`. Raises ValueError as
+    `clustered_mean` does.
     """
     clustered = clustered_mean(values, clusters)
     smaller = min(clustered.n_prompts, clustered.n_reviewers)

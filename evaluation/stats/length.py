@@ -1,4 +1,4 @@
-"""Would the verdict stand if both responses had been equally long? A sensitivity check, never the headline.
+"""The win score if both responses were equally long. A sensitivity check, never the headline.
 
 The regression on tanh of the standardised length difference follows Dubois, Galambosi, Liang & Hashimoto
 (2024), Length-controlled AlpacaEval.
@@ -15,10 +15,10 @@ from evaluation.stats.ratings import Ratings
 def length_adjusted_win_score(
     ratings: Ratings, baseline_length: FloatArray, candidate_length: FloatArray
 ) -> Estimate:
-    """The win score where both lengths (n,), in any one unit, are equal.
+    """The win score where both lengths (n,) are equal. Lengths may be in any one unit.
 
-    Where the difference of lengths never varies there is nothing to adjust with, and the win score itself is
-    returned. Raises ValueError when lengths are not finite or do not fit the ratings.
+    If the length difference does not vary, there is nothing to adjust for, and the win score itself is
+    returned. Raises ValueError if lengths are not finite or differ in number from the ratings.
     """
     difference = candidate_length - baseline_length
     if difference.shape != ratings.outcome.shape or not np.isfinite(difference).all():

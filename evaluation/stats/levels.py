@@ -1,4 +1,4 @@
-"""At which level this analysis tests, and what a planned look or a watched page costs."""
+"""Significance levels of an analysis, and the cost of planned analyses or of monitoring."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,17 @@ from evaluation.stats.plan import Look, Plan
 from evaluation.stats.sequential import spending_boundaries
 from evaluation.stats.summaries import LookSummary, WatchSummary
 
-# Without a standard error nothing is known of the progress either; the sequence then counts as hardly begun.
+# Without a standard error the progress is unknown. The sequence is then treated as near its start.
 _UNKNOWN_PROGRESS = 5.0
 
 
 @dataclass(frozen=True)
 class Levels:
-    """`significance`: what a p-value must not exceed now; `equivalence`: that interval's confidence.
+    """The levels of one analysis. A p-value up to `significance` is significant.
 
-    Under planned looks and on a watched page equivalence is judged on the repeated interval itself, which is the
-    stricter choice.
+    `equivalence` is the confidence of the interval that decides equivalence. With planned analyses, or if results
+    may be monitored at any time, this is the repeated interval itself, which is stricter. `stated` is the
+    confidence that the report states; `repeated` says whether its interval is a repeated one.
     """
 
     significance: float
@@ -32,7 +33,7 @@ class Levels:
 
 
 def levels_of(plan: Plan, look: Look | None, se: float | None) -> Levels:
-    """The levels of this analysis; `se` is the win score's standard error, which a watched page needs."""
+    """The levels of this analysis. `se` is the standard error of the win score, needed only for monitoring."""
     if plan.watch_se is not None:
         now = _UNKNOWN_PROGRESS * plan.watch_se if se is None else se
         significance = sequence_level(now, planned_se=plan.watch_se, level=1 - plan.alpha)
@@ -44,7 +45,7 @@ def levels_of(plan: Plan, look: Look | None, se: float | None) -> Levels:
 
 
 def look_summary(plan: Plan, look: Look | None) -> LookSummary | None:
-    """What this look spends of the overall level, and what that costs."""
+    """What this planned analysis spends of the overall level, and the cost."""
     if look is None:
         return None
     bounds = spending_boundaries(look.fractions, plan.alpha)
@@ -66,7 +67,7 @@ def look_summary(plan: Plan, look: Look | None) -> LookSummary | None:
 
 
 def watch_summary(plan: Plan, levels: Levels) -> WatchSummary | None:
-    """What watching costs at this moment; None for a plan that is not watched."""
+    """The cost of monitoring at this moment; None if the plan does not allow monitoring."""
     if plan.watch_se is None:
         return None
     bound = float(stats.norm.isf(levels.significance / 2))

@@ -1,4 +1,4 @@
-"""What was done, for exactly this report: the paragraph that a statistician checks."""
+"""The methods paragraph of one report, for a statistician to check."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from evaluation.stats.wording import counted
 
 @dataclass(frozen=True)
 class Done:
-    """Which parts the report has. `excluded` counts the ratings that the plan's rule left out; None: no rule."""
+    """The parts that the report has. `excluded` counts ratings excluded by the plan's rule; None without a rule."""
 
     constant: bool
     criteria: bool
@@ -20,7 +20,7 @@ class Done:
 
 
 def methods_paragraph(primary: PrimarySummary, plan: Plan, look: Look | None, done: Done) -> str:
-    """What was done, in our own words, for exactly this report."""
+    """Describe the methods of exactly this report in plain words."""
     parts = [
         _outcome_method(primary),
         _exclusion_method(plan, done),

@@ -1,9 +1,10 @@
 """Crossed random-intercept model d ~ 1 + (1 | prompt) + (1 | reviewer), by REML with Satterthwaite df.
 
-V = σ²(I + a·ZpZp' + b·ZrZr'). The prompt part inverts elementwise; the reviewer part follows by Woodbury,
-so the largest matrix is m × m for the factor with fewer levels m. Sources: Patterson & Thompson (1971),
-Biometrika 58, for REML; Searle, Casella & McCulloch (1992), Variance Components, §6.6, for its derivatives;
-Satterthwaite's df as in Kuznetsova, Brockhoff & Christensen (2017), lmerTest, J. Stat. Software 82(13).
+V = σ²(I + a·ZpZp' + b·ZrZr'). The prompt part is inverted elementwise and the reviewer part by Woodbury's
+identity, so the largest matrix is m × m for the factor with fewer levels m. Sources: Patterson & Thompson
+(1971), Biometrika 58, for REML; Searle, Casella & McCulloch (1992), Variance Components, §6.6, for its
+derivatives; Kuznetsova, Brockhoff & Christensen (2017), lmerTest, J. Stat. Software 82(13), for
+Satterthwaite's df.
 """
 
 from dataclasses import dataclass
@@ -19,21 +20,21 @@ _DENSE_CELLS = 200_000
 # A variance component below this share of the residual variance is on its boundary.
 _BOUNDARY = 1e-6
 _STEP = 1e-3
-# Near this ratio of a component to the residual there is no residual left to estimate.
+# Near this ratio of a component to the residual, no residual is left to estimate.
 _LARGEST_RATIO = 1e6
-# Levels of the larger factor that have the same number of ratings share one product of cells; so many numbers may be
-# kept. Where there are more numbers than that, so many levels of the smaller factor are too slow.
+# Levels of the larger factor with the same number of ratings share one product of cells. The products may
+# together hold this many numbers. If they do not fit, more levels of the smaller factor than the second limit
+# are too slow.
 _GRAM_NUMBERS = 4e7
 _LEVELS_WITHOUT_GRAMS = 500
 
 
 @dataclass(frozen=True)
 class MixedMean:
-    """Fitted model. Variances are in squared units of the values; shares of the total are the ρ of
-    planning.
+    """A fitted model. Variances are in squared units of the values.
 
-    `mean` is the model's own (generalised least squares) mean; `weighted` is the caller's weighted mean
-    with the model's standard error for exactly those weights.
+    Shares of the total variance are the ρ used in planning. `mean` is the model's generalised least-squares
+    mean. `weighted` is the caller's weighted mean, with the model's standard error for these weights.
     """
 
     mean: Estimate
@@ -68,8 +69,8 @@ class MixedMean:
 class _Design:
     """Sufficient statistics. `big` is the factor with more levels, `small` the other.
 
-    `grams` holds, for every number of ratings that a big level can have, C'C over the levels that have it; None
-    where there are too many such numbers to keep.
+    For every number of ratings that a level of `big` can have, `grams` holds C'C over the levels with that
+    number; it is None if these matrices are too many to keep.
     """
 
     n: int
@@ -84,9 +85,10 @@ class _Design:
 
 @dataclass(frozen=True, eq=False)
 class _Terms:
-    """The REML deviance (n − 1)·log σ² + `logs` + `rss`/σ² at variance ratios (a, b), with derivatives (2,) by them.
+    """The REML deviance (n − 1)·log σ² + `logs` + `rss`/σ² at variance ratios (a, b), and its derivatives (2,).
 
-    `ones` is 1'V⁻¹1 for σ² = 1, `mean` the generalised least-squares mean.
+    `ones` is 1'V⁻¹1 for σ² = 1. `mean` is the generalised least-squares mean. Fields with the suffix `_d` are
+    derivatives with respect to (a, b).
     """
 
     mean: float
@@ -101,8 +103,8 @@ class _Terms:
 def mixed_mean(values: FloatArray, clusters: Clusters) -> MixedMean | None:
     """Fit the model to `values` (n,).
 
-    None where it cannot be fitted: fewer than two prompts or reviewers, fewer than four ratings, no
-    variation, a residual that cannot be told from the factors, or a design too large and uneven to factor quickly.
+    None if it cannot be fitted: fewer than two prompts or reviewers, fewer than four ratings, no variation, a
+    residual that cannot be separated from the factors, or a design too large and uneven to factor quickly.
     """
     n, prompts, reviewers = clusters.sizes
     if n < 4 or prompts < 2 or reviewers < 2 or np.ptp(values) == 0:
@@ -126,7 +128,8 @@ def mixed_mean(values: FloatArray, clusters: Clusters) -> MixedMean | None:
     weights = clusters.weights
     squares = np.array([part @ part for part in (weights, big.shares, small.shares)])
     own = float(squares[0] + ratios @ squares[1:])
-    # Each variance is σ² times a function of the ratios: its value, and its gradient by (σ², free ratios).
+    # Each variance is σ² times a function of the ratios, given here by its value and its gradient with
+    # respect to the free ratios.
     of_model = 1 / found.ones, -found.ones_d[free] / found.ones**2
     of_weights = own, squares[1:][free]
     of_big, of_small = sigma2 * ratios * scale**2
@@ -203,12 +206,13 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
     inner.flat[:: size + 1] += design.small_n
     m = b * inner
     m.flat[:: size + 1] += 1
-    # M is symmetric, so that its transpose is the same matrix in the order that LAPACK works in, in place.
+    # M is symmetric, so its transpose is the same matrix in LAPACK's memory order and can be factored in
+    # place.
     root, failed = linalg.lapack.dpotrf(m.T, lower=True, overwrite_a=True)
     if failed:
         raise np.linalg.LinAlgError("the covariance is not positive definite")
     logdet = float(np.log1p(a * design.big_n).sum() + 2 * np.log(np.diag(root)).sum())
-    # Columns: of 1 and of y. `solved` is Zr'V⁻¹[1 y], `left` is Zp'V⁻¹[1 y].
+    # The columns belong to 1 and y. `solved` is Zr'V⁻¹[1 y], `left` is Zp'V⁻¹[1 y].
     pairs = np.column_stack([design.big_n, design.big_y])
     cross = np.column_stack([design.small_n, design.small_y])
     cross -= design.cells.T @ ((a * shrink)[:, None] * pairs)
@@ -236,7 +240,7 @@ def _terms(design: _Design, a: float, b: float) -> _Terms:
 
 
 def _gram_trace(lower: FloatArray, design: _Design, k: FloatArray, of_number: FloatArray) -> float:
-    """The trace of a symmetric matrix, given by its lower triangle, times C'·diag(k)·C."""
+    """Trace of the product of a symmetric matrix, given by its lower triangle, and C'·diag(k)·C."""
     if design.grams is None:
         return _trace(lower, _gram(design, k, of_number))
     return sum(
@@ -245,16 +249,16 @@ def _gram_trace(lower: FloatArray, design: _Design, k: FloatArray, of_number: Fl
 
 
 def _trace(lower: FloatArray, symmetric: FloatArray) -> float:
-    """The trace of the product of two symmetric matrices, the first given by its lower triangle in columns."""
+    """Trace of the product of two symmetric matrices, the first given by its lower triangle in column order."""
     return 2 * float(np.vdot(lower.T, symmetric)) - float(np.diag(lower) @ np.diag(symmetric))
 
 
 def _fit(design: _Design) -> FloatArray | None:
-    """The variance ratios (a, b) that minimise the REML deviance with σ² profiled out."""
+    """The variance ratios (a, b) that minimise the REML deviance with σ² profiled out; None if the fit fails."""
 
     def deviance(shares: FloatArray) -> tuple[float, FloatArray]:
-        # u = a/(1 + a) keeps the slope at zero, so that the search leaves a boundary that is no minimum; along a
-        # square root the slope vanishes there and the search would stay.
+        # With u = a/(1 + a) the slope at zero does not vanish, so the search can leave a boundary that is not
+        # a minimum. With a square root the slope vanishes there, and the search would stay.
         at = _terms(design, *(shares / (1 - shares)))
         rss = max(at.rss, 1e-300)
         slope = at.logs_d + (design.n - 1) * at.rss_d / rss
@@ -273,9 +277,10 @@ def _fit(design: _Design) -> FloatArray | None:
 
 
 def _covariance(design: _Design, ratios: FloatArray, at: _Terms, free: IntArray) -> FloatArray:
-    """Covariance of the estimates of σ² and of the `free` ratios (k,): twice the inverse of the deviance's Hessian.
+    """Covariance of the estimates of σ² and of the `free` ratios (k,): (k + 1, k + 1).
 
-    `at` are the terms at the ratios. Second derivatives by the ratios are central differences of the first.
+    It is twice the inverse of the deviance's Hessian. `at` holds the terms at the ratios. Second derivatives
+    with respect to the ratios are central differences of the first.
     """
     sigma2 = at.rss / (design.n - 1)
     hessian = np.zeros((len(free) + 1, len(free) + 1))
@@ -294,7 +299,10 @@ def _covariance(design: _Design, ratios: FloatArray, at: _Terms, free: IntArray)
 def _satterthwaite(
     sigma2: float, form: float, gradient: FloatArray, covariance: FloatArray, most: int
 ) -> tuple[float, float]:
-    """Standard error √v of v = σ²·`form` and df 2v²/(g'Cg), at most `most`; `gradient` is form's by the ratios."""
+    """Standard error √v of v = σ²·`form`, and df 2v²/(g'Cg), at most `most`.
+
+    `gradient` is the gradient of `form` with respect to the ratios.
+    """
     value = sigma2 * form
     slope = np.concatenate([[form], sigma2 * gradient])
     spread = float(slope @ covariance @ slope)

@@ -7,7 +7,7 @@ from evaluation.stats.arrays import FloatArray
 
 
 def holm(p_values: FloatArray) -> FloatArray:
-    """Holm's step-down adjusted p-values (m,), controlling the chance of any false claim.
+    """Holm's step-down adjusted p-values (m,), which control the probability of any false claim.
 
     Source: Holm (1979), Scand. J. Statistics 6. Raises ValueError for values outside [0, 1].
     """
@@ -19,7 +19,7 @@ def holm(p_values: FloatArray) -> FloatArray:
 
 
 def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
-    """Step-up adjusted p-values (m,), controlling the expected share of false claims: for exploration.
+    """Step-up adjusted p-values (m,), which control the expected share of false claims. For exploration.
 
     Source: Benjamini & Hochberg (1995), JRSS B 57. Raises ValueError for values outside [0, 1].
     """
@@ -32,9 +32,9 @@ def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
 
 
 def gatekept(primary: float, secondary: FloatArray) -> FloatArray:
-    """Adjusted p-values (m,) of tests made only after the primary test: Holm, never below the primary p.
+    """Adjusted p-values (m,) of tests behind the primary test: Holm's, but never below the primary p-value.
 
-    This is the closed-testing form of a serial gate: each value can be compared with the whole level.
+    This is the closed-testing form of a serial gate, so each value can be compared with the full level.
     """
     return np.maximum(holm(secondary), primary)
 

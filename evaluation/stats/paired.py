@@ -1,6 +1,6 @@
-"""Two systems measured on the same prompts: running sums, so that any number of prompts takes no memory.
+"""Two systems measured on the same prompts. Running sums keep memory independent of the number of prompts.
 
-The prompt is the unit: several samples of one prompt are averaged before they get here, and prompts weigh equally.
+The prompt is the unit: several samples of one prompt are averaged beforehand, and prompts weigh equally.
 """
 
 import math
@@ -19,10 +19,11 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class PairedResult:
-    """`difference` is candidate − baseline in the measure's unit, over `n` prompts that have both values.
+    """`difference` is candidate − baseline in the unit of the measure, over `n` prompts with both values.
 
-    `up`, `same`, `down` count prompts by the sign of their difference. Interval and `p_value` (two-sided) are
-    None where the data hold no information about the error: fewer than two prompts, or no variation.
+    `up`, `same` and `down` count prompts by the sign of their difference. The interval and the two-sided
+    `p_value` are None if the data have no information about the error: fewer than two prompts, or no
+    variation.
     """
 
     n: int
@@ -39,7 +40,7 @@ class PairedResult:
 
 
 class Paired:
-    """Sums over prompts of one measure on both sides."""
+    """Running sums over prompts, for one measure on both sides."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -48,7 +49,7 @@ class Paired:
         self._binary = True
 
     def add(self, baseline: FloatArray, candidate: FloatArray) -> None:
-        """Take more prompts (P,) in; one without a value (NaN) on either side is left out.
+        """Add prompts (P,). A prompt with NaN on either side is ignored.
 
         Source of the update: Chan, Golub & LeVeque (1979), Updating formulae for computing sample variances.
         """
@@ -72,8 +73,11 @@ class Paired:
         self.n = total
 
     def result(self, *, binary: bool = False) -> PairedResult | None:
-        """The comparison so far; None without any prompt. A `binary` measure (0 or 1 for every prompt) is tested
-        exactly; with several samples per prompt its means are no longer binary and the t test serves."""
+        """The comparison so far; None without any prompt.
+
+        A `binary` measure (0 or 1 for every prompt) has an exact test. With several samples per prompt its
+        means are no longer binary, and the t test is used.
+        """
         if not self.n:
             return None
         low = high = p = None
@@ -104,7 +108,7 @@ class Paired:
 
 
 def mcnemar(up: int, down: int) -> float:
-    """Exact two-sided p-value that `up` and `down` discordant pairs are equally likely.
+    """Exact two-sided p-value of H0: `up` and `down` discordant pairs are equally likely.
 
     Source: McNemar (1947), Psychometrika 12, in its exact binomial form.
     """
@@ -112,10 +116,12 @@ def mcnemar(up: int, down: int) -> float:
 
 
 def newcombe(both: int, up: int, down: int, neither: int, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of candidate's less baseline's proportion for paired data; `up` is right on the candidate's side only.
+    """Interval of the candidate's minus the baseline's proportion for paired data.
 
-    Source: Newcombe (1998), Improved confidence intervals for the difference between binomial proportions based on
-    paired data, Statistics in Medicine 17, method 10: Wilson limits joined through the corrected φ.
+    `up` counts pairs that are right on the candidate's side only, `down` those right on the baseline's side
+    only. Raises ValueError if there is no pair. Source: Newcombe (1998), Improved confidence intervals for
+    the difference between binomial proportions based on paired data, Statistics in Medicine 17, method 10:
+    Wilson limits combined through the corrected φ.
     """
     n = both + up + down + neither
     if n == 0:

@@ -1,6 +1,6 @@
-"""Tests that speak for this panel of reviewers only: prompts are the sample, the reviewers are fixed.
+"""Tests about this panel of reviewers only: prompts are the sample and the reviewers are fixed.
 
-Shown beside the headline because readers know them; they ignore that other reviewers could disagree.
+They are shown beside the headline because readers know them. They ignore that other reviewers could disagree.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from evaluation.stats.arrays import FloatArray
 
 _EXACT_PROMPTS = 16
 _DRAWS = 20_000
-# With more prompts the permutation distribution is normal to more digits than the draws would show.
+# With more prompts, the normal approximation of the permutation distribution is more accurate than the draws.
 _NORMAL_PROMPTS = 2_000
 
 
@@ -28,9 +28,10 @@ class PanelTest:
 
 
 def sign_flip(differences: FloatArray, *, seed: int, draws: int = _DRAWS) -> PanelTest:
-    """Sign-flip test of the mean of `differences` (P,) against 0: exact up to 16 prompts, else by simulation.
+    """Sign-flip test of the mean of `differences` (P,) against 0.
 
-    Source: Fisher (1935), The Design of Experiments, §21.
+    It is exact up to 16 prompts, uses random flips up to 2,000, and the normal limit beyond. Source: Fisher
+    (1935), The Design of Experiments, §21.
     """
     observed, size = abs(float(differences.sum())), len(differences)
     tolerance = 1e-9 * float(np.abs(differences).sum())
@@ -44,14 +45,14 @@ def sign_flip(differences: FloatArray, *, seed: int, draws: int = _DRAWS) -> Pan
         p = float((np.abs(signs @ differences) >= observed - tolerance).mean())
         return PanelTest("sign_flip", mean, p, "all sign flips")
     bits = np.frombuffer(np.random.default_rng(seed).bytes(-(-draws * size // 8)), dtype=np.uint8)
-    # As floating-point numbers: the product of small integers would not use the fast one.
+    # Floating-point numbers, because matrix products of small integers do not use the fast routine.
     drawn = 1.0 - 2.0 * np.unpackbits(bits)[: draws * size].reshape(draws, size)
     hits = int((np.abs(drawn @ differences) >= observed - tolerance).sum())
     return PanelTest("sign_flip", mean, (hits + 1) / (draws + 1), f"{draws} random sign flips")
 
 
 def signed_rank(differences: FloatArray) -> PanelTest:
-    """Wilcoxon's signed-rank test of `differences` (P,), zeros dropped; statistic: positive rank sum."""
+    """Wilcoxon's signed-rank test of `differences` (P,) without zeros. The statistic is the positive rank sum."""
     moved = differences[differences != 0]
     if not len(moved):
         return PanelTest("signed_rank", 0.0, 1.0, "no prompt differs")
@@ -63,7 +64,7 @@ def signed_rank(differences: FloatArray) -> PanelTest:
 
 
 def majorities(differences: FloatArray) -> PanelTest:
-    """Exact binomial test of how many prompts lean to the candidate among those that lean at all."""
+    """Exact binomial test of the number of prompts in favour of the candidate, among prompts in favour of one side."""
     up, down = int((differences > 0).sum()), int((differences < 0).sum())
     p = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
     return PanelTest("majorities", float(up), p, f"{up} of {up + down} leaning prompts")

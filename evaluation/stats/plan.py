@@ -1,4 +1,4 @@
-"""The analysis plan, frozen before the first rating is seen, and the planned looks at it."""
+"""The analysis plan, frozen before the first rating is seen, and its planned analyses."""
 
 import hashlib
 import json
@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, fields
 from evaluation.stats.reviewers import FLAG_CODES
 from evaluation.stats.sequential import spending_boundaries
 
-# Stored in the plan and part of its hash: the same plan under another analysis is another plan.
+# Part of the plan and its hash, so the same settings under another analysis version are another plan.
 ANALYSIS_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Look:
-    """The `number`-th analysis (1-based) of a plan whose looks happen at `fractions` of the planned ratings.
+    """The `number`-th planned analysis (1-based), of analyses at `fractions` of the planned ratings.
 
-    Raises ValueError when `number` is not one of them or the fractions do not increase in (0, 1].
+    Raises ValueError if `number` is not one of them or the fractions are not increasing in (0, 1].
     """
 
     number: int
@@ -37,14 +37,15 @@ class Look:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be tested and how. `margin` is the smallest win-score difference from ½ that matters.
+    """What will be tested and how. `margin` is the smallest difference of the win score from ½ that matters.
 
-    `criteria` None analyses every criterion found, `yes_no` None every yes/no outcome; `planned_ratings` None means
-    no planned end was stated; `looks` are fractions of the planned ratings, empty for one analysis at the end.
-    `watch_se`, where given, makes every analysis a confidence sequence that may be watched all the time: it is the
-    standard error of the win score expected at the end. `exclusion` names the flags (see `reviewers.FLAG_CODES`)
-    whose reviewers the headline leaves out. `seed` drives every bootstrap and permutation. Raises ValueError for
-    values that make no plan.
+    `alpha` is the two-sided significance level. `criteria` None means every criterion in the data, and
+    `yes_no` None every yes/no outcome. `planned_ratings` None means that no end was planned. `looks` are the
+    planned analyses as fractions of the planned ratings; empty means one analysis at the end. `watch_se`, if
+    given, makes every analysis part of a confidence sequence that may be monitored at any time; it is the
+    standard error of the win score expected at the end. `exclusion` names the flags (see
+    `reviewers.FLAG_CODES`) whose reviewers the headline leaves out. `seed` determines every bootstrap and
+    permutation. Raises ValueError for an invalid value or combination.
     """
 
     alpha: float = 0.05
@@ -83,14 +84,14 @@ class Plan:
             )
 
     def look(self, number: int) -> Look:
-        """The `number`-th planned look. Raises ValueError when the plan has no such look."""
+        """The `number`-th planned analysis. Raises ValueError if the plan has no such analysis."""
         return Look(number, self.looks)
 
     def hash(self) -> str:
         """SHA-256 of the plan's canonical JSON: sorted keys, no spaces, UTF-8.
 
-        Only what differs from the defaults is written, with the version: a field that a later version adds
-        leaves the hash of the plans before it as it was.
+        Only values that differ from the defaults are included, and the version. A field added in a later
+        version therefore does not change the hash of earlier plans.
         """
         usual = {f.name: f.default for f in fields(self) if f.name != "analysis_version"}
         content = {name: value for name, value in asdict(self).items() if usual.get(name, self) != value}

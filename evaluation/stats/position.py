@@ -1,4 +1,4 @@
-"""Do reviewers favour a side of the screen, and does it move the result?"""
+"""Position effect: whether reviewers favour a side of the screen, and whether that changes the result."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from evaluation.stats.ratings import Ratings
 
 @dataclass(frozen=True)
 class PositionResult:
-    """`left_score`: share preferring the left side, ties as half; ½ means no position effect.
+    """`left_score` is the share preferring the left side, with ties as half; ½ means no position effect.
 
-    `candidate_left_share`: how often the candidate stood left. `adjusted`: the win score with the side as a
-    covariate, as if the candidate had stood left exactly half of the time.
+    `candidate_left_share` is the share of ratings with the candidate on the left. `adjusted` is the win score
+    with the side as a covariate, as if the candidate had been on the left in exactly half of the ratings.
     """
 
     left_score: Estimate
@@ -23,7 +23,7 @@ class PositionResult:
 
 
 def position_effect(ratings: Ratings) -> PositionResult:
-    """Test the left share by the two-way clustered t, and adjust the win score for it."""
+    """Test the share preferring the left with the two-way clustered t, and adjust the win score for the side."""
     score = ratings.win_score
     side = np.where(ratings.candidate_left, 0.5, -0.5)
     return PositionResult(

@@ -1,8 +1,8 @@
-"""Planning: how precise a campaign will be, what it can detect, and how much it needs.
+"""Planning: the precision of a campaign, the effect it can detect, and the sample size it needs.
 
-SE² = σ²[ρp/P + ρr·Σn_j²/N² + (1 − ρp − ρr)/N] for the mean of N ratings of P prompts by reviewers with
-n_j ratings each, when a share ρp of the variance lies between prompts and ρr between reviewers. Derived
-from the crossed random-intercept model; power of the t test after Cohen (1988), ch. 2.
+SE² = σ²[ρp/P + ρr·Σn_j²/N² + (1 − ρp − ρr)/N] for the mean of N ratings of P prompts by reviewers with n_j
+ratings each, if a share ρp of the variance lies between prompts and ρr between reviewers. Derived from the
+crossed random-intercept model. Power of the t test after Cohen (1988), ch. 2.
 """
 
 import math
@@ -17,7 +17,10 @@ from evaluation.stats.quadrature import gauss_legendre
 
 @dataclass(frozen=True)
 class Variation:
-    """`sd` of one rating, and the shares of its variance between prompts and between reviewers."""
+    """`sd` of one rating, and the shares of its variance between prompts and between reviewers.
+
+    Raises ValueError unless `sd` is positive, shares are not negative, and their sum is at most 1.
+    """
 
     sd: float
     prompt_share: float
@@ -30,14 +33,17 @@ class Variation:
             raise ValueError("the shares of prompts and reviewers cannot exceed 1 together")
 
 
-# The win score of an even contest with a fifth of ties has a standard deviation near .45.
+# The win score of an even contest with one fifth ties has a standard deviation near .45.
 EXPERTS = Variation(sd=0.45, prompt_share=0.36, reviewer_share=0.04)
 CROWD = Variation(sd=0.45, prompt_share=0.30, reviewer_share=0.185)
 
 
 @dataclass(frozen=True)
 class Design:
-    """P prompts, each rated by `overlap` of R reviewers with equal workloads."""
+    """P prompts, each rated by `overlap` of R reviewers with equal workloads.
+
+    Raises ValueError for fewer than two prompts or reviewers, or an `overlap` below one or above `reviewers`.
+    """
 
     prompts: int
     overlap: int
@@ -66,7 +72,7 @@ def standard_error(design: Design, variation: Variation) -> float:
 
 
 def power(effect: float, design: Design, variation: Variation, alpha: float = 0.05) -> float:
-    """Chance that the two-sided test with df = min(prompts, reviewers) − 1 finds a difference of `effect`."""
+    """Power of the two-sided test with df = min(prompts, reviewers) − 1 for a difference of `effect`."""
     return t_power(
         effect / standard_error(design, variation), min(design.prompts, design.reviewers) - 1, alpha
     )
@@ -75,7 +81,10 @@ def power(effect: float, design: Design, variation: Variation, alpha: float = 0.
 def minimum_detectable_effect(
     design: Design, variation: Variation, *, wanted: float = 0.8, alpha: float = 0.05
 ) -> float:
-    """Smallest difference found with chance `wanted`, in the unit of `variation.sd`."""
+    """Smallest difference that is detected with power `wanted`, in the unit of `variation.sd`.
+
+    Raises ValueError unless 0 < alpha < wanted < 1.
+    """
     _check_power(wanted, alpha)
     df = min(design.prompts, design.reviewers) - 1
     shift = optimize.brentq(lambda d: t_power(d, df, alpha) - wanted, 0.0, 1e6)
@@ -92,7 +101,10 @@ def prompts_needed(
     alpha: float = 0.05,
     at_most: int = 1_000_000,
 ) -> int | None:
-    """Fewest prompts that reach power `wanted`; None when no number does: more reviewers are needed then."""
+    """Fewest prompts that reach power `wanted`; None if no number up to `at_most` does and more reviewers are needed.
+
+    Raises ValueError unless 0 < alpha < wanted < 1.
+    """
     _check_power(wanted, alpha)
 
     def enough(prompts: int) -> bool:
@@ -104,14 +116,20 @@ def prompts_needed(
 
 
 def reviewer_floor(effect: float, variation: Variation) -> int:
-    """Reviewers below which no number of prompts gives 80 % power: R ≥ ρr·(2.8/dz)², and never under 2."""
+    """Number of reviewers below which no number of prompts gives 80 % power: R ≥ ρr·(2.8/dz)², and at least 2.
+
+    Raises ValueError unless `effect` is positive.
+    """
     if effect <= 0:
         raise ValueError("the effect must be positive")
     return max(2, math.ceil(variation.reviewer_share * (2.8 * variation.sd / effect) ** 2))
 
 
 def pairs_needed(dz: float, *, wanted: float = 0.8, alpha: float = 0.05) -> int:
-    """Fewest independent pairs for a paired t test of standardised effect `dz` with power `wanted`."""
+    """Fewest independent pairs for a paired t test of standardised effect `dz` with power `wanted`.
+
+    Raises ValueError unless `dz` is positive and 0 < alpha < wanted < 1.
+    """
     if dz <= 0:
         raise ValueError("the effect must be positive")
     _check_power(wanted, alpha)
@@ -122,9 +140,10 @@ def pairs_needed(dz: float, *, wanted: float = 0.8, alpha: float = 0.05) -> int:
 
 
 def t_power(noncentrality: float, df: int, alpha: float) -> float:
-    """Chance that a two-sided t test of level `alpha` rejects at this noncentrality.
+    """Probability that a two-sided t test of level `alpha` rejects at this noncentrality.
 
-    The mean of Φ(δ ∓ c·s) over the quantiles of s = √(χ²/df): unlike the noncentral t series it never fails.
+    It is the mean of Φ(δ ∓ c·s) over the quantiles of s = √(χ²/df). Unlike the noncentral t series, it never
+    fails.
     """
     critical = float(stats.t.isf(alpha / 2, df))
     x, w = gauss_legendre(200)
@@ -134,7 +153,7 @@ def t_power(noncentrality: float, df: int, alpha: float) -> float:
 
 
 def _smallest(enough: Callable[[int], bool], low: int, high: int) -> int:
-    """Smallest n in (low, high] that is enough, when `high` is; `low` itself is taken as too few."""
+    """Smallest n in (low, high] with `enough(n)`, given that `enough(high)` holds and `enough(low)` does not."""
     low = max(low, 1)
     while high - low > 1:
         middle = (low + high) // 2

@@ -25,12 +25,12 @@ class WinScore:
 
     @property
     def constant(self) -> bool:
-        """Every rating says the same."""
+        """Whether all ratings have the same score."""
         return self.constant_value is not None
 
     @property
     def value(self) -> float | None:
-        # A weighted mean of equal values can miss them by rounding.
+        # The weighted mean of equal values can differ from them by rounding.
         return self.headline.value if self.constant_value is None else self.constant_value
 
     @property
@@ -42,7 +42,7 @@ class WinScore:
         return min(self.n_prompts, self.n_reviewers)
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """Interval of θ, cut to [0, 1]; where every rating says the same, the exact one over clusters."""
+        """Interval of θ, clipped to [0, 1]. If all ratings have the same score, the exact interval over clusters."""
         if self.constant_value is not None:
             return constant_interval(self.constant_value, self.clusters, level)
         found = self.headline.interval(level)
@@ -56,7 +56,7 @@ class WinScore:
 
 
 def win_score(ratings: Ratings) -> WinScore:
-    """The win score of `ratings` (any number of them, none included)."""
+    """The win score of `ratings`, which may be empty."""
     scores = ratings.win_score
     return WinScore(
         headline=headline_mean(scores, ratings.clusters, model_levels=PRIMARY_MODEL_LEVELS),

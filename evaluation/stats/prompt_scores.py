@@ -1,4 +1,4 @@
-"""What each prompt's ratings say: their distribution, and the prompts that moved most either way."""
+"""Win scores by prompt: their distribution, and the prompts with the strongest preference for each side."""
 
 import numpy as np
 
@@ -10,22 +10,23 @@ from evaluation.stats.summaries import Bin, PromptScore, PromptsSummary
 
 BINS = 10
 MOVERS = 5
-# Means of thirds carry rounding error.
+# Tolerance for rounding errors in means of thirds.
 _LEVEL = 1e-9
 
 
 def prompts_summary(ratings: Ratings) -> PromptsSummary:
     """Mean win score of each prompt, prompts weighing equally.
 
-    `risen` and `fallen` name the prompts furthest above and below ½, those with more ratings first among equals.
-    They describe these ratings: the extremes of few ratings each are partly luck.
+    `risen` and `fallen` are the prompts furthest above and below ½; of equal prompts, those with more ratings
+    come first. They describe these ratings only: extremes of few ratings each are partly chance.
     """
     if not len(ratings):
         return PromptsSummary(0, 0, 0, (), (), ())
     means = prompt_means(ratings.win_score, ratings.prompt)
     numbers = np.bincount(ratings.prompt)
     shift = means - NO_PREFERENCE
-    # 7 × 0.1 is not 0.7: the small step keeps a mean that lies on an edge in the bin above it.
+    # By rounding, a mean on a bin edge can fall just below it (7 × 0.1 is not 0.7). The tolerance keeps it in
+    # the bin above.
     places = np.minimum(np.floor(means * BINS + _LEVEL).astype(np.int64), BINS - 1)
     histogram = np.bincount(places, minlength=BINS)
     return PromptsSummary(

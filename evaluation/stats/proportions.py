@@ -1,8 +1,8 @@
 """Yes/no outcomes: shares of "yes" with clustered intervals, their difference, and the relative change.
 
-Source of the interval of one share: Wilson's score interval at the effective sample size p(1 − p)/SE², with the t
-quantile of the clustered error (Dean & Pagano 2015, Evaluating confidence interval methods for binomial proportions
-in clustered surveys, J. Survey Statistics and Methodology 3).
+The interval of one share is Wilson's score interval at the effective sample size p(1 − p)/SE², with the t
+quantile of the clustered standard error. Source: Dean & Pagano (2015), Evaluating confidence interval methods
+for binomial proportions in clustered surveys, J. Survey Statistics and Methodology 3.
 """
 
 import math
@@ -22,8 +22,9 @@ from evaluation.stats.ratings import Ratings
 class ProportionResult:
     """Share of "yes", candidate − baseline (−1 … 1). `ratio` is candidate share / baseline share.
 
-    Only ratings that answer for both sides count; `n_missing` do not. `constant` says that every rating found the
-    same difference, so that the interval is the exact one over the scarcer of prompts and reviewers.
+    Only ratings with answers for both sides count; `n_missing` is the number of the others. `constant` means
+    that all ratings have the same difference, so the interval is the exact one over the smaller number of
+    prompts and reviewers.
     """
 
     name: str
@@ -43,7 +44,7 @@ class ProportionResult:
         return None if self.ratio.value is None else self.ratio.value - 1
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """Interval of the difference, cut to [−1, 1]."""
+        """Interval of the difference, clipped to [−1, 1]."""
         whole, value = self.difference.clustered, self.difference.value
         if self.constant and value is not None:
             found = constant_interval((value + 1) / 2, min(whole.n_prompts, whole.n_reviewers), level)
@@ -52,7 +53,10 @@ class ProportionResult:
         return between.clipped(-1.0, 1.0) if between else None
 
     def p_value(self) -> float | None:
-        """Two-sided p-value of H0: no difference; 1 where no rating saw any."""
+        """Two-sided p-value of H0: no difference; 1 if all ratings show no difference.
+
+        None without a standard error, also if all ratings show the same nonzero difference.
+        """
         if self.constant:
             return 1.0 if self.difference.value == 0 else None
         return self.difference.p_value()
@@ -85,7 +89,7 @@ def proportion_difference(ratings: Ratings, name: str) -> ProportionResult:
 def share_interval(share: Estimate, level: float = 0.95) -> Interval | None:
     """Interval of one share in [0, 1]; None without answers.
 
-    Where all answers agree it is the exact one over the scarcer of prompts and reviewers.
+    If all answers agree, the exact interval over the smaller number of prompts and reviewers.
     """
     if share.value is None:
         return None

@@ -1,7 +1,7 @@
-"""Another model of ties, to see whether a ranking hangs on Davidson's.
+"""A second model of ties, to check whether a ranking depends on Davidson's.
 
-Rao & Kupper (1967), Ties in paired-comparison experiments, JASA 62: i is preferred with chance πi/(πi + θπj), and a
-tie is what is left; θ ≥ 1 is the threshold below which a difference is not noticed.
+Rao & Kupper (1967), Ties in paired-comparison experiments, JASA 62: i is preferred with probability πi/(πi +
+θπj), and a tie has the remaining probability. θ ≥ 1 is the threshold below which a difference is not noticed.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ from scipy import optimize
 from evaluation.stats.arrays import FloatArray
 from evaluation.stats.davidson import Comparisons
 
-# The logarithm of the threshold; at zero ties are impossible.
+# Lower bound for the logarithm of the threshold. At zero, ties are impossible.
 _LEAST = 1e-9
 
 
 def rao_kupper(data: Comparisons) -> tuple[FloatArray, float] | None:
     """Log-strengths (models,) that sum to zero, and θ, by maximum likelihood.
 
-    None where the search does not converge, as where a group of models never lost to the rest.
+    None if the search does not converge, for example if a group of models never lost to the rest.
     """
     m = data.models
     pair = data.first * m + data.second
@@ -29,7 +29,8 @@ def rao_kupper(data: Comparisons) -> tuple[FloatArray, float] | None:
     def negative(at: FloatArray) -> tuple[float, FloatArray]:
         strength, threshold = at[:m], max(float(at[m]), _LEAST)
         difference = strength[:, None] - strength[None, :]
-        # log(1 + exp(θ − d)) for a win of row over column; a tie multiplies both sides' chances with θ² − 1.
+        # log(1 + exp(θ − d)) for a win of row over column. A tie multiplies the probabilities of both sides
+        # by θ² − 1.
         cost = np.logaddexp(0.0, threshold - difference)
         chance = np.exp(threshold - difference - cost)
         number = wins + ties + ties.T

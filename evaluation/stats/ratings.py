@@ -1,4 +1,4 @@
-"""Ratings as arrays: one row per submitted rating, in the candidate's terms."""
+"""Ratings as arrays: one row per submitted rating, from the candidate's point of view."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from evaluation.stats.weights import Weights, choose_weights
 OutcomeName = Literal["win", "tie", "both_bad", "loss"]
 OUTCOMES: tuple[OutcomeName, ...] = get_args(OutcomeName)
 WIN, TIE, BOTH_BAD, LOSS = range(4)
-# A tie and "both bad" each count half a win: neither response was preferred.
+# A tie and "both bad" each count as half a win, because neither response was preferred.
 SCORE_OF_OUTCOME: FloatArray = np.array([1.0, 0.5, 0.5, 0.0])
 
 
 @dataclass(frozen=True, eq=False)
 class Slicing:
-    """Parts of the prompts: `code` (n,) indexes `labels`, −1 where a rating belongs to none of them."""
+    """Parts of the prompts. `code` (n,) indexes `labels`; −1 means that a rating belongs to no part."""
 
     code: IntArray
     labels: tuple[str, ...]
@@ -31,15 +31,14 @@ class Slicing:
 class Ratings:
     """n ratings of pairs.
 
-    `prompt` and `reviewer` (n,) are codes: only which are equal matters. `outcome` (n,) indexes OUTCOMES
-    from the candidate's side. `candidate_left` (n,) says which side the candidate was shown on.
-    `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `simulated` marks
-    ratings that no person made, all of them or `n_simulated`; every sentence about them says so.
-    `yes_no` maps an outcome to (baseline, candidate) answers (n,): 1, 0, or NaN where not given. `slices` maps a
-    name to its parts, for exploration. `lengths` are (baseline, candidate) words (n,) of the responses, NaN where
-    unknown.
-
-    Raises ValueError when the arrays do not have one length or hold what their column cannot mean.
+    `prompt` and `reviewer` (n,) are integer codes; only their equality matters. `outcome` (n,) indexes
+    OUTCOMES from the candidate's side. `candidate_left` (n,) is true if the candidate was shown on the left.
+    `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `yes_no` maps an outcome
+    to (baseline, candidate) answers (n,): 1, 0, or NaN where not given. `simulated` means that some ratings
+    were not made by people: `n_simulated` of them, or all if it is None; every sentence about the ratings
+    then says so. `slices` maps a name to its parts, for exploration. `lengths` are the (baseline, candidate)
+    numbers of words (n,) of the responses, NaN where unknown. Raises ValueError if the arrays differ in
+    length or a column holds invalid values.
     """
 
     prompt: IntArray
@@ -81,34 +80,34 @@ class Ratings:
 
     @property
     def win_score(self) -> FloatArray:
-        """Per rating: 1 for a win, ½ for a tie or both bad, 0 for a loss."""
+        """Score of each rating (n,): 1 for a win, ½ for a tie or both bad, 0 for a loss."""
         return SCORE_OF_OUTCOME[self.outcome]
 
     @cached_property
     def weights(self) -> Weights:
-        """How much each rating counts."""
+        """Weight of each rating."""
         return choose_weights(self.prompt, self.reviewer)
 
     @cached_property
     def clusters(self) -> Clusters:
-        """Who rated what, with those weights; every mean over all ratings shares it."""
+        """The ratings as weighted clusters, shared by every mean over all ratings."""
         return Clusters(self.prompt, self.reviewer, self.weights.values)
 
     def clusters_where(self, keep: BoolArray) -> Clusters:
-        """The clusters of the ratings where `keep` (n,) is true, with weights of their own."""
+        """The clusters of the ratings where `keep` (n,) is true, with their own weights."""
         if keep.all():
             return self.clusters
         prompt, reviewer = self.prompt[keep], self.reviewer[keep]
         return Clusters(prompt, reviewer, choose_weights(prompt, reviewer).values)
 
     def counts(self) -> dict[OutcomeName, int]:
-        """How many ratings had each outcome."""
+        """Number of ratings with each outcome."""
         numbers = np.bincount(self.outcome, minlength=len(OUTCOMES))
         return {name: int(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
 
     @property
     def made_by(self) -> str:
-        """Who rated, in the words of a sentence."""
+        """Who made the ratings, as a phrase for a sentence."""
         if not self.simulated:
             return "reviewers"
         mixed = self.n_simulated is not None and self.n_simulated < len(self)
@@ -131,7 +130,7 @@ class Ratings:
 
 
 def slicing(labels: Sequence[str | None]) -> Slicing:
-    """Parts by label (n,), one for each rating; None or an empty label belongs to none."""
+    """Slicing by label (n,), one per rating. A rating with None or an empty label belongs to no part."""
     names = sorted({label for label in labels if label})
     index = {name: code for code, name in enumerate(names)}
     return Slicing(

@@ -1,7 +1,7 @@
-"""Ratings made anywhere: CSV or JSONL in, arrays and a list of every bad row out.
+"""Read ratings from CSV or JSONL: arrays, and a list of every invalid row.
 
-Each line is judged on its own, so one bad row costs one row. Nothing is guessed: vocabulary, columns and
-score range are checked strictly, and the caller decides whether to analyse what is left.
+Each line is validated separately, so one invalid row costs one row. Nothing is guessed: vocabulary, columns
+and score range are checked strictly, and the caller decides whether to analyse the valid rows.
 """
 
 import csv
@@ -49,11 +49,11 @@ def read_ratings(
 ) -> RatingsFile:
     """Read ratings with the columns `prompt_id, reviewer_id, preference, candidate_side` and criteria.
 
-    A criterion NAME is a pair of columns `NAME_baseline`, `NAME_candidate` with scores inside
-    `score_range`, or yes and no throughout, or empty (null) where not given. Optional: `active_ms`,
-    `baseline_words` and `candidate_words`, `simulated`, `slice_NAME` for exploration, and the other columns of a
-    campaign's own export, which are not read. A file whose header lacks a column
-    yields no ratings, only the problem. `on_problem` is told of every bad row, however many there are.
+    A criterion NAME has two columns `NAME_baseline` and `NAME_candidate`. They hold scores inside
+    `score_range`, or only yes and no; a value is empty (null) where not given. Optional columns: `active_ms`
+    (milliseconds), `baseline_words` and `candidate_words`, `simulated`, `slice_NAME` for exploration, and the
+    other columns of a campaign's export, which are ignored. A file whose header lacks a required column gives
+    no ratings, only the problem. `on_problem` is called for every problem, however many there are.
     """
     found = Rows(score_range, on_problem)
     rows = _csv_rows(source, found) if file_format == "csv" else _jsonl_rows(source, found)
@@ -63,7 +63,7 @@ def read_ratings(
 
 
 def _lines(source: BinaryIO, rows: Rows) -> Iterator[tuple[int, str]]:
-    """Decoded lines that are not blank, numbered; undecodable ones are reported and skipped."""
+    """Numbered decoded lines that are not blank. Lines that cannot be decoded are reported and skipped."""
     number, skipping = 0, False
     while raw := source.readline(MAX_LINE_BYTES):
         ended = raw.endswith(b"\n")
@@ -122,7 +122,7 @@ def _csv_fields(text: str) -> list[str] | None:
 
 
 def _accept_header(line: int, columns: list[str], rows: Rows) -> bool:
-    """Report what is wrong with the columns; False when rows cannot be read under them."""
+    """Report errors in the columns. False if rows cannot be read under this header."""
     missing = [name for name in KEY_COLUMNS if name not in columns]
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if missing:
@@ -137,7 +137,7 @@ def _accept_header(line: int, columns: list[str], rows: Rows) -> bool:
 
 
 def _declare(line: int, column: str, columns: list[str], rows: Rows) -> None:
-    """Make room for a column, or report why it cannot be read."""
+    """Declare a column, or report why it cannot be read."""
     if column == ACTIVE_MS or column in LENGTHS:
         rows.declare_number(column)
         return
@@ -165,7 +165,7 @@ def _jsonl_rows(source: BinaryIO, rows: Rows) -> Iterator[tuple[int, Mapping[str
         if row is None:
             continue
         new = [name for name in row if name not in known]
-        # Each unknown name is reported once, on the line where it first occurs.
+        # Report an unknown name once, on its first line.
         for name in new:
             _declare(line, name, [*row, *rows.numbers], rows)
         known.update(new)

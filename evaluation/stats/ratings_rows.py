@@ -1,4 +1,4 @@
-"""One row of a ratings file at a time: what each column may hold, and what a good row adds to the arrays."""
+"""Read one row of a ratings file at a time: validate each column, and append valid rows to the arrays."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from evaluation.stats.ratings import OUTCOMES, Ratings, Slicing
 KEY_COLUMNS = ("prompt_id", "reviewer_id", "preference", "candidate_side")
 SIMULATED = "simulated"
 ACTIVE_MS = "active_ms"
-# What our own export has besides the keys and scores; two of them are read, the rest is for people.
+# Further columns of our own export. Two of them are read; the others are for people.
 EXPORT_COLUMNS = (SIMULATED, "answers", "comment", ACTIVE_MS, "submitted_at")
 LENGTHS = ("baseline_words", "candidate_words")
 SLICE = "slice_"
@@ -25,9 +25,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _OUTCOME_CODE: dict[str, int] = {name: code for code, name in enumerate(OUTCOMES)}
 _FLAGS: dict[str, bool] = {"true": True, "false": False, "": False}
 _YES_NO = {"yes": 1.0, "no": 0.0}
-# Responses longer than this, or hours on one pair, are a mistake in the file.
+# A larger number of words or milliseconds is an error in the file.
 _LARGEST = 1e9
-# Prompt and reviewer in one number; nobody has a billion reviewers.
+# Prompt and reviewer are combined in one number. There are always fewer reviewers than 2 to this power.
 _CODE_BITS = 32
 _MOST_JUDGED = 10_000
 Kind = Literal["score", "yes_no"]
@@ -35,7 +35,7 @@ Kind = Literal["score", "yes_no"]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong on a line (1-based, as an editor counts)."""
+    """An error on a line (1-based, as in an editor)."""
 
     line: int
     reason: str
@@ -43,10 +43,10 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class RatingsFile:
-    """`ratings` holds the good rows. `problems` keeps the first MAX_PROBLEMS_KEPT; `n_problems` counts all.
+    """`ratings` holds the valid rows. `problems` keeps the first MAX_PROBLEMS_KEPT; `n_problems` counts all.
 
-    `prompt_labels[code]` and `reviewer_labels[code]` name the codes of `ratings`. `active_ms` (n,) is NaN where not
-    given, and None where the file has no such column.
+    `prompt_labels[code]` and `reviewer_labels[code]` are the labels of the codes in `ratings`. `active_ms`
+    (n,) is NaN where not given; it is None if the file has no such column.
     """
 
     ratings: Ratings
@@ -59,11 +59,11 @@ class RatingsFile:
 
 
 class BadRowError(Exception):
-    """The row cannot be used; the message says why."""
+    """The row is invalid. The message gives the reason."""
 
 
 class Rows:
-    """Grows the columns row by row in compact arrays: about 30 bytes a row plus 8 for every further number."""
+    """Collects columns row by row in compact arrays: about 30 bytes per row, plus 8 for each further number."""
 
     def __init__(
         self, score_range: tuple[float, float], on_problem: Callable[[Problem], None] | None = None
@@ -80,7 +80,7 @@ class Rows:
         self.labels: dict[str, dict[str, int]] = {}
         self.slices: dict[str, array[int]] = {}
         self.seen: dict[int, int] = {}
-        # Scores repeat: the number that a text stands for in a column, once it has been judged there.
+        # Cache of parsed numbers by column and text, because scores repeat.
         self.judged: dict[str, dict[object, float]] = {}
         self.problems: list[Problem] = []
         self.n_problems = 0
@@ -95,12 +95,12 @@ class Rows:
             self.on_problem(found)
 
     def declare_number(self, column: str) -> None:
-        """Make room for a column of numbers; rows read before it had none."""
+        """Add a column of numbers; earlier rows have none."""
         self.numbers.setdefault(column, array("d", [math.nan]) * len(self.prompt))
         self.judged.setdefault(column, {"": math.nan})
 
     def declare_slice(self, column: str) -> None:
-        """Make room for a slicing; rows read before it belong to no part."""
+        """Add a slicing; earlier rows belong to no part."""
         self.labels.setdefault(column, {})
         self.slices.setdefault(column, array("q", [-1]) * len(self.prompt))
 
@@ -177,13 +177,14 @@ class Rows:
         return self._column(column) if column in self.numbers else None
 
     def _number(self, row: Mapping[str, object], column: str, kinds: dict[str, Kind]) -> float:
-        """The number in a column; a first answer of yes or no makes both its columns a yes/no outcome."""
+        """The number in a column. A first answer of yes or no makes both columns of its name a yes/no outcome."""
         value = row.get(column)
         judged = self.judged[column]
         if isinstance(value, str) and value in judged:
             return judged[value]
         number = self._judge(value, column, kinds)
-        # A column whose kind this very row decides may still be told otherwise, if the row turns out to be bad.
+        # Do not cache a value if this row decides the kind of its column: an invalid row leaves the kind
+        # undecided.
         if isinstance(value, str) and not kinds.keys() - self.kinds.keys() and len(judged) < _MOST_JUDGED:
             judged[value] = number
         return number
@@ -262,6 +263,6 @@ def _label(row: Mapping[str, object], column: str, known: Container[object] = ()
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it."""
+    """A value, shortened, as messages quote it."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -1,8 +1,8 @@
 """Agreement between reviewers who rated the same prompts, for any pattern of missing ratings.
 
-Sources: Krippendorff (2011), Computing Krippendorff's alpha-reliability; Gwet (2008), Brit. J. Math.
-Stat. Psych. 61, for AC1, and Gwet (2014), Handbook of Inter-Rater Reliability, 4th ed., for AC2. Prompts
-with one rating say nothing about agreement and drop out.
+Sources: Krippendorff (2011), Computing Krippendorff's alpha-reliability; Gwet (2008), Brit. J. Math. Stat.
+Psych. 61, for AC1; Gwet (2014), Handbook of Inter-Rater Reliability, 4th ed., for AC2. Prompts with one
+rating hold no information about agreement and are ignored.
 """
 
 from collections.abc import Callable
@@ -17,23 +17,23 @@ from evaluation.stats.estimate import Interval
 FixedLevel = Literal["nominal", "interval"]
 Level = FixedLevel | Literal["ordinal", "ratio"]
 GwetWeights = Literal["identity", "linear", "quadratic"]
-# How many numbers the resamples that are summed together may hold.
+# The most numbers that resamples computed together may hold.
 _NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """`counts` (units, categories): raters who put a unit into a category; `values` (categories,) ascend."""
+    """`counts` (units, categories) are the raters who chose each category; `values` (categories,) ascend."""
 
     counts: FloatArray
     values: FloatArray
 
     def paired(self) -> "Table":
-        """Only units with at least two ratings."""
+        """The table with only the units that have at least two ratings."""
         return Table(self.counts[self.counts.sum(1) >= 2], self.values)
 
     def rated(self) -> "Table":
-        """Only units with at least one rating."""
+        """The table with only the units that have at least one rating."""
         return Table(self.counts[self.counts.sum(1) > 0], self.values)
 
 
@@ -52,7 +52,7 @@ def rating_table(unit: IntArray, value: FloatArray) -> Table:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """A coefficient as a function of sums over units: `columns` (units, q), and its `value` of their sums (q,)."""
+    """A coefficient computed from sums over units: `columns` (units, q), and `value` of their sums (q,)."""
 
     columns: FloatArray
     value: Callable[[FloatArray], float | None]
@@ -61,7 +61,7 @@ class _Sums:
         return self.value(self.columns.sum(0)) if len(self.columns) else None
 
     def interval(self, seed: int, replicates: int, confidence: float) -> Interval | None:
-        """Percentile interval from resampling units with replacement; None without enough of them."""
+        """Percentile interval from resampling units with replacement; None without enough units."""
         units = len(self.columns)
         if units < 2 or self.point() is None:
             return None
@@ -83,7 +83,7 @@ class _Sums:
 
 
 def krippendorff_alpha(table: Table, level: Level) -> float | None:
-    """α = 1 − observed / expected disagreement; None where nothing varies or no unit has two ratings.
+    """α = 1 − observed / expected disagreement; None without variation or without a unit with two ratings.
 
     Raises ValueError for level "ratio" with negative values.
     """
@@ -95,22 +95,22 @@ def alpha_interval(
 ) -> Interval | None:
     """Percentile interval of α from resampling units (prompts) with replacement; None without enough units.
 
-    Reviewers stay fixed: the interval is about these reviewers on other prompts.
+    Reviewers stay fixed, so the interval is about these reviewers on other prompts.
     """
     return _alpha(table, level).interval(seed, replicates, confidence)
 
 
 def percent_agreement(table: Table) -> float | None:
-    """Mean over units of the share of rater pairs that agree; None where no unit has two ratings."""
+    """Mean over units of the share of rater pairs that agree; None if no unit has two ratings."""
     paired = table.paired()
     shares = _agreeing(paired, np.eye(len(paired.values)))
     return float(shares.mean()) if len(shares) else None
 
 
 def gwet_ac(table: Table, weights: GwetWeights = "identity") -> float | None:
-    """Gwet's AC1 (identity weights) or AC2; steady under skewed marginals, where α falls to its floor.
+    """Gwet's AC1 (identity weights) or AC2. It stays stable under skewed marginals, where α becomes very low.
 
-    None where fewer than two categories occur or no unit has two ratings.
+    None if fewer than two categories occur or no unit has two ratings.
     """
     return _gwet(table, weights).point()
 
@@ -123,12 +123,12 @@ def gwet_interval(
     replicates: int = 500,
     confidence: float = 0.95,
 ) -> Interval | None:
-    """Percentile interval of AC1 or AC2, made as `alpha_interval` makes its own."""
+    """Percentile interval of AC1 or AC2, computed as in `alpha_interval`."""
     return _gwet(table, weights).interval(seed, replicates, confidence)
 
 
 def _alpha(table: Table, level: Level) -> _Sums:
-    """Columns: the unit's observed disagreement, then how many of its ratings fell into each category."""
+    """Columns: the observed disagreement of each unit, then the number of its ratings in each category."""
     if level == "ratio" and (table.values < 0).any():
         raise ValueError("ratio data cannot be negative")
     counts = table.paired().counts
@@ -145,7 +145,7 @@ def _alpha(table: Table, level: Level) -> _Sums:
 
 
 def _gwet(table: Table, weights: GwetWeights) -> _Sums:
-    """Columns: the unit's agreement, whether it has two ratings, whether it has any, and its share of each category."""
+    """Columns: each unit's agreement, whether it has two ratings, whether it has any, and its category shares."""
     rated, q = table.rated(), len(table.values)
     counts, raters = rated.counts, rated.counts.sum(1, keepdims=True)
     agreement = _gwet_weights(table.values, weights)
@@ -171,7 +171,7 @@ def _agreeing(paired: Table, agreement: FloatArray) -> FloatArray:
 
 
 def _distance(values: FloatArray, marginal: FloatArray, level: Level) -> FloatArray:
-    """Krippendorff's δ² between every two categories; `marginal` counts the ratings in each."""
+    """Krippendorff's δ² between all pairs of categories. `marginal` counts the ratings in each category."""
     row, column = values[:, None], values[None, :]
     if level == "nominal":
         return 1 - np.eye(len(values))
@@ -185,7 +185,7 @@ def _distance(values: FloatArray, marginal: FloatArray, level: Level) -> FloatAr
 
 
 def _gwet_weights(values: FloatArray, weights: GwetWeights) -> FloatArray:
-    """How far two categories count as agreement; linear and quadratic weights use their distance on the scale."""
+    """Weight of agreement between two categories. Linear and quadratic weights use their distance on the scale."""
     if weights == "identity" or len(values) < 2:
         return np.eye(len(values))
     steps = np.abs(np.subtract.outer(values, values)) / np.ptp(values)

@@ -1,6 +1,6 @@
-"""The whole analysis: ratings and a frozen plan in, one frozen report out.
+"""The complete analysis: ratings and a frozen plan in, one frozen report out.
 
-Every number on a page or in an export is read from the report, never computed again.
+Every number on a page or in an export is read from the report and never computed again.
 """
 
 import math
@@ -97,11 +97,11 @@ class Report:
     methods: str
 
     def to_json(self) -> dict[str, Json]:
-        """The report as plain JSON values; a number that does not exist is null."""
+        """The report as plain JSON values. A number that does not exist is null."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
     def labelled(self, prompts: Sequence[str], reviewers: Sequence[str]) -> "Report":
-        """The same report with the caller's names for prompts and reviewers in place of the codes of `Ratings`."""
+        """The same report with the caller's labels for prompts and reviewers in place of the codes of `Ratings`."""
 
         def named(items: tuple[PromptScore, ...]) -> tuple[PromptScore, ...]:
             return tuple(replace(item, prompt=prompts[int(item.prompt)]) for item in items)
@@ -119,13 +119,13 @@ def analyse(
     excluded: BoolArray | None = None,
     quality: tuple[ReviewerQuality, ...] | None = None,
 ) -> Report:
-    """Analyse `ratings` under `plan`, at the planned `look` or, without one, once.
+    """Analyse `ratings` under `plan`, at the planned analysis `look`, or once if it is None.
 
-    `excluded` (n,) marks the ratings that the plan's exclusion rule hits; the headline leaves them out when the plan
-    has a rule, and the report shows the result with and without either way. `quality` is what
-    `reviewers.reviewer_quality` found, with the caller's names, for the record. Any ratings have a report: where
-    the data cannot carry a verdict it is "inconclusive" with the reason. Raises ValueError only for a look that does
-    not fit its plan's level (see `Look`) and for `excluded` of another length.
+    `excluded` (n,) marks the ratings that the plan's exclusion rule matches. The headline excludes them if
+    the plan has a rule; the report shows the result with and without them in any case. `quality` is the
+    output of `reviewers.reviewer_quality`, with the caller's labels, for the record. Every set of ratings has
+    a report: if the data cannot support a verdict, it is "inconclusive" with the reason. Raises ValueError
+    only if `look` does not fit the plan's level (see `Look`) or `excluded` has another length.
     """
     everything, applied = ratings, excluded is not None and bool(plan.exclusion)
     ratings = _kept(ratings, excluded, plan)
@@ -167,7 +167,7 @@ def analyse(
         methods=methods_paragraph(primary, plan, look, done),
     )
     if excluded is not None and applied:
-        # Leaving ratings out renumbers what is left; the caller knows the numbers of the whole.
+        # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
         report = report.labelled(*_codes_left(everything, ~excluded))
     return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, constant=score.constant)))
 
@@ -179,7 +179,7 @@ def _kept(ratings: Ratings, excluded: BoolArray | None, plan: Plan) -> Ratings:
 
 
 def _codes_left(everything: Ratings, kept: BoolArray) -> tuple[list[str], list[str]]:
-    """The codes of prompts and reviewers that still have ratings."""
+    """The codes of prompts and reviewers that still have ratings, as labels."""
     prompts, reviewers = (np.unique(codes[kept]) for codes in (everything.prompt, everything.reviewer))
     return [str(code) for code in prompts], [str(code) for code in reviewers]
 

@@ -1,10 +1,11 @@
-"""Quality flags per reviewer. They look at how somebody worked, never at which response was whose.
+"""Quality flags for each reviewer. They use reviewer behaviour only, never which model wrote a response.
 
-Every rule speaks of one reviewer against what reading takes, against chance, or against the panel. Sources: Brysbaert
-(2019), How many words do we read per minute?, J. Memory and Language 109, for silent reading at 175–300 words a
-minute; Carver (1992), Reading rate, J. Reading 36, for scanning without comprehension from 600; Curran (2016), Methods
-for the detection of carelessly invalid responses, J. Experimental Social Psychology 66, for long runs of one answer
-and agreement with the others; Prolific's attention-check policy for two failed checks.
+Every rule compares one reviewer with the time that reading needs, with chance, or with the panel. Sources:
+Brysbaert (2019), How many words do we read per minute?, J. Memory and Language 109, for silent reading at
+175–300 words a minute; Carver (1992), Reading rate, J. Reading 36, for scanning without comprehension from
+600; Curran (2016), Methods for the detection of carelessly invalid responses, J. Experimental Social
+Psychology 66, for long runs of one answer and agreement with the others; Prolific's attention-check policy
+for two failed checks.
 """
 
 import math
@@ -24,7 +25,7 @@ FlagCode = Literal[
 ]
 FLAG_CODES: tuple[FlagCode, ...] = get_args(FlagCode)
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)
-# One-sided 99.9 %: a reviewer is called out of step only where chance is an unlikely excuse.
+# One-sided 99.9 %: a reviewer is flagged only if chance is an unlikely explanation.
 _AGREEMENT_Z = 3.090
 _NEARLY_ONE = 1 - 1e-12
 
@@ -33,13 +34,13 @@ _NEARLY_ONE = 1 - 1e-12
 class ReviewerWork:
     """n ratings as their reviewers saw them.
 
-    `reviewer`, `prompt` (n,) are any integers. `preference` (n,) is LEFT, RIGHT, TIE or BOTH_BAD. `first_left` (n,)
-    says on which side one fixed response of the pair stood; which of the two it is changes nothing. `active_ms` (n,)
-    and `words` (n,) of prompt and both responses are NaN where unknown. `scores` maps a criterion to what was given
-    to (left, right), NaN where nothing was. Check items and repeated pairs stand apart, one entry each: who answered,
-    and whether the check was passed or the repeat answered the same way.
-
-    Raises ValueError when columns that belong together differ in length.
+    `reviewer` and `prompt` (n,) are any integers. `preference` (n,) is LEFT, RIGHT, TIE or BOTH_BAD.
+    `first_left` (n,) is true if one fixed response of the pair was on the left; the choice of that response
+    does not matter. `active_ms` (n,) is in milliseconds and `words` (n,) counts the words of the prompt and
+    both responses; both are NaN where unknown. `scores` maps a criterion to its (left, right) scores (n,),
+    NaN where not given. Check items and repeated pairs are separate arrays with one entry each: the reviewer,
+    and whether the check was passed or the repeated answer was the same. Raises ValueError if columns that
+    belong together differ in length.
     """
 
     reviewer: IntArray
@@ -68,11 +69,11 @@ class ReviewerWork:
 
 @dataclass(frozen=True)
 class QualityRules:
-    """Thresholds of the flags; the defaults come from the sources above and freeze with the plan.
+    """Thresholds of the flags. The defaults come from the sources above; they are frozen with the plan.
 
-    A rating is rushed when its active time is less than its words need at `words_per_minute`, or less than `own_pace`
-    times the reviewer's own median time per word. Below `enough` ratings (of the kind that a rule looks at) no
-    flag is raised, whatever they say.
+    A rating is rushed if its active time is less than its words need at `words_per_minute`, or less than
+    `own_pace` times the reviewer's own median time per word. No flag is raised for fewer than `enough`
+    ratings of the kind that a rule uses.
     """
 
     words_per_minute: float = 600.0
@@ -122,7 +123,7 @@ class ReviewerQuality:
 
 
 def reviewer_quality(work: ReviewerWork, rules: QualityRules | None = None) -> tuple[ReviewerQuality, ...]:
-    """Figures and flags of every reviewer who rated anything or answered a check, in the order of their numbers."""
+    """Figures and flags of every reviewer with a rating, check or repeat, in the order of their numbers."""
     rules = rules or QualityRules()
     everybody = np.unique(np.concatenate([work.reviewer, work.check_reviewer, work.repeat_reviewer]))
     who = np.searchsorted(everybody, work.reviewer).astype(np.int64)
@@ -162,7 +163,7 @@ def reviewer_quality(work: ReviewerWork, rules: QualityRules | None = None) -> t
 
 
 def flagged(quality: tuple[ReviewerQuality, ...], codes: tuple[str, ...]) -> frozenset[int]:
-    """The numbers of the reviewers who have at least one flag among `codes`."""
+    """The numbers of the reviewers with at least one flag in `codes`."""
     return frozenset(int(one.reviewer) for one in quality if any(flag.code in codes for flag in one.flags))
 
 
@@ -222,7 +223,7 @@ def _side_flag(one: ReviewerQuality, decided: int, p: float, rules: QualityRules
 def _agreement_flag(one: ReviewerQuality, usual: float, rules: QualityRules) -> Iterator[Flag]:
     if one.agreement is None or one.n_compared < rules.enough or not math.isfinite(usual):
         return
-    # Fisher's z is infinite where all votes agree, or none.
+    # Fisher's z is infinite if all votes agree or none do.
     z = math.atanh(min(max(one.agreement, -_NEARLY_ONE), _NEARLY_ONE))
     bound = math.tanh(z + _AGREEMENT_Z / math.sqrt(one.n_compared))
     if bound < usual - 1e-9:
@@ -247,7 +248,7 @@ def _check_flags(one: ReviewerQuality, rules: QualityRules) -> Iterator[Flag]:
 def _reading(
     work: ReviewerWork, who: IntArray, count: int, rules: QualityRules
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Median words a minute, share of rushed ratings, and how many had a time, per reviewer."""
+    """Median words per minute, share of rushed ratings, and number of timed ratings, per reviewer."""
     known = np.isfinite(work.active_ms) & (work.words > 0) & (work.active_ms >= 0)
     minutes = work.active_ms[known] / 60_000 / work.words[known]
     owner = who[known]
@@ -272,7 +273,7 @@ def _group_medians(values: FloatArray, group: IntArray, count: int) -> FloatArra
 
 
 def _sameness(work: ReviewerWork, who: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Largest share of flat or of equal score sheets, and the number of sheets with three scores or more."""
+    """Largest share of uniform or of identical score sheets, and the number of sheets with at least three scores."""
     columns = [side for pair in work.scores.values() for side in pair]
     if not columns:
         return np.full(count, math.nan), np.zeros(count, dtype=np.int64)
@@ -297,7 +298,7 @@ def _sameness(work: ReviewerWork, who: IntArray, count: int) -> tuple[FloatArray
 
 
 def _sides(work: ReviewerWork, who: IntArray, count: int) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Share of LEFT among decided ratings, their number, and the exact two-sided p-value of ½."""
+    """Share of LEFT in decided ratings, their number, and the exact two-sided p-value of H0: ½, per reviewer."""
     left = np.bincount(who, work.preference == LEFT, count)
     right = np.bincount(who, work.preference == RIGHT, count)
     decided = left + right
@@ -308,7 +309,7 @@ def _sides(work: ReviewerWork, who: IntArray, count: int) -> tuple[FloatArray, I
 
 
 def _agreement(work: ReviewerWork, who: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Cosine of each reviewer's votes (−1, 0, 1) with the mean vote of the others on the same prompts."""
+    """Cosine of each reviewer's votes (−1, 0, 1) and the mean vote of the others on the same prompts."""
     if not len(who):
         return np.full(count, math.nan), np.zeros(count, dtype=np.int64)
     toward = np.where(work.preference == LEFT, 1.0, np.where(work.preference == RIGHT, -1.0, 0.0))

@@ -1,4 +1,4 @@
-"""The report's JSON Schema, made from the records themselves, so that it cannot say anything else than they do."""
+"""JSON Schema of the report, generated from the record classes so that it always matches them."""
 
 import inspect
 from dataclasses import fields, is_dataclass
@@ -14,8 +14,8 @@ _PLAIN: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str
 def report_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of `Report.to_json`.
 
-    Where a report comes from (a campaign's provenance, a file's rows) stands beside these members, so further ones
-    are allowed at the top and nowhere else.
+    A campaign's provenance or a file's rows are stored beside these members, so further members are allowed
+    at the top level only.
     """
     found = {"$schema": DIALECT, "title": "Report of a blind review", **_record(Report)}
     found["properties"]["schema_version"] = {"const": SCHEMA_VERSION}

@@ -1,4 +1,4 @@
-"""The parts of the report beside the headline: yes/no outcomes, length, slices, exclusions, reviewers' work."""
+"""Report sections beside the headline: yes/no outcomes, length, slices, exclusions and reviewer quality."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ def outcome_summaries(
     levels: Levels,
     primary_p: float | None,
 ) -> tuple[tuple[CriterionSummary, ...], tuple[YesNoSummary, ...]]:
-    """Planned criteria and yes/no outcomes in order: one Holm family behind the gate of the primary test."""
+    """Planned criteria and yes/no outcomes in order, as one Holm family behind the primary test."""
     names = tuple(ratings.yes_no) if plan.yes_no is None else plan.yes_no
     yes_no = {
         name: proportion_difference(ratings, name) if name in ratings.yes_no else None for name in names
@@ -61,7 +61,7 @@ def _adjusted(
 ) -> FloatArray:
     raw = [None if one is None else one.difference.p_value() for one in criteria]
     raw += [None if one is None else one.p_value() for one in yes_no]
-    # An outcome without a test stays in the family as a failure, so that it cannot ease the others.
+    # An outcome without a test stays in the family with p = 1, so that it does not weaken the adjustment.
     gate = 1.0 if primary_p is None else primary_p
     return gatekept(gate, np.array([1.0 if p is None else p for p in raw]))
 
@@ -102,7 +102,7 @@ def _yes_no_summary(
 
 
 def length_summary(ratings: Ratings, levels: Levels) -> LengthSummary | None:
-    """The length check over ratings whose lengths are known; None where none is."""
+    """The length check over ratings with known lengths; None if there are none."""
     if ratings.lengths is None:
         return None
     known = np.isfinite(ratings.lengths[0]) & np.isfinite(ratings.lengths[1])
@@ -150,7 +150,7 @@ def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
 def exclusions_summary(
     ratings: Ratings, excluded: BoolArray | None, plan: Plan, levels: Levels
 ) -> ExclusionsSummary | None:
-    """The headline with and without; None where nobody said which ratings the rule hits."""
+    """The headline with and without excluded ratings; None if `excluded` is None."""
     if excluded is None:
         return None
     found: Exclusions = with_and_without(
@@ -185,5 +185,5 @@ def quality_summary(quality: tuple[ReviewerQuality, ...] | None) -> QualitySumma
 
 
 def _unit_value(estimate: Estimate) -> float | None:
-    """A straight line can leave the range of a score; the score cannot."""
+    """A linear fit can leave the range of a score, so it is clipped to [0, 1]."""
     return None if estimate.value is None else min(max(estimate.value, 0.0), 1.0)

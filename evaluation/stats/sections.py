@@ -1,4 +1,4 @@
-"""Each part of the report from the ratings and the levels of this analysis."""
+"""Compute each section of the report from the ratings and the levels of this analysis."""
 
 from collections.abc import Iterator, Mapping
 
@@ -48,7 +48,7 @@ from evaluation.stats.summaries import (
     VariationSummary,
 )
 
-# Resampling costs time in proportion to the ratings, and large data need fewer digits from it.
+# Resampling time is proportional to the ratings, and large data need fewer replicates.
 _RESAMPLED_RATINGS = 4_000_000
 _REPLICATES = (50, 400)
 
@@ -88,7 +88,7 @@ def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Level
 
 
 def criteria_results(ratings: Ratings, plan: Plan) -> dict[str, CriterionResult | None]:
-    """Inference for every planned criterion in order; None for one that the data do not have."""
+    """Inference for every planned criterion in order; None for a criterion that the data lack."""
     names = tuple(ratings.criteria) if plan.criteria is None else plan.criteria
     return {name: criterion_difference(ratings, name) if name in ratings.criteria else None for name in names}
 
@@ -126,7 +126,7 @@ def criterion_summary(
 
 
 def agreement_summary(ratings: Ratings, names: tuple[str, ...], seed: int) -> AgreementSummary:
-    """Agreement on the preference and on each criterion's difference."""
+    """Agreement on the preference, and on the difference of each criterion."""
     outcome = ratings.outcome.astype(np.float64)
     table = rating_table(ratings.prompt, outcome)
     first = _agreement("preference", ratings.prompt, outcome, "nominal", seed)
@@ -161,7 +161,7 @@ def _agreement(name: str, prompt: IntArray, value: FloatArray, level: FixedLevel
 
 
 def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary:
-    """At the fixed level: seeing a side effect early costs nothing."""
+    """The side effect is tested at the full level, because seeing it early does not affect the verdict."""
     result = position_effect(ratings)
     low, high = ends(unit(result.left_score.interval(levels.stated)))
     adjusted_low, adjusted_high = ends(unit(result.adjusted.interval(levels.interval)))
@@ -171,7 +171,7 @@ def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary:
         ci_high=high,
         p_value=result.left_score.p_value(NO_PREFERENCE),
         candidate_left_share=result.candidate_left_share,
-        # A straight line can leave the range of a score when the sides were badly unbalanced.
+        # With badly unbalanced sides, a linear fit can leave the range of a score.
         adjusted_estimate=None
         if result.adjusted.value is None
         else min(max(result.adjusted.value, 0.0), 1.0),
@@ -195,7 +195,7 @@ def reviewers_summary(ratings: Ratings, effective: float) -> ReviewersSummary:
 
 def panel_summary(ratings: Ratings, seed: int) -> PanelSummary:
     differences = prompt_means(ratings.win_score, ratings.prompt) - NO_PREFERENCE
-    # Means of thirds and the like carry rounding error that would break ties between equal prompts.
+    # Rounding errors in means of thirds and the like would break ties between equal prompts.
     differences = np.round(differences, 9)
     tests = (sign_flip(differences, seed=seed), signed_rank(differences), majorities(differences))
     return PanelSummary("this panel only", tests if len(ratings) else ())
@@ -204,7 +204,7 @@ def panel_summary(ratings: Ratings, seed: int) -> PanelSummary:
 def effect_summaries(
     ratings: Ratings, primary: PrimarySummary, names: tuple[str, ...], seed: int
 ) -> tuple[EffectSummary, ...]:
-    """Net win rate first, then standardised sizes of the win score and of each criterion."""
+    """The net win rate, then standardised effect sizes of the win score and of each criterion."""
     net = None
     if primary.ci_low is not None and primary.ci_high is not None:
         net = Interval(2 * primary.ci_low - 1, 2 * primary.ci_high - 1)
@@ -237,7 +237,7 @@ def _preference_effect(ratings: Ratings) -> tuple[_Labels, Alike]:
 
 
 def _criterion_effects(ratings: Ratings, name: str) -> tuple[_Labels, Alike]:
-    """Ratings with the same score on both sides are alike; one without both does not count."""
+    """Group the ratings with equal scores on both sides. A rating without both scores does not count."""
     before, after = ratings.criteria[name]
     scored = np.isfinite(before) & np.isfinite(after)
     (low, of_before), (high, of_after) = distinct(before[scored]), distinct(after[scored])
@@ -260,7 +260,7 @@ def _criterion_effects(ratings: Ratings, name: str) -> tuple[_Labels, Alike]:
 
 
 def variation_summary(score: WinScore, criteria: Mapping[str, CriterionResult | None]) -> VariationSummary:
-    """Where the variation lies, as the mixed models behind the headline and the criteria estimate it."""
+    """Variance components, as estimated by the mixed models of the headline and the criteria."""
     return VariationSummary(
         *_variation(score.headline),
         criteria=tuple(

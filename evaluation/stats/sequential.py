@@ -1,9 +1,10 @@
-"""Planned looks: boundaries that keep the overall false-positive rate when results are seen before the end.
+"""Boundaries that keep the overall false-positive rate when planned analyses run before the end.
 
 The score process at information fraction t is Brownian motion. Its density on the continuation region is
-carried from look to look by Gauss–Legendre quadrature. Sources: O'Brien & Fleming (1979), Biometrics 35;
-Pocock (1977), Biometrika 64; Lan & DeMets (1983), Biometrika 70; Armitage, McPherson & Rowe (1969), JRSS
-A 132, for the recursion; Jennison & Turnbull (1989), JRSS B 51, for repeated confidence intervals.
+carried from one analysis to the next by Gauss–Legendre quadrature. Sources: O'Brien & Fleming (1979),
+Biometrics 35; Pocock (1977), Biometrika 64; Lan & DeMets (1983), Biometrika 70; Armitage, McPherson & Rowe
+(1969), JRSS A 132, for the recursion; Jennison & Turnbull (1989), JRSS B 51, for repeated confidence
+intervals.
 """
 
 import math
@@ -18,30 +19,31 @@ from evaluation.stats.arrays import FloatArray
 from evaluation.stats.quadrature import gauss_legendre
 
 Shape = Literal["obrien_fleming", "pocock"]
-# Beyond this a normal tail is under 1e-15: a look that early cannot stop.
+# Beyond this the normal tail is below 1e-15, so an analysis that early cannot stop.
 _NEVER = 8.0
 MAX_LOOKS = 50
 
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Two-sided critical values of |Z| at each look, and what each look spends of the overall level."""
+    """Two-sided critical values of |Z| at each planned analysis, and the cumulative level spent up to it."""
 
     fractions: tuple[float, ...]
     z: tuple[float, ...]
     spent: tuple[float, ...]
 
     def nominal_level(self, number: int) -> float:
-        """Two-sided nominal significance level of look `number` (1-based)."""
+        """Two-sided nominal significance level of the planned analysis `number` (1-based)."""
         return float(2 * stats.norm.sf(self.z[number - 1]))
 
 
 def spending_boundaries(fractions: Sequence[float], alpha: float = 0.05) -> Boundaries:
-    """Lan–DeMets boundaries with O'Brien–Fleming-type spending, for looks at any increasing `fractions`.
+    """Lan–DeMets boundaries with O'Brien–Fleming-type spending, for analyses at any increasing `fractions`.
 
-    Each side spends 2 − 2Φ(z(α/4)/√t). The bound of a look depends only on the looks up to it, so
-    fractions that turn out different from the plan stay valid. Raises ValueError unless 0 < fractions ≤ 1
-    increase strictly.
+    The level spent up to fraction t is 4·(1 − Φ(z(α/4)/√t)), half of it on each side. The bound of an
+    analysis depends only on the analyses up to it, so the boundaries stay valid if later fractions differ
+    from the plan. Raises ValueError unless `fractions` increase strictly in (0, 1] and there are at most
+    MAX_LOOKS of them, or if `alpha` does not lie between 0 and 1.
     """
     _check(fractions, alpha)
     totals = [float(4 * stats.norm.sf(stats.norm.isf(alpha / 4) / math.sqrt(t))) for t in fractions]
@@ -54,9 +56,9 @@ def spending_boundaries(fractions: Sequence[float], alpha: float = 0.05) -> Boun
 
 
 def classical_constant(looks: int, shape: Shape, alpha: float = 0.05) -> float:
-    """The constant C of equally spaced looks: reject at |Z_k| ≥ C (Pocock) or C·√(K/k) (O'Brien–Fleming).
+    """The constant C for equally spaced analyses: reject if |Z_k| ≥ C (Pocock) or C·√(K/k) (O'Brien–Fleming).
 
-    Raises ValueError for less than one or more than MAX_LOOKS looks.
+    Raises ValueError for fewer than one or more than MAX_LOOKS analyses.
     """
     fractions = [k / looks for k in range(1, looks + 1)] if looks > 0 else []
     _check(fractions, alpha)
@@ -69,7 +71,7 @@ def classical_constant(looks: int, shape: Shape, alpha: float = 0.05) -> float:
 
 
 def crossing_probability(fractions: Sequence[float], z: Sequence[float]) -> float:
-    """Chance that |Z| reaches its bound at some look when nothing differs."""
+    """Probability that |Z| reaches its bound at some analysis under the null hypothesis."""
     process, total = _Process(), 0.0
     for t, bound in zip(fractions, z, strict=True):
         total += process.crossing(t, bound)
@@ -92,7 +94,8 @@ class _Process:
 
     def after(self, t: float, z: float) -> "_Process":
         bound, sd = min(z, _NEVER) * math.sqrt(t), math.sqrt(t - self.t)
-        # Nodes closer than half the step's standard deviation integrate its kernel to machine precision.
+        # With nodes closer than half the standard deviation of the step, the kernel is integrated to machine
+        # precision.
         x, w = gauss_legendre(min(max(64, math.ceil(8 * bound / sd)), 1000))
         nodes = x * bound
         kernel = stats.norm.pdf((nodes[:, None] - self.nodes) / sd) / sd
@@ -100,7 +103,7 @@ class _Process:
 
 
 def _bound(process: _Process, t: float, spend: float) -> float:
-    """The z at which stopping at time t has probability `spend`."""
+    """The z at which the probability of stopping at time t is `spend`."""
 
     def excess(z: float) -> float:
         return process.crossing(t, z) - spend

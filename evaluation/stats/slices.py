@@ -1,4 +1,4 @@
-"""The win score inside parts of the prompts. Exploratory: adjusted by Benjamini–Hochberg, never a verdict."""
+"""Win score in parts of the prompts. Exploratory: adjusted by Benjamini–Hochberg, without a verdict."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from evaluation.stats.estimate import Estimate
 from evaluation.stats.multiplicity import benjamini_hochberg
 from evaluation.stats.ratings import Ratings, Slicing
 
-# A page of slices that nobody can read helps nobody; the largest are shown and the rest counted.
+# More slices would be unreadable. The largest are shown and the others are counted.
 MOST_SLICES = 20
 MIN_PROMPTS = 5
 
@@ -19,7 +19,7 @@ MIN_PROMPTS = 5
 class SliceResult:
     """Win score of the ratings whose `slicing` has the value `label`.
 
-    `p_adjusted` is Benjamini–Hochberg's over every slice of every slicing that has a test.
+    `p_adjusted` is the Benjamini–Hochberg p-value over all slices of all slicings that have a test.
     """
 
     slicing: str
@@ -31,7 +31,7 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class Slices:
-    """`omitted` counts slices beyond the largest MOST_SLICES of a slicing or with fewer than MIN_PROMPTS prompts."""
+    """`omitted` counts slices beyond the MOST_SLICES largest of a slicing, or with fewer than MIN_PROMPTS prompts."""
 
     each: tuple[SliceResult, ...]
     omitted: int
@@ -57,7 +57,7 @@ def slice_scores(ratings: Ratings) -> Slices:
 
 
 def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
-    """Codes of the parts with enough prompts, most prompts first, and how many parts with ratings were left out."""
+    """Codes of the parts with enough prompts, most prompts first, and the number of other parts with ratings."""
     given = parts.code >= 0
     width = ratings.n_prompts + 1
     pairs = np.unique(parts.code[given] * width + ratings.prompt[given])

@@ -1,4 +1,4 @@
-"""The parts of a report: frozen records of plain numbers and words, each ready for JSON."""
+"""Records of a report's sections: frozen, with plain numbers and strings, ready for JSON."""
 
 from dataclasses import dataclass
 

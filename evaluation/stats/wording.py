@@ -1,4 +1,4 @@
-"""The verdict in words: one sentence to repeat, and what to collect where it is open."""
+"""The verdict in words: one sentence, and what to collect if the result is inconclusive."""
 
 import math
 
@@ -6,7 +6,7 @@ from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.summaries import PrimarySummary
 
-# z(.975) + z(.8): a difference of 2.8 standard errors is found four times in five.
+# z(.975) + z(.8): a difference of 2.8 standard errors is detected with 80 % power.
 _DETECTABLE = 2.8
 ENOUGH_REVIEWERS = 10
 ENOUGH_PROMPTS = 30
@@ -15,7 +15,7 @@ ENOUGH_PROMPTS = 30
 def verdict_sentence(
     verdict: Verdict, primary: PrimarySummary, plan: Plan, look: Look | None, who: str
 ) -> str:
-    """One plain sentence for `verdict`; `who` rated; says so when the look is interim."""
+    """One plain sentence for `verdict`. `who` names the raters. An interim analysis is marked as such."""
     text = {
         "better": _better,
         "worse": _worse,
@@ -29,7 +29,7 @@ def verdict_sentence(
 
 
 def score_text(primary: PrimarySummary) -> str:
-    """The win score with its interval, in comparisons of 100."""
+    """The win score with its interval, per 100 comparisons."""
     if primary.estimate is None:
         return "has no comparisons yet"
     if primary.ci_low is None or primary.ci_high is None:
@@ -44,7 +44,7 @@ def score_text(primary: PrimarySummary) -> str:
 
 
 def _digits(primary: PrimarySummary) -> int:
-    """One decimal where rounding would put a bound on 50 that is not there."""
+    """Use one decimal if rounding would show a bound as 50 although it is not."""
     bounds = [100 * v for v in (primary.ci_low, primary.ci_high) if v is not None]
     return 1 if any(round(b) == 50 and abs(b - 50) > 1e-9 for b in bounds) else 0
 
@@ -84,7 +84,7 @@ def _inconclusive(who: str, primary: PrimarySummary, plan: Plan) -> str:
 
 
 def what_to_collect(primary: PrimarySummary) -> str:
-    """Advice when inconclusive: SE² falls as prompts, reviewers and ratings grow in proportion."""
+    """Advice for an inconclusive result. SE² falls as prompts, reviewers and ratings grow in proportion."""
     need = f"at least {ENOUGH_REVIEWERS} reviewers and {ENOUGH_PROMPTS} prompts"
     se = max((s.se or 0.0) for s in (primary.clustered, primary.mixed_model) if s is not None)
     if primary.estimate is None or se == 0:
@@ -107,5 +107,5 @@ def what_to_collect(primary: PrimarySummary) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`number` with `noun` in the right number."""
+    """`number` and `noun`, with a plural s unless the number is 1."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""The statistics alone, for ratings that were made anywhere."""
+"""Endpoint that analyses uploaded ratings. Nothing is stored."""
 
 import io
 from typing import IO, Any
@@ -23,7 +23,7 @@ MAX_BYTES = 256 * 1024 * 1024
 
 
 class AnalysisThrottle(SimpleRateThrottle):
-    """An analysis takes seconds of a processor, so nobody gets more than some a minute."""
+    """Limit the analyses per user and minute, because one analysis takes seconds of processor time."""
 
     scope = "analyses"
     rate = "30/minute"
@@ -33,7 +33,7 @@ class AnalysisThrottle(SimpleRateThrottle):
 
 
 class _Rows(BaseParser):
-    """The body as it comes, never whole in memory."""
+    """Pass the body on as a stream, so that it is never in memory as a whole."""
 
     kind: Format
 

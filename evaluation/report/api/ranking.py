@@ -1,4 +1,4 @@
-"""How more than two models rank, from every campaign that has ended."""
+"""Endpoint that ranks more than two models across all finished campaigns."""
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -20,5 +20,5 @@ class RankingView(APIView):
         responses={200: OpenApiResponse(description="{groups: [{models, names, …}], campaigns, simulated}")}
     )
     def get(self, request: Request) -> Response:
-        """Davidson strengths with intervals and ranks, group by group of models that campaigns connect."""
+        """Return Davidson log-strengths with intervals and ranks for each group of models that campaigns connect."""
         return Response(ranking(user=signed_in(request)))

@@ -1,4 +1,4 @@
-"""Endpoints of a campaign's reports: the latest one, the planned analysis that is due, and every file."""
+"""Endpoints of a campaign's reports: the latest report, the planned analysis that is due, and exports."""
 
 from uuid import UUID
 
@@ -22,12 +22,12 @@ from ftplatform.api.endpoints import StaffViewSet, check, signed_in
 class ReportViewSet(StaffViewSet):
     write_roles = EvaluationViewSet.write_roles
     write_scope = EvaluationViewSet.write_scope
-    queryset = Report.objects.none()  # for the schema; the rows come from the selectors
+    queryset = Report.objects.none()  # needed for the schema only; the rows come from the selectors
 
     @extend_schema(request=None, responses={200: OpenApiResponse(description="The report")})
     @action(detail=True, methods=["get", "post"])
     def report(self, request: Request, pk: UUID) -> Response:
-        """GET answers with the latest report; POST takes the planned look that is due."""
+        """GET returns the latest report. POST runs the planned analysis that is due."""
         campaign, user = access.campaign(user=signed_in(request), pk=pk), signed_in(request)
         if request.method == "POST":
             return Response(reports.take_look(campaign=campaign, user=user).result)
@@ -49,7 +49,7 @@ class ReportViewSet(StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def export(self, request: Request, pk: UUID) -> HttpResponseBase:
-        """The ratings as a table, or a report as a document, or everything as a zip."""
+        """Export the ratings as a table, a report as a document, or everything as a zip."""
         values = check(ExportSerializer, request.query_params.dict())
         campaign, user, kind = (
             access.campaign(user=signed_in(request), pk=pk),

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 
 class ExportSerializer(serializers.Serializer[Any]):
-    """What is asked for in the address of an export."""
+    """Query parameters of the export endpoint."""
 
     kind = serializers.ChoiceField(
         choices=["csv", "parquet", "json", "md", "html", "pdf", "zip"], default="csv"

@@ -6,7 +6,7 @@ from ftplatform.charts import CANDIDATE, INK, chart, page_svg
 
 
 def ranking_chart(group: dict[str, Any]) -> dict[str, Any] | None:
-    """Strength of each model with its interval, strongest on top; None where nothing could be ranked."""
+    """Log-strength of each model with its interval, strongest first. None if no model could be ranked."""
     rows = [
         {"name": one["name"], "strength": one["strength"], "low": one["ci_low"], "high": one["ci_high"]}
         for one in group["models"]

@@ -1,4 +1,4 @@
-"""Plots of a report: each draws the frozen result; what is said of it comes from the report document."""
+"""Charts of a report. They draw the frozen result; their texts come from the report document."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _ZERO: Spec = {"mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]}}
 def figures(
     document: ReportDocument, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Figure]:
-    """The document's charts by name, drawn. `history` holds the results of this and all earlier analyses."""
+    """Draw the document's charts by name. `history` holds the results of this and all earlier analyses."""
     report = read(result)
     groups = (result.get("provenance") or {}).get("criterion_groups") or {}
     draw: dict[str, Callable[[], Spec]] = {
@@ -37,7 +37,7 @@ def figures(
 
 
 def preference(report: Report) -> Spec:
-    """The win score with its interval against ½ and against the margin inside which nothing matters."""
+    """Win score with its interval, the reference line at ½ and the band of differences inside the margin."""
     primary = report.primary
     margin = 100 * primary.margin
     rows = _row(primary.estimate, primary.ci_low, primary.ci_high, 100, what="win score")
@@ -60,7 +60,7 @@ def preference(report: Report) -> Spec:
 
 
 def answers(report: Report) -> Spec:
-    """How often each answer was given, as one bar."""
+    """Number of ratings with each answer, as one stacked bar."""
     primary = report.primary
     rows = [
         {"outcome": label, "ratings": getattr(primary, key), "order": place}
@@ -81,7 +81,7 @@ def answers(report: Report) -> Spec:
 
 
 def criteria(report: Report, groups: Mapping[str, str]) -> Spec:
-    """A forest plot: mean difference of each criterion in points with its interval, group by group."""
+    """Forest plot: mean difference of each criterion in points, with its interval, by group."""
     rows = [
         row
         for c in report.criteria
@@ -95,7 +95,7 @@ def criteria(report: Report, groups: Mapping[str, str]) -> Spec:
         *_interval_and_point(x, y),
     ]
     if len(order) > 1:
-        # One row of panels per group, on one common scale.
+        # One panel per group, all on the same horizontal scale.
         header = {
             "labelAngle": 0,
             "labelAlign": "left",
@@ -115,7 +115,7 @@ def criteria(report: Report, groups: Mapping[str, str]) -> Spec:
 
 
 def yes_no(report: Report) -> Spec:
-    """Difference in the share of "yes" of each outcome with its interval, in percentage points."""
+    """Difference in the share of "yes" for each outcome, with its interval, in percentage points."""
     rows = [
         row for o in report.yes_no for row in _row(o.difference, o.ci_low, o.ci_high, 100, name=words(o.name))
     ]
@@ -123,7 +123,7 @@ def yes_no(report: Report) -> Spec:
 
 
 def slices(report: Report) -> Spec:
-    """The win score inside the slices where the candidate did worst, with intervals."""
+    """Win score with its interval in the slices where the candidate did worst."""
     rows = [
         row
         for s in report.slices.each
@@ -134,7 +134,7 @@ def slices(report: Report) -> Spec:
 
 
 def _forest(rows: list[Spec], *, x_title: str, null: float) -> Spec:
-    """One line per row {name, middle, low, high}."""
+    """Forest plot with one line for each row {name, middle, low, high}."""
     x = {
         "type": "quantitative",
         "title": x_title,
@@ -150,7 +150,7 @@ def _forest(rows: list[Spec], *, x_title: str, null: float) -> Spec:
 
 
 def distribution(report: Report) -> Spec:
-    """How many prompts had which mean win score."""
+    """Histogram of the prompts' mean win scores."""
     bins = report.prompts.histogram
     rows = [{"low": 100 * b.low, "high": 100 * b.high, "prompts": b.count} for b in bins]
     return chart(
@@ -183,7 +183,7 @@ def distribution(report: Report) -> Spec:
 
 
 def looks(history: Sequence[Report]) -> Spec:
-    """The win score at every analysis so far, each with the interval that held there."""
+    """Win score at every analysis so far, each with the interval reported at that analysis."""
     rows = [
         row
         for primary in (earlier.primary for earlier in history)
@@ -218,14 +218,14 @@ def looks(history: Sequence[Report]) -> Spec:
 def _row(
     middle: float | None, low: float | None, high: float | None, factor: int = 1, **about: Any
 ) -> list[Spec]:
-    """One row of data {middle, low, high}, times `factor`; none where the result has no interval."""
+    """One data row {middle, low, high}, multiplied by `factor`; no row if the result has no interval."""
     if middle is None or low is None or high is None:
         return []
     return [{"middle": factor * middle, "low": factor * low, "high": factor * high, **about}]
 
 
 def _interval_and_point(x: Spec, y: Spec) -> list[Spec]:
-    """The layers that draw such rows."""
+    """Layers that draw data from `_row` as intervals and points."""
     return [
         {
             "mark": {"type": "rule", "color": CANDIDATE, "strokeWidth": 3},

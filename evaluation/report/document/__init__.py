@@ -1,4 +1,4 @@
-"""A report as one document of finished text, built once from the frozen result; every output only renders it."""
+"""A report as one document of finished text, built once from the frozen result. Every output renders it."""
 
 from evaluation.report.document.build import build
 from evaluation.report.document.model import Origin, PairTexts, ReportDocument

@@ -1,4 +1,4 @@
-"""Which analyses were planned and run, and whose ratings count."""
+"""Sections about the planned analyses and the exclusions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,7 +22,7 @@ from ftplatform.text.values import plain, unbroken, verdict_word, words
 
 
 def planned(report: Report, history: Sequence[Report], *, has_plan: bool) -> Section:
-    """When the result was analysed, and what that costs. `history` holds this and all earlier analyses."""
+    """When the result was analysed, and the effect on the level. `history` holds this and all earlier analyses."""
     blocks: list[Block] = [Paragraph(_rule(report, has_plan=has_plan))]
     if report.look is not None:
         levels = (
@@ -53,7 +53,7 @@ def _rule(report: Report, *, has_plan: bool) -> str:
 
 
 def _course(history: Sequence[Report]) -> Iterator[Chart]:
-    """The win score at every analysis so far; nothing for a single one."""
+    """Chart of the win score at every analysis so far; no chart for a single analysis."""
     rows = []
     for earlier in history:
         primary = earlier.primary
@@ -72,7 +72,7 @@ def _course(history: Sequence[Report]) -> Iterator[Chart]:
 
 
 def exclusions(report: Report) -> Section | None:
-    """The headline with and without the reviewers whose work was flagged, and why each of them was."""
+    """Headline with and without flagged reviewers, and the reasons for the flags."""
     if report.exclusions is None and report.quality is None:
         return None
     blocks: list[Block] = []

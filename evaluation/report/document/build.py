@@ -1,4 +1,4 @@
-"""The document of one frozen result."""
+"""Build the report document of one frozen result."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,9 +17,9 @@ def build(
     origin: Origin | None = None,
     history: Sequence[Mapping[str, Any]] = (),
 ) -> ReportDocument:
-    """Everything that outputs show of `result`, the stored JSON of a report of this or an earlier version.
+    """Build the document from `result`, the stored JSON of a report of this or an earlier version.
 
-    `origin` is None for ratings that came in a file; `history` holds the results of this and all earlier analyses.
+    `origin` is None for ratings from a file. `history` holds the results of this and all earlier analyses.
     """
     report, source = stored.read(result), result.get("provenance") or {}
     toy = any((source.get(side) or {}).get("demo") for side in ("baseline", "candidate"))

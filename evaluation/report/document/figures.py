@@ -1,4 +1,4 @@
-"""Figures of each kind: the number, its unit, and the text that every output prints."""
+"""Figures of each kind: the number, its unit and the text that every output prints."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -12,22 +12,22 @@ from ftplatform.text.values import words
 def share(
     value: float | None, low: float | None = None, high: float | None = None, digits: int = 1
 ) -> Figure:
-    """A share of 1, the win score among them."""
+    """A share (0 to 1), such as the win score, as a percentage."""
     return _figure("share", value, low, high, partial(numbers.percent, digits=digits))
 
 
 def points(value: float | None, low: float | None = None, high: float | None = None) -> Figure:
-    """A difference of two shares."""
+    """A difference of two shares, in percentage points."""
     return _figure("points", value, low, high, numbers.points)
 
 
 def scale(value: float | None, low: float | None = None, high: float | None = None) -> Figure:
-    """A difference on a rating scale."""
+    """A difference on a rating scale, in points of the scale."""
     return _figure("scale", value, low, high, numbers.signed)
 
 
 def change(value: float | None, low: float | None = None, high: float | None = None) -> Figure:
-    """A change relative to the baseline."""
+    """A change relative to the baseline, as a percentage."""
     return _figure("change", value, low, high, numbers.signed_percent)
 
 
@@ -38,12 +38,12 @@ def number(
 
 
 def signed(value: float | None, low: float | None = None, high: float | None = None) -> Figure:
-    """An effect size: no unit, always with its sign."""
+    """An effect size, without a unit and always with its sign."""
     return _figure("number", value, low, high, numbers.signed)
 
 
 def measured(value: float | None, digits: int = 4) -> Figure:
-    """A number of unknown size, to so many significant digits."""
+    """A number of unknown magnitude, rounded to `digits` significant digits."""
     return _figure("number", value, None, None, partial(numbers.figure, digits=digits))
 
 
@@ -60,18 +60,18 @@ def text(value: str, note: str = "") -> Figure:
 
 
 def label(name: object) -> str:
-    """A stored key as the words that head its row."""
+    """Turn a stored key into a row heading."""
     found = words(name)
     return found[:1].upper() + found[1:]
 
 
 def plural(number: int, noun: str) -> str:
-    """`number` of `noun` in the right number."""
+    """`number` and `noun`, with a plural s unless the number is 1."""
     return f"{numbers.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def table(title: str, columns: Iterable[Column | str], rows: Iterable[tuple[Figure, ...]]) -> Table:
-    """A table of one group; a column given by its name holds numbers."""
+    """A table with one row group. A column given as a string is numeric."""
     made = tuple(one if isinstance(one, Column) else Column(one) for one in columns)
     return Table(title, made, (RowGroup("", tuple(rows)),))
 

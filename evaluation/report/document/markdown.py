@@ -1,4 +1,4 @@
-"""The document as Markdown: every text is data and escaped."""
+"""Render the report document as Markdown. Every text is data and is escaped."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +26,7 @@ from ftplatform.text.markdown import bullets, escape, table
 
 
 def markdown(document: ReportDocument) -> str:
-    """The report for an e-mail or a repository; charts are given as their tables."""
+    """Render the report for an e-mail or a repository. Charts are shown as tables."""
     parts = [f"# {escape(document.title)}: {escape(document.verdict.word.lower())}"]
     if document.subtitle:
         parts.append(escape(document.subtitle))

@@ -1,21 +1,21 @@
-"""The parts of a report document. Every text is finished: renderers lay it out and escape it, nothing more."""
+"""Parts of a report document. All texts are final; renderers only escape them and lay them out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-# share: 0 … 1 as a percentage · points: a difference of shares in percentage points · scale: points of a rating scale
-# change: relative to the baseline, as a percentage · p: a p-value · count · number · hash · text: no number behind it
+# share: 0 to 1, shown as a percentage. points: a difference of shares, in percentage points. scale: points of
+# a rating scale. change: relative to the baseline, as a percentage. p: a p-value. text: no number behind it.
 Unit = Literal["share", "points", "scale", "change", "p", "count", "number", "hash", "text"]
 Mark = Literal["", "up", "down", "unsure"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its interval as every output prints them; in a table it is one cell.
+    """A number with its interval, as every output prints it; in a table, one cell.
 
-    `value`, `low` and `high` are the frozen result's own numbers, None where it has none.
+    `value`, `low` and `high` are the numbers of the frozen result, or None where it has none.
     """
 
     text: str
@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def line(self) -> str:
-        """All of it on one line."""
+        """Text, interval and note on one line."""
         interval = f" ({self.interval})" if self.interval else ""
         note = f"; {self.note}" if self.note else ""
         return f"{self.text}{interval}{note}"
@@ -50,7 +50,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Stats:
-    """The few numbers that lead a section."""
+    """Key figures at the start of a section."""
 
     items: tuple[Fact, ...]
     kind: str = field(default="stats", init=False)
@@ -58,8 +58,10 @@ class Stats:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart by its name; `alt` is its result in one sentence, `columns` and `rows` its data where no table beside it
-    has them."""
+    """A chart, identified by `name`.
+
+    `alt` states its result in one sentence. `columns` and `rows` hold its data unless a table beside it does.
+    """
 
     name: str
     title: str
@@ -72,9 +74,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How often one answer was given; as a part of a bar it begins at rating `start` and is `size` ratings long.
+    """Count and share of one answer.
 
-    `name` is candidate, tie, both-bad or baseline: whom the answer favours.
+    In a stacked bar, the segment starts at rating `start` and is `size` ratings long. `name` is the side that
+    the answer favours: candidate, tie, both-bad or baseline.
     """
 
     name: str
@@ -87,7 +90,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Every answer with its share of `total` ratings; `chart` draws them as one bar."""
+    """Counts and shares of all answers, out of `total` ratings. `chart` draws them as one bar."""
 
     items: tuple[Outcome, ...]
     total: int
@@ -105,7 +108,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Cards:
-    """Groups of facts that stand beside each other where there is room."""
+    """Groups of facts, shown side by side where there is room."""
 
     items: tuple[Facts, ...]
     kind: str = field(default="cards", init=False)
@@ -120,7 +123,7 @@ class Column:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows under a heading, which may be empty; the first cell of a row heads it."""
+    """Rows under a heading, which may be empty. The first cell of a row is its heading."""
 
     title: str
     rows: tuple[tuple[Figure, ...], ...]
@@ -136,7 +139,7 @@ class Table:
 
 @dataclass(frozen=True)
 class PairTexts:
-    """One prompt with both responses; `pair` names their page."""
+    """One prompt with both responses. `pair` identifies their page."""
 
     pair: int
     input: Any
@@ -146,7 +149,7 @@ class PairTexts:
 
 @dataclass(frozen=True)
 class Mover:
-    """A prompt on which one side was preferred most."""
+    """A prompt with one of the strongest preferences for one side."""
 
     prompt: str
     score: Figure
@@ -156,7 +159,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class Movers:
-    """`empty` is said where there are no items."""
+    """Prompts with the strongest preferences. `empty` is the text shown if there are none."""
 
     title: str
     items: tuple[Mover, ...]
@@ -179,7 +182,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Node:
-    """A stored value under its name; a mapping has children instead of a text."""
+    """A named stored value. A mapping has children instead of a text."""
 
     label: str
     text: str
@@ -226,7 +229,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ReportDocument:
-    """`sections` hold what was found, `appendix` how it was computed and from what."""
+    """A complete report. `sections` hold the results, `appendix` the methods and the provenance."""
 
     title: str
     subtitle: str
@@ -239,7 +242,7 @@ class ReportDocument:
     appendix: tuple[Section, ...]
 
     def blocks(self) -> Iterator[Block]:
-        """Every block in reading order, a fold before what it holds."""
+        """Every block in reading order, each fold before its contents."""
         for section in (*self.sections, *self.appendix):
             yield from _within(section.blocks)
 
@@ -257,7 +260,7 @@ def _within(blocks: tuple[Block, ...]) -> Iterator[Block]:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a campaign knows of a report beside its frozen result; `texts` are by the prompts' keys."""
+    """Data of a campaign that the frozen result does not hold. `texts` maps prompt keys to texts."""
 
     title: str
     candidate: str

@@ -1,4 +1,4 @@
-"""The criteria, the yes/no outcomes, the slices and the prompts behind the headline."""
+"""Sections about criteria, yes/no outcomes, slices and prompts."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -36,10 +36,10 @@ _OUTCOME_COLUMNS = (
 
 
 def criteria(report: Report, groups: Mapping[str, str]) -> Section | None:
-    """The criteria under the rubric's headings; `groups` is criterion → heading."""
+    """Criteria under the rubric's headings. `groups` maps each criterion to its heading."""
     if not report.criteria:
         return None
-    # A heading may return further down; its criteria stay together at its first place.
+    # A rubric may repeat a heading. All criteria of the heading are listed at its first position.
     order = list(dict.fromkeys(groups.get(item.name, "") for item in report.criteria))
     ranked = sorted(report.criteria, key=lambda item: order.index(groups.get(item.name, "")))
     grouped = groupby(ranked, key=lambda item: groups.get(item.name, ""))
@@ -71,7 +71,7 @@ def _criterion(item: CriterionSummary) -> tuple[Figure, ...]:
 
 
 def yes_no(report: Report) -> Section | None:
-    """The share of "yes" on both sides of every yes/no outcome."""
+    """Share of "yes" for both models in each yes/no outcome."""
     if not report.yes_no:
         return None
     rows = tuple(
@@ -114,7 +114,7 @@ def _reading(item: CriterionSummary | YesNoSummary) -> Figure:
 
 
 def slices(report: Report) -> Section | None:
-    """The win score inside parts of the prompts, the worst first; those without an estimate last."""
+    """Win score in each slice, worst first; slices without an estimate come last."""
     found = report.slices
     if not found.each:
         return None
@@ -163,7 +163,7 @@ def _slice_chart(rows: tuple[tuple[Figure, ...], ...]) -> Iterator[Chart]:
 
 
 def prompts(report: Report, texts: Mapping[str, PairTexts]) -> Section | None:
-    """How the prompts are distributed, and those on which one side was preferred most."""
+    """Distribution of the prompts, and the prompts with the strongest preference for each side."""
     found = report.prompts
     if not (found.above or found.level or found.below):
         return None

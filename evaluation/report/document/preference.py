@@ -1,4 +1,4 @@
-"""The headline: the win score in plain words, the counts behind it, and how it was computed."""
+"""Headline section: the win score in plain words, the answer counts, and how the score is computed."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from evaluation.stats.report import Report
 from evaluation.stats.summaries import PrimarySummary, TestSummary
 from ftplatform.text import numbers
 
-# Member of the result, name and label; one order everywhere: best for the candidate first.
+# Field of the result, name and label. Every output uses this order: best for the candidate first.
 OUTCOMES = (
     ("wins", "candidate", "Candidate preferred"),
     ("ties", "tie", "Tie"),
@@ -59,7 +59,7 @@ def _blocks(report: Report) -> Iterator[Block]:
 
 
 def _imagine(primary: PrimarySummary, low: float, high: float) -> str:
-    # One decimal where rounding would put a bound on 50 that is not there.
+    # Use one decimal if rounding would show a bound as 50 although it is not.
     digits = 1 if any(round(100 * bound) == 50 and bound != 0.5 for bound in (low, high)) else 0
     return (
         "Imagine 100 people, each shown one more prompt with both responses. The best estimate is that "

@@ -1,4 +1,4 @@
-"""How the result was computed and from what: methods, changes on the way, sources, and the frozen settings whole."""
+"""Methods, amendments, sources and all frozen settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -54,7 +54,7 @@ def _sources(source: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
         yield "Responses", Figure(_decoding(source.get("decoding") or {}))
     if data := source.get("dataset"):
         yield "Training dataset", Figure(f"{data['name']}, content {data['content'][:_SHORT_HASH]}")
-    # Version 0.1 called the comparison a generation run.
+    # Version 0.1 called a comparison a generation run.
     made_by = {
         "Training run": source.get("training_run"),
         "Comparison": source.get("comparison") or source.get("generation_run"),
@@ -63,7 +63,7 @@ def _sources(source: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
 
 
 def _model(found: Mapping[str, Any]) -> str:
-    """Name and weights; a system served elsewhere, or known by its responses alone, has none."""
+    """Name and weights. A model served elsewhere, or known only by its responses, has no weights."""
     toy = ", a toy model" if found.get("demo") else ""
     weights = f", weights {found['weights'][:_SHORT_HASH]}" if found.get("weights") else ""
     return f"{found['name']}{toy}{weights}"

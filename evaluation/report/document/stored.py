@@ -1,4 +1,4 @@
-"""A stored result as the record it was written from. Results of earlier versions lack members: they are filled here."""
+"""Read a stored result back into a `Report`. Fields that earlier versions lack are filled here."""
 
 import math
 from collections.abc import Mapping
@@ -10,12 +10,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from evaluation.stats.report import Report
 
 _MISSING: dict[Any, Any] = {str: "", bool: False, int: 0, float: math.nan}
-# What earlier versions always used and did not write down.
+# Values that earlier versions always used but did not store.
 _ALWAYS = {"confidence": 0.95, "significance_level": 0.05, "margin": 0.05, "schema_version": 1}
 
 
 def read(result: Mapping[str, Any]) -> Report:
-    """The report behind `Report.to_json`, of this or an earlier version; what it lacks is empty, absent or NaN."""
+    """The report stored by `Report.to_json` of this or an earlier version.
+
+    A missing field is empty, None, zero, false or NaN, or has the value that earlier versions always used.
+    """
     found: Report = _read(Report, result)
     return found
 

@@ -1,4 +1,4 @@
-"""How far the ratings can be trusted: agreement, side, panel and length; then the figures that readers ask for next."""
+"""How far the ratings can be trusted: agreement, side effect, reviewers and length, then details in folds."""
 
 from collections.abc import Iterable, Iterator
 
@@ -87,7 +87,7 @@ def _length(found: LengthSummary) -> Facts:
 
 
 def _of(found: Figure, what: str) -> Figure:
-    """The figure with the words that it belongs to."""
+    """The figure followed by its unit or noun; unchanged if it has no value."""
     if found.value is None:
         return found
     return Figure(f"{found.text} {what}", found.unit, found.value, found.interval, found.low, found.high)
@@ -168,7 +168,7 @@ def _shares(name: str, found: VariationSummary | CriterionVariation, spread: Fig
 
 
 def _of_score(sd: float | None) -> Figure:
-    """Of the win score, which is a share: in percentage points without a sign."""
+    """Standard deviation of the win score, in percentage points without a sign."""
     return Figure(
         f"{numbers.hundred(sd)}\N{NO-BREAK SPACE}pp" if sd is not None else numbers.DASH, "points", sd
     )

@@ -1,1 +1,1 @@
-"""A report and its ratings in the forms in which people carry them away."""
+"""Downloads of a report and its ratings."""

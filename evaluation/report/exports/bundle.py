@@ -1,4 +1,4 @@
-"""Everything of one report in a zip: to keep, to send to a statistician, or to verify."""
+"""Everything about one report in a zip, to archive, to send to a statistician or to verify."""
 
 import json
 import tempfile

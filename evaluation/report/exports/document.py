@@ -1,4 +1,4 @@
-"""The report document of a campaign, its page's context, and the same page as one HTML file that needs nothing else."""
+"""Report document of a campaign, the context of its page, and that page as one self-contained HTML file."""
 
 from typing import Any
 
@@ -33,17 +33,17 @@ def _texts(pair: Pair) -> PairTexts:
 
 
 def history(report: Report) -> list[dict[str, Any]]:
-    """The results of this and all earlier analyses."""
+    """Results of this and all earlier analyses, in order."""
     return [earlier.result for earlier in reports.reports_up_to(report)]
 
 
 def figures(report: Report, document: ReportDocument) -> dict[str, Figure]:
-    """The document's charts by name."""
+    """Draw the document's charts, by name."""
     return charts.figures(document, report.result, history(report))
 
 
 def context(report: Report) -> dict[str, Any]:
-    """What the report's body shows of a campaign's report."""
+    """Template context for the body of a campaign's report."""
     comparison, document = report.campaign.comparison, document_of(report)
     stored = comparison_document(comparison, report.campaign.candidate)
     return {
@@ -57,11 +57,11 @@ def context(report: Report) -> dict[str, Any]:
 
 
 def file_context(result: dict[str, Any]) -> dict[str, Any]:
-    """What the report's body shows of ratings that came in a file."""
+    """Template context for the body of a report on a ratings file."""
     document = build(result)
     return {"document": document, "figures": charts.figures(document, result), "rows": result["rows"]}
 
 
 def html(report: Report) -> str:
-    """The file."""
+    """The report page as one self-contained HTML file."""
     return standalone("evaluation/report/document.html", context(report))

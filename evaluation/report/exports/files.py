@@ -1,4 +1,4 @@
-"""One report as one file; what is taken away is written into the audit log."""
+"""One report as one file. Every download is recorded in the audit log."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -48,7 +48,7 @@ def report_file(*, report: Report, user: User, kind: str) -> File:
 
 
 def plot_file(*, report: Report, user: User, name: str, kind: str) -> File:
-    """One of the report's figures as `kind`: svg or png. Raises DomainError `unknown_format`, `unknown_plot`."""
+    """One chart of the report as `kind`: svg or png. Raises DomainError `unknown_format` or `unknown_plot`."""
     content_type, make = _known(_PICTURES, kind)
     figure = document.figures(report, document.document_of(report)).get(name)
     if figure is None:
@@ -57,7 +57,10 @@ def plot_file(*, report: Report, user: User, name: str, kind: str) -> File:
 
 
 def script_file(*, report: Report, user: User, language: str) -> File:
-    """The script that recomputes the headline, in `py` or `R`. Raises DomainError `unknown_format`."""
+    """The script that recomputes the headline, in `py` or `R`.
+
+    Raises DomainError `unknown_format`, and as `scripts.recompute` does.
+    """
     if language not in scripts.LANGUAGES:
         raise _unknown(language, scripts.LANGUAGES)
     made = scripts.recompute(report, language)
@@ -80,6 +83,6 @@ def _taken(report: Report, user: User, file: File) -> File:
 
 
 def response(file: File) -> HttpResponse:
-    """The file as a download."""
+    """HTTP response that downloads the file."""
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return HttpResponse(file.content, content_type=file.content_type, headers=headers)

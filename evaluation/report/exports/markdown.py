@@ -1,4 +1,4 @@
-"""A report as Markdown."""
+"""Markdown export of a report."""
 
 from evaluation.models import Report
 from evaluation.report.document import markdown as renderer
@@ -6,5 +6,5 @@ from evaluation.report.exports.document import document_of
 
 
 def markdown(report: Report) -> str:
-    """The report for an e-mail or a repository."""
+    """Render the report for an e-mail or a repository."""
     return renderer.markdown(document_of(report))

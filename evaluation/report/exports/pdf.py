@@ -1,4 +1,4 @@
-"""The report as a PDF, set by Typst from its document; its texts are data and never markup."""
+"""PDF export of a report, typeset with Typst. Texts are passed as data, never as markup."""
 
 import json
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ LAYOUT = Path(__file__).with_name("report.typ")
 
 
 def pdf(report: Report) -> bytes:
-    """Pages of A4 with everything that the document holds but the texts of single pairs."""
+    """A4 pages with everything in the document except the texts of single pairs."""
     document = document_of(report)
     made: bytes = typst.compile(LAYOUT.read_bytes(), sys_inputs=inputs(document, figures(report, document)))
     return made
 
 
 def inputs(document: ReportDocument, drawn: Mapping[str, Figure]) -> dict[str, str]:
-    """What the layout reads: the document as JSON and its charts as SVG by name."""
+    """Inputs of the Typst layout: the document as JSON, and its charts by name as SVG."""
     content: dict[str, Any] = {
         "document": asdict(document, dict_factory=_without_texts),
         "charts": {name: export_svg(figure.spec) for name, figure in drawn.items()},

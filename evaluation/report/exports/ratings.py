@@ -1,6 +1,7 @@
-"""The counted ratings of a campaign as a table: blinded as reviewers saw the sides, or unblinded for an analysis.
+"""The counted ratings of a campaign as a table.
 
-The unblinded columns begin with those that `manage.py analyze` reads, so an export analyses to the report's figures.
+The blinded table shows the sides as reviewers saw them; the unblinded table is for analysis. Its columns
+begin with those that `manage.py analyze` reads, so analysing an export gives the report's figures.
 """
 
 import json
@@ -28,10 +29,10 @@ _TAIL = EXPORT_COLUMNS
 
 
 def open_table(*, campaign: Campaign, user: User, variant: Variant) -> tuple[list[str], Iterator[list[Any]]]:
-    """Header and rows in the order of submission, read in a stream; the download is logged.
+    """Header, and a stream of rows in order of submission. The download is logged.
 
     Raises DomainError `campaign_running` for the unblinded variant before the campaign has closed, and
-    `reviewing_closed_report` to whoever reviews it.
+    `reviewing_closed_report` if the user reviews the campaign.
     """
     access.require_not_reviewing(campaign=campaign, user=user)
     if variant == "unblinded" and not campaign.is_over:
@@ -45,7 +46,10 @@ def open_table(*, campaign: Campaign, user: User, variant: Variant) -> tuple[lis
 
 
 def download(*, campaign: Campaign, user: User, variant: str, kind: str) -> HttpResponseBase:
-    """The table as a download, `kind` csv or parquet. Raises DomainError as `open_table`, and `unknown_format`."""
+    """The table as a download. `kind` is csv or parquet.
+
+    Raises DomainError as `open_table` does, and `unknown_format`.
+    """
     if variant not in get_args(Variant) or kind not in ("csv", "parquet"):
         raise DomainError(
             "unknown_format", "Ratings come blinded or unblinded, as csv or as parquet.", status=404
@@ -61,7 +65,7 @@ def download(*, campaign: Campaign, user: User, variant: str, kind: str) -> Http
 
 
 def write_parquet(file: IO[bytes], header: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    """The same table as Parquet, one row group in memory at a time."""
+    """Write the table as Parquet, with one row group in memory at a time."""
     schema = pa.schema([(name, _arrow_type(name)) for name in header])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROW_GROUP)):
@@ -89,7 +93,7 @@ def _header(campaign: Campaign, variant: Variant) -> list[str]:
 
 
 def rows(campaign: Campaign, variant: Variant) -> Iterator[list[Any]]:
-    """The rows alone, for whoever has opened the table already."""
+    """The rows alone, for callers that have already called `open_table`."""
     names = counted_ratings.side_fields(campaign, "scale")
     stored = counted_ratings.counted_ratings(campaign).values_list(
         "assignment__item__pair__prompt__key",

@@ -1,4 +1,4 @@
-"""More than two models: a ranking from every campaign that has ended, as far as they share models."""
+"""Ranking of more than two models, from all finished campaigns that share models."""
 
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,10 @@ SEED = 0
 
 
 def ranking(*, user: User) -> dict[str, Any]:
-    """Groups of models that campaigns connect, each ranked strongest first, and the campaigns they rest on.
+    """Rank each group of models that campaigns connect, strongest first, and list the campaigns used.
 
-    Only campaigns that have ended count, pilots never: a ranking must not show how an open review stands.
+    Only finished campaigns count, because a ranking must not reveal the state of an open review. Pilots never
+    count.
     """
     ended = campaigns(user=user).filter(status__in=Campaign.OVER, is_pilot=False)
     sources: list[dict[str, Any]] = [
@@ -47,9 +48,9 @@ def ranking(*, user: User) -> dict[str, Any]:
 
 
 def _comparisons(ended: list[UUID]) -> tuple[Comparisons, list[ModelVersion]]:
-    """Every counted rating as a comparison of candidate and baseline, and the models by their numbers.
+    """Every counted rating as a comparison of candidate and baseline, and the models in the order of their indices.
 
-    A person who reviewed in several campaigns is one reviewer where the account is known.
+    A person who reviewed in several campaigns is one reviewer if the account is known.
     """
     rows = list(
         Rating.objects.filter(campaign__in=ended, kind="real").values_list(

@@ -1,4 +1,4 @@
-"""Reports of a campaign and the prompts that changed most."""
+"""Reports of a campaign, and the pairs of the prompts with the strongest preferences."""
 
 from django.db.models import QuerySet
 
@@ -20,7 +20,7 @@ def latest_report(*, user: User, campaign: Campaign) -> Report:
 
 
 def reports_up_to(report: Report) -> QuerySet[Report]:
-    """This report and those of the looks before it, in their order."""
+    """This report and those of earlier planned analyses, in order."""
     return Report.objects.filter(campaign=report.campaign, look__lte=report.look).order_by("look")
 
 
@@ -29,7 +29,10 @@ def report(*, user: User, campaign: Campaign, look: int) -> Report:
 
 
 def moved_pairs(report: Report) -> dict[str, Pair]:
-    """The (first) pair of every prompt that moved most, by the prompt's key; an early report names no prompts."""
+    """The first pair of each prompt that the report lists under `fallen` or `risen`, by prompt key.
+
+    Reports of early versions list no prompts.
+    """
     chosen = report.result.get("prompts") or {}
     keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen.get(side, ())]
     found = Pair.objects.filter(

@@ -1,4 +1,4 @@
-"""Planned looks at a campaign: each computes the analysis once, from the frozen plan, and keeps it."""
+"""Planned analyses of a campaign. Each runs once, under the frozen plan, and its result is stored."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,10 +22,11 @@ from ftplatform.errors import DomainError
 
 
 def take_look(*, campaign: Campaign, user: User) -> Report:
-    """Take the planned look that is due and freeze its result; every look is logged.
+    """Run the planned analysis that is due, freeze its result and log it.
 
-    Raises DomainError `look_not_due` before its time: results that are watched all the time would be wrong far
-    more often than they say.
+    If every planned analysis has run, the latest report is returned. Raises DomainError `look_not_due` if no
+    analysis is due yet, because checking results early makes false verdicts more likely, and
+    `pilot_not_analysed` for a pilot.
     """
     access.require_not_reviewing(campaign=campaign, user=user)
     if campaign.is_pilot:
@@ -68,9 +69,10 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
 
 
 def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQuality, ...]]:
-    """Which ratings come from reviewers with a flag of the plan's rule, or with any where it has none; and all flags.
+    """Which ratings come from flagged reviewers, (n,), and all flags.
 
-    Rows are in the order of `ratings_arrays`.
+    Only the flags in the plan's exclusion rule count; if the plan has no rule, any flag counts. Rows are in
+    the order of `ratings_arrays`.
     """
     work = reviewer_reads.work(campaign)
     quality = reviewer_quality(work)
@@ -81,7 +83,10 @@ def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQ
 
 
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
-    """This look among those taken and those still planned; None when it is the only one, or all may be watched."""
+    """This analysis among those already run and those still planned.
+
+    None if it is the only analysis, or if the result may be monitored at any time.
+    """
     if plan.watch_se is not None:
         return None
     earlier = list(campaign.reports.order_by("look").values_list("fraction", flat=True))
@@ -90,7 +95,7 @@ def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
 
 
 def _provenance(campaign: Campaign) -> dict[str, Any]:
-    """Where every number comes from: dataset, run, adapter, decoding, rubric."""
+    """Sources of the result: campaign, protocol, plan, prompts, models, dataset, training run and decoding."""
     comparison = campaign.comparison
     training = campaign.candidate.run
     return {

@@ -1,4 +1,4 @@
-"""The statistics alone: a file of ratings in, a report out, nothing stored."""
+"""Page that analyses an uploaded ratings file and shows the report. Nothing is stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How more than two models rank."""
+"""Page that ranks more than two models."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

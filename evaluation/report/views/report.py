@@ -1,4 +1,4 @@
-"""The report page and what can be carried away from it; all of them show the same frozen result."""
+"""The report page and its downloads. All of them show the same frozen result."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Expected output against a response, field by field: pure functions, no web framework."""
+"""Compare an expected output with a response, field by field. Pure functions, no web framework."""
 
 from evaluation.scoring.matching.declared import Declared, Inference
 from evaluation.scoring.matching.field_rule import FieldRule, Kind

@@ -1,4 +1,4 @@
-"""How the fields of a whole prompt set are compared: inferred once from its expected outputs, then declared."""
+"""Comparison rules for the fields of a prompt set: inferred once from its expected outputs, then declared."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ _PROMPTS_PER_OPTION = 5
 
 
 class Inference:
-    """One comparison per field path, fit for every expected output in which the field occurs; at most 200 fields.
+    """Infer one rule per field path that fits every expected output with the field; at most 200 fields.
 
-    A field that is prose anywhere is free text everywhere; labels with few values are one of those; a field of mixed
-    types is compared exactly.
+    A field with prose in any output is free text in all. A field of labels with few values is `one_of`. A
+    field with mixed types is compared exactly.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Inference:
 
 
 def parse(declared: Mapping[str, Any]) -> Declared:
-    """Comparisons as they are stored: path → {kind, tolerance?, relative_tolerance?, options?}.
+    """Parse stored rules: path → {kind, tolerance?, relative_tolerance?, options?}.
 
     Raises ValueError naming the field.
     """
@@ -51,7 +51,7 @@ def parse(declared: Mapping[str, Any]) -> Declared:
 
 
 def to_json(declared: Declared) -> dict[str, dict[str, Any]]:
-    """The stored form; settings at their defaults are left out."""
+    """The stored form, without settings at their defaults."""
     return {
         path: {"kind": each.kind}
         | ({"tolerance": each.tolerance} if each.tolerance else {})
@@ -91,7 +91,7 @@ def _fields(value: Json | Mapping[str, Json]) -> Iterable[tuple[str, Json]]:
 
 
 class _Seen:
-    """What the values of one field are like."""
+    """Kinds and values seen in one field."""
 
     def __init__(self) -> None:
         self._kinds: set[str] = set()

@@ -1,25 +1,28 @@
-"""Which words two texts do not share, marked the same way on both sides."""
+"""Mark the words that two texts do not share, in the same way in both."""
 
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-# Beyond so many cells of the comparison's table, words count as shared when the other text has them anywhere.
+# For larger tables (cells of the comparison), a word counts as shared if it occurs anywhere in the other
+# text.
 _LARGEST = 1_500_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of text that the other side has too, or has not."""
+    """A stretch of text that the other text shares or lacks."""
 
     text: str
     differs: bool
 
 
 def differences(left: str, right: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces; joined, the pieces are the text. Neither side is the "old" one: what is not shared is
-    marked alike on both."""
+    """Both texts as pieces whose concatenation is the text.
+
+    Neither text is the "old" one, so differences are marked in the same way in both.
+    """
     first, second = _TOKEN.findall(left), _TOKEN.findall(right)
     shared = _shared(first, second)
     return _pieces(first, shared[0]), _pieces(second, shared[1])
@@ -37,7 +40,7 @@ def _shared(first: list[str], second: list[str]) -> tuple[list[bool], list[bool]
 
 
 def _pieces(tokens: list[str], same: list[bool]) -> list[Piece]:
-    """Neighbours that are alike in one piece; a lone space between two differing words belongs to them."""
+    """Merge neighbouring tokens of one kind. A single space between two differing words counts as differing."""
     runs: list[tuple[list[str], bool]] = []
     for place, token in enumerate(tokens):
         between = 0 < place < len(tokens) - 1 and not same[place - 1] and not same[place + 1]

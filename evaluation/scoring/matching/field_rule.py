@@ -1,6 +1,6 @@
-"""How one expected value is held against one value found.
+"""Compare one expected value with one actual value.
 
-Free text is never called wrong for its wording: it gets a similarity and leaves the judgement to people.
+Free text is never wrong because of its wording: it gets a similarity, and reviewers judge it.
 """
 
 import re
@@ -18,9 +18,9 @@ Status = Literal["match", "mismatch", "similar", "missing", "wrong_type", "ignor
 # A longer string is prose, not a label.
 _LABEL_CHARACTERS = 60
 _LABEL_WORDS = 8
-# An expected text is held against both sides; longer ones are not worth their memory.
+# An expected text is compared with both sides. Longer texts are not cached, to save memory.
 _REMEMBERED_CHARACTERS = 20_000
-# Scripts written without spaces count by character.
+# Scripts without spaces between words are split into characters.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
 _LATIN_WORD = re.compile(r"\w+")
 
@@ -30,10 +30,10 @@ class FieldRule:
     """The declared comparison of a field.
 
     `exact`: the same JSON value. `text`: the same after Unicode NFKC, case folding and collapsing white
-    space. `number`: within `tolerance` (absolute) or `relative_tolerance` (share of the expected number).
-    `set`: lists with the same members as texts, in any order and number. `one_of`: a normalised label out
-    of `options`. `similar`: free text. `ignored`: reported only. Raises ValueError for contradictory
-    settings.
+    space. `number`: within `tolerance` (absolute) or `relative_tolerance` (share of the expected number),
+    whichever is larger. `set`: lists with the same members, compared as texts, in any order and number.
+    `one_of`: one of `options`, normalised. `similar`: free text. `ignored`: reported only. Raises ValueError
+    for contradictory settings.
     """
 
     kind: Kind
@@ -56,14 +56,14 @@ class FieldRule:
 
 
 class Outcome(NamedTuple):
-    """`similarity` from 0 to 1 where the comparison measures one."""
+    """`similarity` lies between 0 and 1; it is None where the comparison does not measure it."""
 
     status: Status
     similarity: float | None = None
 
 
 def infer(expected: Json) -> FieldRule:
-    """The comparison of a field that declares none: labels as text, prose as similar, lists of scalars as sets."""
+    """The rule for a field without a declared one: labels as text, prose as similar, lists of scalars as sets."""
     if isinstance(expected, bool) or expected is None:
         return FieldRule("exact")
     if isinstance(expected, int | float):
@@ -77,7 +77,7 @@ def infer(expected: Json) -> FieldRule:
 
 
 def compare(expected: Json, got: Json, comparison: FieldRule) -> Outcome:
-    """Hold `got` against `expected`."""
+    """Compare `got` with `expected`."""
     if comparison.kind == "ignored":
         return Outcome("ignored")
     if comparison.kind == "exact":
@@ -105,18 +105,19 @@ def _normalised(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    # Of ASCII alone, NFKC changes nothing and case folding is lower case.
+    # For pure ASCII, NFKC changes nothing and case folding equals lower case.
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
-# Labels come again and again.
+# Labels repeat often.
 _label = lru_cache(maxsize=4096)(_normalised)
 
 
 def similarity(left: str, right: str) -> float:
-    """Dice coefficient of the two multisets of words and neighbouring word pairs: 1 equal, 0 nothing shared.
+    """Dice coefficient of the two multisets of words and of adjacent word pairs: 1 if equal, 0 if nothing is shared.
 
-    Linear in the length of the texts. Two texts without any word are alike when equal.
+    Takes time linear in the length of the texts. Two texts without words have similarity 1 if they are equal
+    after normalisation, else 0.
     """
     if left == right:
         return 1.0
@@ -146,7 +147,7 @@ def _compare_exact(expected: Json, got: Json) -> Outcome:
     try:
         return _truth(same(expected, got))
     except RecursionError:
-        # Deeper than Python follows; nobody expects such a value.
+        # Nested deeper than Python can recurse; no expected value has this shape.
         return Outcome("mismatch")
 
 

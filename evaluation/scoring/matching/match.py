@@ -7,14 +7,14 @@ from typing import NamedTuple
 from evaluation.scoring.matching.field_rule import FieldRule, Json, Kind, Status, compare, infer, normalised
 from evaluation.scoring.matching.response import JsonStatus, find_object, printable
 
-# The name of the only field when the expected output is not a JSON object.
+# Name of the only field if the expected output is not a JSON object.
 WHOLE_RESPONSE = "response"
-# Objects nested deeper are compared as one value.
+# More deeply nested objects are compared as one value.
 _MAX_DEPTH = 12
 
 
 class FieldMatch(NamedTuple):
-    """One expected field; nested objects are fields named by their path, joined by dots."""
+    """Result for one expected field. A nested field is named by its path, joined by dots."""
 
     field: str
     status: Status
@@ -26,11 +26,11 @@ class FieldMatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Match:
-    """The comparison of one response.
+    """Result of comparing one response.
 
-    `score` is the share of compared fields that match and `exact` says whether all do; both are None when
-    nothing is compared. Free text and ignored fields are not compared, but a free text that is absent, or
-    not a text, is a fault of substance and counts as a field that does not match.
+    `score` is the share of compared fields that match, and `exact` says whether all match. Both are None if
+    nothing is compared. Free text and ignored fields are not compared, but a free text that is missing or not
+    a string counts as a field that does not match.
     """
 
     json_status: JsonStatus
@@ -46,17 +46,17 @@ def match(
     response_text: str,
     field_rules: Mapping[str, FieldRule] | None = None,
 ) -> Match:
-    """Match `response_text` against `expected`: an object, its JSON text, or any other text.
+    """Compare `response_text` with `expected`: an object, its JSON text, or any other text.
 
-    `comparisons` maps field paths to declared comparisons; other fields are compared by inference from the
-    expected value (see `infer`). Text that is not a JSON object is compared whole, as the field
-    `response`. No response raises an error.
+    `field_rules` maps field paths to declared rules. Rules of other fields are inferred from the expected
+    value (see `infer`). Text that is not a JSON object is compared as a whole, as the field `response`. No
+    response raises an error.
     """
     return Wanted(expected, field_rules or {}).match(response_text)
 
 
 class Wanted:
-    """An expected output made ready to be held against several responses, see `match`."""
+    """An expected output, prepared for comparison with several responses (see `match`)."""
 
     def __init__(self, expected: Mapping[str, Json] | str, declared: Mapping[str, FieldRule]) -> None:
         shape = _expected_object(expected) if isinstance(expected, str) else dict(expected)
@@ -68,7 +68,7 @@ class Wanted:
         }
 
     def match(self, response_text: str) -> Match:
-        """How one response matches."""
+        """Compare one response."""
         text = printable(response_text)
         if self._shape is None:
             return _summary("not_json_expected", self._held_against({WHOLE_RESPONSE: text}), (), ())
@@ -95,7 +95,10 @@ def leaves(
     prefix: str = "",
     depth: int = 0,
 ) -> Iterator[tuple[str, Json]]:
-    """Values by path. An object opens into its fields where the expected one does and declares nothing itself."""
+    """Values by path.
+
+    An object is split into its fields if the expected value is an object too and has no rule of its own.
+    """
     for name, item in value.items():
         path, inner = prefix + name, shape.get(name)
         opens = (
@@ -116,7 +119,7 @@ def _field(path: str, expected: Json, comparison: FieldRule, got: Mapping[str, J
 
 
 def _outside(field: FieldMatch, declared: Mapping[str, FieldRule]) -> str:
-    """A sentence when the value is none that the field may have at all, rather than the wrong one of them."""
+    """A message if the value is not among the field's allowed values; empty if it is allowed or not restricted."""
     options = declared[field.field].options if field.field in declared else ()
     if not options or not isinstance(field.got, str):
         return ""

@@ -1,4 +1,4 @@
-"""Find the JSON object in a model's response, and say how it had to be found."""
+"""Find the JSON object in a model's response, and report how it was found."""
 
 import json
 import math
@@ -9,16 +9,16 @@ from typing import Literal, NoReturn, cast
 from evaluation.scoring.matching.field_rule import Json
 
 JsonStatus = Literal["strict", "fenced", "trailing_text", "invalid", "not_json_expected"]
-# Each attempt may read the whole text; an object that starts later than this many braces is not an answer.
+# Each attempt may read the whole text. An object after more opening braces than this is not an answer.
 _ATTEMPTS = 10
 _FENCE = "```"
-# Repeated names that a problem lists.
+# The most repeated names that a problem lists.
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Found:
-    """`value` is None when no object was found; `problems` name what a strict reader would object to."""
+    """`value` is None if no object was found. `problems` are what a strict reader would reject."""
 
     status: JsonStatus
     value: dict[str, Json] | None
@@ -32,8 +32,9 @@ class _NotJsonError(ValueError):
 def find_object(text: str) -> Found:
     """The JSON object in `text`: alone (strict), inside a code fence, or with other text around it.
 
-    Of repeated names the last counts, as most readers do, and a problem says so. NaN, Infinity, numbers
-    beyond double precision's range and nesting too deep to read make a text invalid.
+    If a name is repeated, its last value counts, as in most readers, and a problem reports it. A text is
+    invalid if it has NaN, Infinity, a number outside the range of double precision, or nesting too deep to
+    read.
     """
     quick = _quickly(text)
     if quick is not None:
@@ -52,7 +53,7 @@ def find_object(text: str) -> Found:
 
 
 def _quickly(text: str) -> dict[str, Json] | None:
-    """The object of a text that is nothing but one, without a fault; None when a closer look is needed."""
+    """The object, if the text is one object without any problem; None if the text needs the full search."""
     body = text.strip()
     if not body.startswith("{") or "\\u" in body or printable(body) != body:
         return None
@@ -64,7 +65,7 @@ def _quickly(text: str) -> dict[str, Json] | None:
 
 
 def _fenced(body: str) -> str | None:
-    """What stands between the first code fence's opening line and the last fence."""
+    """The text between the opening line of the first code fence and the last fence."""
     start = body.find(_FENCE)
     end = body.rfind(_FENCE)
     line_end = body.find("\n", start)
@@ -74,7 +75,7 @@ def _fenced(body: str) -> str | None:
 
 
 class _Reader:
-    """One strict decoder that remembers repeated names and why it last failed."""
+    """A strict decoder that records repeated names and the reason of its last failure."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -92,7 +93,7 @@ class _Reader:
             start = text.find("{", start + 1)
             if start < 0:
                 return None
-            # An object inside a broken one is not the answer: open braces before it rule it out.
+            # An object inside a broken one is not the answer, so skip it if braces before it are open.
             if text.count("{", 0, start) != text.count("}", 0, start):
                 continue
             value = self._try(text, start, whole=False)
@@ -129,14 +130,14 @@ class _Reader:
 
 
 def _clean(value: Json) -> Json:
-    """Objects inside were cleaned when they were read."""
+    """Clean strings and lists. Objects inside were cleaned when they were decoded."""
     if isinstance(value, str):
         return printable(value)
     return [_clean(item) for item in value] if isinstance(value, list) else value
 
 
 def printable(text: str) -> str:
-    """The text with NUL and lone surrogates, which a database or file cannot hold, replaced by U+FFFD."""
+    """Replace NUL and lone surrogates, which a database or file cannot store, by U+FFFD."""
     text = text.replace("\x00", "\ufffd")
     try:
         text.encode()
@@ -163,5 +164,5 @@ def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-# Most responses are plain objects: one decoder serves them all, for making one takes longer than reading them.
+# Most responses are plain objects. They share one decoder, because creating one takes longer than decoding.
 _PLAIN = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_refuse_constant, parse_float=_finite)

@@ -1,4 +1,4 @@
-"""Automatic measures of a response's text: proxies that count words and cues, never a substitute for a reader."""
+"""Automatic measures of a response's text. They are proxies that count words and cues and do not replace a reader."""
 
 from evaluation.scoring.measures.text import TextMeasures, measure
 

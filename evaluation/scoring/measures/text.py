@@ -1,6 +1,7 @@
 """Length, readability, politeness strategies and empathy cues of English text.
 
-Proxies: they count forms, not sense. A text can be polite without any of these words and rude with all of them.
+These are proxies: they count forms, not meaning. A text can be polite without any of these words and rude
+with all of them.
 """
 
 import re
@@ -12,14 +13,17 @@ from evaluation.scoring.measures.tone import tone
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 _VOWELS = re.compile(r"[aeiouy]+")
-# Longer texts are measured by their beginning, so that one response of a megabyte costs what a page costs.
+# Only the beginning of a longer text is measured, so that a response of a megabyte costs no more than a page.
 LONGEST = 20_000
 
 
 @dataclass(frozen=True)
 class TextMeasures:
-    """`reading_ease` from about 0 (hard) to 100 (easy), None without words; `politeness` counts the kinds of
-    strategy present, of 8; `empathy` those of mechanism, of 3."""
+    """Measures of one text.
+
+    `reading_ease` runs from about 0 (hard) to 100 (easy); None without words. `politeness` counts the
+    strategies present, out of 8; `empathy` counts the mechanisms present, out of 3.
+    """
 
     words: int
     reading_ease: float | None
@@ -43,8 +47,8 @@ def measure(text: str) -> TextMeasures:
 def _reading_ease(words: list[str], text: str) -> float | None:
     """Flesch reading ease: 206.835 − 1.015 words per sentence − 84.6 syllables per word.
 
-    Source: Flesch (1948), A new readability yardstick, Journal of Applied Psychology 32. Syllables are counted by
-    groups of vowels, which is right for about nine English words in ten.
+    Source: Flesch (1948), A new readability yardstick, Journal of Applied Psychology 32. Syllables are
+    counted as groups of vowels, which is correct for about nine in ten English words.
     """
     if not words:
         return None
@@ -55,7 +59,7 @@ def _reading_ease(words: list[str], text: str) -> float | None:
 
 @lru_cache(maxsize=65_536)
 def syllables(word: str) -> int:
-    """Groups of vowels, without a silent final e; at least one."""
+    """Number of vowel groups without a silent final e; at least 1."""
     lower = word.lower()
     groups = len(_VOWELS.findall(lower))
     silent = lower.endswith("e") and not lower.endswith(("le", "ee", "ye")) and groups > 1

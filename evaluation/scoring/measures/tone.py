@@ -1,9 +1,9 @@
-"""Cues of politeness and empathy in English text: a small lexicon of our own, by categories from the literature.
+"""Cues of politeness and empathy in English text: our own small lexicon, with categories from the literature.
 
-Politeness: strategies of Danescu-Niculescu-Mizil et al. (2013), A computational approach to politeness with
-application to social factors, ACL; of their twenty those that a customer reply can show. Empathy: the three
-mechanisms of Sharma et al. (2020), A computational approach to understanding empathy expressed in text-based mental
-health support, EMNLP (EPITOME): emotional reaction, interpretation, exploration.
+Politeness: those of the twenty strategies of Danescu-Niculescu-Mizil et al. (2013), A computational approach
+to politeness with application to social factors, ACL, that a customer reply can show. Empathy: the three
+mechanisms of Sharma et al. (2020), A computational approach to understanding empathy expressed in text-based
+mental health support, EMNLP (EPITOME): emotional reaction, interpretation, exploration.
 """
 
 import re
@@ -49,7 +49,7 @@ EMPATHY: dict[str, tuple[str, ...]] = {
         r"is there anything(?: else)?",
     ),
 }
-# Of each kind, words of which one stands in every text that shows it: a text without them need not be searched.
+# Every text that shows a kind contains at least one of its words here, so other texts need no search.
 SIGNS: dict[str, frozenset[str]] = {
     kind: frozenset(words.split())
     for kind, words in {
@@ -80,8 +80,8 @@ _EMPATHY = _compiled(EMPATHY)
 
 
 def tone(text: str) -> tuple[list[str], list[str]]:
-    """The kinds of politeness strategy that the text shows, and those of empathy mechanism."""
-    # A text in small letters is searched about twice as fast as letters of either case are.
+    """The politeness strategies and the empathy mechanisms that the text shows."""
+    # Searching lower-case text takes about half the time of a case-insensitive search.
     lower = text.lower()
     words = set(_WORD.findall(lower))
     politeness, empathy = (

@@ -1,4 +1,4 @@
-"""Scripts in public languages that compute a report's headline again from its ratings, without this product."""
+"""Python and R scripts that recompute a report's headline from its ratings, without this product."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,15 @@ LANGUAGES = tuple(_SOURCES)
 
 
 def available(report: Report) -> bool:
-    """Whether the headline has an interval of the usual kind, which a script can compute."""
+    """Whether the headline has an interval based on a standard error, which a script can recompute."""
     primary = report.result["primary"]
     return primary["ci_low"] is not None and primary["clustered"]["se"] is not None
 
 
 def recompute(report: Report, language: str) -> str:
-    """The script in `language` with the report's own figures to compare with.
+    """The script in `language`, with the report's figures inserted for comparison.
 
-    Raises DomainError `nothing_to_recompute` where the headline is no interval of the usual kind.
+    Raises DomainError `nothing_to_recompute` if `available` is false.
     """
     if not available(report):
         raise DomainError(
@@ -33,7 +33,7 @@ def recompute(report: Report, language: str) -> str:
 
 
 def excluded(result: dict[str, Any]) -> list[str]:
-    """The reviewers, as the ratings name them, whom the frozen rule leaves out of the headline."""
+    """Reviewers that the frozen rule excludes from the headline, named as in the ratings."""
     rule = set((result.get("exclusions") or {}).get("rule", ()))
     flagged = (result.get("quality") or {}).get("flagged", ())
     return [one["reviewer"] for one in flagged if rule & {flag["code"] for flag in one["flags"]}]
@@ -57,6 +57,6 @@ def _literal(value: float | bool, language: str) -> str:
 
 
 def _names(names: list[str], language: str) -> str:
-    """Names as a vector or a list; JSON's strings are strings in both languages."""
+    """Names as an R vector or a Python list. JSON strings are valid in both languages."""
     quoted = ", ".join(json.dumps(name) for name in names)
     return f"c({quoted})" if language == "R" else f"[{quoted}]"
