@@ -1,4 +1,4 @@
-"""Who may see what: datasets, models and runs are obtained here, so access is decided once."""
+"""Access to datasets, models and runs. All code obtains them here, so access is decided in one place."""
 
 from typing import TypeVar
 from uuid import UUID
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Model)
 
 
 def visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
-    """Reviewers see nothing of training: names and numbers here could tell them which response is whose."""
+    """Reviewers see no training data: its names and numbers could reveal which model wrote a response."""
     return queryset if has_role(user, Staff) else queryset.none()
 
 
@@ -51,14 +51,14 @@ def base_models(*, user: User) -> QuerySet[ModelVersion]:
 
 
 def adapters(*, user: User) -> QuerySet[ModelVersion]:
-    """Adapters of runs that succeeded; one that was cancelled at the last moment left something nobody should use."""
+    """Adapters of successful runs. A run cancelled at the last moment may leave an adapter that must not be used."""
     made = Q(run__isnull=True) | Q(run__status=TrainingRun.Status.SUCCEEDED)
     current = models(user=user).filter(made, kind=ModelVersion.Kind.ADAPTER)
     return current.exclude(stage=ModelVersion.Stage.RETIRED)
 
 
 def tuned_models(*, user: User) -> QuerySet[ModelVersion]:
-    """Adapters, and models into which one was merged, that a worker can load today."""
+    """Adapters and merged models that a worker can load today."""
     merged = models(user=user).filter(kind=ModelVersion.Kind.MERGED).exclude(stage=ModelVersion.Stage.RETIRED)
     return models(user=user).filter(
         Q(pk__in=adapters(user=user).values("pk")) | Q(pk__in=merged.values("pk"))
@@ -66,14 +66,14 @@ def tuned_models(*, user: User) -> QuerySet[ModelVersion]:
 
 
 def local_models(*, user: User) -> QuerySet[ModelVersion]:
-    """Base models and tuned ones that a worker can load today."""
+    """Base, adapter and merged models that a worker can load today."""
     return models(user=user).filter(
         Q(pk__in=base_models(user=user).values("pk")) | Q(pk__in=tuned_models(user=user).values("pk"))
     )
 
 
 def served_models(*, user: User) -> QuerySet[ModelVersion]:
-    """Every model that an endpoint may serve: what workers can load, and external systems."""
+    """Every model that an endpoint may serve: models that workers can load, and external systems."""
     elsewhere = models(user=user).filter(kind=ModelVersion.Kind.EXTERNAL)
     current = elsewhere.exclude(stage=ModelVersion.Stage.RETIRED)
     return models(user=user).filter(
@@ -94,7 +94,7 @@ def model(*, user: User, pk: UUID) -> ModelVersion:
 
 
 def runs(*, user: User) -> QuerySet[TrainingRun]:
-    # All are of one kind; said, it lets the index of the newest be used.
+    # All rows have this kind; the explicit filter lets the query use the index of the newest jobs.
     found = TrainingRun.objects.filter(kind=Job.Kind.TRAINING)
     return visible(found.select_related("dataset", "base_model", "created_by", "adapter"), user)
 

@@ -1,4 +1,4 @@
-"""Which actions a state allows: for each object one rule, behind the buttons of its pages, the API and the services."""
+"""Which actions a state allows. The buttons of pages, the API and the services use the same rule for each object."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ _ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class RunAction(StrEnum):
-    """What can be done with a training run."""
+    """Actions of a training run."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -17,21 +17,21 @@ class RunAction(StrEnum):
 
 
 class JobAction(StrEnum):
-    """What can be done with a download, a measurement or the check of an upload."""
+    """Actions of a download, a measurement or the check of an upload."""
 
     CANCEL = "cancel"
     TRY_AGAIN = "try_again"
 
 
 class UploadAction(StrEnum):
-    """What can be done with an uploaded file."""
+    """Actions of an uploaded file."""
 
     STORE = "store"
     CANCEL_CHECK = "cancel_check"
 
 
 class ModelAction(StrEnum):
-    """What can be done with a model version."""
+    """Actions of a model version."""
 
     COMPARE = "compare"
     TRAIN = "train"
@@ -44,7 +44,7 @@ class ModelAction(StrEnum):
 def run_actions(
     status: str, *, cancel_requested: bool = False, pause_requested: bool = False
 ) -> tuple[RunAction, ...]:
-    """The actions of a training run. A run that was asked to stop takes no other request until it has stopped."""
+    """The actions of a training run. After a request to stop, it accepts no other until it has stopped."""
     if status in _ENDED:
         return (RunAction.RETRY, RunAction.DISCARD_CHECKPOINTS)
     if cancel_requested:
@@ -57,14 +57,14 @@ def run_actions(
 
 
 def job_actions(status: str, *, cancel_requested: bool = False) -> tuple[JobAction, ...]:
-    """The actions of a job that neither pauses nor goes on from where it was: it is cancelled, or started anew."""
+    """The actions of a job that cannot pause or resume: it can be cancelled or restarted."""
     if status in ("failed", "cancelled"):
         return (JobAction.TRY_AGAIN,)
     return () if status == "succeeded" or cancel_requested else (JobAction.CANCEL,)
 
 
 def upload_actions(*, stored: bool, check_status: str | None) -> tuple[UploadAction, ...]:
-    """The actions of an upload. `stored`: it has become a dataset; `check_status`: of the newest job that checks it."""
+    """The actions of an upload. `stored`: it has become a dataset; `check_status`: status of its newest check job."""
     if check_status is not None and check_status not in _ENDED:
         return (UploadAction.CANCEL_CHECK,)
     return () if stored else (UploadAction.STORE,)
@@ -81,8 +81,8 @@ def model_actions(
 ) -> tuple[ModelAction, ...]:
     """The actions of a model version; its stage can always be changed.
 
-    `from_run`: a training run of this installation made it or its adapter. `merged`, `merging`: an adapter's merged
-    model exists; a job that makes it waits or works.
+    `from_run`: a training run of this installation produced it or its adapter. `merged`: the adapter's merged model
+    exists. `merging`: a merge job is queued or running.
     """
     actions = []
     if stage != "retired":

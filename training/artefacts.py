@@ -1,7 +1,7 @@
-"""Artefact folders that are either complete or absent, and that can prove they were not changed.
+"""Artefact folders that are either complete or absent, and whose files can be verified.
 
-Standard library only, and a leaf that both sides share: pages verify what the worker wrote without loading any
-machine-learning package.
+Standard library only, and shared by both sides: pages verify the worker's files without loading machine-learning
+packages.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _BLOCK = 1 << 20
 
 
 class ArtefactError(Exception):
-    """A broken, missing or changed artefact; `code` is stable, the message is one sentence for a person."""
+    """A broken, missing or changed artefact; `code` is stable, the message is one sentence for the user."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class ArtefactError(Exception):
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex, read in blocks so that size does not matter."""
+    """The SHA-256 of a file's bytes, in hex. Reads in blocks, so memory does not grow with the file."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
@@ -36,12 +36,11 @@ def file_sha256(path: Path) -> str:
 
 
 def publish(target: Path, write: Callable[[Path], Mapping[str, Any]]) -> str:
-    """Let `write` fill a folder, then make it appear as `target` in one step; returns the manifest's SHA-256.
+    """Call `write` to fill a folder, then publish it as `target` in one step; returns the manifest's SHA-256.
 
-    `write` returns the facts that the manifest records. The work happens beside `target` (a rename is atomic
-    only inside one file system); the manifest is written last, everything is synced, and only then is the
-    folder renamed. A crash at any point leaves no `target`. Raises ArtefactError("artefact_exists") and
-    whatever `write` raises.
+    `write` returns the facts that the manifest records. It fills a folder beside `target`, because a rename is atomic
+    only within one file system. The manifest is written last and everything is synced before the folder is renamed,
+    so a crash at any point leaves no `target`. Raises ArtefactError("artefact_exists") and any error from `write`.
     """
     if target.exists():
         raise ArtefactError("artefact_exists", f"{target} exists already; an artefact is never overwritten.")
@@ -111,14 +110,13 @@ def _write_synced(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _make_readable(folder: Path) -> None:
-    """Temporary folders and safetensors are private to this user; the web process reads them too."""
+    """Temporary folders and safetensors files are private to this user, but the web process reads them too."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _sync(folder: Path) -> None:
-    """Flush the files and the folder entries, so that a power cut cannot leave a manifest over empty
-    files."""
+    """Flush the files and the folder entries, so that a power cut cannot leave a manifest beside empty files."""
     for path in [*folder.rglob("*"), folder]:
         if path.is_dir() and path != folder:
             continue

@@ -1,8 +1,8 @@
-"""Checkpoints on disk: which exist, which of them are whole, and which may go.
+"""Find, verify and remove checkpoints on disk.
 
-The files are the truth: a checkpoint exists when its manifest does, because that is written last and the folder
-appears by a rename (`training.artefacts.publish`). Each attempt writes into a folder of its own, so that one that
-was thought dead cannot disturb another.
+The files are the truth: a checkpoint exists when its manifest does, because the manifest is written last and the
+folder appears by a rename (`training.artefacts.publish`). Each attempt writes into a folder of its own, so that an
+attempt wrongly considered dead cannot disturb another.
 
     RUN/attempt-2/checkpoints/step-0000000120/manifest.json
 """
@@ -20,7 +20,7 @@ FOLDER = "checkpoints"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint: losses are means in nats per trained token, None before the first was measured."""
+    """One checkpoint. Losses are means in nats per trained token, None before the first measurement."""
 
     step: int
     path: Path
@@ -38,7 +38,7 @@ def target(attempt_folder: Path, step: int) -> Path:
 
 
 def saved(run_folder: Path) -> list[Checkpoint]:
-    """The complete checkpoints of all attempts, by step; of two of the same step, the later attempt's.
+    """The complete checkpoints of all attempts, by step. For the same step, the later attempt's is used.
 
     Reads manifests only; `newest_whole` also compares every file with its hash.
     """
@@ -54,7 +54,7 @@ def saved(run_folder: Path) -> list[Checkpoint]:
 
 
 def newest_whole(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint whose every file still has its recorded size and hash, and why newer ones were left."""
+    """The newest checkpoint whose files all match their recorded size and hash, and why newer ones were skipped."""
     problems = []
     for checkpoint in reversed(saved(run_folder)):
         try:
@@ -67,7 +67,7 @@ def newest_whole(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def prune(run_folder: Path, *, keep: int, keep_best: bool) -> None:
-    """Remove all checkpoints but the newest `keep`, and the best when asked to."""
+    """Remove all checkpoints but the newest `keep` and, with `keep_best`, the best one."""
     everything = saved(run_folder)
     wanted = {each.path for each in everything[-keep:]}
     wanted |= {each.path for each in everything if keep_best and each.is_best}
@@ -83,7 +83,7 @@ def remove_all(run_folder: Path) -> None:
 
 
 def remove_unfinished(run_folder: Path) -> None:
-    """Remove what killed attempts had only begun to write; call before an attempt starts."""
+    """Remove incomplete checkpoints of killed attempts; call before an attempt starts."""
     for folder in run_folder.glob(f"attempt-*/{FOLDER}/.*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,6 +118,6 @@ def _marked(checkpoint: Checkpoint, best: Checkpoint | None) -> Checkpoint:
 
 
 def _remove(folder: Path) -> None:
-    """Take the manifest first: what is left if this is interrupted is no checkpoint any more."""
+    """Remove the manifest first, so that an interrupted removal leaves no valid checkpoint."""
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

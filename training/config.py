@@ -1,7 +1,7 @@
 """The frozen configuration of a training run: one definition for the launch form, the API and the worker.
 
-Pure pydantic on purpose: the web validates with it before a run starts and `worker.ml` reads the very same
-object back in its own process, so the two can never disagree about a name or a range.
+Pure pydantic on purpose: the web validates with it before a run starts, and `worker.ml` loads the same class in its
+own process, so names and ranges cannot differ.
 """
 
 import re
@@ -14,7 +14,7 @@ _MODULE = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 class TrainingConfig(BaseModel):
-    """Hyper-parameters of one supervised fine-tuning run; every field is bounded and described."""
+    """Hyper-parameters of one supervised fine-tuning run; every field has a range and a description."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -146,7 +146,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def rows_per_step(self) -> int:
-        """Rows that one update of the weights is made from, over all devices."""
+        """Rows in one update of the weights, over all devices."""
         return self.batch_size * self.gradient_accumulation * self.devices
 
 

@@ -1,4 +1,4 @@
-"""Whether a model's files are still those that were registered."""
+"""Check whether a model's files are unchanged since its registration."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def inspect(folder: Path) -> model_folder.ModelFolder:
 
 
 def check_unchanged(model: ModelVersion) -> None:
-    """Raise DomainError unless the model's folder still holds what was registered, every file by its hash."""
+    """Raise DomainError unless every file in the model's folder still matches its registered hash."""
     if model.kind != ModelVersion.Kind.ADAPTER:
         found = inspect(Path(model.path)).weights_hash
     else:
@@ -36,8 +36,8 @@ def check_unchanged(model: ModelVersion) -> None:
 
 
 def check_before_launch(model: ModelVersion) -> None:
-    """`check_unchanged`, skipped while sizes and times of the files are those of the last check in this process: the
-    worker compares every hash again before it trains, and a page need not wait for gigabytes twice."""
+    """`check_unchanged`, skipped while file sizes and times equal those of the last check in this process. The worker
+    compares every hash again before it trains, so a page need not read gigabytes twice."""
     state = _file_times(Path(model.path))
     if state and _seen.get(model.path) == (state, model.weights_hash):
         return

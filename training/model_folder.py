@@ -1,15 +1,16 @@
-"""What a base model's folder must be, read from its headers alone: no weights and no GPU library are loaded.
+"""Check a base model's folder by reading headers only: no weights and no GPU library are loaded.
 
-The one place for these checks. The web runs it before a folder is registered and before a run starts; the worker
-runs it again in the process that loads the model (`worker.ml.models.inspect_base`), which adds only what needs
-the tokenizer itself. Standard library only, so that both sides can share it.
+All these checks are here. The web runs them before a folder is registered and before a run starts. The worker repeats
+them in the process that loads the model (`worker.ml.models.inspect_base`), which adds only the checks that need the
+tokenizer. Standard library only, so that both sides can share it.
 
-What is accepted, and why no more than that:
+Accepted formats, and why no others:
+
 - Weights are `model.safetensors` or the shards that `model.safetensors.index.json` lists: the files that are loaded.
   Pickled weights beside them are tolerated because nothing ever opens them; alone, they are refused.
 - The tokenizer is a `tokenizer.json`. A folder with only a SentencePiece or vocabulary file would have to be
   converted on loading, by packages that are not installed and with ids that cannot be checked here.
-- No code of its own, no adapter, nothing quantised already: each would load as something else than it seems.
+- No custom code, no adapter and no quantised weights: each would load as something other than it appears to be.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-# Whatever a model or tokenizer may be read from; everything else (a README, pickles) says nothing about it.
+# All files that define a model or tokenizer. Others (a README, pickles) are not part of its identity.
 IDENTITY_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
@@ -28,8 +29,8 @@ _MAX_HEADER_BYTES = 100 * 2**20
 _MAX_JSON_BYTES = 100 * 2**20
 
 
-# Families whose layers adapters, 4-bit loading and the training path are known to suit; others load as something else
-# than they seem, or not at all.
+# Families that are known to work with adapters, 4-bit loading and the training code. Others load incorrectly
+# or not at all.
 ARCHITECTURES = frozenset(
     f"{family}ForCausalLM"
     for family in (
@@ -40,7 +41,7 @@ ARCHITECTURES = frozenset(
 
 
 class ModelFolderError(Exception):
-    """The folder cannot be used; `code` is stable, the message says what is wrong, where, and how to mend it."""
+    """The folder cannot be used; `code` is stable, the message says what is wrong, where, and how to fix it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -51,11 +52,10 @@ class ModelFolderError(Exception):
 class ModelFolder:
     """Facts about a base model: `parameters` counts weights, `vocabulary` the rows of the embedding.
 
-    `weights_hash` is the model's one identity: the SHA-256 over name and content of every file that decides what
-    the model says, so the weights and also the configuration, tokenizer, chat template and generation settings
+    `weights_hash` is the model's identity: the SHA-256 over name and content of every file that affects the model's
+    output, so not only the weights but also the configuration, tokenizer, chat template and generation settings
     (`files` has each). A registered base stores it, and so does the manifest of each adapter trained on it
-    (`base.sha256`): the two can be compared, and a template edited after the registration is noticed before a
-    run starts, not after.
+    (`base.sha256`). Comparing the two detects a template edited after the registration before a run starts.
     """
 
     architecture: str
@@ -70,18 +70,18 @@ class ModelFolder:
     files: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """All facts but the hashes of the single files."""
+        """All facts except the hashes of the individual files."""
         facts = asdict(self)
         del facts["files"]
         return facts
 
 
 def inspect(folder: Path) -> ModelFolder:
-    """Check `folder` and describe it; its files are hashed, so this takes as long as reading them once.
+    """Check `folder` and describe it. All files are hashed, so this takes as long as reading them once.
 
-    Raises ModelFolderError with the first thing that is wrong: model_missing, model_unreadable, config_missing,
-    remote_code, model_is_adapter, model_quantised, architecture_unknown, architecture_not_allowed, no_safetensors,
-    model_damaged, tokenizer_missing, tokenizer_damaged, tokenizer_disagrees or no_chat_template.
+    Raises ModelFolderError for the first error: model_missing, model_unreadable, config_missing, remote_code,
+    model_is_adapter, model_quantised, architecture_unknown, architecture_not_allowed, no_safetensors, model_damaged,
+    tokenizer_missing, tokenizer_damaged, tokenizer_disagrees or no_chat_template.
     """
     try:
         return _inspect(folder)
@@ -202,7 +202,7 @@ def _check_architecture(file: Path, config: dict[str, Any]) -> None:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The files that are loaded: model.safetensors, or else the shards of the index."""
+    """The files that are loaded: model.safetensors, or the shards of the index."""
     whole = folder / "model.safetensors"
     shards = _shards(folder)
     if whole.is_file():
@@ -222,7 +222,7 @@ def _shards(folder: Path) -> list[Path]:
         return []
     listed = _read_json(index).get("weight_map")
     names = set(listed.values()) if isinstance(listed, dict) and _all_strings(listed) else set()
-    # Only names in the folder itself: what lies elsewhere would be loaded without being part of the identity.
+    # Only names in the folder itself: files elsewhere would be loaded without being part of the identity.
     if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise ModelFolderError(
             "model_damaged", f"{index} does not list the safetensors files of its folder; copy it again."
@@ -314,7 +314,7 @@ def _highest_token(tokenizer: dict[str, Any]) -> int:
 
 
 def _check_template(folder: Path) -> None:
-    """There is a template for plain conversations: a file of its own, or in the tokenizer's settings."""
+    """Require a template for plain conversations: a file, or an entry in the tokenizer's settings."""
     file = folder / "chat_template.jinja"
     template = _read_optional(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
@@ -342,7 +342,7 @@ def _check_end_tokens(folder: Path, vocabulary: int) -> None:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 by name, in the order of the names."""
+    """SHA-256 by file name, sorted by name."""
     names = {file.name for pattern in IDENTITY_FILES for file in folder.glob(pattern) if file.is_file()}
     hashes = {}
     for name in sorted(names):

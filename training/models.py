@@ -14,8 +14,8 @@ from training.checkpoints import Checkpoint
 
 
 class Dataset(models.Model):
-    """An immutable version of uploaded rows. The rows live as JSON lines, one file per split, in a folder named
-    after the content's hash; the row here is written only after the folder is complete."""
+    """An immutable version of uploaded rows. The rows are stored as JSON lines, one file per split, in a folder named
+    after the content's hash. The database row is written only after the folder is complete."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100)
@@ -52,7 +52,7 @@ class Dataset(models.Model):
 
     @property
     def held_out_split(self) -> str:
-        """Where comparisons take their prompts from: the test split, which no decision about training ever sees."""
+        """The split that comparisons take prompts from: the test split, which no training decision uses."""
         return "test" if self.test_rows else "validation"
 
     @property
@@ -64,8 +64,7 @@ class Dataset(models.Model):
 
 
 class ModelVersion(models.Model):
-    """A base model, an adapter trained on one, or both merged into one, with its lineage; or an external system, known
-    by its name alone."""
+    """A base model, an adapter, or a merge of both, with its lineage; or an external system, known by its name only."""
 
     class Kind(models.TextChoices):
         BASE = "base", "Base model"
@@ -134,7 +133,7 @@ class ModelVersion(models.Model):
 
     @property
     def actions(self) -> tuple[actions.ModelAction, ...]:
-        """What can be done with it now; reads its merges."""
+        """The actions it allows now; reads its merges."""
         return actions.model_actions(
             kind=self.kind,
             stage=self.stage,
@@ -146,7 +145,7 @@ class ModelVersion(models.Model):
 
 
 class StageChange(models.Model):
-    """Who moved a model from one stage to another, and why; rows are only ever added."""
+    """Who moved a model from one stage to another, and why; rows are never changed or removed."""
 
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="stage_changes")
     old = models.CharField(max_length=10, choices=ModelVersion.Stage)
@@ -160,7 +159,7 @@ class StageChange(models.Model):
 
 
 class ModelJob(Job):
-    """Work on one model's files that takes too long for a page: its download from the hub, or its verification."""
+    """A job on one model's files: its download from the hub, or its verification."""
 
     name = models.CharField(
         max_length=100, help_text="Of the model; for a download, the name that it will get."
@@ -182,7 +181,7 @@ class ModelJob(Job):
 
     @property
     def actions(self) -> tuple[actions.JobAction, ...]:
-        """What can be done with it now."""
+        """The actions it allows now."""
         return actions.job_actions(self.status, cancel_requested=self.cancel_requested)
 
 
@@ -219,19 +218,19 @@ class TrainingRun(Job):
 
     @property
     def actions(self) -> tuple[actions.RunAction, ...]:
-        """What can be done with it now."""
+        """The actions it allows now."""
         return actions.run_actions(
             self.status, cancel_requested=self.cancel_requested, pause_requested=self.pause_requested
         )
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
-        """The complete checkpoints that lie on disk now, by step; every attempt's, and none after a success."""
+        """The complete checkpoints now on disk, of all attempts, by step. A successful run keeps none."""
         return checkpoints.saved(self.folder)
 
 
 class MergeRun(Job):
-    """One merge of an adapter into a 16-bit copy of its base, with the difference that this makes."""
+    """One merge of an adapter into a 16-bit copy of its base, with the measured difference in outputs."""
 
     adapter = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="merges")
     facts = models.JSONField(default=dict, help_text="Differences of logits and of greedy tokens.")
@@ -245,7 +244,7 @@ class MergeRun(Job):
 
 
 class StepMetric(models.Model):
-    """What one step (or one validation after a step) measured."""
+    """Measurements of one training step, or of a validation after it."""
 
     class Split(models.TextChoices):
         TRAIN = "train", "Training"
@@ -271,7 +270,7 @@ class StepMetric(models.Model):
 
 
 class SampleGeneration(models.Model):
-    """What the model under training answered to one fixed validation prompt after a step."""
+    """The trained model's answer to one fixed validation prompt after a step."""
 
     run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="samples")
     step = models.PositiveIntegerField()
@@ -288,8 +287,8 @@ class SampleGeneration(models.Model):
 
 
 class Upload(models.Model):
-    """A file on its way to becoming a dataset: stored once, mapped and checked as often as needed, gone when it
-    expires. It belongs to whoever uploaded it."""
+    """An uploaded file that becomes a dataset: stored once, mapped and checked as often as needed, and removed when
+    it expires. It belongs to the user who uploaded it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, help_text="Of the dataset that it shall become.")
@@ -314,12 +313,12 @@ class Upload(models.Model):
 
     @property
     def report(self) -> Path:
-        """Every problem of the last check, as CSV."""
+        """Path of the CSV with every problem of the last check."""
         return self.folder / "problems.csv"
 
     @property
     def actions(self) -> tuple[actions.UploadAction, ...]:
-        """What can be done with it now; reads its newest check."""
+        """The actions it allows now; reads its newest check."""
         check = self.imports.first()
         return actions.upload_actions(
             stored=self.dataset_id is not None, check_status=check.status if check else None
@@ -327,7 +326,7 @@ class Upload(models.Model):
 
 
 class DatasetImport(Job):
-    """The check of an upload that is too large for a page to wait for, and the dataset that comes of it."""
+    """The check of an upload that is too large for a request, and the dataset that it produces."""
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="imports")
     wishes = models.JSONField(
@@ -344,8 +343,8 @@ class DatasetImport(Job):
 
 
 class Measurement(Job):
-    """What a base model's own tokenizer makes of a dataset: the length of every row, and how some of them look to it
-    with the trained tokens marked."""
+    """A dataset tokenized with a base model's tokenizer: the length of every row, and sample rows as tokens with the
+    trained ones marked."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="measurements")
     base_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="measurements")
@@ -361,5 +360,5 @@ class Measurement(Job):
 
     @property
     def actions(self) -> tuple[actions.JobAction, ...]:
-        """What can be done with it now; another measurement stands in for one that failed."""
+        """The actions it allows now. A failed one needs no retry: start another measurement instead."""
         return actions.job_actions(self.status, cancel_requested=self.cancel_requested)

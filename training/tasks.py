@@ -1,4 +1,4 @@
-"""Housekeeping that nobody has to ask for."""
+"""Scheduled maintenance."""
 
 from celery import shared_task
 

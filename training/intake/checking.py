@@ -1,4 +1,4 @@
-"""Checking a file row by row and dealing its good rows into splits, all of it on disk: memory stays flat."""
+"""Check a file row by row and assign its valid rows to splits. Everything is on disk, so memory stays constant."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ from training.intake.splits import Index
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a dataset is made of a file: mapping of columns, shares of the splits (of 1), the schema of the outputs
-    (None: the one that the rows have), and whether bad rows are left out or refuse the file."""
+    """How a dataset is made from a file: column mapping, shares of the splits (of 1), the schema of the outputs
+    (None: infer it from the rows), and whether bad rows are skipped or the file is refused."""
 
     mapping: ColumnMapping | None = None
     validation_share: float = 0.1
@@ -40,7 +40,7 @@ class Wishes:
 
 @dataclass
 class Checked:
-    """The outcome: the files of the splits in `folder`, and what is known of them."""
+    """The result: the split files in `folder`, and facts about them."""
 
     folder: Path
     schema: Schema
@@ -50,14 +50,14 @@ class Checked:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-# What hears how far a check is: the stage, and the part of the whole that is done, from 0 to 1.
+# Progress callback: the stage, and the completed part of the whole, from 0 to 1.
 Tell = Callable[[str, float], None]
-# Where reading and dealing end, by what they took of two gigabytes.
+# Progress at the end of reading and of splitting, from timings with a file of two gigabytes.
 _READ, _DEALT = 0.75, 0.9
 
 
 def silent(stage: str, part: float) -> None:
-    """For a check that somebody waits for."""
+    """No progress reports, for a check that a request waits for."""
 
 
 def check(
@@ -68,8 +68,11 @@ def check(
     problems: ProblemLog,
     tell: Tell = silent,
 ) -> Checked:
-    """Read `file` once into a scratch file, then deal it into `folder`. Raises DomainError: `invalid_rows` listing the
-    bad ones, `empty_dataset`, `empty_split`, and whatever is wrong with the whole file."""
+    """Read `file` once into a scratch file, then write its splits to `folder`.
+
+    Raises DomainError: `invalid_rows` with a list of the bad ones, `empty_dataset`, `empty_split`, and errors about
+    the whole file.
+    """
     rows = folder / "rows.jsonl"
     with closing(Index(folder / "index.sqlite3")) as index:
         reading = read(
@@ -104,7 +107,7 @@ def check(
 def _read(
     reading: Iterator[ReadRow], wishes: Wishes, rows: Path, index: Index, problems: ProblemLog
 ) -> Schema:
-    """Write the good rows down, note the others; returns the schema that was asked for or inferred."""
+    """Store the valid rows and record the others; returns the given or inferred schema."""
     checker = Checker(wishes.schema) if wishes.schema is not None else None
     inferred = Inference()
     with rows.open("wb") as out:

@@ -1,4 +1,4 @@
-"""Forms of datasets: the upload, and what its columns mean."""
+"""Forms of datasets: the upload and its column mapping."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _ROLES = [
 
 
 def column_pairs(text: str) -> dict[str, str]:
-    """`key=column` pairs, separated by commas or new lines; a bare name is both."""
+    """`key=column` pairs, separated by commas or new lines; a bare name is both key and column."""
     found: dict[str, str] = {}
     for part in text.replace("\n", ",").split(","):
         if part.strip():
@@ -49,7 +49,7 @@ class UploadForm(forms.Form):
 
 
 class MappingForm(forms.Form):
-    """What each column means (`role_N` and `key_N` by its position), the shares of the splits, and the schema."""
+    """The meaning of each column (`role_N` and `key_N` by its position), the shares of the splits, and the schema."""
 
     name = forms.CharField(max_length=100, label="Dataset name")
     instruction = forms.CharField(
@@ -105,7 +105,7 @@ class MappingForm(forms.Form):
 
     @property
     def column_rows(self) -> list[dict[str, Any]]:
-        """For each column its first values and its two fields."""
+        """Each column with its first values and its two fields."""
         return [
             {
                 "name": column,
@@ -158,7 +158,7 @@ def _as_they_are(single: dict[str, str], look: Look) -> bool:
 
 
 def _proposed(look: Look) -> dict[str, tuple[str, str]]:
-    """Role and key of each column that has one."""
+    """Role and key of each column that the suggested mapping uses."""
     if look.proposal is None:
         return {column: (column, column) for column in look.columns}
     mapping = look.proposal

@@ -1,4 +1,4 @@
-"""From columns to mappings: what a program wrote down, and what the names of columns suggest."""
+"""Column mappings from JSON, and suggestions based on column names."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from training.intake.readers.lines import Cells
 from training.intake.rows import EXAMPLE_FIELDS, ColumnMapping
 
 _DEFAULTS = dataclasses.asdict(ColumnMapping())
-# What people call these columns, the likelier names first.
+# Common names of these columns, the most likely first.
 _HINTS = {
     "output_column": ("output", "expected_output", "expected", "response", "completion", "answer", "target"),
     "label": ("label", "labels", "category", "intent", "class", "decision", "sentiment", "target_label"),
@@ -34,7 +34,7 @@ _HINTS = {
 
 
 def from_json(values: Any) -> ColumnMapping:
-    """The mapping that a program sent. Raises DomainError `invalid_mapping` naming each bad field."""
+    """The mapping in a JSON request. Raises DomainError `invalid_mapping` naming each bad field."""
     if not isinstance(values, dict):
         raise _invalid([{"field": "mapping", "message": "A mapping must be a JSON object."}])
     problems = [
@@ -73,13 +73,13 @@ def _invalid(problems: list[dict[str, Any]]) -> DomainError:
 
 
 def is_canonical(columns: Sequence[str]) -> bool:
-    """Whether rows with these columns are Examples as they are, without any mapping."""
+    """Whether rows with these columns are already Examples and need no mapping."""
     return {"instruction", "output"} <= set(columns) <= set(EXAMPLE_FIELDS)
 
 
 def propose(columns: Sequence[str], rows: Sequence[Cells]) -> ColumnMapping:
-    """A mapping by the columns' names and first cells. It may lack parts that only a person knows, such as a constant
-    instruction."""
+    """Suggest a mapping from column names and first cells. It may lack parts that only the user knows, such as a
+    constant instruction."""
     known = {re.sub(r"\W+", "_", column.strip().lower()): column for column in reversed(columns)}
 
     def hinted(part: str) -> str:
@@ -104,13 +104,13 @@ def propose(columns: Sequence[str], rows: Sequence[Cells]) -> ColumnMapping:
 
 
 def _only_other(columns: Sequence[str], used: set[str]) -> str:
-    """The one column whose name says nothing, where everything else is known: then it is what the model is given."""
+    """The only unrecognised column when all others are mapped; it is used as the input."""
     others = [column for column in columns if column not in used]
     return others[0] if len(others) == 1 and len(columns) > 1 else ""
 
 
 def _as_keys(found: dict[str, str], rows: Sequence[Cells], columns: Sequence[str]) -> dict[str, str]:
-    """Plain texts become an object with one key, which leaves room for more inputs; objects are taken whole."""
+    """Plain text becomes an object with one key, so that more inputs can be added; objects are used whole."""
     column = found["input_column"]
     if not column or any(isinstance(row.get(column), dict) for row in rows) or _holds_json(column, rows):
         return {}

@@ -1,9 +1,9 @@
-"""Held-out rows that are nearly a row that is trained on: found by MinHash, confirmed by counting.
+"""Find held-out rows that are nearly identical to a training row.
 
-Texts are sets of three-word shingles. A MinHash signature (Broder 1997) agrees in each place with probability equal to
-the Jaccard similarity of two sets; 16 bands of 6 places make candidates of 99 % of the pairs at 0.8 and of 1 % of
-those at 0.3 (locality-sensitive hashing, Indyk and Motwani 1998). Candidates are confirmed with their true similarity,
-so nothing is reported that is not so. Only sampled held-out rows are kept in memory; rows to train on stream past them.
+Texts are sets of three-word shingles. MinHash signatures (Broder 1997) of two sets agree at each position with
+probability equal to their Jaccard similarity. 16 bands of 6 positions make candidates of 99 % of the pairs at 0.8 and
+of 1 % of those at 0.3 (locality-sensitive hashing, Indyk and Motwani 1998). The exact similarity of each candidate is
+computed, so there are no false reports. Only sampled held-out rows are kept in memory; training rows are streamed.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _EXAMPLES = 20
 _BATCH = 500
 _WORD = re.compile(r"\w+")
 _draw = np.random.default_rng(20)
-# Multiply-shift hashing (Dietzfelbinger 1996): odd multipliers, the upper half of the product.
+# Multiply-shift hashing (Dietzfelbinger 1996): odd multipliers, upper half of the product.
 _MULTIPLIERS = _draw.integers(1, 2**63, (_BANDS * _PLACES, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _OFFSETS = _draw.integers(0, 2**63, (_BANDS * _PLACES, 1), dtype=np.uint64)
 _MIX = _draw.integers(1, 2**63, 3, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -40,14 +40,14 @@ def shingles(text: str) -> Hashes:
     words = _WORD.findall(text.lower())[:_MAX_WORDS]
     hashed = np.fromiter((zlib.crc32(word.encode(errors="replace")) for word in words), np.uint64, len(words))
     if len(words) < 3:
-        # A short text is one shingle; zeros stand for the words that it lacks.
+        # A short text is one shingle; zeros replace the missing words.
         hashed = np.concatenate([hashed, np.zeros(3 - len(words), np.uint64)])
     mixed = (hashed[:-2] * _MIX[0] + hashed[1:-1]) * _MIX[1] + hashed[2:] * _MIX[2]
     return np.unique(mixed >> np.uint64(32))
 
 
 def band_keys(hashes: Hashes) -> Hashes:
-    """One key for each band of the MinHash signature; two texts are compared where one of them is equal."""
+    """One key for each band of the MinHash signature; two texts are compared if any of their keys are equal."""
     signature = ((hashes[np.newaxis, :] * _MULTIPLIERS + _OFFSETS) >> np.uint64(32)).min(axis=1)
     bands = signature.reshape(_BANDS, _PLACES)
     keys = [hashlib.blake2b(band.tobytes(), digest_size=8).digest() for band in bands]
@@ -55,7 +55,7 @@ def band_keys(hashes: Hashes) -> Hashes:
 
 
 def similarity(one: Hashes, other: Hashes) -> float:
-    """Jaccard: shared shingles over all, from 0 to 1."""
+    """Jaccard similarity: shared shingles divided by all shingles, from 0 to 1."""
     shared = len(np.intersect1d(one, other, assume_unique=True))
     return shared / (len(one) + len(other) - shared)
 
@@ -65,9 +65,9 @@ def find(
 ) -> dict[str, Any]:
     """Compare the held-out rows in `folder` with its training rows.
 
-    Returns rows (held-out rows with a near-duplicate that is trained on), checked and against (how many rows of
-    either kind were looked at: evenly spread over the file when there are many), threshold, and examples of
-    {split, id, train_id, similarity}.
+    Returns `rows` (held-out rows with a near-duplicate in training), `checked` and `against` (numbers of held-out and
+    training rows compared; large files are sampled evenly), `threshold`, and `examples` of {split, id, train_id,
+    similarity}.
     """
     held = _HeldOut(folder, counts)
     against = 0
@@ -87,7 +87,7 @@ def find(
 
 
 class _HeldOut:
-    """The sampled rows of validation and test, by the keys of their bands; a row that was found leaves."""
+    """The sampled rows of validation and test, by their band keys; a row is removed once a duplicate is found."""
 
     def __init__(self, folder: Path, counts: dict[str, int]) -> None:
         held = {split: counts[split] for split in ("validation", "test")}
@@ -144,8 +144,9 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def asked(example: dict[str, Any]) -> tuple[str, Hashes]:
-    """What must be equal, and what may be nearly so: instruction and input; without input the instruction itself.
-    A long instruction that all rows share would make every two rows look alike."""
+    """The part that must be equal, and the part that may differ slightly: instruction and input. Without an input,
+    only the instruction is compared. If a long instruction shared by all rows were included, every two rows would
+    seem similar."""
     text = " ".join(_texts(example["input"]))
     if not text.strip():
         return "", shingles(example["instruction"])

@@ -1,12 +1,11 @@
-"""Writes a Parquet file as lines of JSON, in a process that cannot take the machine down: `python parquet_dump.py`.
+"""Write a Parquet file as lines of JSON, in an isolated process: `python parquet_dump.py`.
 
-A few bytes of Parquet can ask for any amount of memory (compressed pages, dictionaries, runs of a billion nulls), and
-its reader is C++ fed by strangers. So it is read here, under limits of memory and time that the system enforces, and
-whoever started this reads no more lines than it wants. Standard library and pyarrow only; no Django.
+A few bytes of Parquet can demand any amount of memory (compressed pages, dictionaries, runs of a billion nulls), and
+its reader is C++ code that parses untrusted files. So the file is read here, under memory and time limits that the
+system enforces, and the parent stops reading lines when it has enough. Standard library and pyarrow only; no Django.
 
-stdin is the file. Each line on stdout begins with what it is: `C` the names of the columns, `R` a row, `E` why one
-row cannot be read, `F` why the file cannot be. Ending without `F` but with a status other than 0 means that a limit
-was hit.
+stdin is the file. Each line on stdout begins with its type: `C` the column names, `R` a row, `E` why one row cannot
+be read, `F` why the file cannot be read. A non-zero exit status without `F` means that a limit was reached.
 """
 
 import json
@@ -23,7 +22,7 @@ BATCH_ROWS = 64
 
 
 def main() -> int:
-    # pyarrow's pools would keep what they once had; the system's gives it back.
+    # pyarrow's own pools keep freed memory; the system allocator returns it.
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
     import pyarrow
     import pyarrow.parquet
@@ -55,7 +54,7 @@ def main() -> int:
 
 
 def _limit() -> None:
-    """No more memory than what is loaded now and MEMORY_BYTES (only on Linux), and time by the size of the file."""
+    """Limit memory to the current use plus MEMORY_BYTES (only on Linux), and time according to the file's size."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         most = int(statm.read_text().split()[0]) * resource.getpagesize() + MEMORY_BYTES
@@ -66,7 +65,7 @@ def _limit() -> None:
 
 
 def _require_plain(pyarrow: Any, kind: Any, name: str) -> None:
-    """Columns of plain values only: an extension type may bring code, a map has keys that are no texts."""
+    """Allow only columns of plain values: an extension type may bring code, and map keys may not be text."""
     types = pyarrow.types
     if isinstance(kind, pyarrow.BaseExtensionType) or types.is_map(kind) or types.is_union(kind):
         raise ValueError(

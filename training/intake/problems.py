@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a file: counted, all of it kept as CSV on disk, the first of it in hand."""
+"""Problems in the rows of a file: counted, written to a CSV on disk, and the first ones kept in memory."""
 
 import csv
 from pathlib import Path
@@ -12,12 +12,12 @@ SHOWN = 1000
 
 
 class ProblemLog:
-    """Problems of one file, by line; `report` (optional) receives every one of them, `shown` the first."""
+    """Problems of one file, by line. All are written to the optional `report`; `shown` has the first ones."""
 
     def __init__(self, report: Path | None = None) -> None:
         self.rows = 0
         self.count = 0
-        # Numbers of rows that were found bad only after they had been written down.
+        # Numbers of rows that were found to be invalid only after they had been stored.
         self.dropped: list[int] = []
         self.shown: list[dict[str, Any]] = []
         self._stream = report.open("w", encoding="utf-8", newline="") if report else None
@@ -35,7 +35,7 @@ class ProblemLog:
             self._stream.close()
 
     def refuse(self, line: int, *reasons: tuple[str, str]) -> None:
-        """One bad row, with (field, reason) of each thing that is wrong with it; the field may be empty."""
+        """Record one bad row, with the (field, reason) of each problem; the field may be empty."""
         self.rows += 1
         for field, said in reasons:
             reason = " ".join(said.split())
@@ -44,5 +44,5 @@ class ProblemLog:
                 problem = {"line": line, "message": reason}
                 self.shown.append(problem | {"field": field} if field else problem)
             if self._writer:
-                # The apostrophe keeps a spreadsheet from running what a stranger's file says.
+                # The apostrophe keeps spreadsheets from executing text of an untrusted file as a formula.
                 self._writer.writerow([line, safe_cell(field), safe_cell(reason)])

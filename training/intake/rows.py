@@ -1,4 +1,4 @@
-"""Rows of an uploaded file, one at a time: each is an Example, or a line number with what is wrong with it."""
+"""Rows of an uploaded file, one at a time: each is an Example, or a line number with its problem."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ _TOLD_EVERY = 500
 @dataclass(frozen=True)
 class ColumnMapping:
     """How the columns of a file become an Example. `inputs` and `outputs` map key → column and make an object;
-    `input_column` and `output_column` take one column as it is (`json_cells`: its text is JSON)."""
+    `input_column` and `output_column` use one column unchanged (`json_cells`: its text is JSON)."""
 
     instruction: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class ColumnMapping:
         return {*self.inputs.values(), *self.outputs.values(), *filter(None, named)}
 
     def column_of(self, field: str) -> str:
-        """The one column that a field of a row is read from, or nothing: what a person knows it by."""
+        """The one column that a field is read from, or "": users know the field by that name."""
         named = {
             "instruction": self.instruction_column,
             "input": self.input_column,
@@ -50,7 +50,7 @@ class ColumnMapping:
         return named.get(field, "")
 
     def require_complete(self) -> None:
-        """Raise DomainError `invalid_mapping` naming each part that is missing or said twice."""
+        """Raise DomainError `invalid_mapping` naming each part that is missing or given twice."""
         problems = [
             {"field": name, "message": message}
             for name, message, wrong in (
@@ -95,14 +95,14 @@ class ColumnMapping:
 
 
 class Seen(Protocol):
-    """Ids that were used, with the line of each; `setdefault` answers with the line of the first."""
+    """Used ids with their lines; `setdefault` returns the line where an id was first used."""
 
     def setdefault(self, identity: str, line: int, /) -> int: ...
 
 
 @dataclass(frozen=True)
 class ReadRow:
-    """A line of the file: an example with the split it asked for and its group, or a problem."""
+    """A line of the file: an example with its requested split and its group, or a problem."""
 
     line: int
     example: dict[str, Any] | None
@@ -119,11 +119,11 @@ def read(
     seen: Seen | None = None,
     tell: Callable[[float], None] = lambda part: None,
 ) -> Iterator[ReadRow]:
-    """Stream the examples of JSON lines, a CSV or Parquet; ids must differ. Memory stays flat when `seen` keeps the
-    ids elsewhere. `tell` hears now and then how much has been read, from 0 to 1.
+    """Stream the examples of JSON lines, a CSV or Parquet; ids must be unique. Memory stays constant when `seen`
+    keeps the ids elsewhere. `tell` is called periodically with the part that has been read, from 0 to 1.
 
-    Raises DomainError for what is wrong with the whole file: a mapping that is missing or incomplete, a header
-    that cannot be read or lacks a mapped column, a size beyond the limit.
+    Raises DomainError for errors about the whole file: a mapping that is missing or incomplete, a header that cannot
+    be read or lacks a mapped column, a size beyond the limit.
     """
     if mapping is not None:
         mapping.require_complete()
@@ -182,14 +182,14 @@ def _mapped(row: Cells, mapping: ColumnMapping) -> Cells:
 
 
 def _whole_cell(value: Any, column: str, *, as_json: bool) -> Any:
-    """One column as it is; text that holds JSON as what it says."""
+    """One column unchanged; with `as_json`, text is parsed as JSON."""
     if as_json and isinstance(value, str) and value.strip():
         return json_text.parse(value, column)
     return value
 
 
 def example_of(row: Cells, line: int) -> dict[str, Any]:
-    """The Example of a row that has its fields; raises RowError."""
+    """The Example of a row with all its fields; raises RowError."""
     if unknown := set(row) - set(EXAMPLE_FIELDS):
         raise RowError(
             f"Unknown field {shown(sorted(unknown))}; a row has {', '.join(sorted(EXAMPLE_FIELDS))}.",
@@ -220,7 +220,7 @@ def example_of(row: Cells, line: int) -> dict[str, Any]:
 
 
 def _name(value: Any, name: str) -> str:
-    """A group's name as text; a row without one stands alone."""
+    """A group's name as text; a row without one is not grouped."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise RowError(f"`{name}` must be a text or a number.", name)
     text = "" if value is None else str(value).strip()

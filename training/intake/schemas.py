@@ -1,7 +1,7 @@
-"""JSON Schemas of expected outputs: inferred from rows, checked before use, and every row checked against them.
+"""JSON Schemas of expected outputs: infer them from rows, check them before use, and check every row.
 
-A schema is written by people and applied to millions of rows, so only keywords whose cost is bounded are taken: no
-references (they may loop or reach out to the network) and no regular expressions (they may never end).
+Users write schemas and they are applied to millions of rows, so only keywords with bounded cost are accepted: no
+references (they may loop or use the network) and no regular expressions (they may never end).
 """
 
 import json
@@ -44,8 +44,8 @@ _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(
 
 
 class Inference:
-    """The narrowest simple schema that accepts every value it was shown: types, keys, and which keys are always
-    there. Memory grows with distinct keys only, and those are bounded."""
+    """The narrowest simple schema that accepts all values added: types, keys, and which keys are always present.
+    Memory grows only with distinct keys, which are limited."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -78,7 +78,7 @@ class Inference:
             self._keys.setdefault(key, Inference()).add(inner, depth + 1)
 
     def schema(self) -> Schema:
-        """A schema without `$schema`; empty (everything goes) when nothing was shown."""
+        """A schema without `$schema`; empty (accepts everything) if no values were added."""
         types = self._types - ({"integer"} if "number" in self._types else set())
         made: Schema = {}
         if types:
@@ -95,7 +95,7 @@ class Inference:
 
 
 def parse(text: str) -> Schema:
-    """The schema that somebody wrote. Raises DomainError `invalid_schema` saying where it is wrong."""
+    """Parse a schema from text. Raises DomainError `invalid_schema` with the location of the error."""
     if len(text.encode(errors="replace")) > _MAX_BYTES:
         raise _invalid(f"The schema is larger than {_MAX_BYTES // 2**10} KiB. Make it smaller.")
     try:
@@ -108,7 +108,7 @@ def parse(text: str) -> Schema:
 
 
 def check(schema: Any) -> Schema:
-    """The same schema, when it is one that can be applied. Raises DomainError `invalid_schema`."""
+    """Return the schema if it can be applied. Raises DomainError `invalid_schema`."""
     if not isinstance(schema, dict):
         raise _invalid("A schema must be a JSON object.")
     written = json.dumps(schema, ensure_ascii=False)
@@ -156,14 +156,14 @@ def _invalid(message: str) -> DomainError:
 
 
 class Checker:
-    """Checks one value after the other against a schema that `check` has passed."""
+    """Checks values against a schema that has passed `check`."""
 
     def __init__(self, schema: Schema) -> None:
-        # An empty registry: nothing is ever fetched, whatever a schema names.
+        # An empty registry, so that no reference in a schema is ever fetched.
         self._validator = Draft202012Validator(schema, registry=Registry())
 
     def problems(self, value: Any) -> Iterator[tuple[str, str]]:
-        """(field, reason) of each disagreement, the first 20 of a row."""
+        """(field, reason) of each violation, the first 20 of a row."""
         for number, error in enumerate(self._validator.iter_errors(value)):
             if number == 20:
                 return
@@ -174,6 +174,6 @@ class Checker:
 
 
 def _reason(message: str) -> str:
-    """The library's sentence; what it quotes of a row is cut."""
+    """The library's message, with quoted row content shortened."""
     short = message if len(message) <= 240 else f"{message[:120]} … {message[-100:]}"
     return f"{short}; the schema asks for something else."

@@ -19,13 +19,13 @@ from training.models import (
 
 
 def upload(*, user: User, pk: UUID) -> Upload:
-    """An upload of one's own; another's, or one that has expired, is not there."""
+    """One of the user's own uploads; raises 404 for other users' uploads and expired ones."""
     mine = Upload.objects.filter(created_by=user, expires_at__gt=timezone.now()).select_related("dataset")
     return get_or_404(visible(mine, user), pk)
 
 
 def open_imports(*, user: User) -> list[DatasetImport]:
-    """The newest check of each of one's own uploads that waits, works or was refused; at most 20."""
+    """The newest check of each of the user's uploads that is queued, running or refused; at most 20."""
     mine = DatasetImport.objects.filter(
         created_by=user, upload__dataset__isnull=True, upload__expires_at__gt=timezone.now()
     )
@@ -40,7 +40,7 @@ def newest_import(upload: Upload) -> DatasetImport | None:
 
 
 def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:
-    """The first rows of a split; reads no further than it must."""
+    """The first rows of a split; reads only as far as needed."""
     try:
         with dataset.split_file(split).open(encoding="utf-8") as lines:
             return [json.loads(line) for line in islice(lines, limit)]

@@ -1,9 +1,9 @@
-"""Dealing rows into splits with flat memory: what must be known of each row lies in a scratch SQLite file.
+"""Assign rows to splits in constant memory, using a scratch SQLite file.
 
-Rows that belong together never part: rows of one group, and rows that ask the very same thing (equal instruction and
-input), for a model that has seen the answer would be asked to recite it. What belongs together is a *unit*; units are
-dealt in the order of a number drawn by a hash, so that the same rows fall the same way every time and a longer
-version of a dataset hardly moves a row.
+Related rows always share a split: rows of one group, and rows with the same prompt (equal instruction and input),
+because a model trained on the answer would only have to recite it. Related rows form a *unit*. Units are assigned in
+the order of a hash, so that the same rows always get the same splits and a longer version of a dataset moves few
+rows.
 """
 
 import hashlib
@@ -27,11 +27,12 @@ CREATE TABLE dealt (unit INTEGER PRIMARY KEY, split TEXT NOT NULL);
 
 
 class Index:
-    """Ids, prompts, groups and draws of the rows read so far; 4 bytes a row in memory while dealing, none before."""
+    """Ids, prompts, groups and hash draws of the rows read so far. Memory: 4 bytes a row while assigning splits, none
+    before."""
 
     def __init__(self, file: Path) -> None:
         self._base = sqlite3.connect(file, isolation_level=None)
-        # A scratch file: after a crash it is gone anyway.
+        # This scratch file is discarded after a crash, so it needs no durability.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32000", "temp_store=FILE"):
             self._base.execute(f"PRAGMA {pragma}")
         self._base.executescript(_SCHEMA)
@@ -82,8 +83,8 @@ class Index:
             self._base.executemany("UPDATE rows SET unit = ? WHERE n = ?", batch)
 
     def contradictions(self) -> Iterator[tuple[int, int, str, str]]:
-        """Rows that ask for another split than a row of their unit before them: number and line of the row, the
-        split it asked for, and the one of its unit."""
+        """Rows that request another split than an earlier row of their unit: number and line of the row, its
+        requested split, and the unit's split."""
         asked = "SELECT unit, asked, min(n) AS first FROM rows WHERE asked IS NOT NULL GROUP BY unit"
         yield from self._base.execute(
             f"SELECT rows.n, rows.line, rows.asked, units.asked FROM rows JOIN ({asked}) AS units USING (unit) "  # noqa: S608
@@ -95,8 +96,9 @@ class Index:
             self._base.executemany("DELETE FROM rows WHERE n = ?", batch)
 
     def deal(self, validation_share: float, test_share: float) -> None:
-        """Give every unit its split: what it asked for, or by its draw. Validation is filled first, then test, each
-        to exactly its share of the free rows as far as units allow; a unit that no longer fits is trained on."""
+        """Assign a split to every unit: the requested one, or one by its draw. Validation is filled first, then test,
+        each to exactly its share of the free rows as far as units allow. A unit that no longer fits goes to training.
+        """
         self._base.execute(
             "INSERT INTO units SELECT unit, min(draw), count(*), min(asked), min(asked) FROM rows GROUP BY unit"
         )
@@ -116,7 +118,7 @@ class Index:
                 self._give_smallest(split)
 
     def _give_smallest(self, split: str) -> None:
-        """Every unit was larger than the share; the smallest is nearer to it than none, if another is left."""
+        """If every unit exceeds the share, use the smallest, provided that another one is left for training."""
         free = "FROM units WHERE asked IS NULL AND split = 'train'"
         if self._base.execute(f"SELECT count(*) {free}").fetchone()[0] > 1:
             self._base.execute(
@@ -125,11 +127,11 @@ class Index:
             )
 
     def splits(self) -> Iterator[tuple[int, str]]:
-        """Number and split of every row that was not dropped, in the order of the file."""
+        """Number and split of every row that was not dropped, in file order."""
         yield from self._base.execute("SELECT n, split FROM rows JOIN units USING (unit) ORDER BY n")
 
     def facts(self) -> dict[str, int]:
-        """Rows beyond the first of each prompt, and how many groups there are."""
+        """The number of rows with a repeated prompt, and the number of groups."""
         repeated, groups = self._base.execute(
             "SELECT count(*) - count(DISTINCT prompt), count(DISTINCT grp) FROM rows"
         ).fetchone()
@@ -147,12 +149,12 @@ def _deal(units: Iterable[tuple[int, int]], left: dict[str, int]) -> Iterator[tu
 
 
 def prompt_hash(example: dict[str, Any]) -> int:
-    """A hash of what the model is asked; the order of keys is part of it, as it is of the text that is trained on."""
+    """A hash of the prompt. Key order is part of it, because it is part of the text used for training."""
     return _hash(json.dumps([example["instruction"], example["input"]], ensure_ascii=False))
 
 
 def _hash(text: str) -> int:
-    """63 bits, as SQLite's integers are signed. Of ten million rows two share one by chance once in 200,000 files."""
+    """63 bits, because SQLite's integers are signed. With ten million rows, one file in 200,000 has a collision."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 

@@ -1,4 +1,4 @@
-"""The card of a model: what it is made from, how, what came of it, and what may be done with it."""
+"""The model card: what the model is made from, its training and results, and its permitted use."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from training.runs.markdown import TOY_NOTE, facts
 def markdown(model: ModelVersion, summary: list[dict[str, Any]]) -> str:
     """The card as Markdown with the front matter that model hubs read.
 
-    `summary` is `selectors.run_summary` of the run behind the model, empty for a base model.
+    `summary` is `selectors.run_summary` of the run that produced the model, empty for a base model.
     """
     adapter = model.source or model
     base, run = adapter.base or adapter, adapter.run
@@ -66,7 +66,7 @@ print(tokenizer.decode(answer, skip_special_tokens=True))
 
 
 def how_to_use(kind: str) -> list[str]:
-    """The card's part on loading and asking a model that was made here, as paragraphs; none for any other."""
+    """Paragraphs on loading and prompting a model that was produced here; none for any other."""
     loaded = _LOADED.get(ModelVersion.Kind(kind))
     if loaded is None:
         return []
@@ -120,7 +120,7 @@ _COMPARED_WITH = {
 
 
 def merged_difference(model: ModelVersion) -> list[tuple[str, str]]:
-    """How far the merged model's answers are from the unmerged ones', as the merge measured it."""
+    """The difference between the answers of the merged and the unmerged model, as measured by the merge."""
     return [
         (
             f"Against {words}",

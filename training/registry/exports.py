@@ -1,4 +1,4 @@
-"""Carrying a model away: its files with its card, or everything needed to make it again."""
+"""Export a model: its files with its card, or everything needed to reproduce it."""
 
 import json
 from collections.abc import Iterator
@@ -18,21 +18,21 @@ from training.registry import card, reproduce
 from training.runs import markdown
 
 Entry = tuple[str, Path | str]
-# Files of a dataset's rows are named by split; these are what a training reads.
+# A dataset has one file of rows per split; training reads these.
 _SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class Export:
-    """An archive on its way: `blocks` are made while they are sent."""
+    """An archive to stream: `blocks` are generated while they are sent."""
 
     file_name: str
     blocks: Iterator[bytes]
 
 
 def files(*, user: User, model: ModelVersion, summary: list[dict[str, Any]]) -> Export:
-    """The model's files and its card. Raises DomainError: not_exportable for what was not made here, and what the
-    files' check raises when they are not what they were."""
+    """The model's files and its card. Raises DomainError: not_exportable for a model that was not produced here, and
+    the errors of the file check if files have changed."""
     if model.kind not in (ModelVersion.Kind.ADAPTER, ModelVersion.Kind.MERGED) or not model.path:
         raise DomainError(
             "not_exportable",
@@ -54,9 +54,9 @@ def files(*, user: User, model: ModelVersion, summary: list[dict[str, Any]]) -> 
 def reproduction(
     *, user: User, model: ModelVersion, summary: list[dict[str, Any]], with_rows: bool = False
 ) -> Export:
-    """Configuration, hashes, versions, script and card; the dataset's rows too when asked for.
+    """Configuration, hashes, versions, script and card; optionally also the dataset's rows.
 
-    Raises DomainError `no_run` for a model that no run of this installation made.
+    Raises DomainError `no_run` for a model that no run of this installation produced.
     """
     adapter = model.source or model
     run = adapter.run

@@ -1,4 +1,4 @@
-"""Forms for registering models and for their stage and licence."""
+"""Forms for registering models and for changing their stage and licence."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class ExternalModelForm(forms.Form):
 
 
 class StageForm(forms.Form):
-    """The other stages of a model and why it moves there."""
+    """The other stages of a model, and the reason for the change."""
 
     reason = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 2}),

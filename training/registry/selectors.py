@@ -15,7 +15,7 @@ MAX_LINEAGE = 50
 
 
 def lineage(model: ModelVersion) -> dict[str, Any]:
-    """A model's family, from its base to what was merged, with the comparisons that it was the candidate of.
+    """A model's family, from its base to merged models, with the comparisons in which it was the candidate.
 
     `adapters` has at most `MAX_LINEAGE` of a base's adapters; `more` says how many were left out.
     """
@@ -33,13 +33,13 @@ def lineage(model: ModelVersion) -> dict[str, Any]:
 
 
 def model_summary(model: ModelVersion) -> list[dict[str, Any]]:
-    """`run_summary` of the run behind an adapter or a merged model; empty for others."""
+    """`run_summary` of the run that produced an adapter or a merged model; empty for others."""
     run = (model.source or model).run
     return run_summary(run) if run else []
 
 
 def unfinished_downloads(*, user: User) -> QuerySet[ModelJob]:
-    """Downloads that wait, work, or ended without a model in the last days."""
+    """Recent downloads that are queued, running, or ended without a model."""
     asked = visible(ModelJob.objects.select_related("model"), user)
     return asked.filter(kind=Job.Kind.DOWNLOAD, model__isnull=True).order_by("-created_at")[:10]
 
@@ -53,7 +53,7 @@ def model_job(*, user: User, pk: UUID) -> ModelJob:
 
 
 def model_work(model: ModelVersion) -> dict[str, Any]:
-    """The newest verification and merge of a model, and whether one of them is still to end."""
+    """The newest verification and merge of a model, and whether one of them is unfinished."""
     verification = model.file_jobs.filter(kind=Job.Kind.VERIFICATION).first()
     merge = model.merges.first()
     return {

@@ -1,11 +1,11 @@
-"""Curves of training runs: one run by split, or several runs laid over each other."""
+"""Curves of training runs: one run by split, or several runs in one chart."""
 
 from typing import Any
 
 from ftplatform.charts import BASELINE, BOTH_BAD, CANDIDATE, INK, TIE, Spec, chart, page_svg
 
 Curves = dict[str, list[dict[str, Any]]]
-# Metric, title, unit, and by what its stored values are divided.
+# Metric, title, unit, and the divisor of its stored values.
 _METRICS = (
     ("loss", "Loss", "nats per token, log scale", 1),
     ("token_accuracy", "Token accuracy", "share of correct tokens", 1),
@@ -18,7 +18,7 @@ _COLOURS = (CANDIDATE, TIE, BOTH_BAD, BASELINE)
 
 
 def run_charts(curves: Curves) -> list[dict[str, Any]]:
-    """One chart per metric that has at least two points, with its data and a text alternative."""
+    """One chart per metric with at least two points, with its data and a text alternative."""
     drawn = []
     for metric, title, unit, scale in _METRICS:
         series = {_LABELS[split]: _points(rows, metric, scale) for split, rows in curves.items()}
@@ -27,7 +27,7 @@ def run_charts(curves: Curves) -> list[dict[str, Any]]:
 
 
 def comparison_charts(runs: list[tuple[str, Curves]]) -> list[dict[str, Any]]:
-    """The same metric of several runs, each run in a colour of its own; from the fifth on, dashed."""
+    """The same metric of several runs, each in its own colour; from the fifth on, dashed."""
     wanted = (
         ("validation", "loss", "Validation loss", "nats per token, log scale"),
         ("train", "loss", "Training loss", "nats per token, log scale"),
@@ -73,7 +73,7 @@ def _chart(
 
 
 def _by_split(shown: list[str], _all: list[str]) -> dict[str, Any]:
-    """Validations are few: a dot says where one was made and that the line between is only a guide."""
+    """Validations are few: dots mark the measurements, and the line between them is only a guide."""
     train, validation = ({"filter": {"field": "series", "equal": label}} for label in _LABELS.values())
     colours = {"Training": BASELINE, "Validation": CANDIDATE}
     return {
@@ -103,9 +103,9 @@ def _spec(values: list[dict[str, Any]], metric: str, unit: str, style: dict[str,
         else {}
     )
     steps = sorted({value["step"] for value in values})
-    # A learning rate is far below what plain decimals show.
+    # Learning rates are too small for plain decimals.
     form = {"format": ".1~e"} if metric == "learning_rate" else {}
-    # Vega would put ticks between two or three of them, and name each twice.
+    # With two or three steps, Vega would add ticks between them with repeated labels.
     few = {"values": steps} if len(steps) <= 3 else {}
     return chart(
         values,
@@ -141,7 +141,7 @@ _BINS = 40
 
 
 def length_chart(splits: dict[str, dict[str, Any]], max_length: int | None) -> dict[str, Any] | None:
-    """How long rows are, in tokens, with a line at `max_length`; None when no row could be measured."""
+    """Histogram of row lengths in tokens, with a line at `max_length`; None when no row could be measured."""
     counts = {name: split["counts"] for name, split in splits.items() if split["counts"]}
     longest = max((pairs[-1][0] for pairs in counts.values()), default=0)
     if not longest:
@@ -221,7 +221,7 @@ def _length_spec(
         },
     }
     layers = [bars]
-    # A limit far beyond every row would only squeeze the bars.
+    # A limit far beyond every row would compress the bars.
     if max_length and max_length <= 1.5 * longest:
         rule: Spec = {
             "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [5, 3], "color": INK},

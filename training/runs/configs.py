@@ -1,4 +1,4 @@
-"""Turning what somebody asked for into a frozen configuration."""
+"""Turn requested values into a frozen configuration."""
 
 from typing import Any, TypeVar
 

@@ -1,9 +1,9 @@
-"""How long a run will take, and how much memory: from what past runs on the same device took, and from arithmetic.
+"""Estimate a run's time and memory from past runs on the same device and from arithmetic.
 
 Pure functions. Time is modelled as `fixed + rate * work`, where work is parameters times tokens (a forward and a
-backward pass are both proportional to it); the line through past runs is Theil and Sen's, the median of all slopes,
-so that one odd run does not bend it. Memory is added up from its parts and scaled by the median ratio of observed to
-computed peaks. Every figure has a range, wider the less there is to go by.
+backward pass are both proportional to it). The line through past runs is the Theil-Sen estimator, the median of all
+slopes, so that one outlier has little effect. Memory is the sum of its parts, scaled by the median ratio of observed
+to computed peaks. Every figure has a range, which is wider when fewer past runs are available.
 """
 
 import math
@@ -15,21 +15,21 @@ from typing import Any
 
 from training.config import TrainingConfig
 
-# Backward through a 4-bit base unpacks every weight again; measured ratios lie between 1.2 and 1.6.
+# The backward pass through a 4-bit base dequantises every weight again; measured ratios are 1.2 to 1.6.
 _QLORA_COST = 1.3
-# Writing one token of an answer, for all sample prompts together, takes as long as training on so many (measured on a
-# processor, where a base that does not stop writes half as much again as is expected of it); and how much of a row is
-# its answer, where only the row's length is known.
+# Generating one token of an answer, for all sample prompts together, takes as long as training on
+# `_WRITING_COST` tokens (measured on a CPU, where a base that does not stop generates half as much again as
+# expected). `_ANSWER_SHARE` is the answer's share of a row, used where only the row's length is known.
 _WRITING_COST, _ANSWER_SHARE = 90.0, 0.25
 _STARTUP_SECONDS = 20.0
-# Sustained FLOP/s of a few CPU cores and of one data-centre GPU, from slow to fast: only for a first guess.
+# Sustained FLOP/s (fast, slow) of a few CPU cores and of one data-centre GPU: only for a first guess.
 _RATES = {"cpu": (1e11, 5e9), "cuda": (3e14, 1.5e13)}
 _PROCESS_BYTES = {"cpu": 0.6e9, "cuda": 0.8e9}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A base model: `parameters` in all; `hidden`, `layers` and `vocabulary` as its configuration says."""
+    """A base model: `parameters` in total; `hidden`, `layers` and `vocabulary` from its configuration."""
 
     parameters: int
     layers: int
@@ -39,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does: `tokens` a row on average, `longest` the longest row, both in tokens of the base model."""
+    """The size of a run: `tokens` is the mean row, `longest` the longest row, both in tokens of the base model."""
 
     shape: Shape
     config: TrainingConfig
@@ -55,8 +55,8 @@ class Plan:
 
     @property
     def work(self) -> float:
-        """Parameters times tokens on one device; a validated token costs half of a trained one (no backward pass), and
-        the answers to the sample prompts at each validation are written token by token."""
+        """Parameters times tokens on one device. A validated token costs half of a trained one (no backward pass).
+        The answers to the sample prompts at each validation are generated token by token."""
         config = self.config
         trained = self.steps * config.rows_per_step * self.tokens
         every = config.evaluate_every or max(1, round(self.steps / config.epochs))
@@ -69,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PastRun:
-    """One finished run of this installation; `seconds` from its start to its end, `peak_bytes` as it reported."""
+    """One finished run of this installation; `seconds` from start to end, `peak_bytes` as reported by the run."""
 
     plan: Plan
     device: str
@@ -79,7 +79,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Range:
-    """A figure with what it may turn out to be."""
+    """A figure with its lower and upper bounds."""
 
     value: float
     low: float
@@ -103,7 +103,7 @@ class Estimate:
 
 
 def estimate(plan: Plan, past: Sequence[PastRun], *, price_per_hour: float = 0.0) -> Estimate:
-    """Estimate a run from past ones, newest first; they should all be of the device that the run will have."""
+    """Estimate a run from past ones, newest first. All must have run on the device that the new run will use."""
     here = [run for run in past if run.device == past[0].device]
     if not here:
         return _without_past(plan)
@@ -139,7 +139,7 @@ def _without_past(plan: Plan) -> Estimate:
 
 
 def _most_alike(plan: Plan, past: Sequence[PastRun]) -> tuple[list[PastRun], str]:
-    """The runs to go by: of the same base and method if there are any, else of the same base, else all."""
+    """The past runs to use: of the same base and method if there are any, else of the same base, else all."""
     same_base = [run for run in past if run.plan.shape == plan.shape]
     same = [run for run in same_base if run.plan.config.method == plan.config.method]
     for runs, what in (
@@ -162,8 +162,8 @@ def _time(plan: Plan, past: Sequence[PastRun]) -> Range:
 
 
 def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """(fixed, rate) of `seconds = fixed + rate * work`, neither negative: Theil and Sen's slope where the works
-    differ enough to tell one; otherwise the start-up is taken to be what it usually is, at most a third."""
+    """(fixed, rate) of `seconds = fixed + rate * work`, neither negative. The slope is Theil-Sen's where the works
+    differ enough to estimate it; otherwise the start-up is set to its usual time, at most a third."""
     works = [work for work, _ in points]
     if max(works) > 1.5 * min(works):
         slopes = [(t2 - t1) / (w2 - w1) for (w1, t1), (w2, t2) in combinations(points, 2) if w1 != w2]
@@ -177,7 +177,7 @@ def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _least_spread(plan: Plan, past: Sequence[PastRun]) -> float:
-    """How far off the estimate may be at least, as a logarithm: what past runs cannot show."""
+    """The smallest assumed error of the estimate, as a logarithm, for causes that past runs cannot show."""
     if any(run.plan.shape != plan.shape for run in past):
         return math.log(2.5)
     if any(run.plan.config.method != plan.config.method for run in past):
@@ -192,7 +192,7 @@ def _extrapolation(plan: Plan, past: Sequence[PastRun]) -> float:
 
 
 def _memory(plan: Plan, past: Sequence[PastRun], device: str) -> Range:
-    """The computed peak, scaled by what past runs on the device needed of theirs."""
+    """The computed peak, scaled by the ratio of observed to computed peaks of past runs on the device."""
     computed = computed_memory(plan, device)
     measured = [run for run in past if run.peak_bytes]
     same = [run for run in measured if run.plan.shape == plan.shape] or measured
@@ -217,7 +217,7 @@ def computed_memory(plan: Plan, device: str) -> float:
     linear = shape.parameters - embeddings
     weights = embeddings * width + linear * (0.53 if config.method == "qlora" else width)
     longest = min(plan.longest, config.max_length)
-    # Lying end to end, the longest row of a batch meets others of any length.
+    # Without padding, rows of any length share a batch with the longest one.
     others = plan.tokens if config.batching == "padding_free" else longest
     tokens = longest + (config.batch_size - 1) * others
     # fp32 weight and gradient, and Adam's two moments at 32 or 8 bit.
@@ -234,8 +234,8 @@ def computed_memory(plan: Plan, device: str) -> float:
 
 
 def adapter_parameters(shape: Shape, config: TrainingConfig) -> float:
-    """Weights of an adapter on every linear layer: r for each row and column, seven matrices a layer, the width of
-    the feed-forward part taken from what the layer's parameters leave after attention."""
+    """Weights of an adapter on every linear layer: r for each row and column, seven matrices a layer. The
+    feed-forward width is derived from the layer's parameters that remain after attention."""
     per_layer = max(0.0, shape.parameters - shape.vocabulary * shape.hidden) / max(1, shape.layers)
     attention = 2.5 * shape.hidden**2
     inner = max(shape.hidden, (per_layer - attention) / (3 * shape.hidden)) if shape.hidden else 0

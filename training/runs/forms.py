@@ -1,4 +1,4 @@
-"""Forms of datasets, models and runs; they parse and say what is missing, the services decide."""
+"""Forms of datasets, models and runs. They parse input and report missing values; the services decide."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ def _range(info: FieldInfo) -> str:
 
 
 def config_field(name: str, info: FieldInfo) -> forms.Field:
-    """The form field for one field of a configuration, with its range and its sentence of help."""
+    """The form field for one configuration field, with its range and help text."""
     common: dict[str, Any] = {
         "initial": info.default,
         "help_text": info.description or "",
@@ -84,14 +84,14 @@ GROUPS = (
 
 
 class LaunchForm(forms.Form):
-    """Name, dataset, base model, then every field of TrainingConfig, made from its definition."""
+    """Name, dataset, base model, then every field of TrainingConfig, generated from its definition."""
 
     field_order = ("name", "dataset", "base_model", "priority")
     name = forms.CharField(max_length=80)
     priority = forms.TypedChoiceField(
         choices=PRIORITIES, coerce=int, initial=0, help_text="Runs with a higher priority start first."
     )
-    # Drawn when the empty form is shown, so that a second click launches nothing new.
+    # Generated with the empty form, so that a second click does not launch another run.
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -113,7 +113,7 @@ class LaunchForm(forms.Form):
         return found
 
     def refuse(self, error: DomainError) -> None:
-        """Show a refusal beside the fields that it names, or above the form."""
+        """Show an error beside the fields that it names, or above the form."""
         for problem in error.problems or [{"message": error.detail}]:
             field = problem.get("field")
             self.add_error(field if field in self.fields else None, problem["message"])
@@ -123,7 +123,7 @@ class LaunchForm(forms.Form):
         return {name: self.cleaned_data[name] for name in TrainingConfig.model_fields}
 
     def groups(self, *, advanced: bool) -> list[tuple[str, list[forms.BoundField]]]:
-        """The hyper-parameters under their headings."""
+        """The hyper-parameters grouped by heading."""
         wanted = (group for group in GROUPS if group.advanced == advanced)
         return [(group.title, [self[name] for name in group.names]) for group in wanted]
 

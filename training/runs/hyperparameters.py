@@ -36,7 +36,7 @@ CHOICES = {
     "nf4": "4 bit (NF4)",
     "none": "16 bit",
 }
-# What a setting of 0 means.
+# The meaning of 0 for each of these settings.
 _ZERO = {
     "patience": "off",
     "max_hours": "no limit",
@@ -52,7 +52,7 @@ def label(name: str) -> str:
 
 
 def told(name: str, value: Any) -> Any:
-    """The value of a setting in words, where its stored form is none."""
+    """The value of a setting in words, if its stored form is not readable."""
     if name in _ZERO and value == 0:
         return _ZERO[name]
     return CHOICES.get(value, value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""A run's facts as Markdown: what it was taught, what came of it, and where the adapter is."""
+"""A run's facts as Markdown: training data, results, and the location of the adapter."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from training.runs.hyperparameters import described
 
 
 def markdown(run: TrainingRun, summary: list[dict[str, Any]]) -> str:
-    """The facts for an e-mail or a repository; `summary` as `selectors.run_summary` gives it."""
+    """The facts for an e-mail or a repository; `summary` comes from `selectors.run_summary`."""
     parts = [
         f"# Training run: {escape(run.name)}",
         *([TOY_NOTE] if run.base_model.is_demo else []),
@@ -25,7 +25,7 @@ TOY_NOTE = "> **Toy model.** This tiny model only shows how the site works. Its 
 
 
 def facts(run: TrainingRun, summary: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The first facts anybody asks for, as (name, words)."""
+    """The most important facts, as (name, words)."""
     adapter = getattr(run, "adapter", None)
     device = run.facts.get("device")
     return [

@@ -1,4 +1,4 @@
-"""Endpoints of datasets and uploads; the same services as the pages."""
+"""Endpoints of datasets and uploads, on the same services as the pages."""
 
 from dataclasses import asdict
 from typing import Any
@@ -47,7 +47,8 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
     @extend_schema(request=DatasetUploadSerializer, responses={201: DatasetSerializer, 202: UploadSerializer})
     def create(self, request: Request) -> Response:
-        """Upload and check in one request. Where rows are refused, the answer's `upload` need not be sent again."""
+        """Upload and check in one request. If rows are refused, `upload` in the response can be reused without
+        sending the file again."""
         values = parse(DatasetUploadSerializer, request)
         user, file = signed_in(request), values["file"]
         upload = uploads.stage(user=user, name=values["name"], file=file, source_name=file.name)
@@ -60,7 +61,7 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
 
 def _answer(made: Dataset | DatasetImport, upload: Upload) -> Response:
-    """The dataset; of a large file the upload, whose `check` says how far a worker is."""
+    """The dataset or, for a large file, the upload, whose `check` has the worker's progress."""
     if isinstance(made, Dataset):
         return Response(DatasetSerializer(made).data, status=status.HTTP_201_CREATED)
     return Response(UploadSerializer(upload).data, status=status.HTTP_202_ACCEPTED)
@@ -86,7 +87,7 @@ def _wishes(values: dict[str, Any]) -> Wishes:
 
 
 class UploadViewSet(StaffViewSet):
-    """A file that is stored once, looked at and mapped, and then becomes a dataset."""
+    """A file that is stored once, previewed and mapped, and then becomes a dataset."""
 
     queryset = Upload.objects.none()
     serializer_class = UploadSerializer
@@ -101,7 +102,8 @@ class UploadViewSet(StaffViewSet):
 
     @extend_schema(responses={200: OpenApiTypes.OBJECT})
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """The upload with its columns, first rows, and the mapping that their names suggest (null: none is needed)."""
+        """The upload with its columns, first rows, and the mapping suggested by the column names (null: none is
+        needed)."""
         found = selectors.upload(user=signed_in(request), pk=pk)
         seen = asdict(uploads.look(found)) if found.dataset is None else {}
         return Response({**UploadSerializer(found).data, **seen})
@@ -109,8 +111,8 @@ class UploadViewSet(StaffViewSet):
     @extend_schema(request=UploadWishesSerializer, responses={201: DatasetSerializer, 202: UploadSerializer})
     @action(detail=True, methods=["post"])
     def dataset(self, request: Request, pk: UUID) -> Response:
-        """Check every row and store the dataset; asked again, the one that was made. A large file is checked by a
-        worker: the answer is then 202 with the upload, to be asked for until its `check` has ended."""
+        """Check every row and store the dataset. Repeating the request returns the same dataset. A large file is
+        checked by a worker: the response is then 202 with the upload, which you poll until its `check` has ended."""
         values = parse(UploadWishesSerializer, request)
         user = signed_in(request)
         found = selectors.upload(user=user, pk=pk)
@@ -123,7 +125,7 @@ class UploadViewSet(StaffViewSet):
     @extend_schema(request=None, responses={200: UploadSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
-        """Stop the check of a large file; nothing of it is stored, the file is kept."""
+        """Stop the check of a large file. Nothing is stored; the file is kept."""
         user = signed_in(request)
         found = selectors.upload(user=user, pk=pk)
         last = selectors.newest_import(found)

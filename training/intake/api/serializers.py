@@ -1,4 +1,4 @@
-"""What the API says and accepts about datasets and uploads."""
+"""Serializers for datasets and uploads."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
 
 
 class JSONText(serializers.JSONField):
-    """A JSON value; in a multipart body, where everything is text, written as JSON."""
+    """A JSON value; in a multipart body, where every field is text, JSON text."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
@@ -43,7 +43,8 @@ class JSONText(serializers.JSONField):
 
 
 class WishesSerializer(serializers.Serializer[Dataset]):
-    """How a dataset is made of a file. `mapping` has the fields of `ColumnMapping`; without `schema` it is inferred."""
+    """How a dataset is made from a file. `mapping` has the fields of `ColumnMapping`; without `schema` it is
+    inferred."""
 
     validation_percent = serializers.FloatField(default=10, min_value=0.1, max_value=90)
     test_percent = serializers.FloatField(default=0, min_value=0, max_value=90)
@@ -72,7 +73,7 @@ class NewUploadSerializer(serializers.Serializer[Upload]):
 
 
 class CheckSerializer(serializers.ModelSerializer[DatasetImport]):
-    """How far a worker is with a large file; `step` of `total_steps` are thousandths of the work."""
+    """The worker's progress with a large file; `step` of `total_steps` is in thousandths of the work."""
 
     class Meta:
         model = DatasetImport

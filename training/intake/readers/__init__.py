@@ -1,6 +1,6 @@
-"""Reading an uploaded file row by row, whatever its format: the cells of each row, or what is wrong with its line.
+"""Read an uploaded file of any format row by row: the cells of each row, or the problem with its line.
 
-Memory stays flat: lines and rows have a largest size, files too, and nothing is kept.
+Memory stays constant: files, lines and rows have size limits, and nothing is kept.
 """
 
 from typing import IO
@@ -42,8 +42,11 @@ _NAMES = {
 
 
 def detect(file: IO[bytes], source_name: str) -> Format:
-    """The format by what the file begins with, and for texts by its name. Raises DomainError: `packed_file`, for what
-    is compressed is never unpacked here, where a small file can hold any number of bytes; `not_utf8`."""
+    """Detect the format from the first bytes and, for text, from the file name.
+
+    Raises DomainError: `packed_file` or `not_utf8`. Compressed files are not unpacked here, because a small one can
+    expand to any size.
+    """
     file.seek(0)
     start = file.readline(FIRST_BYTES)
     file.seek(0)
@@ -71,5 +74,5 @@ def detect(file: IO[bytes], source_name: str) -> Format:
 
 
 def open_source(file: IO[bytes], source_name: str) -> Source:
-    """The rows of `file`. Raises DomainError for what is wrong with the whole of it."""
+    """The rows of `file`. Raises DomainError for errors about the whole file."""
     return _READERS[detect(file, source_name)](file)

@@ -1,4 +1,4 @@
-"""Rows hold text that every database and every encoding can store."""
+"""Check that rows contain only text that every database and encoding can store."""
 
 import json
 from typing import Any
@@ -10,8 +10,8 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def require_clean(value: Any) -> None:
-    """No NUL (PostgreSQL cannot store it) and no lone surrogate (it is not text) anywhere, keys included; and not
-    nested so deeply that what reads it later gives up."""
+    """Refuse NUL (PostgreSQL cannot store it), lone surrogates (not valid text), also in keys, and nesting too deep
+    for later readers."""
     fault = None if _evidently_clean(value) else _fault(value, 0)
     if fault is None:
         return
@@ -23,7 +23,7 @@ def require_clean(value: Any) -> None:
 
 
 def _evidently_clean(value: Any) -> bool:
-    """Whether a quick look at its JSON text shows nothing that could be wrong; False says nothing."""
+    """Whether a quick check of its JSON text finds nothing suspicious. False means only that a full check is needed."""
     try:
         text = _encode(value)
         return (
@@ -36,7 +36,8 @@ def _evidently_clean(value: Any) -> bool:
 
 
 def _fault(value: Any, depth: int) -> tuple[str, list[str]] | None:
-    """What is wrong, and the way there from the inside out, put together only then: every row is asked."""
+    """The problem and its path from the inside out. The path is built only if there is a problem, because every row
+    is checked."""
     if isinstance(value, str):
         if "\x00" in value:
             return "{where} contains a NUL character; remove it.", []

@@ -51,7 +51,7 @@ def _object(text: str) -> Cells:
     row = json_text.parse(text)
     if not isinstance(row, dict):
         raise RowError("Each line must be one JSON object.")
-    # Only an escape can bring in half of a character; nothing could show such a cell.
+    # Only an escape can add a lone surrogate, and such a cell cannot be displayed.
     if "\\u" in text and not is_text(json.dumps(row, ensure_ascii=False)):
         require_clean(row)
     return row

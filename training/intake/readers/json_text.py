@@ -1,4 +1,4 @@
-"""JSON as the platform takes it: no constants that JSON lacks, no number that another reader would change."""
+"""Strict JSON: no constants outside the standard, and no number that another parser would change."""
 
 import json
 import math

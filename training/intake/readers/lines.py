@@ -1,4 +1,4 @@
-"""What every reader shares: physical lines of bounded size, and never more bytes than an upload may have."""
+"""Shared by all readers: lines of bounded size, and no more bytes than an upload may have."""
 
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -11,7 +11,7 @@ from ftplatform.errors import DomainError
 
 
 class RowError(ValueError):
-    """One row is unusable; the message says why and how to mend it, `field` where in the row, if that is known."""
+    """One row is unusable. The message says why and how to fix it; `field` is the location in the row, if known."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -19,14 +19,14 @@ class RowError(ValueError):
 
 
 Cells = dict[str, Any]
-# A line of the file, and what reads it: cells by column name, or a RowError.
+# A line number, and a function that returns cells by column name or raises RowError.
 RawRow = tuple[int, Callable[[], Cells]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of a file as they are in it. `columns` is None where every row brings its own names (JSON lines);
-    `part_read` says how much of it has been read, from 0 to 1."""
+    """The unmapped rows of a file. `columns` is None when every row has its own names (JSON lines); `part_read`
+    returns how much has been read, from 0 to 1."""
 
     columns: list[str] | None
     rows: Iterator[RawRow]
@@ -34,7 +34,7 @@ class Source:
 
 
 def part_read(file: IO[bytes]) -> Callable[[], float]:
-    """How far a file has been read, by its bytes."""
+    """How much of a file has been read, by bytes, from 0 to 1."""
     here = file.tell()
     size = file.seek(0, os.SEEK_END)
     file.seek(here)
@@ -42,7 +42,8 @@ def part_read(file: IO[bytes]) -> Callable[[], float]:
 
 
 def bounded_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Physical lines of bounded size; a longer one is drained and comes cut, one byte too long for its parser."""
+    """Physical lines of bounded size. A longer line is skipped to its end and returned cut, one byte too long for its
+    parser."""
     limit = settings.UPLOAD_MAX_ROW_BYTES
     left = settings.UPLOAD_MAX_BYTES
     number = 0
@@ -81,7 +82,7 @@ def failing(message: str) -> Callable[[], Cells]:
 
 
 def is_text(value: str) -> bool:
-    """Whether there is no lone surrogate in it, which no encoding can write."""
+    """Whether the text has no lone surrogate, which no encoding can write."""
     try:
         return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:
@@ -89,14 +90,14 @@ def is_text(value: str) -> bool:
 
 
 def shown(names: Collection[str]) -> str:
-    """Names from a file, made fit for a message: few, short and printable."""
+    """Names from a file, shortened and made printable for a message."""
     fit = [name if name.isprintable() else ascii(name) for name in list(names)[:20]]
     more = [f"{len(names) - 20:,} more"] if len(names) > 20 else []
     return ", ".join([name if len(name) <= 80 else f"{name[:80]}…" for name in fit] + more)
 
 
 def require_columns(columns: list[str], where: str) -> None:
-    """Every column has a name of its own, which is text; otherwise one would silently hide the other."""
+    """Require a unique text name for every column; otherwise one column would silently hide another."""
     if not all(is_text(name) for name in columns):
         raise DomainError(
             "invalid_header", f"{where}: a name is not valid UTF-8; save it as UTF-8.", status=422

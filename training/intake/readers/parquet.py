@@ -1,4 +1,4 @@
-"""Parquet, through a process of its own that is held to limits: see `training.intake.parquet_dump`."""
+"""Read Parquet in a separate process with limits; see `training.intake.parquet_dump`."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ from training.intake.readers.lines import (
 
 
 def read(file: IO[bytes]) -> Source:
-    """Rows by their number from 1. Raises DomainError: `invalid_parquet`, `too_large` (unpacked, as JSON)."""
+    """Rows numbered from 1. Raises DomainError: `invalid_parquet`, `too_large` (the unpacked size, as JSON)."""
     lines = _lines(file)
     _, first = next(lines, (0, b""))
     if not first.startswith(b"C"):
@@ -40,7 +40,7 @@ def read(file: IO[bytes]) -> Source:
 
 
 class _Passed:
-    """Lines, counted as they pass: another process reads the file, so its position says nothing."""
+    """Counts lines as they pass: another process reads the file, so its position shows no progress."""
 
     def __init__(self, lines: Iterator[tuple[int, bytes]]) -> None:
         self._lines = lines
@@ -105,7 +105,7 @@ def _dump(file: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def _on_disk(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The same bytes in a real file, from its start: another process can only be given one of those."""
+    """The same bytes in a real file, from its start, because only a real file can be passed to another process."""
     file.seek(0)
     try:
         os.lseek(file.fileno(), 0, os.SEEK_SET)

@@ -1,4 +1,4 @@
-"""CSV: cells separated by commas, semicolons or tabs, under one line of column names."""
+"""Read CSV: cells separated by commas, semicolons or tabs, below one line of column names."""
 
 import csv
 import io
@@ -41,12 +41,12 @@ def _lines(file: IO[bytes]) -> Iterator[str]:
     for number, raw in bounded_lines(file):
         require_short(raw)
         text = raw.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
-        # A carriage return alone ends a line too.
+        # A carriage return alone also ends a line.
         yield from io.StringIO(text, newline="")
 
 
 def _delimiter(header: str) -> str:
-    """The comma; where the header has none, what spreadsheets write in its place."""
+    """The comma, or if the header has none, a delimiter that spreadsheets use instead."""
     return next((sign for sign in ",;\t" if sign in header), ",")
 
 
@@ -95,7 +95,7 @@ def _rows(reader: _Reader, header: list[str]) -> Iterator[RawRow]:
 
 
 def _not_utf8(text: str) -> str:
-    """Which byte of a text is not UTF-8, by what stands before it; the surrogates in it stand for such bytes."""
+    """Describe the first byte that is not UTF-8 by the text before it; surrogates stand for such bytes."""
     place = next(place for place, sign in enumerate(text) if not is_text(sign))
     byte = ord(text[place]) - 0xDC00
     before = f" (after {shown([text[max(0, place - 20) : place]])})" if place else ""

@@ -1,4 +1,4 @@
-"""Making datasets: every row is checked and named when wrong; a version is stored whole or not at all."""
+"""Create datasets: every row is checked and problems are reported; a version is stored completely or not at all."""
 
 import shutil
 import sqlite3
@@ -41,10 +41,10 @@ def create(
 ) -> Dataset:
     """Check `file` (JSON lines, CSV or Parquet) and store it as the next version of `name`.
 
-    Without `schema` the one that all outputs share is inferred and stored. The same content under the same name
-    answers with the version that is already there. Raises DomainError `invalid_rows` listing bad rows with line,
-    field and reason, unless they are skipped; `report` then has all of them as CSV, and nothing is stored. `tell`
-    hears how far it is, and ends it by raising.
+    Without `schema`, the one that all outputs share is inferred and stored. The same content under the same name
+    returns the existing version. Raises DomainError `invalid_rows` listing bad rows with line, field and reason,
+    unless they are skipped. Nothing is stored if it raises. `report` receives all of them as CSV. `tell` is called
+    with the progress; raise from it to cancel.
     """
     wishes = Wishes(mapping, validation_share, test_share, schema, skip_bad_rows)
     wishes.require_valid()
@@ -58,8 +58,7 @@ def create(
 
 
 def sweep_scratch(*, before: float) -> None:
-    """Remove the scratch folders that killed processes left behind: nothing in them was written since `before`, in
-    seconds since 1970."""
+    """Remove scratch folders of killed processes: those with no write since `before`, in seconds since 1970."""
     for folder in (Path(settings.ARTEFACT_DIR) / "datasets").glob(".incoming-*"):
         with suppress(OSError):
             if max(path.stat().st_mtime for path in [folder, *folder.iterdir()]) < before:
@@ -68,7 +67,7 @@ def sweep_scratch(*, before: float) -> None:
 
 @contextmanager
 def incoming() -> Iterator[Path]:
-    """A scratch folder beside the stored datasets, gone afterwards; what the disk refuses is said in a sentence."""
+    """A scratch folder beside the stored datasets, removed at the end. Disk errors become a DomainError."""
     root = Path(settings.ARTEFACT_DIR) / "datasets"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -82,8 +81,8 @@ def incoming() -> Iterator[Path]:
 
 
 def _keep(checked: Checked) -> None:
-    """Move the finished folder to its place, at once; the same content may already be there under another name,
-    and then only a file that got lost is put back."""
+    """Move the finished folder into place in one step. If the same content is already stored under another name, only
+    missing files are restored."""
     target = checked.folder.parent / checked.content_hash
     try:
         checked.folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""From an upload to a dataset: a small file while somebody waits, a large one as a job of the workers."""
+"""From an upload to a dataset: a small file within the request, a large one as a job of the workers."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,13 +21,16 @@ from training.models import Dataset, DatasetImport, Upload
 
 
 def start(*, user: User, upload: Upload, name: str, wishes: Wishes) -> Dataset | DatasetImport:
-    """The dataset of an upload; of a file beyond `UPLOAD_WAIT_BYTES` the job that makes it. Asked again, what was made
-    or is being made. Raises DomainError as `uploads.make_dataset`; for a job only what needs no look at the rows."""
+    """The dataset of an upload, or for a file above `UPLOAD_WAIT_BYTES` the job that makes it. Repeating the call
+    returns the existing dataset or job.
+
+    Raises DomainError as `uploads.make_dataset` does; for a job, only errors found without reading the rows.
+    """
     wishes.require_valid()
     if upload.dataset is not None or upload.size_bytes <= settings.UPLOAD_WAIT_BYTES:
         return uploads.make_dataset(user=user, upload=upload, name=name, wishes=wishes)
     with transaction.atomic():
-        # The row lock makes a second click wait and find the job of the first.
+        # The row lock makes a second click wait and find the first one's job.
         held = Upload.objects.select_for_update().get(pk=upload.pk)
         earlier = held.imports.exclude(status__in=Job.TERMINAL).first()
         if earlier is not None:
@@ -53,7 +56,7 @@ def wishes_of(asked: DatasetImport) -> Wishes:
 
 
 def run(claim: jobs.Claim, tell: Tell) -> Dataset:
-    """Do what was asked for, telling how far it is; rows that cannot be used are kept with the job."""
+    """Run the import and report progress; problems of invalid rows are stored with the job."""
     asked = DatasetImport.objects.select_related("upload__dataset", "created_by").get(pk=claim.job_id)
     try:
         return uploads.make_dataset(
@@ -76,7 +79,7 @@ def _keep_problems(claim: jobs.Claim, problems: list[dict[str, Any]]) -> None:
 
 
 def refusal(asked: DatasetImport) -> DomainError | None:
-    """Why a job ended without a dataset, as the page or the API would have said it at once; None if it did not."""
+    """Why a job ended without a dataset, as the page or the API would report it at once; None if it did not."""
     if asked.status != Job.Status.FAILED:
         return None
     error = DomainError(asked.error_code, asked.error_message, status=422, problems=asked.problems)

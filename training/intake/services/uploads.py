@@ -1,4 +1,4 @@
-"""Uploads: a file is stored once, looked at and mapped as often as needed, and then becomes a dataset."""
+"""Uploads: a file is stored once, previewed and mapped as often as needed, and then becomes a dataset."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -30,8 +30,8 @@ MAX_COLUMNS = 100
 
 @dataclass(frozen=True)
 class Look:
-    """What the beginning of a file shows: names of columns, first rows (or what is wrong with them), and the mapping
-    that the names suggest; None when the rows need none."""
+    """The beginning of a file: column names, first rows (or their problems), and the mapping suggested by the names;
+    None when the rows need no mapping."""
 
     columns: list[str]
     rows: list[Cells]
@@ -41,8 +41,8 @@ class Look:
 
 @dataclass
 class Preview:
-    """The beginning of a file under a mapping: examples, problems, and the schema of the outputs seen so far; `whole`
-    when that was the entire file."""
+    """The beginning of a file under a mapping: examples, problems, and the schema of the outputs so far; `whole` when
+    that was the entire file."""
 
     examples: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
@@ -53,13 +53,13 @@ class Preview:
 
     @property
     def without_input(self) -> bool:
-        """Whether the model is given nothing but the instruction."""
+        """Whether the model is given only the instruction."""
         return bool(self.examples) and not any(example["input"] for example in self.examples)
 
 
 def stage(*, user: User, name: str, file: IO[bytes], source_name: str) -> Upload:
-    """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and what `detect` says of a
-    file that is none of the formats."""
+    """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and the errors of
+    `detect` for unsupported files."""
     kind = detect(file, source_name)
     now = timezone.now()
     upload = Upload(
@@ -96,8 +96,8 @@ def _copy(file: IO[bytes], upload: Upload) -> int:
 
 
 def sweep() -> int:
-    """Remove what has expired, files first, and what killed processes left; returns how many uploads that were. An
-    upload that is being checked stays."""
+    """Remove expired uploads, files first, and remains of killed processes; returns the number of uploads removed. An
+    upload that is being checked is kept."""
     now = timezone.now()
     datasets.sweep_scratch(before=(now - timedelta(hours=settings.UPLOAD_KEEP_HOURS)).timestamp())
     busy = DatasetImport.objects.exclude(status__in=DatasetImport.TERMINAL)
@@ -109,7 +109,7 @@ def sweep() -> int:
 
 
 def look(upload: Upload) -> Look:
-    """The first rows as they are in the file. Raises DomainError for a file that cannot be read at all."""
+    """The first rows, unmapped. Raises DomainError for a file that cannot be read at all."""
     rows, problems = [], []
     with _opened(upload) as file:
         source = open_source(file, upload.source_name)
@@ -162,8 +162,8 @@ def _opened(upload: Upload) -> IO[bytes]:
 
 
 def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell: Tell = silent) -> Dataset:
-    """The dataset of an upload, as `datasets.create` makes it. Asked again, the one that was made. All problems are
-    kept beside the file for download."""
+    """The dataset of an upload, as `datasets.create` makes it. Repeating the call returns the same dataset. All
+    problems are stored beside the file for download."""
     if upload.dataset is not None:
         return upload.dataset
     try:
@@ -192,13 +192,13 @@ def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell:
 
 
 def report_facts(upload: Upload, *, listed: int) -> dict[str, Any]:
-    """Whose report it is, and how many problems it has beyond those that are listed; a reason is one line."""
+    """Whose report it is, and how many problems exceed the listed ones; each reason is one line in the report."""
     with upload.report.open("rb") as report:
         return {"upload": str(upload.pk), "more": max(0, sum(1 for _ in report) - 1 - listed)}
 
 
 def report_of(upload: Upload) -> Path:
-    """The CSV of all problems of the last check. Raises DomainError when there is none."""
+    """The CSV of all problems of the last check. Raises DomainError if there is none."""
     if not upload.report.is_file():
         said = "This file has not been checked yet. Check it first."
         raise DomainError("no_report", said, status=404)

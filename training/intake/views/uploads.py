@@ -1,4 +1,4 @@
-"""Pages of uploads: the file, then what its columns mean, then a dataset."""
+"""Pages of uploads: upload a file, map its columns, and make a dataset."""
 
 import json
 import uuid
@@ -46,8 +46,8 @@ def dataset_new(request: StaffRequest) -> HttpResponse:
 @roles(*AdminOnly)
 @require_http_methods(["GET", "POST"])
 def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """What the columns mean. A POST shows how that looks, or with `store` makes the dataset; while a worker checks a
-    large file, how far it is."""
+    """The column mapping. A POST previews it, or with `store` makes the dataset. While a worker checks a large file,
+    the page shows its progress."""
     found = selectors.upload(user=request.user, pk=pk)
     last = selectors.newest_import(found)
     if last is not None and UploadAction.CANCEL_CHECK in found.actions:
@@ -91,7 +91,7 @@ def _store(request: StaffRequest, found: Upload, form: MappingForm) -> HttpRespo
 
 
 def _leave(request: StaffRequest, elsewhere: HttpResponse) -> HttpResponse:
-    """To another page, also from a part of this one that asks again for itself."""
+    """Redirect to another page, also for an htmx request from part of this one."""
     return HttpResponseClientRedirect(elsewhere.url) if request.htmx else elsewhere  # type: ignore[attr-defined]
 
 
@@ -106,12 +106,12 @@ def _being_checked(request: StaffRequest, job: DatasetImport) -> HttpResponse:
 
 
 def _as_asked(look: uploads.Look, last: DatasetImport | None) -> uploads.Look:
-    """The mapping that was chosen before, in place of the one that the names suggest."""
+    """Replace the suggested mapping with the one chosen before."""
     return replace(look, proposal=imports.wishes_of(last).mapping) if last else look
 
 
 def _initial(found: Upload, look: uploads.Look, last: DatasetImport | None) -> dict[str, Any]:
-    """What the form begins with: what the one of a check that came to nothing said, or what the file suggests."""
+    """Initial form values: those of the last check that produced no dataset, or suggestions from the file."""
     if last is None:
         return {"name": found.name, "json_cells": look.proposal is not None and look.proposal.json_cells}
     wishes = imports.wishes_of(last)
@@ -147,7 +147,7 @@ def _upload_page(
     mapping: ColumnMapping | None,
     error: DomainError | None = None,
 ) -> HttpResponse:
-    """The page with the first rows under `mapping`, as far as that is complete."""
+    """The page with the first rows under `mapping`, if the mapping is complete enough."""
     preview, hint = None, ""
     try:
         preview = uploads.preview(found, mapping)
@@ -168,7 +168,7 @@ def _upload_page(
 
 
 def _show_schema(form: MappingForm, inferred: str) -> None:
-    """Show the schema that the rows have, unless somebody has edited it: that one stays."""
+    """Show the schema inferred from the rows, but keep one that the user has edited."""
     if not form.is_bound:
         form.initial = {"schema": inferred, **form.initial, "inferred": inferred}
     elif form.cleaned_data.get("wanted_schema") is None:

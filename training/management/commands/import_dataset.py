@@ -1,4 +1,4 @@
-"""`manage.py import_dataset FILE`: what the upload page does, from the command line."""
+"""`manage.py import_dataset FILE`: the upload page's function on the command line."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -18,7 +18,7 @@ _COLUMNS = ("instruction", "input", "output", "id", "group", "split")
 
 
 def add_file_arguments(parser: ArgumentParser) -> None:
-    """The file and how its columns map; shared with `import_prompts`."""
+    """Arguments for the file and its column mapping; shared with `import_prompts`."""
     parser.add_argument(
         "file", type=Path, help="JSON lines, CSV or Parquet; other column names need a mapping."
     )

@@ -1,4 +1,4 @@
-"""Endpoints of model versions and of the work on their files; the same services as the pages."""
+"""Endpoints of model versions and of jobs on their files, on the same services as the pages."""
 
 from typing import Any
 from uuid import UUID
@@ -45,7 +45,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     )
     @action(detail=False, methods=["post"])
     def external(self, request: Request) -> Response:
-        """Register a system known by its name alone, to be asked through a configured endpoint or imported."""
+        """Register an external system, known by its name only, served by a configured endpoint or used in imported
+        responses."""
         values = parse(serializers.ExternalModelSerializer, request)
         made = models.register_external(user=signed_in(request), **values)
         return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
@@ -70,7 +71,7 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=None, responses={202: serializers.ModelJobSerializer})
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, pk: UUID) -> Response:
-        """Have a worker compare every file with its hash; follow the job under `model-jobs`."""
+        """Queue a comparison of every file with its hash; follow the job under `model-jobs`."""
         user = signed_in(request)
         job = model_jobs.request_verification(user=user, model=access.model(user=user, pk=pk))
         return Response(serializers.ModelJobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -78,7 +79,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=None, responses={202: dict[str, Any]})
     @action(detail=True, methods=["post"])
     def merge(self, request: Request, pk: UUID) -> Response:
-        """Have a worker merge an adapter into a 16-bit copy of its base; the model's `merged` names it afterwards."""
+        """Queue a merge of an adapter into a 16-bit copy of its base; afterwards the model's `merged` names the
+        result."""
         user = signed_in(request)
         adapter = access.model(user=user, pk=pk)
         job = merges.launch(user=user, adapter=adapter, idempotency_key=idempotency_key(request))
@@ -87,7 +89,7 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=serializers.DownloadSerializer, responses={202: serializers.ModelJobSerializer})
     @action(detail=False, methods=["post"])
     def download(self, request: Request) -> Response:
-        """Have a worker download a hub model at a pinned commit and register it; where an operator allows it."""
+        """Queue the download and registration of a hub model at a pinned commit, where an operator allows it."""
         values = parse(serializers.DownloadSerializer, request)
         job = model_jobs.request_download(user=signed_in(request), **values)
         return Response(serializers.ModelJobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -101,7 +103,7 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
 
 class ModelExportViewSet(StaffViewSet):
-    """Archives of a model; only admins take weights and rows away, and each time is written down."""
+    """Archives of a model. Only admins may export weights and rows, and each export is logged."""
 
     queryset = ModelVersion.objects.none()
     read_roles = AdminOnly

@@ -1,4 +1,4 @@
-"""Merging an adapter into a 16-bit copy of its base, as a job of its own."""
+"""Merge an adapter into a 16-bit copy of its base, as a separate job."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from training.models import MergeRun, ModelVersion
 
 
 def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = None) -> MergeRun:
-    """Queue the merge of an adapter; the same key answers with the same job.
+    """Queue the merge of an adapter; the same key returns the same job.
 
     Raises DomainError: not_an_adapter, already_merged, merge_not_finished.
     """
@@ -27,7 +27,7 @@ def launch(*, user: User, adapter: ModelVersion, idempotency_key: str | None = N
         return earlier
     try:
         with transaction.atomic():
-            # The row lock makes a second request wait and find the job of the first.
+            # The row lock makes a second request wait and find the first one's job.
             _require_mergeable(ModelVersion.objects.select_for_update(of=("self",)).get(pk=adapter.pk))
             run = MergeRun.objects.create(
                 kind=Job.Kind.MERGE, adapter=adapter, idempotency_key=idempotency_key or None, created_by=user
@@ -60,10 +60,10 @@ def begin_attempt(claim: jobs.Claim) -> MergeRun:
 def complete(
     claim: jobs.Claim, *, run: MergeRun, path: str, weights_hash: str, facts: dict[str, Any]
 ) -> ModelVersion:
-    """Store the merged model; repeating it changes nothing.
+    """Store the merged model; idempotent.
 
-    `facts` has max_logit_difference and mean_logit_difference (absolute, unmerged against merged),
-    greedy_agreement (share of greedy tokens that stay the same) and the number of tokens compared.
+    `facts` has max_logit_difference and mean_logit_difference (absolute, unmerged against merged), greedy_agreement
+    (share of greedy tokens that stay the same) and the number of tokens compared.
     """
     jobs.check_current(claim)
     MergeRun.objects.filter(pk=run.pk).update(facts=facts)

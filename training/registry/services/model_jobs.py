@@ -1,4 +1,4 @@
-"""Downloads and verifications of models: asked for by a page, done by a worker."""
+"""Downloads and verifications of models: pages request them, workers run them."""
 
 import re
 
@@ -20,7 +20,7 @@ REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}")
 def request_download(
     *, user: User, name: str, reference: str, licence: str = "", confirmed: bool
 ) -> ModelJob:
-    """Queue the download of a hub model at a pinned commit; it is registered as `name` when it has been checked.
+    """Queue the download of a hub model at a pinned commit; it is registered as `name` after its checks.
 
     Raises DomainError: downloads_off, not_confirmed, not_pinned, name_taken.
     """
@@ -44,7 +44,7 @@ def request_download(
 
 
 def request_verification(*, user: User, model: ModelVersion) -> ModelJob:
-    """Queue a comparison of all of a model's files with their hashes; answers with one that already waits or works."""
+    """Queue a comparison of all of a model's files with their hashes, or return the one already queued or running."""
     if not model.path:
         raise DomainError("no_files", f"{model} has no files on this server to verify.", status=400)
     waiting = ModelJob.objects.filter(model=model, kind=Job.Kind.VERIFICATION).exclude(
@@ -64,7 +64,7 @@ def _queue(user: User, job: ModelJob) -> ModelJob:
 
 
 def begin_attempt(claim: jobs.Claim) -> ModelJob:
-    """The claimed job. Raises DomainError `downloads_off` if they were switched off since it was asked for."""
+    """The claimed job. Raises DomainError `downloads_off` if downloads were disabled after the request."""
     job = ModelJob.objects.select_related("model", "created_by").get(pk=claim.job_id)
     if job.kind == Job.Kind.DOWNLOAD and not settings.HUB_DOWNLOADS:
         raise DomainError("downloads_off", "Downloads were turned off before this one started.", status=403)
@@ -72,7 +72,7 @@ def begin_attempt(claim: jobs.Claim) -> ModelJob:
 
 
 def complete_download(claim: jobs.Claim, *, job: ModelJob, path: str) -> ModelVersion:
-    """Register what was downloaded; repeating it changes nothing. Raises what `models.register_base` raises."""
+    """Register the downloaded model; idempotent. Raises what `models.register_base` raises."""
     with transaction.atomic():
         jobs.check_current(claim)
     model = models.register_base(

@@ -1,4 +1,4 @@
-"""Registering base models and adapters, whether they are still what they were, and what stage they are in."""
+"""Register base models, adapters and external systems, check that their files are unchanged, and change their stage."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ftplatform.jobs.services import Claim, check_current
 from training.integrity import inspect
 from training.models import ModelVersion, StageChange, TrainingRun
 
-# The bundled base has two million, the smallest that anybody would release a hundred.
+# The bundled base has two million parameters; the smallest models in real use have about 100 million.
 TOY_PARAMETERS = 20_000_000
 
 
@@ -25,9 +25,9 @@ def register_base(
     licence: str = "",
     hub_reference: str = "",
 ) -> ModelVersion:
-    """Check a local folder and register it. The same name with the same weights answers with what is there.
+    """Check a local folder and register it. The same name with the same weights returns the existing model.
 
-    A toy is known by its size, whoever registers it and wherever a copy of it lies.
+    A toy model is recognised by its size, whoever registers it and wherever a copy of it is stored.
     """
     folder = Path(path)
     if not folder.is_absolute():
@@ -63,7 +63,7 @@ def register_base(
 
 
 def register_external(*, user: User, name: str) -> ModelVersion:
-    """Register a system that is known by its name alone: an endpoint serves it, or its responses are imported."""
+    """Register an external system, known by its name only: an endpoint serves it, or its responses are imported."""
     try:
         with transaction.atomic():
             model, created = ModelVersion.objects.get_or_create(
@@ -87,7 +87,7 @@ def mark_verified(claim: Claim, model: ModelVersion) -> None:
 @transaction.atomic
 def set_stage(*, user: User, model: ModelVersion, stage: str, reason: str) -> None:
     """Move a model to another stage, with the reason. Raises DomainError: reason_missing, same_stage, and
-    stage_changed when somebody else moved it meanwhile."""
+    stage_changed when another user moved it in the meantime."""
     if not reason.strip():
         raise DomainError(
             "reason_missing", "Enter a reason. Later users of the model will need it.", status=400
@@ -116,7 +116,7 @@ def set_licence(*, user: User, model: ModelVersion, licence: str) -> None:
 def add_adapter(
     *, claim: Claim, run: TrainingRun, path: str, weights_hash: str, facts: dict[str, Any]
 ) -> ModelVersion:
-    """Store what a finished attempt made; repeating it changes nothing."""
+    """Store the adapter of a finished attempt; idempotent."""
     check_current(claim)
     adapter, created = ModelVersion.objects.get_or_create(
         run=run,

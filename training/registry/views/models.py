@@ -47,7 +47,7 @@ def models(request: StaffRequest) -> HttpResponse:
 @roles(*AdminOnly)
 @require_http_methods(["GET", "POST"])
 def model_new(request: StaffRequest) -> HttpResponse:
-    """Three forms: a local folder, a model from the hub, an external system. The fields of a POST say which."""
+    """Three forms: a local folder, a hub model, an external system. The fields of a POST show which one was sent."""
     hub, external = "hub-name" in request.POST, "external-name" in request.POST
     form = BaseModelForm(None if hub or external else request.POST or None)
     download = DownloadForm(request.POST if hub else None)
@@ -120,7 +120,7 @@ def model(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _details(model: ModelVersion) -> list[tuple[str, Any]]:
-    """Details with no place of their own on the page; those of a merge are figures of its difference."""
+    """Details shown nowhere else on the page, without a merge's figures, which are shown as its difference."""
     if model.kind == ModelVersion.Kind.MERGED:
         return []
     shown_elsewhere = ("parameters", "size_bytes", "weights_hash")
@@ -140,7 +140,7 @@ def model_card(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 def _act(
     request: StaffRequest, pk: uuid.UUID, act: Callable[[ModelVersion], object], done: str
 ) -> HttpResponse:
-    """Call `act` with the model, then show `done` or the refusal on its page."""
+    """Call `act` with the model, then show the message `done` or the error on the model's page."""
     try:
         act(access.model(user=request.user, pk=pk))
     except DomainError as error:
@@ -201,7 +201,7 @@ def model_licence(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*AdminOnly)
 @require_GET
 def model_export(request: StaffRequest, pk: uuid.UUID) -> HttpResponse | StreamingHttpResponse:
-    """`what=files`, or `what=reproduce` with `rows=1` for the dataset's rows too; sent while it is packed."""
+    """`what=files`, or `what=reproduce` with `rows=1` to include the dataset's rows. The archive is streamed."""
     found = access.model(user=request.user, pk=pk)
     common: dict[str, Any] = {
         "user": request.user,

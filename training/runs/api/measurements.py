@@ -1,4 +1,4 @@
-"""Endpoints of measurements: lengths of a dataset's rows for a base model's tokenizer."""
+"""Endpoints of measurements: lengths of a dataset's rows with a base model's tokenizer."""
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -14,8 +14,8 @@ from training.runs.services import measurements
 
 
 class MeasurementSerializer(serializers.ModelSerializer[Measurement]):
-    """`result` has the template's hash, and for each split `counts` ([length in tokens, rows]), the `longest` rows and
-    those that cannot be trained on; `preview` shows rows as [text, trained, special] tokens."""
+    """`result` has the template's hash, and for each split `counts` ([length in tokens, rows]), the `longest` rows
+    and those that cannot be trained on; `preview` shows rows as [text, trained, special] tokens."""
 
     class Meta:
         model = Measurement
@@ -50,7 +50,7 @@ class MeasurementViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
 
     @extend_schema(request=NewMeasurementSerializer, responses={201: MeasurementSerializer})
     def create(self, request: Request) -> Response:
-        """Queue a measurement; the one of the same dataset and model where there is one."""
+        """Queue a measurement, or return the existing one for the same dataset and model."""
         values = parse(NewMeasurementSerializer, request)
         user = signed_in(request)
         made = measurements.launch(

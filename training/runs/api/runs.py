@@ -1,4 +1,4 @@
-"""Endpoints of training runs; the same services as the pages."""
+"""Endpoints of training runs, on the same services as the pages."""
 
 from typing import Any
 from uuid import UUID
@@ -85,7 +85,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=serializers.RetrySerializer, responses={201: serializers.TrainingRunSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: UUID) -> Response:
-        """A new run with the data and base of one that has ended, from one of its checkpoints or anew."""
+        """A new run with the data and base of one that has ended, from one of its checkpoints or from the start."""
         user = signed_in(request)
         values = parse(serializers.RetrySerializer, request)
         run = access.run(user=user, pk=pk)
@@ -102,9 +102,10 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=serializers.EstimateSerializer, responses={200: dict[str, Any]})
     @action(detail=False, methods=["post"])
     def estimate(self, request: Request) -> Response:
-        """What a run would take, with ranges: seconds, memory, cost; `runs` past runs it is based on. Stores nothing.
+        """Estimated seconds, memory and cost of a run, with ranges; `runs` is the number of past runs used. Stores
+        nothing.
 
-        `seconds` is null while no run has finished here; the whole answer is when the base's size is not known.
+        `seconds` is null while no run has finished here; the whole response is null when the base's size is unknown.
         """
         user = signed_in(request)
         values = parse(serializers.EstimateSerializer, request)
@@ -118,7 +119,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(responses={200: dict[str, Any]}, parameters=[_RUN])
     @action(detail=False, methods=["get"])
     def compare(self, request: Request) -> Response:
-        """Two or more runs: every setting in each of them, whether it differs, and the first and last figures."""
+        """Two or more runs: every setting in each run, whether it differs, and the first and last metrics."""
         chosen = comparing.comparable_runs(user=signed_in(request), ids=request.query_params.getlist("run"))
         results = comparing.results_compared(chosen)
         return Response(
@@ -140,14 +141,14 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: UUID) -> Response:
-        """The curves: for each split a list of steps with loss, token accuracy, tokens, learning rate, throughput
-        and memory."""
+        """The curves: for each split a list of steps with loss, token accuracy, tokens, learning rate, throughput and
+        memory."""
         return Response(progress.curve(access.run(user=signed_in(request), pk=pk)))
 
     @extend_schema(request=None, responses={200: serializers.RunEventSerializer(many=True)})
     @action(detail=True, methods=["get"], pagination_class=None)
     def events(self, request: Request, pk: UUID) -> Response:
-        """The newest hundred lines of the run's life, newest first."""
+        """The run's newest hundred events, newest first."""
         found = progress.events(access.run(user=signed_in(request), pk=pk))
         return Response(serializers.RunEventSerializer(found, many=True).data)
 
@@ -178,7 +179,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
     def checkpoints(self, request: Request, pk: UUID) -> Response:
-        """The checkpoints that lie on disk now, by step."""
+        """The checkpoints now on disk, by step."""
         found = access.run(user=signed_in(request), pk=pk).checkpoints
         return Response({"checkpoints": [serializers.checkpoint(each) for each in found]})
 

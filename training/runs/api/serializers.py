@@ -1,4 +1,4 @@
-"""What the API says and accepts about datasets, models and training runs."""
+"""Serializers for datasets, models and training runs."""
 
 from dataclasses import asdict
 from typing import Any
@@ -59,7 +59,7 @@ class RunEventSerializer(serializers.ModelSerializer[JobEvent]):
 
 
 def checkpoint(found: Checkpoint) -> dict[str, Any]:
-    """A checkpoint without its path, which is nobody's business outside the machine."""
+    """A checkpoint without its path, which must not be visible outside the server."""
     return {name: value for name, value in asdict(found).items() if name != "path"}
 
 
@@ -82,7 +82,7 @@ class PrioritySerializer(serializers.Serializer[TrainingRun]):
 
 
 class RetrySerializer(serializers.Serializer[TrainingRun]):
-    """`from_step` names a checkpoint, 0 starts anew; `config` has only what is to change."""
+    """`from_step` names a checkpoint, 0 restarts from the beginning; `config` has only the settings to change."""
 
     from_step = serializers.IntegerField(required=False, default=0, min_value=0)
     config = serializers.DictField(required=False, default=dict)

@@ -1,4 +1,4 @@
-"""Runs side by side, and one run in figures."""
+"""Comparison of several runs, and a summary of one run."""
 
 from typing import Any
 from uuid import UUID
@@ -13,20 +13,20 @@ MAX_COMPARED = 8
 
 
 def run_or_none(*, user: User, text: str) -> TrainingRun | None:
-    """The run of an id that somebody wrote; None for whatever is no id or not theirs to see."""
+    """The run with the id in `text`; None if it is not a valid id or the user may not see the run."""
     pk = _uuid(text)
     return None if pk is None else runs(user=user).filter(pk=pk).first()
 
 
 def told_apart(compared: list[TrainingRun]) -> list[str]:
-    """A name for each run that no other of them has."""
+    """A unique name for each of the runs."""
     names = [run.name for run in compared]
     return [f"{run.name} ({str(run.pk)[:8]})" if names.count(run.name) > 1 else run.name for run in compared]
 
 
 def comparable_runs(*, user: User, ids: list[str]) -> list[TrainingRun]:
-    """The runs of these ids in this order; unknown ones are left out. Raises DomainError unless 2 to `MAX_COMPARED`
-    remain."""
+    """The runs with these ids, in this order; unknown ids are skipped. Raises DomainError unless 2 to `MAX_COMPARED`
+    runs remain."""
     wanted = [pk for each in dict.fromkeys(ids) if (pk := _uuid(each))]
     found = runs(user=user).in_bulk(wanted[: MAX_COMPARED + 1])
     chosen = [found[pk] for pk in wanted if pk in found]
@@ -43,7 +43,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
-    """Every setting with its value in each run, the differing ones first; `label` and `told` are for people."""
+    """Every setting with its value in each run, the differing ones first; `label` and `told` are for display."""
     rows: list[tuple[str, list[Any]]] = [
         ("dataset", [str(run.dataset) for run in compared]),
         ("base_model", [run.base_model.name for run in compared]),
@@ -64,7 +64,7 @@ def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
 
 
 def results_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
-    """The final figures of each run."""
+    """The final metrics of each run."""
     return [
         {
             "run": run,
@@ -76,7 +76,7 @@ def results_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
 
 
 def run_summary(run: TrainingRun) -> list[dict[str, Any]]:
-    """Loss and token accuracy at the start and at the end, for both splits: the first facts anybody asks for."""
+    """Loss and token accuracy at the start and at the end, for both splits."""
     rows = []
     for split in StepMetric.Split:
         measured = run.metrics.filter(split=split)

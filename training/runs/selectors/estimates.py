@@ -1,4 +1,4 @@
-"""What a run is expected to take, from the past runs of this installation."""
+"""Estimates of a run's time, memory and cost, from past runs of this installation."""
 
 import json
 from dataclasses import replace
@@ -23,9 +23,9 @@ _CHARACTERS_PER_TOKEN = 4.0
 def forecast(
     *, dataset: Dataset, base_model: ModelVersion, config: TrainingConfig, from_step: int = 0
 ) -> Estimate | None:
-    """Time, memory and cost of a run, or None where the base model does not say how large it is.
+    """Time, memory and cost of a run, or None if the base model's size is unknown.
 
-    Of a run that goes on from a checkpoint, only what is left after `from_step` counts.
+    For a run that continues from a checkpoint, only the part after `from_step` counts.
     """
     shape = _shape(base_model)
     if shape is None:
@@ -41,7 +41,7 @@ def forecast(
 
 
 def _measured(dataset: Dataset, base_model: ModelVersion) -> tuple[float, float] | None:
-    """(mean, longest) row in tokens, as a worker has measured it with the base's own tokenizer."""
+    """(mean, longest) row in tokens, as measured by a worker with the base's own tokenizer."""
     measurements = Measurement.objects.filter(
         dataset=dataset, base_model=base_model, status=Measurement.Status.SUCCEEDED
     )
@@ -54,7 +54,7 @@ def _measured(dataset: Dataset, base_model: ModelVersion) -> tuple[float, float]
 
 
 def _guessed(dataset: Dataset, base_model: ModelVersion, runs: list[TrainingRun]) -> tuple[float, float]:
-    """The same from what a past run on this very data counted, or from the number of characters."""
+    """(mean, longest) row in tokens, from a past run on the same data or from the number of characters."""
     typical, longest = _characters(str(dataset.split_file("train")))
     per_token = _characters_per_token(base_model, runs)
     same = (run for run in runs if (run.dataset_id, run.base_model_id) == (dataset.pk, base_model.pk))
@@ -63,7 +63,7 @@ def _guessed(dataset: Dataset, base_model: ModelVersion, runs: list[TrainingRun]
 
 
 def _finished_runs() -> list[TrainingRun]:
-    """The newest runs that went from start to end in one go; waiting between attempts would count as work."""
+    """The newest runs that completed in one attempt. With more attempts, the time between them would count as work."""
     whole = TrainingRun.objects.filter(
         kind=TrainingRun.Kind.TRAINING, status=TrainingRun.Status.SUCCEEDED, attempt=1, from_step=0
     )
@@ -84,7 +84,7 @@ def _past(run: TrainingRun) -> PastRun | None:
         return None
     config = TrainingConfig.model_validate(run.config)
     plan = Plan(shape, config, run.dataset.train_rows, run.dataset.validation_rows, tokens, 0)
-    # A run that stopped early did only a part of what it was launched for.
+    # A run that stopped early completed only part of its plan.
     done = config.model_copy(update={"epochs": config.epochs * min(1.0, metrics["steps"] / plan.steps)})
     typical, longest = _characters(str(run.dataset.split_file("train")))
     plan = Plan(
@@ -104,7 +104,7 @@ def _past(run: TrainingRun) -> PastRun | None:
 
 
 def _tokens(run: TrainingRun) -> float | None:
-    """Mean tokens of a trained row, as the run counted them."""
+    """Mean tokens of a trained row, as counted by the run."""
     metrics = run.facts.get("metrics", {})
     if not metrics.get("tokens") or not metrics.get("steps"):
         return None
@@ -114,7 +114,7 @@ def _tokens(run: TrainingRun) -> float | None:
 
 
 def _characters_per_token(base_model: ModelVersion, runs: list[TrainingRun]) -> float:
-    """What this tokenizer made of the datasets of past runs; four characters unless there is one."""
+    """Characters per token of this base in the datasets of past runs; four if there are none."""
     ratios = []
     for run in runs:
         tokens, typical = _tokens(run), _characters(str(run.dataset.split_file("train")))[0]
@@ -125,7 +125,8 @@ def _characters_per_token(base_model: ModelVersion, runs: list[TrainingRun]) -> 
 
 @lru_cache(maxsize=256)
 def _characters(train_file: str) -> tuple[float, float]:
-    """(mean, longest) of the texts of the first rows, in characters. The file never changes: a version is immutable."""
+    """(mean, longest) of the texts of the first rows, in characters. Dataset versions are immutable, so the file
+    never changes."""
     try:
         with Path(train_file).open(encoding="utf-8") as lines:
             lengths = [_length(json.loads(line)) for line in islice(lines, _ROWS_READ)]

@@ -6,7 +6,7 @@ from training.models import Measurement
 
 
 def length_summary(measurement: Measurement) -> list[dict[str, Any]]:
-    """For each split that has rows: rows, and the shortest, the median, the 95th percentile, the longest in tokens."""
+    """For each split with rows: the number of rows, and the shortest, median, 95th percentile and longest in tokens."""
     summary = []
     for split, measured in measurement.result.get("splits", {}).items():
         counts = measured["counts"]

@@ -1,4 +1,4 @@
-"""A run as it goes: events, curves, sample answers, log, place in the queue."""
+"""The progress of a run: events, curves, sample answers, log, position in the queue."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ from training.models import (
     TrainingRun,
 )
 
-_LOG_BLOCK = 1 << 17  # bytes of a log that are read at most
+_LOG_BLOCK = 1 << 17  # most bytes of a log that are read
 
 
 def events(run: TrainingRun) -> QuerySet[JobEvent]:
@@ -20,7 +20,7 @@ def events(run: TrainingRun) -> QuerySet[JobEvent]:
 
 
 def curve(run: TrainingRun, *, points: int = 400) -> dict[str, list[dict[str, Any]]]:
-    """The run's metrics by split, thinned evenly to at most `points` per split; first and last always stay."""
+    """The run's metrics by split, thinned evenly to at most `points` per split. The first and last are always kept."""
     curves: dict[str, list[dict[str, Any]]] = {}
     fields = (
         *("step", "loss", "token_accuracy", "tokens", "learning_rate", "grad_norm"),
@@ -43,7 +43,7 @@ def samples(run: TrainingRun) -> list[dict[str, Any]]:
 
 
 def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
-    """The last lines of the run's log, over all its attempts; empty before the first started."""
+    """The last lines of the run's log, over all its attempts; empty before the first starts."""
     try:
         with (run.folder / "run.log").open("rb") as log:
             end = log.seek(0, os.SEEK_END)
@@ -51,20 +51,20 @@ def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
             found = log.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    # The first line is cut, unless this is the whole file.
+    # The first line is incomplete, unless the whole file was read.
     return (found if end <= _LOG_BLOCK else found[1:])[-lines:]
 
 
 def latest(run: TrainingRun) -> StepMetric | None:
-    """The newest step's own measurements."""
+    """The metrics of the newest step."""
     return run.metrics.filter(split=StepMetric.Split.TRAIN).order_by("-step").first()
 
 
 def queue_outlook(run: TrainingRun) -> dict[str, Any] | None:
-    """Of a queued run: its place among those that wait, and the seconds until it starts as far as anybody knows.
+    """A queued run's position among the waiting jobs, and the estimated seconds until it starts.
 
-    `wait` adds up what runs and what comes first, shared by as many workers as are at work; None when one of them
-    has no estimate.
+    `wait` is the total time of running jobs and those ahead, divided by the number of busy workers; None when one of
+    them has no estimate.
     """
     if run.status != TrainingRun.Status.QUEUED:
         return None
@@ -84,8 +84,8 @@ def queue_outlook(run: TrainingRun) -> dict[str, Any] | None:
 
 
 def estimate_error(run: TrainingRun) -> dict[str, float] | None:
-    """What was expected of a run against what it took, in seconds, and the error as a share of what it took; None
-    for a run that did not go from start to end in one go."""
+    """Estimated and actual seconds of a run, and the error as a share of the actual time; None for a run that did not
+    complete in one attempt from the beginning."""
     expected = (run.estimate or {}).get("seconds")
     whole = run.status == TrainingRun.Status.SUCCEEDED and run.attempt == 1 and not run.from_step
     if not (expected and whole and run.duration):

@@ -1,4 +1,4 @@
-"""Measuring datasets with a base model's tokenizer, and what follows: no run loses an end token unnoticed."""
+"""Measure datasets with a base model's tokenizer, and refuse runs that would cut off a row's end token."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,8 @@ _LISTED = 1000
 
 @dataclass(frozen=True)
 class LongRows:
-    """Rows longer than a limit: how many of how many, the longest of all in tokens, the first of them by length, and
-    whether every split keeps a row without them."""
+    """Rows longer than a limit: how many of how many, the longest in tokens, the first of them by length, and whether
+    every split keeps a row without them."""
 
     rows: int
     of: int
@@ -31,7 +31,7 @@ class LongRows:
 
 
 def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measurement:
-    """Queue a measurement, or answer with the one there is: the same rows and the same tokenizer give the same."""
+    """Queue a measurement, or return the existing one, because the same rows and tokenizer give the same result."""
     if base_model.kind not in (ModelVersion.Kind.BASE, ModelVersion.Kind.MERGED):
         said = f"{base_model} has no tokenizer of its own. Measure with its base model."
         raise DomainError("not_a_base", said, status=400)
@@ -53,7 +53,7 @@ def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measure
 
 
 def latest(dataset: Dataset, base_model: ModelVersion) -> Measurement | None:
-    """The newest measurement with this base as it is registered that succeeded or still may."""
+    """The newest measurement with the current registration of this base that succeeded or is not finished."""
     gone = (Job.Status.FAILED, Job.Status.CANCELLED)
     same = Measurement.objects.filter(
         dataset=dataset, base_model=base_model, weights_hash=base_model.weights_hash
@@ -74,8 +74,8 @@ def complete(claim: jobs.Claim, result: dict[str, Any]) -> None:
 
 
 def long_rows(measurement: Measurement, max_length: int) -> LongRows:
-    """Rows of the training and validation splits that would lose their end token at `max_length`. All are counted, the
-    1,000 longest of each split can be listed."""
+    """Rows of the training and validation splits that would lose their end token at `max_length`. All are counted;
+    the 1,000 longest of each split can be listed."""
     splits = {name: measurement.result["splits"][name] for name in TRAINED_ON}
     counts = [pair for split in splits.values() for pair in split["counts"]]
     listed = [
@@ -96,8 +96,8 @@ def long_rows(measurement: Measurement, max_length: int) -> LongRows:
 
 
 def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: TrainingConfig) -> None:
-    """Raise DomainError `rows_too_long`, with each row's length and what can be done, when a measurement shows that a
-    row would lose its end token. Without a measurement the run itself checks, before its first step."""
+    """Raise DomainError `rows_too_long`, with each row's length and possible remedies, when a measurement shows that
+    a row would lose its end token. Without a measurement, the run checks this before its first step."""
     measured = latest(dataset, base_model)
     if measured is None or measured.status != Job.Status.SUCCEEDED or config.long_rows == "drop":
         return
@@ -131,7 +131,7 @@ def _in_a_sentence(remedies: list[dict[str, Any]]) -> list[str]:
 
 
 def _remedies(measured: Measurement, long: LongRows) -> list[dict[str, Any]]:
-    """What can be done, as values of the configuration where that is how."""
+    """Possible remedies, as configuration values where that applies."""
     context = measured.result["context"]
     remedies: list[dict[str, Any]] = []
     if context is None or long.longest <= context:

@@ -1,4 +1,4 @@
-"""Launching training runs and recording what their workers report."""
+"""Launch training runs and record their workers' reports."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from training.models import Dataset, ModelVersion, SampleGeneration, StepMetric,
 from training.runs.selectors import estimates
 from training.runs.services import measurements
 
-# What a retry from a checkpoint may change: the steps stay the same, each made from as many rows.
+# Settings that a retry from a checkpoint may change: they affect neither the steps nor the rows per step.
 CHANGEABLE = frozenset(
     {
         *("batch_size", "gradient_accumulation", "devices", "evaluate_every", "patience"),
@@ -40,7 +40,7 @@ def launch(
     retry_of: TrainingRun | None = None,
     from_step: int = 0,
 ) -> TrainingRun:
-    """Freeze dataset, base and configuration into a queued run. The same key answers with the same run.
+    """Freeze dataset, base and configuration into a queued run. The same key returns the same run.
 
     `retry_of` and `from_step` come from `retry`, which checks them.
     """
@@ -86,7 +86,7 @@ def launch(
 
 
 def _copy_curves(run: TrainingRun) -> None:
-    """What the retried run measured up to the checkpoint belongs to this run's curves too."""
+    """Copy the retried run's metrics up to the checkpoint, so that this run's curves are complete."""
     if run.retry_of is None or not run.from_step:
         return
     metrics = list(StepMetric.objects.filter(run=run.retry_of, step__lte=run.from_step))
@@ -108,9 +108,10 @@ def retry(
     priority: int = 0,
     idempotency_key: str | None = None,
 ) -> TrainingRun:
-    """Launch a run with the data and base of one that has ended, from one of its checkpoints or, at 0, anew.
+    """Launch a run with the data and base of one that has ended, from one of its checkpoints or, at 0, from the
+    start.
 
-    From a checkpoint, `config` may change only what leaves the steps what they were (see `CHANGEABLE`). Raises
+    From a checkpoint, `config` may change only settings that leave the steps unchanged (see `CHANGEABLE`). Raises
     DomainError: run_not_finished, checkpoint_missing, checkpoint_config, and those of `launch`.
     """
     if RunAction.RETRY not in run.actions:
@@ -157,7 +158,7 @@ def _check_same_steps(before: TrainingConfig, after: TrainingConfig) -> None:
 
 @dataclass(frozen=True)
 class Start:
-    """What an attempt begins with: the run, and where it goes on from; `step` 0 is the beginning."""
+    """The start of an attempt: the run, and where it continues; `step` 0 is the beginning."""
 
     run: TrainingRun
     checkpoint: Path | None
@@ -165,11 +166,11 @@ class Start:
 
 
 def begin_attempt(claim: jobs.Claim) -> Start:
-    """Find where the claimed run goes on, and drop what an earlier attempt measured beyond that.
+    """Find where the claimed run continues, and delete metrics that an earlier attempt stored beyond that step.
 
-    That is the newest checkpoint of its own that is whole, else the one it was launched from. A damaged one is
-    passed over, with a line in the run's events. Raises StaleAttempt, and DomainError `checkpoint_missing` when
-    the checkpoint it was launched from is gone or damaged.
+    It continues from its own newest valid checkpoint, else from the one it was launched from. A damaged one is
+    skipped and recorded in the run's events. Raises StaleAttempt, and DomainError `checkpoint_missing` when the
+    checkpoint it was launched from is missing or damaged.
     """
     run = TrainingRun.objects.select_related("dataset", "base_model", "created_by", "retry_of").get(
         pk=claim.job_id
@@ -209,7 +210,7 @@ def _launched_from(run: TrainingRun) -> Start:
 
 @transaction.atomic
 def record_metrics(claim: jobs.Claim, metrics: list[dict[str, Any]]) -> None:
-    """Store step metrics of the current attempt; a repeated step overwrites itself."""
+    """Store step metrics of the current attempt; a repeated step is overwritten."""
     jobs.check_current(claim)
     StepMetric.objects.bulk_create(
         [StepMetric(run_id=claim.job_id, **metric) for metric in metrics],
@@ -225,7 +226,7 @@ def record_metrics(claim: jobs.Claim, metrics: list[dict[str, Any]]) -> None:
 
 @transaction.atomic
 def record_samples(claim: jobs.Claim, step: int, samples: list[dict[str, Any]]) -> None:
-    """Store what the model answered after a step; a repeated step overwrites itself."""
+    """Store the model's answers after a step; a repeated step is overwritten."""
     jobs.check_current(claim)
     SampleGeneration.objects.bulk_create(
         [SampleGeneration(run_id=claim.job_id, step=step, **sample) for sample in samples],
@@ -236,7 +237,7 @@ def record_samples(claim: jobs.Claim, step: int, samples: list[dict[str, Any]]) 
 
 
 def record_checkpoint(claim: jobs.Claim) -> None:
-    """A checkpoint was completed: forget earlier losses, and remove those that are no longer to be kept."""
+    """After a completed checkpoint, reset the count of lost attempts and remove checkpoints that need not be kept."""
     jobs.progressed(claim)
     run = TrainingRun.objects.get(pk=claim.job_id)
     config = TrainingConfig.model_validate(run.config)
@@ -244,7 +245,8 @@ def record_checkpoint(claim: jobs.Claim) -> None:
 
 
 def discard_checkpoints(*, user: User, run: TrainingRun) -> None:
-    """Free the disk of a run that has ended and will not be retried from where it was."""
+    """Delete the checkpoints of a run that has ended to free disk space. Only a retry from the start remains
+    possible."""
     if RunAction.DISCARD_CHECKPOINTS not in run.actions:
         raise DomainError("run_not_finished", "This run has not ended and still needs its checkpoints.")
     checkpoints.remove_all(run.folder)

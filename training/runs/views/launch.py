@@ -1,4 +1,4 @@
-"""The launch page: a form that presets fill, with an estimate that follows what is typed."""
+"""The launch page: a form that presets can fill, with an estimate that is updated as the user types."""
 
 import uuid
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def run_new(request: StaffRequest) -> HttpResponse:
 
 
 def _initial(request: StaffRequest, preset: str) -> dict[str, Any]:
-    """What the form begins with: an earlier run's settings, over them the preset's, over both what was typed."""
+    """Initial form values: an earlier run's settings, overridden by the preset's, overridden by those entered."""
     values: dict[str, Any] = {}
     earlier = request.GET.get("from") or request.POST.get("from")
     if earlier and (run := comparing.run_or_none(user=request.user, text=earlier)):
@@ -63,7 +63,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
             )
         except DomainError as error:
             remedies = error.extra.get("remedies", [])
-            # Up to a thousand rows are named: beside the remedies, in a list that scrolls.
+            # The error may list up to a thousand rows: show them beside the remedies, in a list that scrolls.
             form.refuse(DomainError(error.code, error.detail) if remedies else error)
             rows = error.problems if remedies else []
         else:
@@ -72,7 +72,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
 
 
 def _remedied(asked: QueryDict) -> QueryDict:
-    """What was typed, with the remedy that was chosen for rows that are too long."""
+    """The entered values with the remedy that the user chose for rows that are too long."""
     name, _, value = asked.get("remedy", "").partition("=")
     if name not in ("max_length", "long_rows"):
         return asked
@@ -105,7 +105,7 @@ def _page(
 @roles(*AdminOnly)
 @require_POST
 def run_estimate(request: StaffRequest) -> HttpResponse:
-    """The estimate of what the form says now; what is missing or wrong is said instead."""
+    """The estimate for the form's current values, or messages about missing or invalid ones."""
     form = LaunchForm(request.POST, user=request.user)
     form.full_clean()
     wrong = sorted(set(form.errors) - {"name", "idempotency_key", "priority", "dataset", "base_model"})

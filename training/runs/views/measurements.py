@@ -1,4 +1,4 @@
-"""Pages of measurements: how long rows are for a base model's tokenizer, and what it is trained on, token by token."""
+"""Pages of measurements: row lengths with a base model's tokenizer, and the trained tokens of sample rows."""
 
 import uuid
 
@@ -45,7 +45,7 @@ def measure(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_GET
 def measurement(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """While it is at work, htmx asks again for its progress, and for the whole page at its end."""
+    """While the measurement runs, htmx polls for its progress, and reloads the whole page at its end."""
     found = access.measurement(user=request.user, pk=pk)
     if found.is_finished and request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()

@@ -1,4 +1,4 @@
-"""Pages of training runs: the list, the launch, one run while it lives and after, and several side by side."""
+"""Pages of training runs: the list, the launch, one run during and after training, and a comparison of runs."""
 
 import uuid
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def runs(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_GET
 def run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """The run's page. While the run lives, htmx asks again for its moving part, and for the whole when its status
-    changes, because then other actions are open."""
+    """The run's page. While the run is active, htmx polls for the part that changes, and for the whole page when its
+    status changes, because the available actions then differ."""
     found = access.run(user=request.user, pk=pk)
     if request.htmx and request.GET.get("seen", "").partition("/")[0] != found.status:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
@@ -53,7 +53,7 @@ def run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_GET
 def run_curves(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """What was measured so far; asked for less often than the progress, because it is drawn."""
+    """The curves so far. They are polled less often than the progress because they take longer to draw."""
     found = access.run(user=request.user, pk=pk)
     return render(request, "training/runs/run_curves.html", {"run": found} | _measured(found))
 
@@ -121,7 +121,7 @@ def compare(request: StaffRequest) -> HttpResponse:
 def _act(
     request: StaffRequest, pk: uuid.UUID, act: Callable[[TrainingRun], object], done: str
 ) -> HttpResponse:
-    """Call `act` with the run, then show `done` or the refusal on its page: a lost race is no error page."""
+    """Call `act` with the run, then show the message `done` or the error on the run's page, also after a lost race."""
     try:
         act(access.run(user=request.user, pk=pk))
     except DomainError as error:
@@ -173,7 +173,7 @@ def run_prioritise(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*AdminOnly)
 @require_POST
 def run_retry(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    """A new run from a checkpoint of this one; the form's key makes a second click find the first's run."""
+    """A new run from a checkpoint of this one. The form's key makes a second click return the run of the first."""
     form = RetryForm(request.POST)
     if not form.is_valid():
         messages.warning(request, "Choose a checkpoint from the list.")
