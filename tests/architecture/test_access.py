@@ -1,4 +1,4 @@
-"""Nobody forgets the lock: every view says who may enter, and nothing is open that was not meant to be."""
+"""Every view states who may use it, and only the listed views are public."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.views import APIView
 
-# Other people's views guard themselves. Only what lies in these modules is let through without a word from us.
+# Third-party views do their own checks. Only views in these modules are exempt from ours.
 GUARDED_ELSEWHERE = ("allauth.",)
 
 
@@ -30,7 +30,7 @@ def says_who_may_enter(view: Callable[..., Any]) -> bool:
         return True
     kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
     if isinstance(kind, type) and issubclass(kind, SpectacularAPIView | RedirectView):
-        # The schema is public, and a redirect shows nothing of its own.
+        # The schema is public, and a redirect shows no data.
         return True
     if isinstance(kind, type) and issubclass(kind, APIView):
         return _has_permissions(kind)
@@ -60,7 +60,7 @@ def test_the_walk_finds_the_site():
 
 
 def test_a_view_that_forgets_is_found():
-    """The control: a bare function, and an API view that relies on the default, do not pass."""
+    """Negative control: a bare function and an API view that relies on the default are both reported."""
 
     def forgotten(request: HttpRequest) -> HttpResponse:
         return HttpResponse()

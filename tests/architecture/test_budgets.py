@@ -1,4 +1,4 @@
-"""The size budgets of code, templates, styles and scripts: nothing so large that it hides from review."""
+"""Size budgets of code, templates, styles and scripts."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from tests.services import ROOT
 PACKAGES = ("ftplatform", "training", "evaluation", "worker", "tests", "benchmarks")
 FUNCTION_MAX, FUNCTION_P90 = 60, 30
 FILE_MAX, FILE_P90 = 500, 250
-# Of templates, styles and scripts; those of other projects lie under static/vendor.
+# For templates, styles and scripts. Third-party files are under static/vendor.
 LINE_MAX = 120
 LINES_OF_A_FILE = {"html": (150, 80), "css": (600, 600), "js": (400, 300)}
 JS_FUNCTION_MAX = 80
@@ -40,7 +40,7 @@ def _functions(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def _js_functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Functions with a block: from the line that opens it to the next that closes at the same indentation."""
+    """Functions with a block: from the opening line to the next closing line at the same indentation."""
     lines = path.read_text().splitlines()
     for first, line in enumerate(lines):
         if opened := _JS_FUNCTION.match(line):
@@ -64,7 +64,7 @@ def test_no_file_is_longer_than_its_budget():
     lengths = [(len(path.read_text().splitlines()), str(path.relative_to(ROOT))) for path in _files()]
     too_long = sorted((item for item in lengths if item[0] > FILE_MAX), reverse=True)
     assert not too_long
-    # Empty package markers say nothing about how long files are.
+    # Empty package markers would lower the percentile.
     assert _p90([lines for lines, _place in lengths if lines]) <= FILE_P90
 
 
@@ -96,7 +96,7 @@ def test_no_function_of_a_script_is_longer_than_its_budget():
 
 
 def test_the_walk_finds_the_code():
-    """The control: an empty list would pass every budget."""
+    """Control: an empty list would pass every budget."""
     files = _files()
     assert len(files) > 50
     assert sum(1 for path in files for _ in _functions(path)) > 200

@@ -1,4 +1,4 @@
-"""What the documentation points at exists: paths in backticks, links between pages, and the size of ADRs."""
+"""Paths in backticks and links between pages of the documentation exist, and ADRs stay short."""
 
 import re
 from itertools import product
@@ -8,7 +8,7 @@ from tests.services import ROOT
 
 WITH_PATHS = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-# Made when something runs, so absent from a checkout.
+# Created at run time, so absent from a checkout.
 MADE_LATER = ("var/", ".venv/")
 LONGEST_ADR = 400  # words
 
@@ -20,14 +20,14 @@ _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
 
 
 def paths(text: str) -> list[str]:
-    """Paths that are written in backticks: with a slash inside, or with the suffix of a file of ours."""
+    """Paths in backticks: text that contains a slash or ends in a suffix of our files."""
     written = _CODE.findall(_FENCE.sub("", text))
     found = [code for code in written if _PATH.fullmatch(code) and ("/" in code or _SUFFIX.search(code))]
     return [path for path in found if not path.startswith(MADE_LATER)]
 
 
 def exists(path: str) -> bool:
-    """Whether everything that a path stands for is there: `a/{b,c}/` is two folders, `*` at least one entry."""
+    """Whether everything that a path stands for exists: `a/{b,c}/` is two folders, `*` at least one entry."""
     return all(any(ROOT.glob(each.rstrip("/"))) for each in _alternatives(path))
 
 
@@ -72,6 +72,6 @@ def test_a_wrong_path_is_found():
 
 
 def test_the_pages_hold_paths_and_links():
-    """The control: nothing found would pass every test above."""
+    """Control: an empty list would pass every test above."""
     assert len(paths(WITH_PATHS[0].read_text(encoding="utf-8"))) > 20
     assert sum(len(_links(page)) for page in PAGES) > 20

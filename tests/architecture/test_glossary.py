@@ -10,7 +10,7 @@ PACKAGES = ("ftplatform", "training", "evaluation", "worker")
 
 
 def named_classes(glossary: str) -> list[str]:
-    """Model classes of a glossary: the first cells of its tables that are a name in backticks."""
+    """Model classes in a glossary: names in backticks in the first cells of its tables."""
     return re.findall(r"^\| `(\w+)` \|", glossary, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""GPU libraries stay out of web processes and out of the worker's own process: only its children load them."""
+"""GPU libraries are loaded only by the worker's child processes, not by the worker itself or by web processes."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from tests.services import ROOT
 
 GPU_LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets")
 
-# Every module of the web side, loaded where the GPU libraries cannot be imported at all.
+# Imports every module of the web side with the GPU libraries blocked.
 LOAD_THE_WEB = f"""
 import importlib, pkgutil, sys
 
@@ -50,7 +50,7 @@ def test_the_whole_web_side_loads_without_the_gpu_libraries():
 
 
 def test_the_block_blocks():
-    """The control: with the block in place, worker code that trains cannot load."""
+    """Control: with imports blocked, the training code of the worker cannot load."""
     code = LOAD_THE_WEB.replace("loaded = 0", "import torch")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "as on a web-only install" in done.stderr

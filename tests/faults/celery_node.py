@@ -1,7 +1,7 @@
 """The platform's Celery application on the test's own database: `celery -A tests.faults.celery_node worker`.
 
-With `VISIBILITY_TIMEOUT` it acknowledges a message only when its work is done, and the broker hands it out again after
-so many seconds: the setting under which a long run is delivered twice.
+With `VISIBILITY_TIMEOUT` it acknowledges a message only when the work is finished, and the broker delivers the
+message again after that many seconds. Under this setting a long run is delivered twice.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Real workers and real training processes to be killed, on the database of the test."""
+"""Real worker and training processes that tests can kill, on the test's own database."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from training.registry.services import models
 from training.runs.services import runs
 from worker.demo.stages import BASE_FOLDER
 
-# 18 rows in batches of 2 are 9 steps an epoch; dropout and two epochs make the random numbers matter.
+# 18 rows in batches of 2 give 9 steps an epoch. Dropout and two epochs make the random numbers matter.
 CONFIG = TrainingConfig(
     method="lora",
     lora_r=4,
@@ -50,7 +50,7 @@ def nursery() -> Iterator[str]:
 
 
 class Worker:
-    """A worker process; what it logs is in `log`."""
+    """A worker process; its output is in `log`."""
 
     def __init__(
         self, nursery: str, folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str
@@ -62,7 +62,7 @@ class Worker:
                 cwd=services.ROOT,
                 env={
                     **os.environ,
-                    # Its processes have their own view of the disks.
+                    # Its processes have their own mount namespace.
                     "NURSERY": "" if prefix else nursery,
                     "TEST_DATABASE": str(connection.settings_dict["NAME"]),
                     "DJANGO_SETTINGS_MODULE": "ftplatform.settings",
@@ -97,7 +97,7 @@ def start_worker(nursery: str, tmp_path: Path) -> Iterator[Callable[..., Worker]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Callable[..., TrainingRun]:
-    """Launch a run of the toy base on 18 rows; the same data and settings every time."""
+    """Launch a run of the toy base on 18 rows, with the same data and settings every time."""
     settings_folder = Path(settings.ARTEFACT_DIR)
     settings_folder.mkdir(parents=True, exist_ok=True)
     owner = factories.user()
@@ -114,7 +114,7 @@ def launch(tmp_path: Path) -> Callable[..., TrainingRun]:
 
 
 def training_pid(run: TrainingRun) -> int | None:
-    """The process of the newest attempt, if it lives."""
+    """Process id of the newest attempt's training, or None if it is not running."""
     files = sorted(run.folder.glob("attempt-*/pid"), key=lambda file: file.stat().st_mtime)
     if not files:
         return None

@@ -1,9 +1,10 @@
-"""Reviewers at work on a real site whose web processes, and on PostgreSQL its database processes too, are killed with
-SIGKILL again and again. In a process of its own, because settings are read once:
+"""Reviewers use a real site while its web processes are killed repeatedly with SIGKILL.
+
+On PostgreSQL, database processes are killed too. This runs in a process of its own because settings are read once:
 
     python -m tests.faults.killed_site sqlite 4
 
-Prints what the clients were told and which rules the database breaks afterwards, as one line of JSON.
+Prints the clients' acknowledged answers and the rules that the database breaks afterwards, as one line of JSON.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ PAIRS, OVERLAP, REVIEWERS = 1500, 2, 8
 async def _review(
     client: load.Client, campaign: str, told: dict[str, tuple[bool, str]], done: threading.Event
 ) -> None:
-    """One reviewer who never gives up. What a server has answered with 200 counts as acknowledged, and nothing else."""
+    """One reviewer who retries forever. Only requests that the server answered with 200 count as acknowledged."""
     while not done.is_set():
         status, pair = await client.request("POST", f"/api/v1/campaigns/{campaign}/assignments/next", {})
         if status != 200:
@@ -55,13 +56,13 @@ def _crowd(port: int, campaign: str, tokens: list[str], done: threading.Event) -
 
 
 def _kill(site: Site, database: str, times: int, kills: list[str], done: threading.Event) -> None:
-    """Every second a web process, which its master replaces; every third time a process of PostgreSQL, which then
-    drops every connection and recovers from its log. A second after the last one the reviewers stop."""
+    """Kill a web process every second, which its master replaces. Every third kill is a process of PostgreSQL, which
+    then drops every connection and recovers from its log. The reviewers stop a second after the last kill."""
     last = time.monotonic() + 900
     while len(kills) < times and time.monotonic() < last:
         time.sleep(1)
         kind = database if database == "postgresql" and len(kills) % 3 == 2 else "web"
-        with suppress(psutil.Error, IndexError):  # it has gone by itself, or nothing is there just now
+        with suppress(psutil.Error, IndexError):  # it has already exited, or none is running at this moment
             random.choice(_backends() if kind == database else _workers(site)).kill()
             kills.append(kind)
     time.sleep(1)
@@ -75,7 +76,7 @@ def _workers(site: Site) -> list[psutil.Process]:
 
 
 def _backends() -> list[psutil.Process]:
-    """PostgreSQL's processes that serve a client, by what they call themselves."""
+    """PostgreSQL processes that serve a client, recognised by their process titles."""
     children = psutil.Process().children(recursive=True)
     return [one for one in children if "[local]" in " ".join(one.cmdline())]
 
@@ -84,7 +85,7 @@ def _database_answers() -> bool:
     from django.db import Error, connection
 
     try:
-        connection.close()  # it may have been cut, too
+        connection.close()  # the connection may have been dropped, too
         connection.ensure_connection()
     except Error:
         return False

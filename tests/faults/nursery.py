@@ -1,7 +1,7 @@
-"""Training processes that start in a moment: a parent that has loaded the libraries forks one for each request.
+"""Start training processes quickly: a parent that has loaded the libraries forks one for each request.
 
-Loading PyTorch and its relatives takes longer than the tiny trainings that the fault tests kill by the dozen. The
-forked process is the real command over the real pipes; only its start is quick.
+Loading PyTorch and related libraries takes longer than the tiny training runs that the fault tests kill by the dozen.
+The forked process runs the real command over the real pipes; only its start is faster.
 
     python -m tests.faults.nursery SOCKET       the parent
     python -m tests.faults.quick JOB            the command that a supervisor starts instead of worker.ml.train
@@ -21,7 +21,7 @@ def _become_training(descriptors: list[int], job_file: str) -> None:
         os.close(descriptor)
     os.setsid()
     sys.argv = ["train", job_file]
-    # `os.kill` finds the training process here.
+    # `os.kill` reads the training process's id from this file.
     with open(os.path.join(os.path.dirname(job_file), "pid"), "w") as out:  # noqa: PTH118, PTH120, PTH123
         out.write(str(os.getpid()))
     from worker.ml import train
@@ -36,7 +36,7 @@ def _receive(connection: socket.socket) -> tuple[list[int], str]:
 
 
 def serve(path: str) -> None:
-    """Fork for every connection, and answer it with the exit status of what was forked."""
+    """Fork for every connection and reply with the exit status of the child."""
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
     import trl  # noqa: F401

@@ -1,6 +1,6 @@
-"""Imported by a worker process: Django on the test's own database, and trainings that start in a moment.
+"""Imported by a worker process: sets up Django on the test's own database and fast-starting training.
 
-`TEST_DATABASE` names the database; with `NURSERY`, trainings come out of the nursery at that socket.
+`TEST_DATABASE` names the database. With `NURSERY`, training processes are forked by the nursery at that socket.
 """
 
 import os
@@ -19,7 +19,7 @@ from worker import runners, supervise  # noqa: E402
 
 
 class QuickAttempt(supervise.Attempt):
-    """Starts the training out of the nursery; everything else is the real one."""
+    """Starts training through the nursery; otherwise identical to the real class."""
 
     def __init__(self, claim: jobs.Claim, module: str, *others: Any) -> None:
         quick = "tests.faults.quick" if module == "worker.ml.train" else module

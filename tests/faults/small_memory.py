@@ -1,6 +1,6 @@
-"""The training command on a machine with little memory: `python -m tests.faults.small_memory MEGABYTES JOB`.
+"""Run the training command with little memory: `python -m tests.faults.small_memory MEGABYTES JOB`.
 
-The libraries are loaded first and the limit is what may come on top, so that the training is what runs out.
+The libraries are loaded first, and the limit applies to memory beyond them, so that training itself runs out.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""No acknowledged rating is lost, whatever is killed: what the clients were told against what the database holds."""
+"""No acknowledged rating is lost when processes are killed: compare the clients' answers with the database."""
 
 import json
 import subprocess
@@ -27,5 +27,5 @@ def test_every_rating_that_was_acknowledged_is_stored_though_processes_are_kille
     assert len(found["kills"]) == 4 and found["told"] > 20
     assert {rule: count for rule, count in found["broken"].items() if count} == {}
     assert found["stored"] >= found["told"]
-    # The negative control: one rating taken away is missed.
+    # Negative control: the check reports a rating that was deleted on purpose.
     assert found["control"] == {"R1 an acknowledged rating is not stored": 1}

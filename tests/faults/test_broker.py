@@ -1,4 +1,4 @@
-"""A broker that forgets everything, dies, or repeats itself: the database decides, and every job runs once."""
+"""When the broker loses its data, dies or repeats messages, the database decides and every job runs once."""
 
 import io
 import os
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 class Site:
-    """A broker that can be killed and started again, and Celery nodes as the embedded site starts them."""
+    """A broker that can be killed and restarted, and Celery nodes started as the embedded site starts them."""
 
     def __init__(self, stack: ExitStack, folder: Path, nursery: str, artefacts: Path) -> None:
         self.stack, self.folder = stack, folder
@@ -79,7 +79,7 @@ class Site:
 
 @pytest.fixture
 def site(settings, nursery):
-    """Everything on a socket of its own; the test process rings there too."""
+    """A broker and nodes on a socket of their own; the test process sends messages there too."""
     with tempfile.TemporaryDirectory(prefix="site") as name, ExitStack() as stack:
         artefacts, folder = Path(settings.ARTEFACT_DIR), Path(name)
         settings.VAR_DIR, settings.REDIS_SOCKET = folder, folder / "valkey.sock"
@@ -115,12 +115,12 @@ def finished_once(runs, seconds):
 
 
 def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(site, launch, settings):
-    # The second is long, so that it is still at work when the broker has died.
+    # The second run is long, so that it is still running when the broker dies.
     running, *queued = [launch(epochs=epochs) for epochs in (8.0, 16.0, 1.0)]
     site.start_node(queues.GPU)
     ring(settings)
     services.wait_until(lambda: steps(running) >= 5, seconds=600, what="some steps")
-    # A busy node takes one message more than it works on: of three, at least one waits in the broker.
+    # A busy node prefetches one message more than it works on. Of three, at least one stays in the broker.
     ring(settings, times=3)
     with broker.connect(timeout=60) as client:
         assert client.llen(queues.GPU) >= 1, "a bell waits, to be lost"
@@ -128,7 +128,8 @@ def test_jobs_finish_once_though_the_broker_is_flushed_killed_and_started_again(
     services.wait_until(lambda: steps(queued[0]) >= 5, seconds=600, what="the second run's steps")
     site.kill_broker()
     assert Job.objects.get(pk=queued[0].pk).status == Job.Status.RUNNING
-    # Stored while nobody takes the bell; the tick of the other node finds it once there is a broker again.
+    # Stored while the broker is down. The other node's periodic tick finds the job once a broker is available
+    # again.
     late = launch(epochs=1.0)
     services.wait_until(
         lambda: Job.objects.get(pk=queued[0].pk).is_finished, seconds=600, what="the end of the running one"
@@ -156,7 +157,7 @@ def test_the_same_message_delivered_ten_times_at_once_makes_one_attempt(site, la
 
 
 def test_a_message_handed_out_again_while_its_run_is_at_work_makes_no_second_attempt(site, launch, settings):
-    """The visibility timeout of Redis, under the setting in which it bites: acknowledged only at the end."""
+    """Redis's visibility timeout, with late acknowledgement, the setting under which it redelivers messages."""
     run = launch(epochs=100.0)
     first = site.start_node(queues.GPU, VISIBILITY_TIMEOUT="1")
     ring(settings)
@@ -165,7 +166,7 @@ def test_a_message_handed_out_again_while_its_run_is_at_work_makes_no_second_att
     def told(log, what):
         return set(re.findall(rf"Task {queues.RUN_NEXT}\[([\w-]+)\] {what}", log.read_text()))
 
-    # A node that begins looks at once for messages that nobody has acknowledged in time; others do now and then.
+    # A node looks for unacknowledged messages at its start, and only occasionally after that.
     second = site.start_node(queues.GPU, name="second", VISIBILITY_TIMEOUT="1")
     services.wait_until(
         lambda: told(first, "received") & told(second, "received") & told(second, "succeeded"),
@@ -182,7 +183,7 @@ def test_a_message_handed_out_again_while_its_run_is_at_work_makes_no_second_att
 
 
 def import_that_does_not_end(settings):
-    """An upload whose file is a pipe that nobody writes to: whoever checks it waits for the first byte."""
+    """An upload whose file is a pipe without a writer: its check blocks on the first byte."""
     settings.UPLOAD_WAIT_BYTES = 0
     owner = factories.user()
     rows = factories.jsonl(*(factories.row(id=f"r{number}") for number in range(9)))
@@ -218,7 +219,7 @@ def test_a_lost_run_is_found_while_a_long_import_is_at_work(site, settings, slot
     found = Job.objects.filter(pk=lost.pk, status=Job.Status.QUEUED)
     if slots is None:
         services.wait_until(found.exists, seconds=300, what="the recovery of the lost run")
-        # However many bells there were, the jobs take turns, so that the next tick has room too.
+        # However many messages were sent, the jobs run one at a time, so that the next tick has a free slot.
         assert Job.objects.get(pk=waiting.pk).status == Job.Status.QUEUED
     else:
         time.sleep(5)

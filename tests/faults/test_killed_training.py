@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends like one that never was: the same curve, the same adapter."""
+"""A run that is killed repeatedly ends with the same curve and the same adapter as an uninterrupted one."""
 
 import math
 import os
@@ -22,13 +22,13 @@ from training.models import ModelVersion, StepMetric, TrainingRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-# Every fourth kill takes the worker along. `python -m benchmarks.kills` does it with more kills and other seeds.
+# Every fourth kill includes the worker. `python -m benchmarks.kills` uses more kills and other seeds.
 KILLS = int(os.environ.get("FAULT_KILLS", "6"))
 SEED = int(os.environ.get("FAULT_SEED", "7"))
 
 
 def finished(run, seconds=900):
-    """Long on purpose: a machine that is busy with other work is slow, not wrong."""
+    """The timeout is long on purpose: a busy machine is slow, but that is not a failure."""
     services.wait_until(
         lambda: Job.objects.get(pk=run.pk).is_finished, seconds=seconds, what=f"the end of {run.pk}"
     )
@@ -52,7 +52,8 @@ def weights(run):
 
 
 def has_trained_to(run, target):
-    """Whether a living process has got so far; what an earlier one measured beyond its checkpoint is gone by then."""
+    """Whether a running process has reached this step. Metrics that an earlier attempt stored beyond its checkpoint
+    have been deleted by then."""
     return training_pid(run) is not None and step(run) >= target
 
 
@@ -66,13 +67,13 @@ def is_another(run, pid):
 
 
 def until_no_process_trains(run):
-    """A process has said its last word a moment before it is gone."""
+    """Wait for the process to exit, which happens shortly after its last message."""
     services.wait_until(lambda: training_pid(run) is None, what="the end of the training process")
 
 
 def freeze_past_its_lease(worker, run):
-    """Freeze the worker between two of its writes, since the one lock of SQLite would stay with it, and let the time
-    of its lease pass."""
+    """Freeze the worker between two writes, because it would otherwise keep SQLite's only lock, and wait until its
+    lease expires."""
     while True:
         worker.signal(signal.SIGSTOP)
         try:
@@ -86,7 +87,7 @@ def freeze_past_its_lease(worker, run):
 
 def test_kills_at_random_change_nothing(launch, start_worker, record_property):
     generator = random.Random(SEED)
-    # Three epochs more than the kills need: a run is not at its end when a busy machine is late with one.
+    # Three epochs more than the kills need, so that a late kill still interrupts the run.
     epochs = 3 + 0.6 * KILLS
     steps = round(9 * epochs)
     whole, killed = launch(epochs=epochs), launch(epochs=epochs)
@@ -94,10 +95,10 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
     finished(whole)
     kills = 0
     while kills < KILLS:
-        # Some attempts die before they have saved anything, and some after one or two checkpoints.
+        # Some attempts die before their first checkpoint, and some after one or two checkpoints.
         saved = max((each.step for each in TrainingRun.objects.get(pk=killed.pk).checkpoints), default=0)
         further = generator.randint(1, 6)
-        # Half of the steps are for the kills, so that those which come late do not find the run at its end.
+        # The kills use the first half of the steps, so that late ones still interrupt the run.
         target = saved + (further if saved <= steps / 2 * kills / KILLS else 1)
         services.wait_until(partial(has_trained_to, killed, target), seconds=900, what=f"step {target}")
         pid = training_pid(killed)
@@ -113,7 +114,7 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
             os.kill(pid, signal.SIGKILL)
             services.wait_until(partial(is_another, killed, pid), seconds=900, what="the end of the killed")
         kills += 1
-        # Losses in a row without progress are bounded, rightly; here they are the test's own.
+        # Losses without progress are limited. These are caused by the test, so reset the counter.
         Job.objects.filter(pk=killed.pk).update(losses=0)
     killed = finished(killed)
     assert kills == KILLS and killed.attempt > KILLS
@@ -133,7 +134,7 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
 
 
 def test_pausing_and_resuming_changes_nothing(launch, start_worker):
-    # Long enough that a pause that takes its time still finds the run at work.
+    # Long enough that a slow pause still interrupts the run.
     whole, paused = launch(epochs=12.0), launch(epochs=12.0)
     owner = whole.created_by
     start_worker(JOB_HEARTBEAT_SECONDS="1")

@@ -1,4 +1,4 @@
-"""A disk that fills and a memory that is too small: the run says so, and what was saved stays good."""
+"""When the disk fills or memory runs out, the run reports it and saved checkpoints stay valid."""
 
 import json
 import re
@@ -20,13 +20,13 @@ _MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
 def on_a_small_disk(folder: Path, size: str) -> list[str]:
-    """What to put before a command, so that it alone finds a disk of this size at `folder`."""
+    """Command prefix that makes a disk of this size visible at `folder` to that command only."""
     return ["unshare", "-Urm", "sh", "-c", _MOUNT, "sh", size, str(folder)]
 
 
 @pytest.fixture
 def own_disks(tmp_path):
-    """Skips where nobody but root may have a view of the disks of their own."""
+    """Skip the test where only root may create a mount namespace."""
     try:
         tried = subprocess.run([*on_a_small_disk(tmp_path, "1m"), "true"], capture_output=True, text=True)
     except OSError as error:
@@ -50,7 +50,7 @@ def test_a_full_disk_ends_the_run_with_its_last_checkpoint_whole_and_it_goes_on_
     services.wait_until(ended, seconds=900, what="the end on a full disk")
     run = TrainingRun.objects.get(pk=run.pk)
     assert (run.status, run.error_code, run.attempt) == (Job.Status.FAILED, "disk_full", 1), run.error_message
-    # The worker's view of the disks, where the small one is.
+    # The run's folder in the worker's mount namespace, which has the small disk.
     seen = Path(f"/proc/{worker.process.pid}/root{run.folder}")
     last, problems = checkpoints.newest_whole(seen)
     assert last is not None and problems == []
@@ -70,7 +70,7 @@ def test_a_full_disk_ends_the_run_with_its_last_checkpoint_whole_and_it_goes_on_
 
 @pytest.fixture(scope="module")
 def long_rows(tmp_path_factory):
-    """Rows of nearly the longest the base can read, whose attention needs memory by the square."""
+    """Rows close to the base's maximum length: attention memory grows with the square of the length."""
     folder = tmp_path_factory.mktemp("files")
     filler = "Please read this too. " * 150
     rows = [case | {"instruction": case["instruction"] + filler} for case in generate_cases(48)]
@@ -82,7 +82,7 @@ def long_rows(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(("megabytes", "ends"), [(700, "error"), (20_000, "done")])
 def test_too_little_memory_is_said_with_what_helps(long_rows, tmp_path, megabytes, ends):
-    """With 20 GB on top, which nobody uses up, the same run succeeds: the limit itself does no harm."""
+    """Control: with a limit of 20 GB more, which is never reached, the same run succeeds."""
     few = {"batch_size": 16 if ends == "error" else 1, "epochs": 0.5 if ends == "error" else 0.05}
     config = few | {"method": "lora", "max_length": 2048, "sample_prompts": 0, "evaluate_every": 0}
     job_file = tmp_path / "job.json"

@@ -1,4 +1,4 @@
-"""MLflow gets a copy of a run, goes on where another attempt does, and costs the run nothing when it is away."""
+"""MLflow receives a copy of a run and continues it across attempts; the run succeeds when MLflow is unavailable."""
 
 import os
 import signal
@@ -24,11 +24,11 @@ def test_a_killed_and_resumed_run_is_one_run_of_mlflow_and_no_file_holds_its_add
     launch, start_worker, tmp_path, monkeypatch
 ):
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
-    # Enough for a test; an installation has a server.
+    # Sufficient for a test; an installation uses a server.
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     store = "canary-store"
     uri = f"file://{tmp_path}/{store}"
-    # Long enough that the kill finds it at work.
+    # Long enough that the kill interrupts it.
     run = launch(epochs=8.0)
     start_worker(
         MLFLOW_TRACKING_URI=uri, MLFLOW_TRACKING_TOKEN="canary-token", MLFLOW_ALLOW_FILE_STORE="true"

@@ -1,8 +1,8 @@
-"""A worker on the test's own database that takes one job after the other, until it is killed.
+"""A worker on the test's own database that runs one job after another until it is killed.
 
     python -m tests.faults.worker_process [restart]
 
-With `restart` it begins like the embedded site: no other worker lives, so what runs is taken back at once.
+With `restart` it starts like the embedded site: no other worker exists, so running jobs are requeued at once.
 """
 
 import os
@@ -14,9 +14,9 @@ from ftplatform import queues
 from ftplatform.jobs import services as jobs
 from worker import tasks, tracking
 
-# Nobody listens to the bell here: this worker looks by itself.
+# No Celery node receives messages here: this worker polls the database.
 queues.ring = lambda queue: None
-# On a busy machine the last figures may need longer to reach MLflow's files.
+# On a busy machine, the last metrics may take longer to reach MLflow's files.
 tracking._LAST_WAIT_SECONDS = 600.0
 
 if __name__ == "__main__":

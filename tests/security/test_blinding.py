@@ -1,4 +1,4 @@
-"""Nothing that reaches a reviewer depends on which response is whose. Each test fails on a planted leak."""
+"""Nothing sent to a reviewer depends on which model wrote a response. Each test fails on a planted leak."""
 
 import itertools
 from pathlib import Path
@@ -22,7 +22,7 @@ class Undo(Exception):
 
 
 def seen_in(patch: pytest.MonkeyPatch, *, swapped: bool) -> list[worlds.Answer]:
-    """What a reviewer's crawl of one world brings; the database is as before afterwards."""
+    """The answers of a reviewer's crawl of one world; the database is restored afterwards."""
     with patch.context() as still:
         worlds.make_still(still, swapped=swapped)
         still.setattr(factories, "_numbers", itertools.count(1))
@@ -90,7 +90,7 @@ def test_the_two_worlds_tell_a_planted_leak(monkeypatch, place, name, leak):
 
 
 def leaked(seen: list[worlds.Answer]) -> set[str]:
-    """Which canaries sing in bodies, headers or the scripts that the pages load."""
+    """Canaries that appear in bodies, headers or the scripts that the pages load."""
     scripts = [path.read_text() for path in Path(settings.BASE_DIR / "static").rglob("*.js")]
     everything = [answer.body + repr(answer.headers) + answer.request for answer in seen] + scripts
     words = [*worlds.CANARIES.values(), "canary-device-0aa1", "1237", "912.5"]
@@ -108,11 +108,11 @@ def test_a_canary_in_a_title_is_heard():
     assert leaked(worlds.crawl(campaign)) == {worlds.CANARIES["tuned"]}
 
 
-CACHED = ("/review/worker.js", "/manifest.webmanifest")  # the same for everybody, whatever the campaign
+CACHED = ("/review/worker.js", "/manifest.webmanifest")  # identical for every visitor and campaign
 
 
 def remembered(seen: list[worlds.Answer]) -> set[str]:
-    """Answers that a cache might keep, or that say by a header when or from what they were made."""
+    """Answers that a cache might store, or whose headers reveal when or from what they were generated."""
     telling = {"ETag", "Last-Modified", "Server-Timing", "X-Request-Id", "Age"}
     kept = set()
     for answer in seen:

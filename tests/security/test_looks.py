@@ -1,4 +1,4 @@
-"""Whoever sees how an open campaign stands is on record: no page shows it without an entry in the log."""
+"""No page shows the results of an open campaign without an entry in the log."""
 
 import pytest
 
@@ -13,7 +13,7 @@ WORD = "Inconclusive"
 
 @pytest.fixture
 def campaign():
-    """Open, with one interim look behind it."""
+    """An open campaign after one interim analysis."""
     made = factories.campaign(factories.user(), pairs=2, overlap=1, looks=(0.5, 1.0))
     reviewer = factories.reviewer(made)
     current = factories.lease(reviewer)
@@ -23,7 +23,7 @@ def campaign():
 
 
 def showing(client, campaign):
-    """Pages with the verdict, and pages whose reading was logged."""
+    """Pages that show the verdict, and pages whose view was logged."""
     (report,) = campaign.reports.all()
     one, run = f"/campaigns/{campaign.pk}/", f"/comparisons/{campaign.comparison_id}/"
     pages = ["/overview/", "/campaigns/", "/ranking/", one, run]

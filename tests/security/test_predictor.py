@@ -1,5 +1,8 @@
-"""Could a program tell the sides from anything but the texts? From two thousand pairs with the same text on both sides
-it gets every other feature: order, ids, sizes, headers, timing. Its area under the ROC curve must be that of a coin."""
+"""A classifier cannot tell the sides from anything but the texts.
+
+It sees 2,000 pairs with the same text on both sides, and every other feature: order, ids, sizes, headers and timing.
+Its area under the ROC curve must be that of chance, 0.5.
+"""
 
 import time
 import uuid
@@ -20,7 +23,7 @@ BINS = 6
 
 
 def collected() -> tuple[np.ndarray, np.ndarray]:
-    """Features and truth (1: the candidate stood left) of 2,000 pairs as ten reviewers met them."""
+    """Features and truth (1: the candidate was on the left) of 2,000 pairs as shown to ten reviewers."""
     campaign = factories.campaign(factories.user("manager"), pairs=PAIRS, overlap=2)
     Response.objects.update(text="The very same text on both sides.")
     rows: list[list[float]] = []
@@ -67,8 +70,8 @@ def _number(question: str) -> float:
 
 
 def auc_interval(features: np.ndarray, truth: np.ndarray, level: float = 0.99999) -> tuple[float, float]:
-    """Of a ridge logistic model on binned features, learnt on one half and judged on the other; interval of Hanley and
-    McNeil (1982)."""
+    """AUC interval (Hanley and McNeil 1982) of a ridge logistic model on binned features, fitted on one half and
+    evaluated on the other."""
     inputs = np.column_stack([_binned(column) for column in features.T])
     order = np.random.default_rng(5).permutation(len(truth))
     learn, judge = order[: len(order) // 2], order[len(order) // 2 :]
@@ -84,7 +87,7 @@ def auc_interval(features: np.ndarray, truth: np.ndarray, level: float = 0.99999
 
 
 def _binned(column: np.ndarray) -> np.ndarray:
-    """Each of a few values by itself, many values by their quantiles."""
+    """Bin a column: one bin per value where there are few, quantiles where there are many."""
     values = np.unique(column)
     few = len(values) <= 2 * BINS
     edges = (values[1:] + values[:-1]) / 2 if few else np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1])
@@ -109,6 +112,6 @@ def test_no_feature_but_the_text_tells_the_sides():
     leaking: Any = features.copy()
     leaking[:, 4] += np.where(
         np.random.default_rng(3).random(len(truth)) < 0.3, truth, 0
-    )  # a slower side, at times
+    )  # occasionally, one side is slower
     low, _ = auc_interval(leaking, truth)
     assert low > 0.5

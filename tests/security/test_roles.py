@@ -1,4 +1,4 @@
-"""Every page and endpoint against every kind of visitor."""
+"""Every page and endpoint, requested by every kind of visitor."""
 
 from html.parser import HTMLParser
 
@@ -11,7 +11,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-# Parts of pages and downloads.
+# Page fragments and downloads.
 WITHOUT_NAVIGATION = {"training:run_curves", "training:run_log", "training:run_facts", "training:model_card"}
 ADMIN_ONLY = {"training:dataset_new", "training:model_new", "training:run_new", "accounts:users"}
 STAFF = {
@@ -313,7 +313,7 @@ def test_nobody_can_sign_up(client):
 
 
 class Forms(HTMLParser):
-    """Counts the forms of a page that POST, and those among them that carry a CSRF token."""
+    """Counts the forms of a page that POST, and how many of them have a CSRF token."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -340,5 +340,5 @@ def test_every_form_carries_its_token(client, world, name):
         if status == "draft":
             Campaign.objects.update(status="draft", opened_at=None)
         counted.feed(client.get(address(name, world)).content.decode())
-    assert counted.posting >= 1  # signing out is one
+    assert counted.posting >= 1  # the sign-out form is one
     assert counted.protected == counted.posting

@@ -1,5 +1,4 @@
-"""Every door that takes a file, with files that are not UTF-8 text: a sentence that says how to mend it, no crash, and
-nothing stored."""
+"""Every upload rejects files that are not UTF-8 text: the message says how to fix the file, and nothing is stored."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from training.models import Dataset, Upload
 pytestmark = pytest.mark.django_db
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0\x1f\xf3\xffa" + bytes(range(256)) * 8
-# The columns that each kind of file needs, with one text in which "MARK" becomes what is tried.
+# The columns that each kind of file needs. "MARK" in one text is replaced with the bytes under test.
 KINDS: dict[str, dict[str, str]] = {
     "dataset": {"instruction": "Decide MARK.", "output": "Yes"},
     "prompts": {"prompt": "Decide MARK.", "expected": "Yes"},
@@ -35,7 +34,7 @@ ROWS = 12
 
 
 def written(kind: str, end: str, mark: str, row: int = 7) -> str:
-    """A good file whose row number `row` holds `mark`."""
+    """A valid file whose row number `row` contains `mark`."""
     columns = KINDS[kind]
     rows = [
         {
@@ -51,7 +50,7 @@ def written(kind: str, end: str, mark: str, row: int = 7) -> str:
 
 
 def in_the_header(kind: str, end: str) -> bytes:
-    """A name of a column that is not UTF-8; in JSON lines, of the first row's first field."""
+    """A file with a column name that is not UTF-8; in JSON lines, the first key of the first row."""
     first = next(iter(KINDS[kind]))
     return written(kind, end, "x").encode().replace(first.encode(), first.encode() + b"\xe9", 1)
 
@@ -86,7 +85,7 @@ def owner():
 
 
 def sent(owner, content: bytes, file_name: str, path: str, **values: str) -> tuple[int, str]:
-    """Status and text of a page's answer to its form."""
+    """Post a page's form; returns the status and text of the response."""
     client = Client(raise_request_exception=False)
     client.force_login(owner)
     answer = client.post(path, {"file": SimpleUploadedFile(file_name, content), **values}, follow=True)
@@ -104,7 +103,7 @@ def posted(owner, content: bytes, file_name: str, path: str, **values: str) -> t
 
 
 def upload_then_look(owner, content: bytes, name: str) -> tuple[int, str]:
-    """The upload is kept, for the mapping is asked for next; so what answers is the look at it, then its check."""
+    """Uploads are stored before columns are mapped, so the error comes from the preview, then from the check."""
     status, text = posted(owner, content, name, "uploads/", name="x")
     if status != 201:
         return status, text
@@ -189,7 +188,7 @@ def test_a_file_that_is_not_text_is_refused_and_nothing_stored(owner, tmp_path, 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("end", ["csv", "jsonl"])
 def test_the_same_file_as_utf8_is_taken(owner, tmp_path, door, end):
-    """The control: what is refused above is refused for its bytes alone."""
+    """Control: the same file in UTF-8 is accepted, so the tests above fail only because of its bytes."""
     kind, opened = DOORS[door]
     status, text = opened(owner, written(kind, end, "Gebühr 5 €").encode(), f"file.{end}", tmp_path)
     assert status < 400, text[-3000:]

@@ -1,4 +1,4 @@
-"""A made-up campaign and everything that its reviewers can reach, recorded answer by answer."""
+"""A synthetic campaign and a recording of every response that its reviewers can request."""
 
 import json
 import random
@@ -40,7 +40,7 @@ COOKIE = re.compile(r"(csrf|reviewer-[0-9a-f]{32})=[^;]+")
 
 @dataclass(frozen=True)
 class Answer:
-    """One response with everything random in it masked; `size` is its length before that."""
+    """One response with its random parts masked; `size` is its length before masking."""
 
     request: str
     status: int
@@ -50,7 +50,7 @@ class Answer:
 
 
 def mask(text: str) -> str:
-    """The same text without tokens, ids and the wall clock of cookies, which Django reads by itself."""
+    """The text without tokens, ids and the times in cookies, for which Django reads the system clock directly."""
     for pattern, instead in (
         (COOKIE, r"\1=SECRET"),
         (TOKEN, r"\1TOKEN"),
@@ -63,8 +63,8 @@ def mask(text: str) -> str:
 
 
 def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
-    """Freeze the clock and every generator. In the swapped world every side is drawn the other way round, so that
-    the same text stands left though it is the other model's."""
+    """Freeze the clock and every random generator. In the swapped world every side is drawn in reverse, so that the
+    same text is on the left although the other model wrote it."""
     dice = random.Random(7)
     patch.setattr(timezone, "now", lambda: NOW)
     for name in ("choice", "randbelow", "randbits"):
@@ -82,7 +82,7 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
     made = quality._content
 
     def content(kind: Any, pair: Any, rng: Any) -> Any:
-        """Quality items mix the two texts by a dice of their own."""
+        """Quality items use a generator of their own to mix the two texts."""
         turned: Any = (
             SimpleNamespace(
                 baseline_response=pair.candidate_response, candidate_response=pair.baseline_response
@@ -96,8 +96,8 @@ def make_still(patch: pytest.MonkeyPatch, *, swapped: bool) -> None:
 
 
 def campaign(*, swapped: bool, **options: Any) -> Campaign:
-    """The texts of prompt N are "alpha N" and "beta N": the base says alpha, in the swapped world the tuned does.
-    Everything else about the models differs as much as it can."""
+    """The texts of prompt N are "alpha N" and "beta N". The base writes alpha; in the swapped world the tuned model
+    does. Everything else about the models differs as much as possible."""
     owner = User.objects.create_user("owner@example.org", None, role="admin", name="Owner")
     base = factories.base_model(owner, name=CANARIES["base"], path=CANARIES["path"])
     tuned = factories.adapter(owner, name=CANARIES["tuned"], base=base)
@@ -134,7 +134,7 @@ def campaign(*, swapped: bool, **options: Any) -> Campaign:
 
 
 class Visitor:
-    """A browser of somebody with the link, and a log of all that came back."""
+    """A browser opened with the campaign's link, and a log of every response."""
 
     def __init__(self) -> None:
         self.client = Client(raise_request_exception=False)
@@ -155,7 +155,8 @@ class Visitor:
 
 
 def crawl(of: Campaign) -> list[Answer]:
-    """Everything that a reviewer can reach, mistakes and refusals among it, before and after the close."""
+    """Request everything that a reviewer can reach, including errors and refusals, before and after the campaign
+    closes."""
     visitor = Visitor()
     code, review = of.invites.earliest("id").code, f"/review/{of.pk}"
     api = f"/api/v1/campaigns/{of.pk}"
