@@ -1,8 +1,8 @@
-"""The one error type that a run shows to a person."""
+"""The only error type whose message a run shows to users."""
 
 
 class MlError(Exception):
-    """Something a person can mend: `code` is stable, the message is one sentence with what, where and how."""
+    """An error that the user can fix: `code` is stable, the message is one sentence with what, where and how."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

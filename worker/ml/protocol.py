@@ -1,5 +1,7 @@
-"""How a run talks to its supervisor: JSON lines on stdout; on stdin the word to stop, and its end when nobody
-listens any more. SIGTERM stops too, for whoever starts a command by hand.
+"""Protocol between a run and its supervisor.
+
+The run writes JSON lines to stdout. Input on stdin asks it to stop; end of file on stdin means that the supervisor
+has died. SIGTERM also asks it to stop, for commands started by hand.
 
 Every command runs through `run_command`, which owns the exit status:
 0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is
@@ -63,11 +65,11 @@ class Reporter:
             self._last = time.monotonic()
 
     def progress(self, done: int, total: int) -> None:
-        """Report that so many of so many are done, in a job that does not train."""
+        """Report that `done` of `total` items are done, in a job that does not train."""
         self.emit("progress", done=done, total=total)
 
     def alive(self) -> None:
-        """A heartbeat if nothing was said for HEARTBEAT_SECONDS; called where real progress was just made."""
+        """Emit a heartbeat if no event was written for HEARTBEAT_SECONDS; called after real progress."""
         if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
             self.emit("heartbeat")
 
@@ -83,7 +85,7 @@ class Reporter:
 
     @contextmanager
     def quiet_stage(self, name: str) -> Iterator[None]:
-        """Announce a stage inside which a library says nothing for long; a thread sends the heartbeats."""
+        """Announce a stage inside which a library reports nothing for a long time; a thread sends the heartbeats."""
         self.stage(name)
         finished = threading.Event()
 
