@@ -67,17 +67,31 @@ run: $(VENV)/worker.stamp
 
 test: test-sqlite test-postgresql
 
-# The whole suite runs in WORKERS processes, each with databases and servers of its own. A part that PYTEST names, as in
-# `make test-sqlite PYTEST="tests/jobs -k lease"`, runs in one unless PYTEST itself says `-n 2`.
-SPREAD = $(if $(PYTEST),,-n $(WORKERS) --dist worksteal)
+# The whole suite runs in WORKERS processes, each with databases and servers of its own; tests/faults, which kills and
+# freezes processes, runs after it with nothing beside it. A part that PYTEST names, as in
+# `make test-sqlite PYTEST="tests/jobs -k lease"`, runs in one process unless PYTEST itself says `-n 2`.
+SPREAD := -n $(WORKERS) --dist worksteal
+AGAIN := --last-failed --last-failed-no-failures=none
+# With CI set, failed tests run once more, alone: both runs name them, and what fails twice fails.
+run-tests = $(RUN) -m pytest $(1) $(if $(CI),|| { echo "Once more what failed:"; $(RUN) -m pytest $(2) $(AGAIN); })
+ON_POSTGRESQL := --database=postgresql -m "django_db and not browser and not slow"
 
 test-sqlite: $(VENV)/dev.stamp
 	@echo "Testing on SQLite, everything."
-	@$(RUN) -m pytest $(SPREAD) $(PYTEST)
+ifdef PYTEST
+	@$(RUN) -m pytest $(PYTEST)
+else
+	@$(call run-tests,$(SPREAD) --ignore=tests/faults,--ignore=tests/faults)
+	@$(call run-tests,tests/faults,tests/faults)
+endif
 
 test-postgresql: $(VENV)/dev.stamp
 	@echo "Testing on PostgreSQL, everything that uses the database but the browser and what takes long."
-	@$(RUN) -m pytest --database=postgresql -m "django_db and not browser and not slow" $(SPREAD) $(PYTEST)
+ifdef PYTEST
+	@$(RUN) -m pytest $(ON_POSTGRESQL) $(PYTEST)
+else
+	@$(call run-tests,$(ON_POSTGRESQL) $(SPREAD),$(ON_POSTGRESQL))
+endif
 
 # `make -k check` goes on after the first failure; each part can be run alone.
 check: $(CHECKS)
