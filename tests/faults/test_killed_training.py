@@ -89,7 +89,7 @@ def test_kills_at_random_change_nothing(launch, start_worker, record_property):
     generator = random.Random(SEED)
     # Three epochs more than the kills need, so that a late kill still interrupts the run.
     epochs = 3 + 0.6 * KILLS
-    steps = round(9 * epochs)
+    steps = math.ceil(9 * epochs)
     whole, killed = launch(epochs=epochs), launch(epochs=epochs)
     worker = start_worker()
     finished(whole)
