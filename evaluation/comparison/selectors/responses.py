@@ -9,8 +9,6 @@ from ftplatform.accounts.models import User
 from ftplatform.jobs.models import JobEvent
 from training.models import ModelVersion
 
-SIDES = ("baseline", "candidate")
-
 
 def candidate(*, comparison: Comparison, pk: str | None) -> ModelVersion:
     """The comparison's candidate with this id, or the first one without an id; 404 for any other model."""
