@@ -70,8 +70,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         os.environ.pop(name, None)
     options = early_config.known_args_namespace
     folder = _own_folder(_only_hands_out_tests(options))
-    # Only root needs to let another user enter the folder.
-    folder.chmod(0o711 if options.database == "postgresql" else 0o700)
     # WhiteNoise warns when the static files folder does not exist.
     (folder / "var" / "staticfiles").mkdir(parents=True)
     os.environ["VAR_DIR"] = str(folder / "var")

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -108,11 +109,18 @@ def _postgresql_binaries(folder: Path) -> tuple[Path, list[str]]:
     package = Path(spec.origin).parent
     if os.geteuid() != 0:
         return package / "pginstall18" / "bin", []
-    folder.chmod(0o711)
+    _let_others_enter(folder)
     for part in (f"{package.name}/pginstall18", f"{package.name}.libs"):
         shutil.copytree(package.parent / part, folder / part, copy_function=_link_or_copy)
     dropping = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     return folder / package.name / "pginstall18" / "bin", dropping
+
+
+def _let_others_enter(folder: Path) -> None:
+    """`folder` and the folders above it as far as the folder for temporary files, which everybody may enter."""
+    top = Path(tempfile.gettempdir())
+    for part in (folder, *(above for above in folder.parents if above.is_relative_to(top) and above != top)):
+        part.chmod(part.stat().st_mode | 0o011)
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -100,7 +100,7 @@ def test_a_second_click_on_what_is_under_way_does_nothing(browser, live_server, 
 
     page.route("**/link/", nothing_new)
     for _ in range(2):
-        page.get_by_role("button", name="Create link").click()
+        page.get_by_role("button", name="Create link", exact=True).click()
         page.wait_for_timeout(100)
     assert len(sent) == 1
     page.context.close()

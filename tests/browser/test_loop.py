@@ -119,7 +119,7 @@ def compare(admin: Visitor) -> None:
 def plan_and_open(admin: Visitor) -> str:
     admin.page.goto("/campaigns/new/")
     admin.page.fill("[name=title]", "Which reply is better?")
-    admin.choose("run", "base against tuned")
+    admin.choose("comparison", "base against tuned")
     admin.page.fill("[name=pairs]", "2")
     admin.page.fill("[name=overlap]", "2")
     admin.submit()

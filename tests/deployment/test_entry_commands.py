@@ -84,9 +84,6 @@ class Deployment:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("deployment")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        # PostgreSQL runs as another user when the tests run as root.
-        parent.chmod(parent.stat().st_mode | 0o011)
     with ExitStack() as stack:
         deployment = Deployment(folder, stack)
         migrated = deployment.run(*deployment.command("migrate"))
