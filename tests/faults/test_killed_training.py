@@ -161,8 +161,9 @@ def test_a_frozen_worker_that_wakes_up_can_write_nothing(launch, start_worker):
     services.wait_until(lambda: step(run) >= 12, seconds=900, what="some steps")
     old = training_pid(run)
     assert old is not None
-    freeze_past_its_lease(frozen, run)
+    # Training is stopped first: it could end while the lease runs out.
     os.kill(old, signal.SIGSTOP)
+    freeze_past_its_lease(frozen, run)
     start_worker()
     done = finished(run)
     before = (
