@@ -127,7 +127,7 @@ def _row(tokens: Sequence[Token], start: int, end: int, lines: Sequence[str]) ->
 def _refuse_components(tokens: Sequence[Token], lines: Sequence[str]) -> None:
     for token in tokens:
         if token.type == "inline" and token.map and "{type" in token.content:
-            _refuse_component(children(token.content), *token.map, lines)
+            _refuse_component(children(token.content), token.map[0], token.map[1], lines)
 
 
 def _refuse_component(tokens: Sequence[Token], start: int, end: int, lines: Sequence[str]) -> None:

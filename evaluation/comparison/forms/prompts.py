@@ -176,7 +176,7 @@ class DeclareForm(forms.Form):
         "one_of (options), similar (free text) or ignored.",
     )
 
-    def clean_comparisons(self) -> dict[str, Any]:
+    def clean_field_rules(self) -> dict[str, Any]:
         try:
             value = json.loads(self.cleaned_data["field_rules"])
         except (ValueError, RecursionError) as error:
