@@ -78,21 +78,24 @@ def store(
 
 
 def refused(finding: Finding, dataset: Dataset) -> DomainError:
-    shown = [
+    problems = [
         {
             "field": each["key"],
             "message": f"like training row {each['train_id']} ({each['similarity']:.0%} alike)",
         }
         for each in finding.examples
     ]
-    said = (
-        f"{finding.exact:,} prompts are rows that {dataset} trains on and {finding.near:,} nearly are: a model may "
-        "repeat their answers from memory. Leave them out, or give a reason to use them, which is shown with the "
-        "results."
+    number = len(finding.keys)
+    nearly = f", {finding.near:,} of them nearly" if finding.near else ""
+    error = DomainError(
+        "leakage",
+        f"{number:,} {'prompt is' if number == 1 else 'prompts are'} in the training split of {dataset}{nearly}: a "
+        "model may repeat answers from memory. Leave them out, or give a reason to use them, which is shown with the "
+        "results.",
+        status=422,
+        problems=problems,
     )
-    problems = [{"field": "leakage_reason", "message": said}, *shown]
-    error = DomainError("leakage", said, status=422, problems=problems)
-    error.extra = {"leaked": {"exact": finding.exact, "near": finding.near, "prompts": len(finding.keys)}}
+    error.extra = {"leaked": {"exact": finding.exact, "near": finding.near, "prompts": number}}
     return error
 
 

@@ -78,11 +78,14 @@ def comparison_new(request: StaffRequest) -> HttpResponse:
         try:
             comparison = _launch(request, form)
         except DomainError as error:
-            form.refuse(error)
-            context["leaked"] = error.extra.get("leaked")
+            if error.code == "leakage":
+                context["error"] = error
+            else:
+                form.refuse(error)
         else:
             return redirect("evaluation:comparison", pk=comparison.pk)
-    return render(request, "evaluation/comparison/new.html", context, status=400 if form.errors else 200)
+    wrong = bool(form.errors or context.get("error"))
+    return render(request, "evaluation/comparison/new.html", context, status=400 if wrong else 200)
 
 
 def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
