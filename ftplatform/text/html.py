@@ -10,13 +10,19 @@ _TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li"),
     *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
 }
-_RESPONSES = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-_RESPONSES.disable(["image", "html_block", "html_inline"])
+_OFF = ["image", "html_block", "html_inline"]
 # The dialect of rubrics: indented lines are no code and underlines no headings.
-_DOCUMENTS = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-_DOCUMENTS.disable(["image", "html_block", "html_inline", "code", "lheading", "reference"])
+_DIALECT = ["code", "lheading", "reference"]
 # Looking for links takes quadratic time in the number of brackets.
 _MOST_BRACKETS = 2_000
+
+
+def _parser(off: list[str]) -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+    return made.disable(off)
+
+
+_RESPONSES, _DOCUMENTS, _NO_LINKS = _parser(_OFF), _parser(_OFF + _DIALECT), _parser([*_OFF, "link"])
 
 
 def response(text: str) -> str:
@@ -26,8 +32,6 @@ def response(text: str) -> str:
 
 def document(text: str) -> str:
     """The text of a rubric as HTML. Links open a new page and say nothing about this one."""
-    if text.count("[") > _MOST_BRACKETS:
-        return response(text)
     return nh3.clean(
         _rendered(_DOCUMENTS, text, lower=1),
         tags=_TAGS | {"a"},
@@ -39,6 +43,7 @@ def document(text: str) -> str:
 
 def _rendered(parser: MarkdownIt, text: str, *, lower: int) -> str:
     """HTML with headings `lower` levels further down; a heading of the text is never above the third level."""
+    parser = parser if text.count("[") <= _MOST_BRACKETS else _NO_LINKS
     tokens = parser.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, cast, get_args
 
 from evaluation.scoring.matching import numbers
-from evaluation.scoring.matching.numbers import Number
+from evaluation.scoring.matching.numbers import NUMBERS, Number
 
 # A Decimal is a number that a float would change (see `numbers`).
 Json = None | bool | int | float | Decimal | str | list["Json"] | dict[str, "Json"]
@@ -72,12 +72,12 @@ def infer(expected: Json) -> FieldRule:
     """The rule for a field without a declared one: labels as text, prose as similar, lists of scalars as sets."""
     if isinstance(expected, bool) or expected is None:
         return FieldRule("exact")
-    if isinstance(expected, Number):
+    if isinstance(expected, NUMBERS):
         return FieldRule("number")
     if isinstance(expected, str):
         prose = len(expected) > _LABEL_CHARACTERS or "\n" in expected or len(expected.split()) > _LABEL_WORDS
         return FieldRule("similar" if prose else "text")
-    if isinstance(expected, list) and all(isinstance(item, str | Number) for item in expected):
+    if isinstance(expected, list) and all(isinstance(item, (str, *NUMBERS)) for item in expected):
         return FieldRule("set")
     return FieldRule("exact")
 
@@ -165,7 +165,7 @@ def same(left: Json, right: Json) -> bool:
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-    if isinstance(left, Number) and isinstance(right, Number):
+    if isinstance(left, NUMBERS) and isinstance(right, NUMBERS):
         return numbers.equal(left, right)
     return left == right
 
@@ -204,7 +204,7 @@ def _canonical(value: Json) -> Hashable:
         return "object", frozenset((name, _canonical(inner)) for name, inner in value.items())
     if isinstance(value, list):
         return "array", tuple(map(_canonical, value))
-    if isinstance(value, Number) and not isinstance(value, bool):
+    if isinstance(value, NUMBERS) and not isinstance(value, bool):
         return "number", numbers.exact(value)
     return _type(value), value
 
@@ -212,7 +212,7 @@ def _canonical(value: Json) -> Hashable:
 def _type(value: Json) -> str:
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, Number):
+    if isinstance(value, NUMBERS):
         return "number"
     if isinstance(value, str):
         return "string"

@@ -122,15 +122,23 @@ def leaves(
     of these objects are added to `opened`.
     """
     for name, item in value.items():
-        path, inner = prefix + _INSIDE_A_NAME.sub(r"\\\g<0>", name), shape.get(name)
-        opens = isinstance(inner, dict) and bool(inner) and depth < _MAX_DEPTH
-        opens = opens and rule_of(path, declared or {}) is None
-        if opens and isinstance(item, dict) and isinstance(inner, dict):
+        path, inner = prefix + _escaped(name), shape.get(name)
+        if (
+            isinstance(inner, dict)
+            and isinstance(item, dict)
+            and inner
+            and depth < _MAX_DEPTH
+            and rule_of(path, declared or {}) is None
+        ):
             if opened is not None:
                 opened.add(path)
             yield from leaves(item, inner, declared, path + ".", depth + 1, opened)
         else:
             yield path, item
+
+
+def _escaped(name: str) -> str:
+    return _INSIDE_A_NAME.sub(r"\\\g<0>", name) if "." in name or "\\" in name else name
 
 
 def _field(path: str, expected: Json, comparison: FieldRule, got: Mapping[str, Json]) -> FieldMatch:
