@@ -32,9 +32,13 @@ class Heading(Text):
 
 @dataclass(frozen=True)
 class Strong(Text):
-    """Bold text alone on its line: a question, inside a form."""
+    """Bold text alone on its line: a question, inside a form.
+
+    If it is not `certain`, it is a question only with a component below it.
+    """
 
     column: int = 1
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,8 @@ def _walk(tokens: Sequence[Token], lines: Sequence[str]) -> Iterator[Block]:
             yield _component(token.content.split("\n"), start, lines)
         elif token.type == "heading_open" and token.level == 0:
             yield Heading(start, stop, plain(children(inside[0].content)), level=int(token.tag[1]))
-        elif token.type in ("paragraph_open", "html_block"):
-            content = token.content or "".join(each.content for each in inside)
-            yield from _paragraph(content.split("\n"), start, lines)
+        elif token.type == "paragraph_open":
+            yield from _paragraph(inside[0].content.split("\n"), start, lines)
         elif any(each.type == "component" for each in inside):
             yield from _walk(inside, lines)
         elif token.nesting >= 0:
@@ -117,10 +120,13 @@ def _rows(content: Sequence[str], first: int, lines: Sequence[str]) -> Iterator[
 def _row(tokens: Sequence[Token], start: int, end: int, lines: Sequence[str]) -> Text:
     _refuse_component(tokens, start, end, lines)
     found = [token for token in tokens if token.type != "text" or token.content.strip()]
-    if found and found[-1].type == "text" and found[-1].content.strip() == ":":
+    has_colon = bool(found) and found[-1].type == "text" and found[-1].content.strip() == ":"
+    if has_colon:
         found.pop()
     if found and found[0].type == "strong_open" and end_of(found, 0) == len(found) - 1:
-        return Strong(start, end, plain(found), column=_column(lines, start, "**"))
+        mark = found[0].markup
+        certain = mark == "**" and not has_colon
+        return Strong(start, end, plain(found), column=_column(lines, start, mark), certain=certain)
     return Text(start, end, plain(tokens))
 
 

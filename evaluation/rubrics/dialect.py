@@ -121,6 +121,9 @@ def _take_component(component: Component, reader: _Reader) -> None:
 
 def _finish(reader: _Reader) -> None:
     """Finish what is open: a question without a component is an error, a selection becomes a field."""
+    if reader.asked is not None and not reader.asked.certain:
+        reader.section.texts.append(reader.asked)
+        reader.asked, reader.about = None, []
     if reader.asked is not None:
         message = f"The question {reader.asked.plain!r} has no {{type: …}} after it."
         raise RubricError(message, reader.asked.start + 1, reader.asked.column)

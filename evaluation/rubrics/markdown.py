@@ -1,17 +1,19 @@
 """The Markdown of rubrics: CommonMark with tables and components.
 
-Indented lines are no code and underlines no headings, because components are often indented or underlined.
+Indented lines are no code and underlines no headings, because components are often indented or underlined. Of HTML,
+only comments are read; other tags are text.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, html_block
 from markdown_it.token import Token
 
 _DEEPEST = 100
 _TYPED = re.compile(r"\{\s*type\b")
+_BOLD_LINE = re.compile(r"(\*\*|__)\S.*\1\s*:?")
 
 
 def _component(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -29,6 +31,18 @@ def _component(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     token.content = "\n".join(_line(state, number) for number in range(start, start + last + 1))
     state.line = start + last + 1
     return True
+
+
+def _question(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Whether a bold line with a component below it ends the paragraph or list above. It is itself a paragraph."""
+    if not silent or not _BOLD_LINE.fullmatch(_line(state, start)):
+        return False
+    below = next((text for number in range(start + 1, end) if (text := _line(state, number))), "")
+    return below.startswith("{")
+
+
+def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    return _line(state, start).startswith("<!--") and html_block(state, start, end, silent)
 
 
 def _begins(state: StateBlock, number: int) -> bool:
@@ -55,9 +69,10 @@ def closing(lines: Iterable[str]) -> int:
 BLOCKS = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).enable("table")
 BLOCKS.disable(["code", "lheading", "reference"])
 BLOCKS.core.ruler.disable(["inline"])
-BLOCKS.block.ruler.before(
-    "table", "component", _component, {"alt": ["paragraph", "reference", "blockquote", "list"]}
-)
+_ENDS = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+BLOCKS.block.ruler.before("table", "component", _component, _ENDS)
+BLOCKS.block.ruler.before("table", "question", _question, _ENDS)
+BLOCKS.block.ruler.at("html_block", _comment, _ENDS)
 # Without links, whose search takes quadratic time for a line of brackets.
 INLINE = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).disable(["link", "image"])
 

@@ -235,7 +235,7 @@ def test_thoughts_dots_and_digits_are_matched_and_shown_as_written(client):
         pair(2, expected={"a.b": 1, "a": {"b": 2}}, baseline='{"a.b": 99, "a": {"b": 2}}', candidate="{}"),
         pair(3, expected={"n": 1}, baseline=f'{{"n": {long}, "n": {long}}}', candidate=f'{{"n": {long}}}'),
     )
-    exact = [response.match["exact"] for response in Response.objects.order_by("prompt", "pk")]
+    exact = [(response.match or {})["exact"] for response in Response.objects.order_by("prompt", "pk")]
     assert exact == [True, False, False, False, False, False]
     assert {field["name"] for field in figures(run)["fields"]} == {"decision", r"a\.b", "a.b", "n"}
     client.force_login(factories.user("manager"))

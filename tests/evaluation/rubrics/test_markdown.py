@@ -138,6 +138,27 @@ def test_questions_may_be_in_a_numbered_list_wrapped_and_followed_by_a_colon():
     assert found.sections[0].text == ""
 
 
+@pytest.mark.parametrize(
+    "above", ["- tone", "1. tone", "> tone", "text", "| a |\n|---|", "- tone\n  - facts"]
+)
+def test_a_question_needs_no_empty_line_above_it(above):
+    found = parse(form(*above.split("\n"), "**How good?**", "{type: scale}"))
+    assert [field.label for field in found.fields] == ["How good?"]
+    assert found.sections[0].text == above
+
+
+def test_bold_text_that_may_be_a_question_is_text_without_a_component():
+    found = parse(form("__Read__ this.", "**Note:** that.", "", "**Scales**:", "", "**Q?**", "{type: scale}"))
+    assert [field.label for field in found.fields] == ["Q?"]
+    assert found.sections[0].text == "__Read__ this.\n**Note:** that.\n\n**Scales**:"
+
+
+def test_tags_are_text_and_no_blocks():
+    found = parse(selection("<div>", "- one", "- two", "</div>", "{type: navigation}"))
+    assert found.fields[0].options == ("one", "two </div>")
+    assert found.fields[0].help == "<div>"
+
+
 def test_a_component_may_be_wrapped_and_indented():
     text = form(
         "**A**",
