@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, html_block
 from markdown_it.token import Token
 
@@ -69,7 +70,7 @@ def closing(lines: Iterable[str]) -> int:
 BLOCKS = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).enable("table")
 BLOCKS.disable(["code", "lheading", "reference"])
 BLOCKS.core.ruler.disable(["inline"])
-_ENDS = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+_ENDS: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
 BLOCKS.block.ruler.before("table", "component", _component, _ENDS)
 BLOCKS.block.ruler.before("table", "question", _question, _ENDS)
 BLOCKS.block.ruler.at("html_block", _comment, _ENDS)
