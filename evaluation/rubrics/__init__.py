@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evaluation.rubrics.components import RubricError
 from evaluation.rubrics.dialect import parse
-from evaluation.rubrics.form import Condition, Field, FormDefinition, Problem, Section, validate_answers
+from evaluation.rubrics.form import Condition, Field, FormDefinition, Lack, Problem, Section, validate_answers
+from evaluation.rubrics.places import RubricError
 
 __all__ = [
     "Condition",
     "Field",
     "FormDefinition",
+    "Lack",
     "Problem",
     "RubricError",
     "Section",

@@ -1,12 +1,16 @@
-"""Components of the dialect: `{type: NAME, key: value …}`, read as a YAML flow mapping, and the fields they define."""
+"""Components of the dialect: `{type: NAME, key: value …}`, read as a YAML flow mapping.
+
+Every value is kept as it is typed: `1.10`, `010`, `1:30` and `yes` are texts unless an attribute asks for a number or
+for true or false.
+"""
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import yaml
 
-from evaluation.rubrics.form import PREFERENCE, PREFERENCES, Condition, Field, Kind
+from evaluation.rubrics.form import Kind
+from evaluation.rubrics.places import RubricError, one_line, position
 
 PLAIN = {"instructions", "information", "form", "navigation"}
 ANSWERS: dict[str, Kind] = {
@@ -18,184 +22,119 @@ ANSWERS: dict[str, Kind] = {
     "multi_select": "multi_select",
 }
 KNOWN = PLAIN | set(ANSWERS) | {"selection"}
-_COMMON = {"type", "key", "per", "required", "help", "when"}
-_OWN = {
-    "select": {"options"},
-    "multi_select": {"options"},
-    "selection": {"multiple", "title", "icon", "options"},
-    "scale": {"min", "max"},
-    "text": {"placeholder"},
-    "textarea": {"placeholder"},
-    "yes_no": set[str](),
-}
-_CONDITION = re.compile(r"\s*(?P<key>[a-z][a-z0-9_]*)\s*(?P<operator><=|>=|=)\s*(?P<value>.+?)\s*")
-
-
-class RubricError(ValueError):
-    """The document cannot be parsed. `line` and `column` (both 1-based) give the position."""
-
-    def __init__(self, message: str, line: int, column: int = 1) -> None:
-        super().__init__(f"Line {line}, column {column}: {message}")
-        self.message = message
-        self.line = line
-        self.column = column
+LONGEST = 20_000
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+_NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 
 
 @dataclass
 class Component:
-    """One pair of braces: its attributes and the column of each."""
+    """One pair of braces: its attributes, and the text with the position of each of its lines."""
 
-    values: dict[str, Any]
-    line: int
-    column: int
-    columns: dict[str, int] = field(default_factory=dict)
+    text: str
+    places: list[tuple[int, int]]
+    nodes: dict[str, yaml.Node] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
-        return str(self.values["type"])
+        return self.get("type")
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Line and column in the document of a character of the component."""
+        line, column = position(self.text, index)
+        number, first = self.places[min(line, len(self.places)) - 1]
+        return number, first + column - 1
 
     def error(self, message: str, attribute: str = "") -> RubricError:
-        return RubricError(message, self.line, self.columns.get(attribute, self.column))
+        return RubricError(message, *self.place(self.keys.get(attribute, 0)))
+
+    def has(self, name: str) -> bool:
+        return name in self.nodes and self.nodes[name].tag != _NULL
+
+    def get(self, name: str, default: str = "") -> str:
+        """The text of an attribute as it is typed, on one line."""
+        if not self.has(name):
+            return default
+        node = self.nodes[name]
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.error(f"`{name}` is a text; put it in quotes if it has brackets or braces.", name)
+        return one_line(node.value)
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        if name not in self.nodes:
+            return default
+        node = self.nodes[name]
+        if node.tag != _BOOL or not isinstance(node, yaml.ScalarNode):
+            raise self.error(f"`{name}` is true or false.", name)
+        return yaml.SafeLoader.bool_values[node.value.lower()]
+
+    def whole(self, name: str, default: int) -> int | None:
+        """A whole number; None if the attribute is something else."""
+        if name not in self.nodes:
+            return default
+        node = self.nodes[name]
+        good = isinstance(node, yaml.ScalarNode) and _WHOLE.fullmatch(node.value)
+        return int(node.value) if good else None
+
+    def texts(self, name: str) -> list[tuple[str, int, int]]:
+        """The texts of a list as they are typed, each with its line and column."""
+        if not self.has(name):
+            return []
+        node = self.nodes[name]
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.error(f"`{name}` is a list: [first, second].", name)
+        found = []
+        for item in node.value:
+            if not isinstance(item, yaml.ScalarNode):
+                raise RubricError(
+                    "Every option is a text; put it in quotes if it has brackets, braces or a colon and a space.",
+                    *self.place(item.start_mark.index),
+                )
+            found.append((one_line(item.value), *self.place(item.start_mark.index)))
+        return found
 
 
-def read(content: str, line: int, column: int) -> Component:
-    """Parse `content` (one line, stripped, starting at `column`) as a component. Raises RubricError."""
-    if not content.endswith("}"):
-        raise RubricError("The brace that opens here is not closed on this line.", line, column)
-    loader = yaml.SafeLoader(content)
-    try:
-        node = loader.get_single_node()
-        found = loader.construct_document(node) if node is not None else None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = column + (mark.column if mark else 0)
-        raise RubricError("The component is not written as {type: name, key: value}.", line, where) from error
-    finally:
-        loader.dispose()
-    if node is None or not isinstance(found, dict) or not isinstance(found.get("type"), str):
-        raise RubricError("A component begins with its type: {type: name}.", line, column)
-    component = Component(found, line, column)
-    for key, _ in node.value:
-        name = str(key.value)
-        if name in component.columns:
-            raise RubricError(f"`{name}` is given twice.", line, column + key.start_mark.column)
-        component.columns[name] = column + key.start_mark.column
+def read(text: str, places: list[tuple[int, int]]) -> Component:
+    """Parse `text`, which begins with a brace, as a component.
+
+    `places` has the line and column at which each line of `text` begins. Raises RubricError.
+    """
+    component = Component(text.rstrip(), places)
+    if len(text) > LONGEST:
+        raise component.error(f"A component may have {LONGEST:,} characters.")
+    if not component.text.endswith("}"):
+        raise component.error("The brace that opens here is not closed.")
+    node = _node(component)
+    if not isinstance(node, yaml.MappingNode):
+        raise component.error("A component begins with its type: {type: name}.")
+    for key, value in node.value:
+        index = key.start_mark.index
+        name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+        if name in component.nodes:
+            raise RubricError(f"`{name}` is given twice.", *component.place(index))
+        component.nodes[name], component.keys[name] = value, index
+    if not component.has("type") or not component.type:
+        raise component.error("A component begins with its type: {type: name}.")
     if component.type not in KNOWN:
         known = ", ".join(sorted(KNOWN))
         raise component.error(f"Unknown component type {component.type!r}; known are {known}.", "type")
     return component
 
 
-def question(
-    label: str, kind: Kind, given: Component, earlier: list[Field], *, group: str, help_text: str = ""
-) -> Field:
-    """The field defined by a question and its component. `earlier` are the fields above it. Raises RubricError."""
-    unknown = sorted(str(name) for name in set(given.values) - _COMMON - _OWN[given.type])
-    if unknown:
-        raise given.error(f"A {given.type} has no attribute {', '.join(unknown)}.", unknown[0])
-    minimum, maximum = _bounds(given) if kind == "scale" else (None, None)
-    return Field(
-        key=_key(label, given, earlier),
-        label=label.rstrip(":").strip(),
-        kind=kind,
-        per=_per(given),
-        options=_options(given) if kind in ("select", "multi_select") else (),
-        minimum=minimum,
-        maximum=maximum,
-        required=_flag(given, "required", default=kind == "scale"),
-        help=str(given.values.get("help") or help_text),
-        placeholder=str(given.values.get("placeholder", "")),
-        group=group,
-        when=_when(given, earlier),
-    )
-
-
-def _key(label: str, given: Component, earlier: list[Field]) -> str:
-    key = str(given.values.get("key") or _slug(label))
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", key):
-        raise given.error(f"The key {key!r} must be lower-case letters, digits and underscores.", "key")
-    if key == PREFERENCE:
-        raise given.error("The key 'preference' is taken by the question which response is better.", "key")
-    if any(other.key == key for other in earlier):
-        raise given.error(f"The key {key!r} is used twice; give this question its own key.", "key")
-    return key
-
-
-def _slug(label: str) -> str:
-    slug = "_".join(re.findall(r"[a-z0-9]+", label.lower()))[:60].rstrip("_")
-    return slug if slug[:1].isalpha() else f"question_{slug}".rstrip("_")[:60]
-
-
-def _per(given: Component) -> Any:
-    per = given.values.get("per", "pair")
-    if per not in ("side", "pair"):
-        raise given.error("`per` is side or pair.", "per")
-    return per
-
-
-def _options(given: Component) -> tuple[str, ...]:
-    options = given.values.get("options")
-    if not isinstance(options, list) or len(options) < 2:
-        raise given.error("A choice needs at least two options.", "options")
-    if any(isinstance(option, bool | dict | list) or option is None for option in options):
-        raise given.error("Every option is a text; put yes, no and the like in quotes.", "options")
-    texts = tuple(str(option).strip() for option in options)
-    if "" in texts:
-        raise given.error("An option is empty.", "options")
-    if len(set(texts)) != len(texts):
-        raise given.error("Two options are the same.", "options")
-    return texts
-
-
-def _bounds(given: Component) -> tuple[int, int]:
-    low, high = given.values.get("min", 1), given.values.get("max", 10)
-    whole = all(isinstance(bound, int) and not isinstance(bound, bool) for bound in (low, high))
-    if not whole or not low < high <= low + 100:
-        where = "max" if "max" in given.columns else "min"
-        raise given.error("A scale goes from a whole `min` to a larger `max`, at most 100 apart.", where)
-    return low, high
-
-
-def _flag(given: Component, name: str, *, default: bool) -> bool:
-    value = given.values.get(name, default)
-    if not isinstance(value, bool):
-        raise given.error(f"`{name}` is true or false.", name)
-    return value
-
-
-def _when(given: Component, earlier: list[Field]) -> Condition | None:
-    written = given.values.get("when")
-    if written is None:
-        return None
-    found = _CONDITION.fullmatch(written) if isinstance(written, str) else None
-    if found is None:
-        raise given.error('`when` is written "question=answer", "question<=number" or ">=".', "when")
-    key, operator, value = found["key"], found["operator"], found["value"]
-    if key == PREFERENCE:
-        if operator != "=" or value not in PREFERENCES:
-            raise given.error(f"The preference is one of {', '.join(PREFERENCES)}.", "when")
-        return Condition(key, "=", value)
-    governing = next((other for other in earlier if other.key == key), None)
-    if governing is None:
-        raise given.error(f"No question above has the key {key!r}.", "when")
-    return _condition(governing, operator, value, given)
-
-
-def _condition(governing: Field, operator: Any, value: str, given: Component) -> Condition:
-    if governing.kind == "scale" and governing.minimum is not None and governing.maximum is not None:
-        if re.fullmatch(r"-?\d{1,9}", value) and governing.minimum <= int(value) <= governing.maximum:
-            return Condition(governing.key, operator, int(value))
-        message = f"{governing.key} goes from {governing.minimum} to {governing.maximum}."
-    elif operator != "=":
-        message = f"{operator} compares numbers; {governing.key} is no scale."
-    elif governing.kind == "yes_no":
-        if value in ("yes", "no"):
-            return Condition(governing.key, "=", value == "yes")
-        message = f"{governing.key} is answered yes or no."
-    elif governing.options:
-        if value in governing.options:
-            return Condition(governing.key, "=", value)
-        message = f"{value!r} is no option of {governing.key}."
-    else:
-        message = f"{governing.key} is a text; no other question can depend on it."
-    raise given.error(message, "when")
+def _node(component: Component) -> yaml.Node | None:
+    loader = None
+    try:
+        # The loader already refuses characters that YAML does not allow.
+        loader = yaml.SafeLoader(component.text)
+        return loader.get_single_node()
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        index = mark.index if mark else getattr(error, "position", 0)
+        raise RubricError(
+            "The component is not written as {type: name, key: value}. Put texts with # , : or brackets in quotes.",
+            *component.place(index),
+        ) from error
+    finally:
+        if loader is not None:
+            loader.dispose()

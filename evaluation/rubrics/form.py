@@ -1,11 +1,11 @@
 """The form that a rubric defines, and the validation of a reviewer's answers against it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["scale", "select", "multi_select", "yes_no", "text"]
-Per = Literal["side", "pair"]
+Per = Literal["side", "pair", "campaign"]
 SIDES = ("left", "right")
 PREFERENCE = "preference"
 PREFERENCES = ("left", "right", "tie", "both_bad")
@@ -38,7 +38,8 @@ class Condition:
 class Field:
     """One question.
 
-    A scale takes whole numbers from `minimum` to `maximum`. `per` "side" asks the question for each response.
+    A scale takes whole numbers from `minimum` to `maximum`. `per` "side" asks the question for each response, "pair"
+    once per pair, "campaign" once after the whole campaign, and never of reviewers.
     `group` is the `###` heading above it, by which reports group their criteria. `when` is the condition on
     an earlier answer.
     """
@@ -86,13 +87,41 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """Something that a campaign needs, as a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+NO_CRITERIA = Lack(
+    "no_criteria",
+    "The rubric needs at least one scale that rates each side, such as {type: scale, min: 1, max: 10, per: side}.",
+)
+
+
+@dataclass(frozen=True)
 class FormDefinition:
-    """A parsed rubric. `fields` are in the document's order and their keys are unique."""
+    """A parsed rubric. `fields` are in the document's order and their keys are unique.
+
+    `markdown` says that the texts are Markdown. Forms that were stored before it are plain text.
+    """
 
     title: str
     instructions: str
     sections: tuple[Section, ...]
     fields: tuple[Field, ...]
+    markdown: bool = False
+
+    def for_review(self) -> "FormDefinition":
+        """The form that reviewers fill in: without the questions that are asked once per campaign."""
+        return replace(self, fields=tuple(field for field in self.fields if field.per != "campaign"))
+
+    def lacking(self) -> list[Lack]:
+        """What a campaign needs that the form does not have; empty if a campaign can use it."""
+        if any(field.kind == "scale" and field.per == "side" for field in self.fields):
+            return []
+        return [NO_CRITERIA]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,6 +134,7 @@ class FormDefinition:
             instructions=content["instructions"],
             sections=tuple(Section(**section) for section in content["sections"]),
             fields=tuple(Field.from_json(field) for field in content["fields"]),
+            markdown=content.get("markdown", False),
         )
 
 

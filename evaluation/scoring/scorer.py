@@ -1,12 +1,13 @@
 """Scores of one response: its match with the expected output, and measures of its text. These are stored."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from evaluation.scoring.matching import FieldRule, Match, Wanted, find_object, match
+from evaluation.scoring.matching import FieldRule, Match, Wanted, answer, find_object, match
 from evaluation.scoring.matching.declared import parse
 from evaluation.scoring.matching.field_rule import Json
 from evaluation.scoring.measures import measure
@@ -14,6 +15,8 @@ from evaluation.scoring.measures.checks import CHECKS, passes
 
 # (match or None, measures), without the texts, which are stored separately.
 Scored = tuple[dict[str, Any] | None, dict[str, Any]]
+# Digits.
+_LONGEST_NUMBER = 5_000
 
 
 class Scorer:
@@ -38,15 +41,16 @@ class Scorer:
     def score(
         self, *, instruction: str, content: Any, tags: Mapping[str, str], expected: Any, texts: Sequence[str]
     ) -> list[Scored]:
-        """Score each response to one prompt."""
+        """Score each response to one prompt. Only what follows its last thought counts."""
         wanted = None if expected is None else Wanted(expected, self._comparisons)
         judged = []
         for text in texts:
             found = wanted.match(text) if wanted else None
-            measures = self._measures(found, text)
+            answered = answer(text)
+            measures = self._measures(found, answered)
             if self._check is not None:
                 asked = "\n".join([instruction, *_texts(content)])
-                measures["passed"] = passes(self._check, prompt=asked, tags=tags, response=text)
+                measures["passed"] = passes(self._check, prompt=asked, tags=tags, response=answered)
             judged.append((None if found is None else self._stored(found, text), measures))
         return judged
 
@@ -69,8 +73,9 @@ class Scorer:
             return None
         value = find_object(text).value
         try:
-            return value is not None and self._validator.is_valid(value)
-        except RecursionError:
+            return value is not None and self._validator.is_valid(_as_read(value))
+        except (RecursionError, OverflowError):
+            # Nested too deeply, or a number too long to be compared with one of the schema.
             return False
 
     def _measures(self, found: Match | None, text: str) -> dict[str, Any]:
@@ -93,6 +98,20 @@ class Scorer:
             "empathy": taken.empathy,
             "empty": not text.strip(),
         }
+
+
+def _as_read(value: Json) -> Json:
+    """The value with the numbers that a program reads, because schemas cannot be checked on decimals.
+
+    Raises OverflowError for a number that takes quadratic time to convert.
+    """
+    if isinstance(value, Decimal):
+        if value.adjusted() > _LONGEST_NUMBER:
+            raise OverflowError
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _as_read(inner) for name, inner in value.items()}
+    return [_as_read(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _texts(value: Json) -> list[str]:

@@ -1,7 +1,7 @@
 // The review screen: show a pair, keep a draft while it is rated, send the rating once, have the next pair ready.
 
 import { Clock } from "./review/clock.js";
-import { $, el, prose, word } from "./review/dom.js";
+import { $, el, prose, word, written } from "./review/dom.js";
 import { openEditor } from "./review/edit.js";
 import * as form from "./review/form.js";
 import { listen } from "./review/keys.js";
@@ -138,11 +138,13 @@ function progress(planned) {
 
 function instructions({ title, instructions: own, sections = [] }) {
   const shown = sections.filter((section) => section.text && section.text !== own);
-  const first = prose([settings.instructions, own].filter(Boolean).join("\n\n"));
+  const first = sections.find((section) => section.text === own) ?? { text: own ?? "" };
+  const heading = (section) => section.title && el("h3", { dir: "auto" }, section.title);
   const parts = [
-    ...first,
-    ...shown.flatMap((section) => [el("h3", { dir: "auto" }, section.title), ...prose(section.text)])
-  ];
+    ...prose(settings.instructions ?? ""),
+    ...written(first),
+    ...shown.flatMap((section) => [heading(section), ...written(section)])
+  ].filter(Boolean);
   $("instructions-title").textContent = title || $("instructions-title").textContent;
   $("instructions-text").replaceChildren(...parts);
   document.querySelector('[data-opens="instructions"]').hidden = !parts.length;

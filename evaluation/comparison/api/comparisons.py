@@ -74,7 +74,12 @@ class GenerationLaunchSerializer(serializers.Serializer[Comparison]):
         default="",
         allow_blank=True,
         max_length=1000,
-        help_text="Why prompts that were trained on.",
+        help_text="Why prompts that a model was trained on are used. It is shown with the results.",
+    )
+    leave_out_leaked = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Leave out prompts that a model was trained on: the comparison has a new prompt set without them.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +146,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
             decoding=configs.check(DecodingConfig, values["decoding"]),
             idempotency_key=idempotency_key(request),
             leakage_reason=values["leakage_reason"],
+            leave_out_leaked=values["leave_out_leaked"],
         )
         return Response(ComparisonSerializer(comparison).data, status=status.HTTP_201_CREATED)
 

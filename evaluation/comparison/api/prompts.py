@@ -49,7 +49,16 @@ class PromptSetSerializer(serializers.ModelSerializer[PromptSet]):
 
 class _Common(serializers.Serializer[PromptSet]):
     name = serializers.CharField(max_length=100)
-    leakage_reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+    leakage_reason = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=1000,
+        help_text="Why prompts in the training data are used. It is shown with the results.",
+    )
+    leave_out_leaked = serializers.BooleanField(
+        required=False, default=False, help_text="Leave out prompts that are in the training data."
+    )
 
 
 class PromptSetCreateSerializer(_Common):
@@ -108,7 +117,8 @@ class PromptSetViewSet(EvaluationViewSet):
     @extend_schema(request=PromptSetCreateSerializer, responses={201: PromptSetSerializer})
     def create(self, request: Request) -> Response:
         values = parse(PromptSetCreateSerializer, request)
-        user, common = signed_in(request), {name: values[name] for name in ("name", "leakage_reason")}
+        user = signed_in(request)
+        common = {name: values[name] for name in ("name", "leakage_reason", "leave_out_leaked")}
         if values["prompts"] is not None:
             against = self._dataset(values["against"])
             return self._made(prompts.typed(user=user, rows=values["prompts"], against=against, **common))

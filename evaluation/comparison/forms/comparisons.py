@@ -45,7 +45,12 @@ class ComparisonForm(forms.Form):
         required=False,
         max_length=1000,
         label="Reason to use prompts that a model was trained on",
-        help_text="Required if there are such prompts. Shown with the results.",
+        help_text="Required if there are such prompts and you do not leave them out. Shown with the results.",
+    )
+    leave_out_leaked = forms.BooleanField(
+        required=False,
+        label="Leave out prompts that a model was trained on",
+        help_text="Creates a prompt set without them.",
     )
     idempotency_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
 

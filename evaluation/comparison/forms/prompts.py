@@ -27,6 +27,11 @@ class PromptSetForm(forms.Form):
         label="Reason to use prompts from the training data",
         help_text="Without a reason, such prompts are refused. The reason is shown with the results.",
     )
+    leave_out_leaked = forms.BooleanField(
+        required=False,
+        label="Leave out prompts from the training data",
+        help_text="Then no reason is needed.",
+    )
 
     @property
     def chosen_tags(self) -> list[str] | None:
@@ -65,7 +70,7 @@ def _tags() -> forms.CharField:
 
 
 class HeldOutForm(PromptSetForm):
-    field_order = ("name", "dataset", "limit", "tag_fields", "leakage_reason")
+    field_order = ("name", "dataset", "limit", "tag_fields", "leakage_reason", "leave_out_leaked")
     limit = _limit()
     tag_fields = _tags()
 
@@ -88,7 +93,7 @@ class _UploadForm(forms.Form):
 
 
 class PromptFileForm(PromptSetForm, _UploadForm):
-    field_order = ("name", "file", "against", "limit", "tag_fields", "leakage_reason")
+    field_order = ("name", "file", "against", "limit", "tag_fields", "leakage_reason", "leave_out_leaked")
     columns = ("instruction", "inputs", "outputs")
     limit = _limit()
     tag_fields = _tags()
@@ -122,7 +127,7 @@ class PromptFileForm(PromptSetForm, _UploadForm):
 class TypedForm(PromptSetForm):
     """The name and options of a prompt set whose rows are entered in a `TypedRows` formset."""
 
-    field_order = ("name", "against", "leakage_reason")
+    field_order = ("name", "against", "leakage_reason", "leave_out_leaked")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -171,7 +176,7 @@ class DeclareForm(forms.Form):
         "one_of (options), similar (free text) or ignored.",
     )
 
-    def clean_comparisons(self) -> dict[str, Any]:
+    def clean_field_rules(self) -> dict[str, Any]:
         try:
             value = json.loads(self.cleaned_data["field_rules"])
         except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from evaluation.comparison import single
@@ -12,6 +13,7 @@ from evaluation.scoring import Scorer
 from evaluation.scoring.matching import printable
 from evaluation.scoring.matching.difference import differences
 from evaluation.scoring.matching.match import Match
+from evaluation.scoring.matching.response import decode
 
 # The longest part of a response that a page shows. Exports contain all of it.
 LONGEST_SHOWN = 40_000
@@ -109,20 +111,25 @@ def _now() -> str:
 
 
 def _readable(text: str) -> str:
-    """Indent a response that is JSON; return any other text unchanged."""
+    """Indent a response that is JSON; return any other text unchanged.
+
+    A text that would lose repeated names or digits is also returned unchanged.
+    """
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = decode(text)
+        shown = json.dumps(value, ensure_ascii=False, indent=2)
+    except (ValueError, TypeError, RecursionError):
         return text
-    return (
-        printable(json.dumps(value, ensure_ascii=False, indent=2)) if isinstance(value, dict | list) else text
-    )
+    return printable(shown) if isinstance(value, dict | list) else text
 
 
 def _printable(value: Any) -> Any:
-    """Replace characters that cannot be encoded, such as a lone surrogate from a JSON escape."""
+    """Replace characters that cannot be encoded, such as a lone surrogate from a JSON escape, and decimals, which
+    JSON readers would change, by their text."""
     if isinstance(value, str):
         return printable(value)
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, dict):
         return {_printable(key): _printable(inner) for key, inner in value.items()}
     return [_printable(inner) for inner in value] if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import IntegrityError, transaction
 
 from evaluation.comparison import engines
-from evaluation.comparison.services import leakage
+from evaluation.comparison.services import leakage, prompts
 from evaluation.models import Comparison, ComparisonCandidate, PromptSet
 from evaluation.models.comparison_actions import ComparisonAction
 from ftplatform.accounts import audit
@@ -14,7 +14,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.config import DecodingConfig
-from training.models import ModelVersion
+from training.models import Dataset, ModelVersion
 
 MAX_CANDIDATES = 8
 
@@ -30,22 +30,23 @@ def launch(
     engine: str = engines.LOCAL,
     idempotency_key: str | None = None,
     leakage_reason: str = "",
+    leave_out_leaked: bool = False,
 ) -> Comparison:
     """Queue the responses of a baseline and its candidates.
 
     Without a baseline, the first candidate's base model is used. `engine` is local or the name of a configured
     endpoint, which then answers for all models.
 
-    Prompts that a model was trained on need a `leakage_reason`, or DomainError `leakage` is raised. Other
-    DomainErrors: no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local,
-    adapter_other_base, template_mismatch.
+    Prompts that a model was trained on are left out on request: the comparison then has a new prompt set without
+    them. Otherwise they need a `leakage_reason`, or DomainError `leakage` is raised. Other DomainErrors:
+    no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local, adapter_other_base,
+    template_mismatch, empty_prompt_set.
     """
     baseline = _baseline(baseline, candidates)
     _check_distinct([baseline, *candidates])
     _check_engine(engine, baseline, candidates)
-    leakage.require_clean(
-        user=user, prompt_set=prompt_set, models=[baseline, *candidates], reason=leakage_reason
-    )
+    findings = leakage.new_findings(prompt_set, [baseline, *candidates])
+    prompt_set = _decided(user, prompt_set, findings, leakage_reason, leave_out=leave_out_leaked)
     frozen = {
         "name": name,
         "prompt_set": prompt_set,
@@ -76,6 +77,25 @@ def launch(
         if same is None:
             raise
         return same
+
+
+def _decided(
+    user: User,
+    prompt_set: PromptSet,
+    findings: Sequence[tuple[Dataset, leakage.Finding]],
+    reason: str,
+    *,
+    leave_out: bool,
+) -> PromptSet:
+    """The prompt set to use. Raises DomainError `leakage` for prompts that are neither left out nor have a reason."""
+    leaked = {key for _, finding in findings for key in finding.keys}
+    if leaked and leave_out:
+        datasets = [dataset for dataset, _ in findings]
+        return prompts.without(user=user, prompt_set=prompt_set, keys=leaked, datasets=datasets)
+    for dataset, finding in findings:
+        with transaction.atomic():
+            leakage.store(user=user, prompt_set=prompt_set, dataset=dataset, finding=finding, reason=reason)
+    return prompt_set
 
 
 def _check_engine(engine: str, baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> None:

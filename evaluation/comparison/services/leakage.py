@@ -1,4 +1,5 @@
-"""Finds prompts that a model was trained on before they are used, and rejects them unless a reason is given.
+"""Finds prompts that a model was trained on before they are used. They are left out or used with a reason, as the user
+chooses; without a choice, they are rejected.
 
 Exact matches after normalisation are found in all rows. Near matches are found by shingles
 (training.intake.near_duplicates), for at most 4,000 prompts and 60,000 training rows, sampled evenly.
@@ -10,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
-
-from django.db import transaction
 
 from evaluation.models import LeakageCheck, PromptSet
 from evaluation.scoring.matching.field_rule import normalised
@@ -28,10 +27,11 @@ Row = dict[str, Any]
 
 @dataclass
 class Finding:
-    """The number of prompts in a training split, and the first few of them."""
+    """The prompts in a training split: their number, their keys, and details of the first few."""
 
     exact: int = 0
     near: int = 0
+    keys: set[str] = field(default_factory=set)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -39,6 +39,7 @@ class Finding:
         return not self.exact and not self.near
 
     def note(self, key: str, train_id: str, similarity: float) -> None:
+        self.keys.add(key)
         if len(self.examples) < _EXAMPLES:
             self.examples.append({"key": key, "train_id": train_id, "similarity": round(similarity, 3)})
 
@@ -77,38 +78,39 @@ def store(
 
 
 def refused(finding: Finding, dataset: Dataset) -> DomainError:
-    shown = [
+    problems = [
         {
             "field": each["key"],
             "message": f"like training row {each['train_id']} ({each['similarity']:.0%} alike)",
         }
         for each in finding.examples
     ]
-    said = (
-        f"{finding.exact:,} prompts are rows that {dataset} trains on and {finding.near:,} nearly are: a model may "
-        "recite them. Leave them out, or give a reason for using them; it will stand beside the results."
+    number = len(finding.keys)
+    nearly = f", {finding.near:,} of them nearly" if finding.near else ""
+    error = DomainError(
+        "leakage",
+        f"{number:,} {'prompt is' if number == 1 else 'prompts are'} in the training split of {dataset}{nearly}: a "
+        "model may repeat answers from memory. Leave them out, or give a reason to use them, which is shown with the "
+        "results.",
+        status=422,
+        problems=problems,
     )
-    problems = [{"field": "leakage_reason", "message": said}, *shown]
-    return DomainError("leakage", said, status=422, problems=problems)
+    error.extra = {"leaked": {"exact": finding.exact, "near": finding.near, "prompts": number}}
+    return error
 
 
-def require_clean(
-    *, user: User, prompt_set: PromptSet, models: Iterable[ModelVersion], reason: str = ""
-) -> None:
-    """Check the prompts once against each dataset that the models were trained on; raises DomainError `leakage`."""
+def new_findings(prompt_set: PromptSet, models: Iterable[ModelVersion]) -> list[tuple[Dataset, Finding]]:
+    """What is found in each dataset that the models were trained on and that has not been checked before."""
     datasets = {model.run.dataset for model in models if model.run is not None}
     known = set(prompt_set.leakage_checks.values_list("dataset", flat=True))
-    rows = None
-    for dataset in sorted(datasets, key=str):
-        if dataset.pk in known:
-            continue
-        rows = rows or [
-            {"id": key, "instruction": instruction, "input": content}
-            for key, instruction, content in prompt_set.prompts.values_list("key", "instruction", "input")
-        ]
-        finding = find(rows, dataset)
-        with transaction.atomic():
-            store(user=user, prompt_set=prompt_set, dataset=dataset, finding=finding, reason=reason)
+    new = sorted((dataset for dataset in datasets if dataset.pk not in known), key=str)
+    if not new:
+        return []
+    rows = [
+        {"id": key, "instruction": instruction, "input": content}
+        for key, instruction, content in prompt_set.prompts.values_list("key", "instruction", "input")
+    ]
+    return [(dataset, find(rows, dataset)) for dataset in new]
 
 
 def _digest(row: Row) -> bytes:

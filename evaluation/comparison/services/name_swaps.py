@@ -3,6 +3,7 @@
 import re
 
 from evaluation.models import Comparison, Response
+from evaluation.scoring.matching import answer
 from evaluation.scoring.matching.field_rule import similarity
 
 # Minimum share of words and word pairs that replies to the same case must have in common.
@@ -19,7 +20,7 @@ def score(comparison: Comparison) -> None:
     responses = list(comparison.responses.select_related("prompt").order_by("model", "sample", "prompt"))
     for response in responses:
         tags = response.prompt.tags
-        text = _masked(response.text, tags.get("name", ""))
+        text = _masked(answer(response.text), tags.get("name", ""))
         reference = first.setdefault((str(response.model_id), tags.get("group", ""), response.sample), text)
         response.measures = (response.measures or {}) | {"passed": similarity(reference, text) >= ALIKE}
     Response.objects.bulk_update(responses, ["measures"], batch_size=100)

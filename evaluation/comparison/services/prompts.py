@@ -1,6 +1,6 @@
 """Creates prompt sets from held-out rows, from a file, or from typed prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, Any
 
@@ -31,12 +31,13 @@ def from_dataset(
     limit: int | None = None,
     tag_fields: Sequence[str] | None = None,
     leakage_reason: str = "",
+    leave_out_leaked: bool = False,
 ) -> PromptSet:
     """Take the first `limit` held-out rows of a dataset, from its test split if it has one.
 
     The training split is never used: a model that has seen a row would recite it. Held-out rows that are also in the
-    training split are rejected without a `leakage_reason`. `tag_fields` are input fields to use as tags; see
-    `tags.of_rows`.
+    training split are left out on request, or rejected without a `leakage_reason`. `tag_fields` are input fields to
+    use as tags; see `tags.of_rows`.
     """
     split = dataset.held_out_split
     examples = selectors.examples(dataset, split, limit=limit or MAX_PROMPTS)
@@ -50,6 +51,7 @@ def from_dataset(
         against=dataset,
         tag_fields=tag_fields,
         leakage_reason=leakage_reason,
+        leave_out_leaked=leave_out_leaked,
         schema=dataset.output_schema,
     )
 
@@ -65,6 +67,7 @@ def from_file(
     tag_fields: Sequence[str] | None = None,
     against: Dataset | None = None,
     leakage_reason: str = "",
+    leave_out_leaked: bool = False,
 ) -> PromptSet:
     """Take the first `limit` rows of a file, see `evaluation.comparison.readers`; all of them must be valid.
 
@@ -83,6 +86,7 @@ def from_file(
         tag_fields=tag_fields,
         against=against,
         leakage_reason=leakage_reason,
+        leave_out_leaked=leave_out_leaked,
     )
 
 
@@ -93,6 +97,7 @@ def typed(
     rows: Sequence[dict[str, Any]],
     against: Dataset | None = None,
     leakage_reason: str = "",
+    leave_out_leaked: bool = False,
 ) -> PromptSet:
     """Create from typed prompts: {prompt, input?, expected?, tags?} each, under the same rules as a file."""
     made, problems = [], []
@@ -104,7 +109,13 @@ def typed(
     if problems:
         raise readers.refused(problems, len(problems), len(rows))
     return create(
-        user=user, name=name, rows=made, source="typed in", against=against, leakage_reason=leakage_reason
+        user=user,
+        name=name,
+        rows=made,
+        source="typed in",
+        against=against,
+        leakage_reason=leakage_reason,
+        leave_out_leaked=leave_out_leaked,
     )
 
 
@@ -118,41 +129,95 @@ def create(
     against: Dataset | None = None,
     tag_fields: Sequence[str] | None = None,
     leakage_reason: str = "",
+    leave_out_leaked: bool = False,
     schema: dict[str, Any] | None = None,
     check_name: str = "",
 ) -> PromptSet:
-    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, in one transaction."""
+    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, in one transaction.
+
+    Prompts in the training split of `against` are left out on request, or need a `leakage_reason`. Raises DomainError
+    `leakage`, `empty_prompt_set`, `name_taken`, `unknown_tag_field`.
+    """
+    finding = leakage.find(rows, against) if against else None
+    if finding and leave_out_leaked and not finding.clean:
+        rows = [row for row in rows if row["id"] not in finding.keys]
+        source = _without(source, len(finding.keys), str(against))
+        finding = leakage.Finding()
     if not rows:
         raise DomainError("empty_prompt_set", "There are no rows to ask.", status=422)
     found = tags.of_rows(rows, tag_fields)
-    finding = leakage.find(rows, against) if against else None
+    prompt_set = PromptSet(
+        name=name,
+        dataset=dataset,
+        source=source,
+        size=len(rows),
+        field_rules=to_json(_inferred(rows)),
+        schema=schema or {},
+        check_name=check_name,
+        created_by=user,
+    )
+    checks = [(against, finding)] if against and finding else []
+    prompts = (_prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True))
+    return _store(user, prompt_set, prompts, checks, leakage_reason)
+
+
+def without(
+    *, user: User, prompt_set: PromptSet, keys: Collection[str], datasets: Sequence[Dataset]
+) -> PromptSet:
+    """A prompt set with the same prompts and rules, without those that are in the training splits of `datasets`.
+
+    The same request gives the same prompt set. Raises DomainError `empty_prompt_set`.
+    """
+    source = _without(prompt_set.name, len(keys), " and ".join(map(str, datasets)))
+    for name in _names(prompt_set.name, len(keys)):
+        known = PromptSet.objects.filter(name=name).first()
+        if known is None:
+            break
+        if known.source == source:
+            return known
+    left = [prompt for prompt in prompt_set.prompts.all() if prompt.key not in keys]
+    if not left:
+        raise DomainError("empty_prompt_set", "All prompts are in the training data.", status=422)
+    made = PromptSet(name=name, source=source, size=len(left), created_by=user)
+    for field in ("dataset", "field_rules", "schema", "check_name"):
+        setattr(made, field, getattr(prompt_set, field))
+    for prompt in left:
+        prompt.pk, prompt.prompt_set = None, made
+    return _store(user, made, left, [(dataset, leakage.Finding()) for dataset in datasets], "")
+
+
+def _without(source: str, count: int, named: str) -> str:
+    return f"{source[:100]}, without {count:,} prompts in the training data of {named}"[:300]
+
+
+def _names(name: str, count: int) -> Iterator[str]:
+    first = f"{name[:60]}, without {count:,} trained prompts"
+    yield first
+    yield from (f"{first} ({number})" for number in range(2, 100))
+
+
+def _store(
+    user: User,
+    prompt_set: PromptSet,
+    prompts: Iterable[Prompt],
+    checks: Sequence[tuple[Dataset, leakage.Finding]],
+    reason: str,
+) -> PromptSet:
     try:
         with transaction.atomic():
-            prompt_set = PromptSet.objects.create(
-                name=name,
-                dataset=dataset,
-                source=source,
-                size=len(rows),
-                field_rules=to_json(_inferred(rows)),
-                schema=schema or {},
-                check_name=check_name,
-                created_by=user,
-            )
-            if against and finding:
+            prompt_set.save(force_insert=True)
+            for dataset, finding in checks:
                 leakage.store(
-                    user=user, prompt_set=prompt_set, dataset=against, finding=finding, reason=leakage_reason
+                    user=user, prompt_set=prompt_set, dataset=dataset, finding=finding, reason=reason
                 )
-            stored = Prompt.objects.bulk_create(
-                (_prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True)),
-                batch_size=_BATCH,
-            )
+            stored = Prompt.objects.bulk_create(prompts, batch_size=_BATCH)
             tags.store(prompt_set, ((prompt.pk, prompt.tags) for prompt in stored))
-            audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=len(rows))
+            audit.record(actor=user, action="prompt_set.create", target=prompt_set, prompts=prompt_set.size)
             return prompt_set
     except IntegrityError:
-        if not PromptSet.objects.filter(name=name).exists():
+        if not PromptSet.objects.filter(name=prompt_set.name).exists():
             raise
-        raise DomainError("name_taken", f"Another prompt set is already called {name}.") from None
+        raise DomainError("name_taken", f"Another prompt set is already called {prompt_set.name}.") from None
 
 
 def _prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> Prompt:

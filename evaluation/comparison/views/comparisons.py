@@ -73,19 +73,19 @@ def comparison_new(request: StaffRequest) -> HttpResponse:
     candidates = request.GET.getlist("candidate")
     initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **asked}
     form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
+    context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
         try:
             comparison = _launch(request, form)
         except DomainError as error:
-            form.refuse(error)
+            if error.code == "leakage":
+                context["error"] = error
+            else:
+                form.refuse(error)
         else:
             return redirect("evaluation:comparison", pk=comparison.pk)
-    return render(
-        request,
-        "evaluation/comparison/new.html",
-        {"form": form},
-        status=400 if form.errors else 200,
-    )
+    wrong = bool(form.errors or context.get("error"))
+    return render(request, "evaluation/comparison/new.html", context, status=400 if wrong else 200)
 
 
 def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
@@ -100,6 +100,7 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
         decoding=configs.check(DecodingConfig, form.decoding_values),
         idempotency_key=values["idempotency_key"],
         leakage_reason=values["leakage_reason"],
+        leave_out_leaked=values["leave_out_leaked"],
     )
 
 

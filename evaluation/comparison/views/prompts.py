@@ -29,6 +29,7 @@ from ftplatform.text.numbers import percent
 from ftplatform.text.values import plain
 
 PAGE = 50
+_LEAKAGE = ("leakage_reason", "leave_out_leaked")
 
 
 @roles(*Staff)
@@ -69,7 +70,7 @@ def _held_out(request: StaffRequest) -> Made:
     )
 
     def make() -> PromptSet:
-        values = {name: form.cleaned_data[name] for name in ("name", "dataset", "limit", "leakage_reason")}
+        values = {name: form.cleaned_data[name] for name in ("name", "dataset", "limit", *_LEAKAGE)}
         return prompt_services.from_dataset(user=request.user, tag_fields=form.chosen_tags, **values)
 
     return form, None, make
@@ -79,7 +80,7 @@ def _file(request: StaffRequest) -> Made:
     form = PromptFileForm(request.POST or None, request.FILES or None, user=request.user)
 
     def make() -> PromptSet:
-        names = ("name", "file", "limit", "against", "leakage_reason")
+        names = ("name", "file", "limit", "against", *_LEAKAGE)
         values = {name: form.cleaned_data[name] for name in names}
         return prompt_services.from_file(
             user=request.user,
@@ -98,7 +99,7 @@ def _typed(request: StaffRequest) -> Made:
 
     def make() -> PromptSet:
         typed = [row for row in rows.cleaned_data if row.get("prompt", "").strip()]
-        values = {name: form.cleaned_data[name] for name in ("name", "against", "leakage_reason")}
+        values = {name: form.cleaned_data[name] for name in ("name", "against", *_LEAKAGE)}
         return prompt_services.typed(user=request.user, rows=typed, **values)
 
     return form, rows, make

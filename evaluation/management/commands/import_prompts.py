@@ -38,6 +38,9 @@ class Command(BaseCommand):
             default="",
             help="Why prompts that were trained on are used all the same; it stands beside the results.",
         )
+        parser.add_argument(
+            "--leave-out-leaked", action="store_true", help="Leave out prompts that the dataset trains on."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = acting_admin()
@@ -54,6 +57,7 @@ class Command(BaseCommand):
                     tag_fields=[name.strip() for name in options["tags"].split(",") if name.strip()] or None,
                     against=against,
                     leakage_reason=options["leakage_reason"],
+                    leave_out_leaked=options["leave_out_leaked"],
                 )
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error

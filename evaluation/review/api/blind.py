@@ -1,14 +1,15 @@
 """What the API sends to reviewers. Every field is listed explicitly, so that a new model field is never sent by
 accident. Both sides go through the same calls, in the order drawn for them."""
 
+from functools import lru_cache
 from typing import Any
 
 from evaluation.models import Assignment, Rating
 from evaluation.review import statements
-from evaluation.review.api.markdown import rendered
 from evaluation.review.selectors.reviewing import reviewer_progress
 from evaluation.review.services import quality
 from evaluation.review.services.ratings import ANSWER_FIELDS
+from ftplatform.text import html
 
 
 def blind_assignment(assignment: Assignment) -> dict[str, Any]:
@@ -25,15 +26,26 @@ def blind_assignment(assignment: Assignment) -> dict[str, Any]:
         "prompt": prompt,
         "left": _side(left, campaign.allow_markdown),
         "right": _side(right, campaign.allow_markdown),
-        "rubric": campaign.rubric,
+        "rubric": _rubric(campaign.rubric),
         "lease_expires_at": assignment.lease_expires_at.isoformat(timespec="seconds"),
         "progress": reviewer_progress(assignment.reviewer),
     }
 
 
+# All reviewers of a campaign read the same texts.
+_as_html = lru_cache(maxsize=256)(html.document)
+
+
+def _rubric(rubric: dict[str, Any]) -> dict[str, Any]:
+    """The form; sections have their text as `html` too, unless they were stored before texts were Markdown."""
+    if not rubric.get("markdown"):
+        return rubric
+    return rubric | {"sections": [part | {"html": _as_html(part["text"])} for part in rubric["sections"]]}
+
+
 def _side(text: str, markdown: bool) -> dict[str, str]:
     shown = {"text": text.strip()}
-    return {**shown, "html": rendered(shown["text"])} if markdown else shown
+    return {**shown, "html": html.response(shown["text"])} if markdown else shown
 
 
 def stored_rating(rating: Rating) -> dict[str, Any]:

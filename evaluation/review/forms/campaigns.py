@@ -113,7 +113,7 @@ class CampaignForm(forms.Form):
     rubric_text = forms.CharField(
         label="Rubric text",
         required=False,
-        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "data-lines": ""}),
         help_text="Used when no rubric from the library is selected.",
     )
     instructions = forms.CharField(

@@ -11,6 +11,7 @@ class RubricForm(forms.Form):
         label="Rubric",
         max_length=100_000,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 28, "spellcheck": "false"}),
-        help_text="Markdown with form fields. The preview updates as you type.",
+        widget=forms.Textarea(attrs={"rows": 28, "spellcheck": "false", "data-lines": ""}),
+        help_text="Markdown with form fields. The preview updates as you type. A question with per: campaign is about "
+        "the whole campaign, and reviewers do not see it.",
     )

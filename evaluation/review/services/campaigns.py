@@ -145,16 +145,15 @@ def _candidate(comparison: Comparison, candidate: ModelVersion | None) -> ModelV
 
 
 def _parse_rubric(text: str) -> rubrics.FormDefinition:
+    """The form that reviewers fill in."""
     try:
         form = rubrics.parse(text)
     except rubrics.RubricError as error:
         where = {"field": "rubric_text", "line": error.line, "column": error.column, "message": error.message}
         raise DomainError("invalid_rubric", str(error), status=400, problems=[where]) from error
-    if not criteria(form.to_json()):
-        raise DomainError(
-            "no_criteria", "The rubric needs at least one scale that rates each side.", status=400
-        )
-    return form
+    for lack in form.lacking():
+        raise DomainError(lack.code, lack.message, status=400)
+    return form.for_review()
 
 
 def criteria(rubric: dict[str, Any]) -> list[str]:

@@ -61,12 +61,15 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
 
 def _welcome(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     pairs = min(campaign.max_per_reviewer or campaign.pairs_planned, campaign.pairs_planned)
-    paragraphs = re.split(r"\n\s*\n", campaign.rubric.get("instructions") or "")
+    instructions = campaign.rubric.get("instructions") or ""
+    # Rubrics that were stored before texts were Markdown are shown as plain paragraphs.
+    paragraphs = [] if campaign.rubric.get("markdown") else re.split(r"\n\s*\n", instructions)
     return {
         "open": campaign.status == Campaign.Status.OPEN,
         "pairs": pairs,
         "minutes": round(pairs * MINUTES),
-        "instructions": [text for part in paragraphs if (text := " ".join(part.split()))],
+        "instructions": instructions,
+        "paragraphs": [text for part in paragraphs if (text := " ".join(part.split()))],
         "loses_report": isinstance(request.user, User) and has_role(request.user, Staff),
     }
 

@@ -60,9 +60,16 @@ def _preview(text: str) -> dict[str, object]:
     if not text.strip():
         return {"form_definition": None, "mistake": None}
     try:
-        return {"form_definition": parse(text), "mistake": None}
+        form = parse(text)
     except RubricError as error:
         return {"form_definition": None, "mistake": error}
+    return {
+        "form_definition": form,
+        "mistake": None,
+        "lacking": form.lacking(),
+        "asked": form.for_review().fields,
+        "for_campaign": [field for field in form.fields if field.per == "campaign"],
+    }
 
 
 @roles(*Staff)

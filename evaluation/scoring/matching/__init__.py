@@ -3,7 +3,7 @@
 from evaluation.scoring.matching.declared import Declared, Inference
 from evaluation.scoring.matching.field_rule import FieldRule, Kind
 from evaluation.scoring.matching.match import FieldMatch, Match, Wanted, match
-from evaluation.scoring.matching.response import find_object, printable
+from evaluation.scoring.matching.response import answer, find_object, printable
 
 __all__ = [
     "Declared",
@@ -13,6 +13,7 @@ __all__ = [
     "Kind",
     "Match",
     "Wanted",
+    "answer",
     "find_object",
     "match",
     "printable",

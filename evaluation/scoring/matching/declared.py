@@ -6,7 +6,7 @@ from typing import Any
 
 from evaluation.scoring.matching.field_rule import FieldRule, Json, infer
 from evaluation.scoring.matching.match import WHOLE_RESPONSE, leaves
-from evaluation.scoring.matching.response import find_object
+from evaluation.scoring.matching.response import answer, find_object
 
 Declared = dict[str, FieldRule]
 MOST_FIELDS = 200
@@ -86,7 +86,7 @@ def _fields(value: Json | Mapping[str, Json]) -> Iterable[tuple[str, Json]]:
         read = find_object(value)
         if read.status == "strict" and read.value is not None:
             return leaves(read.value, read.value)
-        return [(WHOLE_RESPONSE, value)]
+        return [(WHOLE_RESPONSE, answer(value))]
     return []
 
 

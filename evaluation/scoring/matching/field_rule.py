@@ -6,12 +6,18 @@ Free text is never wrong because of its wording: it gets a similarity, and revie
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+from evaluation.scoring.matching import numbers
+from evaluation.scoring.matching.numbers import NUMBERS, Number
+
+# A Decimal is a number that a float would change (see `numbers`).
+Json = None | bool | int | float | Decimal | str | list["Json"] | dict[str, "Json"]
 Kind = Literal["exact", "text", "number", "set", "one_of", "similar", "ignored"]
 Status = Literal["match", "mismatch", "similar", "missing", "wrong_type", "ignored"]
 
@@ -30,10 +36,10 @@ class FieldRule:
     """The declared comparison of a field.
 
     `exact`: the same JSON value. `text`: the same after Unicode NFKC, case folding and collapsing white
-    space. `number`: within `tolerance` (absolute) or `relative_tolerance` (share of the expected number),
-    whichever is larger. `set`: lists with the same members, compared as texts, in any order and number.
-    `one_of`: one of `options`, normalised. `similar`: free text. `ignored`: reported only. Raises ValueError
-    for contradictory settings.
+    space. `number`: the same decimal, digit by digit, or within `tolerance` (absolute) or `relative_tolerance`
+    (share of the expected number), whichever is larger. `set`: lists with the same members in any order and
+    number, texts compared as in `text`. `one_of`: one of `options`, normalised. `similar`: free text.
+    `ignored`: reported only. Raises ValueError for contradictory settings.
     """
 
     kind: Kind
@@ -66,12 +72,12 @@ def infer(expected: Json) -> FieldRule:
     """The rule for a field without a declared one: labels as text, prose as similar, lists of scalars as sets."""
     if isinstance(expected, bool) or expected is None:
         return FieldRule("exact")
-    if isinstance(expected, int | float):
+    if isinstance(expected, NUMBERS):
         return FieldRule("number")
     if isinstance(expected, str):
         prose = len(expected) > _LABEL_CHARACTERS or "\n" in expected or len(expected.split()) > _LABEL_WORDS
         return FieldRule("similar" if prose else "text")
-    if isinstance(expected, list) and all(isinstance(item, str | int | float) for item in expected):
+    if isinstance(expected, list) and all(isinstance(item, (str, *NUMBERS)) for item in expected):
         return FieldRule("set")
     return FieldRule("exact")
 
@@ -159,45 +165,54 @@ def same(left: Json, right: Json) -> bool:
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, NUMBERS) and isinstance(right, NUMBERS):
+        return numbers.equal(left, right)
     return left == right
 
 
 def _compare_number(expected: Json, got: Json, comparison: FieldRule) -> Outcome:
     if _type(expected) != "number" or _type(got) != "number":
         return Outcome("wrong_type")
-    if expected == got:
+    wanted, found = cast(Number, expected), cast(Number, got)
+    if numbers.equal(wanted, found):
         return Outcome("match")
-    try:
-        wanted, found = float(expected), float(got)  # type: ignore[arg-type]
-    except OverflowError:
-        return Outcome("mismatch")
-    allowed = max(comparison.tolerance, comparison.relative_tolerance * abs(wanted))
-    # Decimal tolerances are not exact in binary: 0.3 − 0.2 must lie within 0.1.
-    return _truth(abs(wanted - found) <= allowed * (1 + 1e-12) + 1e-15 * abs(wanted) * bool(allowed))
+    tolerances = comparison.tolerance, comparison.relative_tolerance
+    return _truth(any(tolerances) and numbers.within(wanted, found, *tolerances))
 
 
 def _compare_set(expected: Json, got: Json) -> Outcome:
     if not isinstance(expected, list) or not isinstance(got, list):
         return Outcome("wrong_type")
-    wanted, found = ({_member(item) for item in items} for items in (expected, got))
+    try:
+        wanted, found = ({_member(item) for item in items} for items in (expected, got))
+    except RecursionError:
+        # As in `_compare_exact`.
+        return Outcome("mismatch", 0.0)
     union = wanted | found
     return Outcome(
         "match" if wanted == found else "mismatch", len(wanted & found) / len(union) if union else 1.0
     )
 
 
-def _member(item: Json) -> tuple[str, str]:
-    if isinstance(item, str):
-        return "string", normalised(item)
-    if isinstance(item, int | float) and not isinstance(item, bool) and item == item // 1:
-        return "number", str(int(item))
-    return _type(item), repr(item)
+def _member(item: Json) -> Hashable:
+    return ("string", normalised(item)) if isinstance(item, str) else _canonical(item)
+
+
+def _canonical(value: Json) -> Hashable:
+    """The same hashable value for values that are the `same`."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, _canonical(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(_canonical, value))
+    if isinstance(value, NUMBERS) and not isinstance(value, bool):
+        return "number", numbers.exact(value)
+    return _type(value), value
 
 
 def _type(value: Json) -> str:
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBERS):
         return "number"
     if isinstance(value, str):
         return "string"

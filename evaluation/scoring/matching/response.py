@@ -1,17 +1,19 @@
-"""Find the JSON object in a model's response, and report how it was found."""
+"""Find the answer in a model's response, and the JSON object in the answer; report how it was found."""
 
 import json
-import math
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, NoReturn, cast
 
+from evaluation.scoring.matching import numbers
 from evaluation.scoring.matching.field_rule import Json
 
 JsonStatus = Literal["strict", "fenced", "trailing_text", "invalid", "not_json_expected"]
 # Each attempt may read the whole text. An object after more opening braces than this is not an answer.
 _ATTEMPTS = 10
 _FENCE = "```"
+_THOUGHT, _THOUGHT_ENDS = "<think>", "</think>"
 # The most repeated names that a problem lists.
 _NAMED = 5
 
@@ -29,13 +31,29 @@ class _NotJsonError(ValueError):
     pass
 
 
+def answer(text: str) -> str:
+    """What follows the last thought (`<think>…</think>`) and its line breaks; all of a text without thoughts.
+
+    The first tag may be missing, because some templates end with it. A thought that does not end has no answer
+    after it. Tags inside a JSON object that is the whole answer are part of it.
+    """
+    if _THOUGHT_ENDS in text:
+        first = text.index(_THOUGHT_ENDS) + len(_THOUGHT_ENDS)
+        for start in (0, first):
+            if _quickly(text[start:]) is not None:
+                return text[start:]
+        text = text[text.rindex(_THOUGHT_ENDS) + len(_THOUGHT_ENDS) :].lstrip("\r\n")
+    return "" if text.removeprefix("\ufeff").lstrip().startswith(_THOUGHT) else text
+
+
 def find_object(text: str) -> Found:
-    """The JSON object in `text`: alone (strict), inside a code fence, or with other text around it.
+    """The JSON object in the answer: alone (strict), inside a code fence, or with other text around it.
 
     If a name is repeated, its last value counts, as in most readers, and a problem reports it. A text is
-    invalid if it has NaN, Infinity, a number outside the range of double precision, or nesting too deep to
-    read.
+    invalid if it has NaN, Infinity, a number too large for double precision, or nesting too deep to read. Numbers
+    keep all their digits (see `numbers`).
     """
+    text = answer(text)
     quick = _quickly(text)
     if quick is not None:
         return Found("strict", quick, ())
@@ -50,6 +68,12 @@ def find_object(text: str) -> Found:
     if value is not None:
         return Found("trailing_text", value, tuple(problems + reader.problems))
     return Found("invalid", None, (*problems, reader.reason or "the response holds no JSON object"))
+
+
+def decode(text: str) -> Json:
+    """The JSON value that is all of `text`, with all digits. Raises ValueError (also for repeated names) or
+    RecursionError."""
+    return cast(Json, _PLAIN.decode(text))
 
 
 def _quickly(text: str) -> dict[str, Json] | None:
@@ -81,7 +105,10 @@ class _Reader:
         self.problems: list[str] = []
         self.reason: str | None = None
         self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_constant=_refuse_constant, parse_float=_finite
+            object_pairs_hook=self._object,
+            parse_constant=_refuse_constant,
+            parse_float=_fraction,
+            parse_int=numbers.whole,
         )
 
     def whole(self, text: str) -> dict[str, Json] | None:
@@ -150,11 +177,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _NotJsonError(f"{name} is not allowed in JSON")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise _NotJsonError("a number is too large")
-    return number
+def _fraction(digits: str) -> float | Decimal:
+    try:
+        return numbers.fraction(digits)
+    except ValueError as error:
+        raise _NotJsonError(str(error)) from None
 
 
 def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -164,5 +191,8 @@ def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-# Most responses are plain objects. They share one decoder, because creating one takes longer than decoding.
-_PLAIN = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_refuse_constant, parse_float=_finite)
+# Most responses are plain objects. They share one decoder, because creating one takes longer than decoding. It
+# refuses whole numbers that are too long for int().
+_PLAIN = json.JSONDecoder(
+    object_pairs_hook=_unrepeated, parse_constant=_refuse_constant, parse_float=_fraction
+)

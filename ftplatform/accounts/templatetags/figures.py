@@ -1,4 +1,4 @@
-"""Template filters from `ftplatform.text`, and one that renders a time as a <time> element."""
+"""Template filters from `ftplatform.text`, and those that return HTML."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ftplatform.text import numbers, values
+from ftplatform.text import html, numbers, values
 
 register = template.Library()
 
@@ -52,6 +52,12 @@ def when(value: datetime | None) -> SafeString | str:
         moment.isoformat(timespec="seconds"),
         values.moment(value),
     )
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """The text of a rubric as HTML."""
+    return SafeString(html.document(text))
 
 
 @register.filter

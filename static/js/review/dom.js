@@ -45,3 +45,11 @@ export function prose(text) {
     );
   });
 }
+
+// A section of a rubric: as HTML that the server has sanitised, or as plain text in campaigns from before.
+export function written({ text, html }) {
+  if (html === undefined) return prose(text);
+  const shown = el("div", { class: "prose written", dir: "auto" });
+  shown.innerHTML = html;
+  return [shown];
+}

@@ -225,3 +225,22 @@ def test_a_megabyte_an_empty_and_an_odd_response_are_stored_and_shown(client):
             assert (
                 client.get(reverse("evaluation:pair_file", args=[run.pk, each.pk, kind])).status_code == 200
             )
+
+
+def test_thoughts_dots_and_digits_are_matched_and_shown_as_written(client):
+    thought = '<think>Maybe {"decision": "No"}? No.</think>\n{"decision": "Yes"}'
+    long = "12345678901234567890.25"
+    run = store(
+        pair(1, baseline=thought, candidate=f"{thought[:-2]}s"),
+        pair(2, expected={"a.b": 1, "a": {"b": 2}}, baseline='{"a.b": 99, "a": {"b": 2}}', candidate="{}"),
+        pair(3, expected={"n": 1}, baseline=f'{{"n": {long}, "n": {long}}}', candidate=f'{{"n": {long}}}'),
+    )
+    exact = [(response.match or {})["exact"] for response in Response.objects.order_by("prompt", "pk")]
+    assert exact == [True, False, False, False, False, False]
+    assert {field["name"] for field in figures(run)["fields"]} == {"decision", r"a\.b", "a.b", "n"}
+    client.force_login(factories.user("manager"))
+    number = Pair.objects.latest("pk").pk
+    page = client.get(reverse("evaluation:pair", args=[run.pk, number])).content.decode()
+    assert page.count(long) >= 4 and "Repeated names: n." in page
+    document = client.get(f"/api/v1/comparisons/{run.pk}/pairs/{number}/").json()
+    assert document["fields"][0]["candidate"]["got"] == long

@@ -1,9 +1,11 @@
 """Making prompt sets: a refusal names its true cause, and nothing is stored half-done."""
 
 import io
+import json
 
 import pytest
 from django.db import IntegrityError
+from django.urls import reverse
 
 from evaluation.comparison.services import prompts
 from evaluation.models import Prompt, PromptSet
@@ -70,3 +72,22 @@ def test_the_size_of_a_file_is_bounded(settings):
         from_file(factories.jsonl(factories.row(id="a"), factories.row(id="b")))
     assert (caught.value.code, caught.value.status) == ("too_large", 413)
     assert from_file(factories.jsonl(factories.row(id="a"), factories.row(id="b")), limit=1).size == 1
+
+
+def test_field_rules_are_changed_on_the_page(client):
+    owner = factories.user("manager")
+    client.force_login(owner)
+    made = prompts.typed(
+        user=owner, name="typed", rows=[{"prompt": "Hi", "expected": {"a.b": 1, "a": {"b": 2}}}]
+    )
+    assert set(made.field_rules) == {r"a\.b", "a.b"}
+    url = reverse("evaluation:prompt_set", args=[made.pk])
+    rules = {r"a\.b": {"kind": "ignored"}, "a.b": {"kind": "number", "tolerance": 1}}
+    assert client.post(url, {"field_rules": json.dumps(rules)}).status_code == 302
+    made.refresh_from_db()
+    assert made.field_rules == rules
+    for wrong in ("{", "[]", '{"a": {"kind": "odd"}}', "null"):
+        page = client.post(url, {"field_rules": wrong})
+        assert page.status_code == 400 and page.context["form"].errors.keys() == {"field_rules"}
+    made.refresh_from_db()
+    assert made.field_rules == rules
