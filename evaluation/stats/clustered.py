@@ -1,4 +1,4 @@
-"""Two-way cluster-robust inference for means and ratios of means over crossed prompts and reviewers.
+"""Two-way cluster-robust inference for means over crossed prompts and reviewers.
 
 Sources: Cameron, Gelbach & Miller (2011), Robust inference with multiway clustering, JBES 29(2), for the
 sum-and-subtract variance; MacKinnon, Nielsen & Webb (2023), Fast and reliable jackknife and bootstrap
@@ -43,46 +43,6 @@ def clustered_mean(values: FloatArray, clusters: Clusters, *, method: Method = "
     influence = weights * (values - value) if value is not None else values
     scale = float(weights @ (values * values)) if value is not None else 0.0
     return _estimate(value, influence, clusters, method, scale)
-
-
-def clustered_ratio(numerator: FloatArray, denominator: FloatArray, clusters: Clusters) -> Estimate:
-    """Ratio of two weighted means by linearisation (delta method), with influence (y − ρx)/x̄.
-
-    If the mean of `denominator` (n,) is not positive, the result has no value but a `problem`. Raises
-    ValueError as `clustered_mean` does.
-    """
-    _check(numerator, clusters)
-    _check(denominator, clusters)
-    weights = clusters.weights
-    base = float(weights @ denominator) if len(denominator) else 0.0
-    if base <= 0:
-        return Estimate(None, None, None, *clusters.sizes, "the baseline's mean is not positive")
-    ratio = float(weights @ numerator) / base
-    influence = weights * (numerator - ratio * denominator) / base
-    scale = float(weights @ (numerator * numerator)) / base**2
-    return _estimate(ratio, influence, clusters, "jackknife", scale)
-
-
-def clustered_intercept(values: FloatArray, covariate: FloatArray, clusters: Clusters) -> Estimate:
-    """Weighted least-squares estimate of the mean of `values` (n,) where `covariate` (n,) is zero.
-
-    With a constant covariate there is nothing to adjust for, and the result is the weighted mean. Raises
-    ValueError as `clustered_mean` does.
-    """
-    _check(values, clusters)
-    _check(covariate, clusters)
-    weights = clusters.weights
-    center = float(weights @ covariate) if len(values) else 0.0
-    deviation = covariate - center
-    spread = float(weights @ (deviation * deviation)) if len(values) else 0.0
-    if spread <= _ROUNDING:
-        return clustered_mean(values, clusters)
-    slope = float(weights @ (deviation * values)) / spread
-    intercept = float(weights @ values) - slope * center
-    residual = values - intercept - slope * covariate
-    influence = weights * residual * (1 - center * deviation / spread)
-    scale = float(weights @ (values * values))
-    return _estimate(intercept, influence, clusters, "jackknife", scale)
 
 
 def two_way_variance(influence: FloatArray, clusters: Clusters, method: Method) -> TwoWayVariance:

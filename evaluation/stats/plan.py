@@ -8,7 +8,7 @@ from evaluation.stats.reviewers import FLAG_CODES
 from evaluation.stats.sequential import spending_boundaries
 
 # Part of the plan and its hash, so the same settings under another analysis version are another plan.
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Plan:
     given, makes every analysis part of a confidence sequence that may be monitored at any time; it is the
     standard error of the win score expected at the end. `exclusion` names the flags (see
     `reviewers.FLAG_CODES`) whose reviewers the headline leaves out. `seed` determines every bootstrap and
-    permutation. Raises ValueError for an invalid value or combination.
+    permutation. `frozen` False means that the settings were chosen at the analysis, with the data at hand. Raises
+    ValueError for an invalid value or combination.
     """
 
     alpha: float = 0.05
@@ -60,6 +61,7 @@ class Plan:
     candidate_name: str = "the tuned model"
     baseline_name: str = "the base model"
     analysis_version: int = ANALYSIS_VERSION
+    frozen: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:

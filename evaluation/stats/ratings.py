@@ -32,12 +32,14 @@ class Ratings:
     """n ratings of pairs.
 
     `prompt` and `reviewer` (n,) are integer codes; only their equality matters. `outcome` (n,) indexes
-    OUTCOMES from the candidate's side. `candidate_left` (n,) is true if the candidate was shown on the left.
+    OUTCOMES from the candidate's side. `candidate_left` (n,) is true if the candidate was shown on the left; it
+    has no meaning unless `sides_known`.
     `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `yes_no` maps an outcome
     to (baseline, candidate) answers (n,): 1, 0, or NaN where not given. `simulated` means that some ratings
     were not made by people: `n_simulated` of them, or all if it is None; every sentence about the ratings
     then says so. `slices` maps a name to its parts, for exploration. `lengths` are the (baseline, candidate)
-    numbers of words (n,) of the responses, NaN where unknown. Raises ValueError if the arrays differ in
+    numbers of words (n,) of the responses, NaN where unknown. `from_zero` names the criteria whose scale starts at
+    zero, so that a ratio of their means has a meaning. Raises ValueError if the arrays differ in
     length or a column holds invalid values.
     """
 
@@ -51,6 +53,8 @@ class Ratings:
     yes_no: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     slices: Mapping[str, Slicing] = field(default_factory=dict)
     lengths: tuple[FloatArray, FloatArray] | None = None
+    from_zero: frozenset[str] = frozenset()
+    sides_known: bool = True
 
     def __post_init__(self) -> None:
         n = len(self.outcome)
@@ -126,6 +130,8 @@ class Ratings:
             {name: (b[keep], c[keep]) for name, (b, c) in self.yes_no.items()},
             {name: Slicing(one.code[keep], one.labels) for name, one in self.slices.items()},
             None if self.lengths is None else (self.lengths[0][keep], self.lengths[1][keep]),
+            self.from_zero,
+            self.sides_known,
         )
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.stats.arrays import BoolArray
-from evaluation.stats.clustered import clustered_mean
-from evaluation.stats.estimate import Estimate
+from evaluation.stats.means import Mean, mean_of
 from evaluation.stats.multiplicity import benjamini_hochberg
 from evaluation.stats.ratings import Ratings, Slicing
 
@@ -24,7 +23,7 @@ class SliceResult:
 
     slicing: str
     label: str
-    score: Estimate
+    score: Mean
     p_value: float | None
     p_adjusted: float | None
 
@@ -38,8 +37,8 @@ class Slices:
 
 
 def slice_scores(ratings: Ratings) -> Slices:
-    """Two-way clustered win score of every slice in `ratings.slices`, largest first."""
-    found: list[tuple[str, str, Estimate]] = []
+    """Win score of every slice in `ratings.slices`, largest first."""
+    found: list[tuple[str, str, Mean]] = []
     omitted = 0
     for name, parts in ratings.slices.items():
         shown, rest = _largest(parts, ratings)
@@ -67,5 +66,5 @@ def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
     return shown, int((prompts > 0).sum()) - len(shown)
 
 
-def _score(ratings: Ratings, rows: BoolArray) -> Estimate:
-    return clustered_mean(ratings.win_score[rows], ratings.clusters_where(rows))
+def _score(ratings: Ratings, rows: BoolArray) -> Mean:
+    return mean_of(ratings.win_score[rows], ratings.clusters_where(rows))

@@ -121,13 +121,18 @@ class AgreementSummary:
 
 @dataclass(frozen=True)
 class PositionSummary:
-    """Share preferring the left side (½: no effect), and the win score adjusted for the side shown."""
+    """Share that would prefer the left side of equal models (½: no effect), and the win score adjusted for the side.
+
+    Both are None where one side has too few ratings. `balance_p_value` is the exact test that the candidate was on
+    the left with probability ½.
+    """
 
     left_score: float | None
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
     candidate_left_share: float | None
+    balance_p_value: float | None
     adjusted_estimate: float | None
     adjusted_ci_low: float | None
     adjusted_ci_high: float | None
