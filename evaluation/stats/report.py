@@ -66,7 +66,7 @@ from evaluation.stats.summaries import (
 )
 from evaluation.stats.wording import verdict_sentence
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from ftplatform.errors import DomainError
 
 _SOURCES = {"py": "recompute.py.txt", "R": "recompute.R"}
 LANGUAGES = tuple(_SOURCES)
+# Reports of earlier schema versions have symmetric intervals.
+_LOG_ODDS_SINCE = 3
 
 
 def available(report: Report) -> bool:
@@ -27,7 +29,7 @@ def recompute(report: Report, language: str) -> str:
             "nothing_to_recompute", "This report's headline has no interval that a script can recompute."
         )
     text = (Path(__file__).parent / _SOURCES[language]).read_text()
-    for name, value in _figures(report.result["primary"]).items():
+    for name, value in _figures(report.result).items():
         text = text.replace(f"@{name}@", _literal(value, language))
     return text.replace("@EXCLUDED@", _names(excluded(report.result), language))
 
@@ -39,7 +41,8 @@ def excluded(result: dict[str, Any]) -> list[str]:
     return [one["reviewer"] for one in flagged if rule & {flag["code"] for flag in one["flags"]}]
 
 
-def _figures(primary: dict[str, Any]) -> dict[str, float | bool]:
+def _figures(result: dict[str, Any]) -> dict[str, float | bool]:
+    primary = result["primary"]
     return {
         "ESTIMATE": primary["estimate"],
         "LOW": primary["ci_low"],
@@ -47,6 +50,7 @@ def _figures(primary: dict[str, Any]) -> dict[str, float | bool]:
         "LEVEL": 1 - primary["significance_level"],
         "BALANCED": primary["reviewer_balanced"],
         "MIXED": primary["mixed_model"] is not None,
+        "LOG_ODDS": result["schema_version"] >= _LOG_ODDS_SINCE,
     }
 
 
