@@ -5,6 +5,7 @@ suppressPackageStartupMessages(library(lmerTest))
 EXPECTED <- list(estimate = @ESTIMATE@, low = @LOW@, high = @HIGH@, level = @LEVEL@)
 BALANCED <- @BALANCED@   # ratings weighted against uneven workloads
 EXCLUDED <- @EXCLUDED@   # reviewers whom the frozen rule leaves out
+REPEATED <- @REPEATED@   # prompts with the same content as an earlier one
 MIXED <- @MIXED@         # the crossed mixed model took part in the headline
 LOG_ODDS <- @LOG_ODDS@   # the interval is on the scale of log odds; before version 0.2 it was symmetric
 
@@ -12,6 +13,8 @@ file <- commandArgs(trailingOnly = TRUE)
 d <- read.csv(if (length(file)) file[1] else "ratings.csv", stringsAsFactors = FALSE)
 d <- d[!(d$reviewer_id %in% EXCLUDED), ]
 d$y <- c(win = 1, tie = 0.5, both_bad = 0.5, loss = 0)[d$preference]
+same <- as.character(d$prompt_id) %in% names(REPEATED)
+d$prompt_id[same] <- REPEATED[as.character(d$prompt_id[same])]
 p <- factor(d$prompt_id)
 r <- factor(d$reviewer_id)
 
