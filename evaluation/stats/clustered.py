@@ -80,7 +80,7 @@ def _jackknife(factor: Factor, influence: FloatArray) -> float:
 def _estimate(
     value: float | None, influence: FloatArray, clusters: Clusters, method: Method, scale: float
 ) -> Estimate:
-    problem = _problem(*clusters.sizes)
+    problem = _problem(*clusters.sizes, "group of prompts" if clusters.nested else "prompt")
     if problem is None and float(influence @ influence) * len(influence) <= _ROUNDING * max(scale, 1e-300):
         problem = "all values are the same"
     if problem is not None:
@@ -89,11 +89,11 @@ def _estimate(
     return Estimate(value, float(np.sqrt(found.variance)), found.df, *clusters.sizes)
 
 
-def _problem(n: int, prompts: int, reviewers: int) -> str | None:
+def _problem(n: int, prompts: int, reviewers: int, prompt: str) -> str | None:
     if n == 0:
         return "there are no ratings"
     if prompts < 2:
-        return "there is only one prompt"
+        return f"there is only one {prompt}"
     if reviewers < 2:
         return "there is only one reviewer"
     return None

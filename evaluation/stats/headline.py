@@ -113,6 +113,7 @@ def headline_mean(
     """
     clustered = clustered_mean(values, clusters)
     smaller = min(clustered.n_prompts, clustered.n_reviewers)
-    if clustered.se is None or smaller > model_levels:
+    # The model has one effect per group and could not describe prompts inside groups.
+    if clustered.se is None or smaller > model_levels or clusters.nested:
         return Headline(clustered, None)
     return Headline(clustered, mixed_mean(values, clusters))

@@ -12,11 +12,12 @@ from evaluation.stats.wording import counted
 class Done:
     """The parts that the report has.
 
-    `assumed` says that added ratings determine the interval. `excluded` counts ratings excluded by the plan's
-    rule; None without a rule.
+    `assumed` says that added ratings determine the interval, and `cluster` by which tag prompts were clustered.
+    `excluded` counts ratings excluded by the plan's rule; None without a rule.
     """
 
     assumed: bool
+    cluster: str
     criteria: bool
     yes_no: bool
     length: bool
@@ -29,7 +30,7 @@ def methods_paragraph(primary: PrimarySummary, plan: Plan, look: Look | None, do
     parts = [
         _outcome_method(primary),
         _exclusion_method(plan, done),
-        _inference_method(primary, done.assumed),
+        _inference_method(primary, done.assumed, done.cluster),
         _look_method(primary, plan, look),
         f"The verdict is 'better' or 'worse' by the two-sided test at {primary.significance_level:.3g}; "
         f"otherwise 'equivalent' when the {_equivalence_words(primary, plan)} lies inside ½ ± "
@@ -100,7 +101,7 @@ def _outcome_method(primary: PrimarySummary) -> str:
     return text
 
 
-def _inference_method(primary: PrimarySummary, assumed: bool) -> str:
+def _inference_method(primary: PrimarySummary, assumed: bool, cluster: str) -> str:
     if primary.problem is not None:
         return f"There is no test, because {primary.problem}; the interval rests on the clustering assumed in planning."
     text = (
@@ -110,6 +111,8 @@ def _inference_method(primary: PrimarySummary, assumed: bool) -> str:
     if primary.clustered.df is not None:
         text += f", with a t distribution on {primary.clustered.df:.1f} effective degrees of freedom"
     text += "."
+    if cluster:
+        text += f" Prompts with the same '{cluster}' were treated as one cluster."
     if primary.mixed_model is None:
         text += " The crossed mixed model was not fitted."
     else:

@@ -16,6 +16,7 @@ from evaluation.stats.cautions import (
     data_cautions,
     inference_cautions,
     quality_cautions,
+    structure_cautions,
     weighting_caution,
 )
 from evaluation.stats.equivalence import Verdict
@@ -128,6 +129,8 @@ def analyse(
     a report: if the data cannot support a verdict, it is "inconclusive" with the reason. Raises ValueError
     only if `look` does not fit the plan's level (see `Look`) or `excluded` has another length.
     """
+    if plan.cluster in ratings.slices:
+        ratings = ratings.grouped_by(plan.cluster)
     everything, applied = ratings, excluded is not None and bool(plan.exclusion)
     ratings = _kept(ratings, excluded, plan)
     score = win_score(ratings)
@@ -144,7 +147,13 @@ def analyse(
     exclusions = exclusions_summary(everything, excluded, plan, levels)
     left_out = exclusions.n_ratings if exclusions and applied else None
     done = Done(
-        score.mean.is_assumed, bool(criteria), bool(yes_no), length is not None, bool(slices.each), left_out
+        assumed=score.mean.is_assumed,
+        cluster=plan.cluster if ratings.group is not None else "",
+        criteria=bool(criteria),
+        yes_no=bool(yes_no),
+        length=length is not None,
+        slices=bool(slices.each),
+        excluded=left_out,
     )
     report = Report(
         schema_version=SCHEMA_VERSION,
@@ -195,6 +204,7 @@ def _cautions(
     outcomes: tuple[CriterionSummary | YesNoSummary, ...] = (*report.criteria, *report.yes_no)
     unplanned = _unplanned(ratings, report.criteria, report.yes_no)
     yield from data_cautions(ratings, report.reviewers, report.primary)
+    yield from structure_cautions(ratings, report.reviewers, plan)
     yield from weighting_caution(report.primary)
     yield from inference_cautions(
         report.primary, report.verdict, plan, look, assumed=score.mean.is_assumed, submitted=submitted
