@@ -19,6 +19,10 @@ class Interval:
     low: float
     high: float
 
+    def clipped(self, low: float, high: float) -> "Interval":
+        """The part inside [low, high]. Cutting off impossible values keeps the coverage."""
+        return Interval(min(max(self.low, low), high), max(min(self.high, high), low))
+
 
 class Inference(Protocol):
     """What a decision needs from an inference, whatever its method."""

@@ -129,6 +129,16 @@ class Mean:
         measured = self.headline.p_value_at(distance * self.scale.span) if self.headline.se else None
         return max(measured or 0.0, self.added.p_value(distance))
 
+    def chance_above(self, value: float) -> float | None:
+        """Chance that the mean is above `value` if all means were equally likely beforehand; None without a test.
+
+        It belongs to the one-sided p-value: the tail of the same t distribution.
+        """
+        p = self.p_value(value)
+        if p is None or self.value is None:
+            return None
+        return 1 - p / 2 if self.value > value else p / 2
+
     def _measured_half_width(self, p: float) -> float:
         return self.headline.half_width(p) / self.scale.span if self.headline.se else 0.0
 

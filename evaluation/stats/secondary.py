@@ -129,6 +129,8 @@ def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
     for one in found.each:
         low, high = ends(one.score.interval(levels.interval))
         n_ratings, n_prompts, n_reviewers = one.score.headline.clustered.sizes
+        value, inside = one.pooled or (None, None)
+        pooled_low, pooled_high = ends(inside.clipped(0.0, 1.0) if inside else None)
         each.append(
             SliceSummary(
                 slicing=one.slicing,
@@ -142,6 +144,9 @@ def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
                 n_prompts=n_prompts,
                 n_reviewers=n_reviewers,
                 problem=one.score.problem,
+                pooled=value,
+                pooled_low=pooled_low,
+                pooled_high=pooled_high,
             )
         )
     return SlicesSummary("exploratory", tuple(each), found.omitted)

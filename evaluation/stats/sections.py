@@ -60,6 +60,7 @@ def primary_summary(
     low, high = ends(score.interval(levels.interval))
     inner_low, inner_high = ends(score.interval(levels.equivalence))
     mixed = score.headline.mixed
+    above_margin = score.mean.chance_above(NO_PREFERENCE - plan.margin)
     return PrimarySummary(
         estimate=score.value,
         ci_low=low,
@@ -86,6 +87,8 @@ def primary_summary(
         reviewer_balanced=score.balanced_weights,
         clustered=_test(score.headline.clustered),
         mixed_model=_test(mixed.weighted) if mixed else None,
+        chance_better=score.mean.chance_above(NO_PREFERENCE),
+        chance_worse=None if above_margin is None else 1 - above_margin,
         problem=score.problem if len(ratings) or not submitted else "the exclusion rule leaves no rating",
     )
 

@@ -27,6 +27,8 @@ OUTCOMES = (
     ("losses", "baseline", "Baseline preferred"),
 )
 
+_AID = "a reading aid if all win scores were equally likely before; not the test"
+
 
 def preference(report: Report) -> Section:
     if not report.primary.n_ratings:
@@ -97,6 +99,18 @@ def _stats(report: Report) -> Iterator[Fact]:
     if primary.net_win_rate is not None:
         rate = figures.points(primary.net_win_rate)
         yield Fact("Net win rate", _with_note(rate, "share of wins minus share of losses"))
+    if primary.chance_better is not None:
+        yield Fact("Chance that the candidate is better", _chance(primary.chance_better))
+    if primary.chance_worse is not None:
+        label = f"Chance that it is worse by more than {numbers.points(primary.margin).lstrip('+')}"
+        yield Fact(label, _chance(primary.chance_worse))
+
+
+def _chance(value: float) -> Figure:
+    """A chance, never shown as certain."""
+    shown = min(max(value, 0.001), 0.999)
+    bound = "" if shown == value else "under " if value < shown else "over "
+    return Figure(f"{bound}{numbers.percent(shown)}", "share", value, note=_AID)
 
 
 def _win_score(report: Report) -> Figure:

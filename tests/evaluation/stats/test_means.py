@@ -11,6 +11,7 @@ from evaluation.stats.clusters import Clusters
 from evaluation.stats.estimate import Interval
 from evaluation.stats.linearised import intercept, log_ratio
 from evaluation.stats.means import DIFFERENCES_OF_SHARES, POINTS, Mean, mean_of
+from evaluation.stats.pooling import pooled
 from evaluation.stats.relative import relative_change
 from evaluation.stats.weights import prompt_weights, rating_weights
 from tests.evaluation.stats.crossed import crossed_values, design
@@ -183,3 +184,35 @@ def test_there_is_no_relative_change_from_or_to_zero():
     for before, after in ((np.zeros(6), np.ones(6)), (np.ones(6), np.zeros(6))):
         found = relative_change(before, after, clusters)
         assert (found.value, found.interval()) == (None, None)
+
+
+def test_pooling_removes_what_chance_explains():
+    """Forty parts without a difference, and forty whose true scores have a standard deviation of ten points."""
+    rng = np.random.default_rng(0)
+    errors = np.full(40, 0.08)
+    for between in (0.0, 0.1):
+        truth = 0.6 + between * rng.standard_normal(40)
+        raw = truth + errors * rng.standard_normal(40)
+        found = pooled(raw, errors)
+        assert found is not None
+        values = np.array([value for value, _ in found])
+        assert np.mean((values - truth) ** 2) < 0.7 * np.mean((raw - truth) ** 2)
+        covered = [inside.low <= true <= inside.high for (_, inside), true in zip(found, truth, strict=True)]
+        assert np.mean(covered) >= 0.85
+
+
+def test_few_parts_are_not_pooled():
+    assert pooled(np.array([0.4, 0.6]), np.array([0.1, 0.1])) is None
+    alike = pooled(np.array([0.5, 0.5, 0.5]), np.array([0.1, 0.2, 0.1]))
+    assert alike is not None and [value for value, _ in alike] == pytest.approx([0.5, 0.5, 0.5])
+
+
+def test_the_chance_of_a_better_model_is_the_tail_of_the_test():
+    clusters = _crossed()
+    values = (np.random.default_rng(9).random(300) < 0.55).astype(float)
+    mean = mean_of(values, clusters)
+    above = mean.chance_above(0.5)
+    assert above == pytest.approx(1 - _p(mean, 0.5) / 2)
+    assert mean.chance_above(0.9) == pytest.approx(_p(mean, 0.9) / 2)
+    mirrored = mean_of(1 - values, clusters).chance_above(0.5)
+    assert above is not None and mirrored == pytest.approx(1 - above)
