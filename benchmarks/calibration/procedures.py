@@ -117,7 +117,7 @@ def _means(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
     plain = clustered_mean(values, Clusters(prompt, reviewer, prompt_weights(prompt)), method="plain")
     mixed = score.headline.mixed
     parts: dict[str, Inference] = {
-        "headline": score.headline,
+        "headline": score.mean,
         "clustered, jackknife": score.headline.clustered,
         "mixed model, same mean": mixed.weighted if mixed else score.headline.clustered,
         "mixed model (REML)": mixed.mean if mixed else score.headline.clustered,
@@ -151,10 +151,11 @@ def _outcomes(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
     yield "criterion", _answer(first.difference.p_value(), first.difference.p_value(found.effect))
     if found.effect == 0:
         # No difference is a ratio of one; elsewhere the true ratio of rounded scores has no closed form.
-        yield "relative change", _answer(first.ratio.p_value(1.0), first.ratio.p_value(1.0))
+        equal = None if first.relative.log is None else first.relative.log.p_value(0.0)
+        yield "relative change", _answer(equal, equal)
     truth = true_share_difference(found.effect)
-    yield "yes/no outcome", _answer(share.p_value(), share.difference.p_value(truth))
-    raw = [one.difference.p_value() for one in criteria] + [share.p_value()]
+    yield "yes/no outcome", _answer(share.difference.p_value(), share.difference.p_value(truth))
+    raw = [one.difference.p_value() for one in criteria] + [share.difference.p_value()]
     gate = score.p_value()
     family = gatekept(1.0 if gate is None else gate, np.array([1.0 if p is None else p for p in raw]))
     yield "any criterion, behind the gate", _answer(float(family.min()))
@@ -171,9 +172,9 @@ def _peeking(found: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple
     }
     for number, fraction in enumerate(PEEKS, start=1):
         rows = in_order(found.ratings, np.arange(round(fraction * n)))
-        headline = (whole if fraction == 1 else win_score(rows)).headline
-        p, p_truth = headline.p_value(0.5), headline.p_value(truth)
-        se = headline.se or math.inf
+        mean = (whole if fraction == 1 else win_score(rows)).mean
+        p, p_truth = mean.p_value(0.5), mean.p_value(truth)
+        se = mean.se or math.inf
         levels = (
             _BOUNDS.nominal_level(number),
             sequence_level(min(se, 5 * planned), planned_se=planned, level=1 - ALPHA),
@@ -193,6 +194,7 @@ def planned_error(scenario: Scenario) -> float:
 
 def _others(found: Draw) -> Iterator[tuple[str, Answer]]:
     side = position_effect(found.ratings)
+    assert side is not None and side.left_score is not None and side.adjusted is not None
     truth = true_win_score(found.effect)
     left = side.left_score.p_value(0.5)
     if found.effect == 0:

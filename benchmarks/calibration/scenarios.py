@@ -68,6 +68,7 @@ def draw(scenario: Scenario, effect: float, rng: np.random.Generator) -> Draw:
         {name: _scores(scenario, effect, crossed, rng) for name in CRITERIA},
         yes_no={"resolved": _answers(scenario, effect, crossed, rng)},
         slices={"topic": Slicing(prompt % SLICES, tuple(f"topic {k}" for k in range(SLICES)))},
+        from_zero=frozenset(CRITERIA),
     )
     return Draw(in_order(ratings, order), effect)
 
@@ -83,6 +84,7 @@ def in_order(ratings: Ratings, order: IntArray) -> Ratings:
         {name: (b[order], c[order]) for name, (b, c) in ratings.criteria.items()},
         yes_no={name: (b[order], c[order]) for name, (b, c) in ratings.yes_no.items()},
         slices={"topic": Slicing(first.code[order], first.labels)},
+        from_zero=ratings.from_zero,
     )
 
 

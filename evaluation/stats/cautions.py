@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+from scipy import stats
+
 from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import ANALYSIS_VERSION, Look, Plan
 from evaluation.stats.ratings import Ratings
@@ -16,12 +19,18 @@ from evaluation.stats.summaries import (
     ReviewersSummary,
     YesNoSummary,
 )
-from evaluation.stats.wording import ENOUGH_PROMPTS, ENOUGH_REVIEWERS, counted
+from evaluation.stats.wording import ENOUGH_PROMPTS, ENOUGH_REVIEWERS, counted, margin_text, percent
 
 DOMINANT_SHARE = 0.15
-LOW_ALPHA = 0.2
-_SIDE_BALANCE = (0.4, 0.6)
+# Below both values, reviewers hardly agree beyond chance. Where nearly all answers are alike, α alone is low too.
+LOW_ALPHA = LOW_AC1 = 0.2
+# Sides are unbalanced beyond these shares if chance does not explain it at this level.
+_SIDE_BALANCE = (0.45, 0.55)
+_BALANCE_LEVEL = 0.01
 _MISSING_SHARE = 0.1
+ENOUGH_CLUSTERS = 10
+_WORKLOAD_LEVEL = 0.01
+_ENOUGH_FOR_RANKS = 8
 
 
 def data_cautions(
@@ -32,14 +41,16 @@ def data_cautions(
         count = len(ratings) if ratings.n_simulated is None else ratings.n_simulated
         yield Caution(
             "simulated",
-            f"{count:,} of {len(ratings):,} ratings were simulated; no person made those. They show how the report "
-            "works and say nothing about how people would judge.",
+            f"{count:,} of {counted(len(ratings), 'rating')} are simulated, not made by people. They show how the "
+            "report works and say nothing about how people would judge.",
         )
+    if not len(ratings):
+        return
     if primary.n_reviewers < ENOUGH_REVIEWERS:
         yield Caution(
             "few_reviewers",
-            f"Only {counted(primary.n_reviewers, 'reviewer')}: the result may be their taste. {ENOUGH_REVIEWERS} "
-            "or more are needed to speak for others.",
+            f"Only {counted(primary.n_reviewers, 'reviewer')}: other reviewers may judge differently. "
+            f"{ENOUGH_REVIEWERS} or more are advised.",
         )
     if primary.n_prompts < ENOUGH_PROMPTS:
         yield Caution(
@@ -47,46 +58,95 @@ def data_cautions(
             f"Only {counted(primary.n_prompts, 'prompt')}: other prompts may give another result. "
             f"{ENOUGH_PROMPTS} or more are advised.",
         )
-    if reviewers.largest_share is not None and reviewers.largest_share > DOMINANT_SHARE:
+    if primary.n_reviewers > 1 and (reviewers.largest_share or 0.0) > DOMINANT_SHARE:
         yield Caution(
             "dominant_reviewer",
-            f"One reviewer gave {100 * reviewers.largest_share:.0f} % of the ratings.",
+            f"One reviewer gave {percent(reviewers.largest_share or 0.0)} of the ratings.",
         )
     if primary.reviewer_balanced:
         yield Caution(
             "uneven_workloads",
-            f"Workloads are uneven: {reviewers.n} reviewers count like {reviewers.effective:.1f} equal "
-            "ones. Reviewers with many ratings were given less weight within each prompt.",
+            f"Workloads are uneven: {reviewers.n} reviewers give as much information as {reviewers.effective:.1f} with "
+            "equal workloads. Reviewers with many ratings have less weight within each prompt.",
         )
+
+
+def structure_cautions(ratings: Ratings, reviewers: ReviewersSummary, plan: Plan) -> Iterator[Caution]:
+    """Cautions about dependence: few clusters, clusters that the data lack, and workloads related to the answers."""
+    if plan.cluster and ratings.group is None and len(ratings):
+        yield Caution(
+            "no_clusters",
+            f"The plan clusters prompts by '{plan.cluster}', but no prompt has this tag. Prompts count as independent.",
+        )
+    if ratings.group is not None and len(ratings):
+        groups = len(np.unique(ratings.group))
+        if groups < ENOUGH_CLUSTERS:
+            yield Caution(
+                "few_clusters",
+                f"The prompts come from only {counted(groups, 'cluster')} by '{plan.cluster}': others may give another "
+                f"result. {ENOUGH_CLUSTERS} or more are advised.",
+            )
+    p_value = workload_p_value(reviewers)
+    if p_value is not None and p_value <= _WORKLOAD_LEVEL:
+        yield Caution(
+            "informative_workload",
+            "Reviewers with many ratings answered differently from those with few (rank correlation, p = "
+            f"{p_value:.2g}). If people stopped or went on because of what they saw, the result is biased.",
+        )
+
+
+def workload_p_value(reviewers: ReviewersSummary) -> float | None:
+    """p-value of Spearman's correlation of number of ratings and mean win score; None for few or equal workloads."""
+    numbers = np.array([one.n_ratings for one in reviewers.each])
+    scores = np.array([one.win_score for one in reviewers.each])
+    if len(numbers) < _ENOUGH_FOR_RANKS or np.ptp(numbers) == 0 or np.ptp(scores) == 0:
+        return None
+    return float(stats.spearmanr(numbers, scores).pvalue)
+
+
+def weighting_caution(primary: PrimarySummary) -> Iterator[Caution]:
+    """A caution if the mean over ratings contradicts the win score, in which prompts weigh equally."""
+    estimate, plain = primary.estimate, primary.mean_over_ratings
+    if estimate is None or plain is None:
+        return
+    opposite = (estimate - 0.5) * (plain - 0.5) < 0
+    if not opposite and abs(estimate - plain) <= primary.margin:
+        return
+    yield Caution(
+        "weighting_matters",
+        f"The win score of {percent(estimate, 1)} weighs all prompts equally. Over single ratings it would be "
+        f"{percent(plain, 1)} ({primary.wins:,} wins, {primary.losses:,} losses), because some prompts or reviewers "
+        "have many more ratings than others.",
+    )
 
 
 def inference_cautions(
-    primary: PrimarySummary, verdict: Verdict, plan: Plan, look: Look | None, *, constant: bool
+    primary: PrimarySummary, verdict: Verdict, plan: Plan, look: Look | None, *, assumed: bool, submitted: int
 ) -> Iterator[Caution]:
-    """Cautions about the inference: its assumptions, its timing, and the size of the difference."""
-    if constant:
+    """Cautions about the inference: its assumptions, its timing, and the size of the difference.
+
+    `assumed` says that added ratings determine the interval, and `submitted` counts the ratings before exclusions.
+    """
+    if primary.problem is not None:
+        yield Caution("no_inference", f"There is no test, because {primary.problem}.")
+    elif assumed:
         yield Caution(
             "no_variance",
-            "All ratings agree, so the interval is the exact binomial one over the smaller number of "
-            "prompts or reviewers instead of one from their variation.",
+            "All or nearly all ratings agree, so they hardly show how much ratings vary. The interval adds one rating "
+            "for each side.",
         )
-    if primary.problem is not None:
-        yield Caution("no_inference", f"No interval or test could be computed: {primary.problem}.")
     if look is not None and not look.is_final:
         yield Caution(
             "interim_look",
-            f"This is look {look.number} of {len(look.fractions)}, before the planned end. The level "
-            f"for this look is {primary.significance_level:.2g} instead of {plan.alpha:g}, and "
-            "intervals are wider accordingly.",
+            f"This is planned analysis {look.number} of {len(look.fractions)}, before the planned end. It uses the "
+            f"significance level {primary.significance_level:.2g} instead of {plan.alpha:g}, and wider intervals.",
         )
     planned = plan.planned_ratings
-    unplanned_peek = look is None and plan.watch_se is None
-    if unplanned_peek and planned is not None and primary.n_ratings < planned:
+    if look is None and plan.watch_se is None and planned is not None and submitted < planned:
         yield Caution(
             "before_planned_end",
-            f"{primary.n_ratings} of {planned} planned ratings are in and no look was planned here. "
-            "Stopping when the result pleases makes false positives far likelier than the stated "
-            "level; five such peeks nearly triple them.",
+            f"{submitted:,} of {planned:,} planned ratings were submitted, and no analysis was planned at this point. "
+            "If a campaign is stopped because the result pleases, false claims are more likely than stated.",
         )
     mixed = primary.mixed_model
     if mixed is not None and mixed.p_value is not None and primary.clustered.p_value is not None:
@@ -94,43 +154,52 @@ def inference_cautions(
         if (mixed.p_value <= level) != (primary.clustered.p_value <= level):
             yield Caution(
                 "methods_disagree",
-                "The clustered test and the mixed model disagree on significance; the reported interval lies "
+                "The clustered test and the mixed model disagree on significance. The reported interval lies "
                 "between the two and is never narrower than the model's.",
             )
     if verdict in ("better", "worse") and abs((primary.estimate or 0.0) - 0.5) < plan.margin:
+        chosen = "the plan" if plan.frozen else "this analysis"
         yield Caution(
             "small_difference",
-            f"The difference is real but smaller than the {100 * plan.margin:g} in 100 that was agreed "
-            "to matter.",
+            f"The estimated difference is smaller than the {margin_text(plan.margin)} that {chosen} counts as a "
+            "difference that matters.",
         )
 
 
 def quality_cautions(
-    agreement: AgreementSummary, position: PositionSummary, level: float
+    agreement: AgreementSummary, position: PositionSummary | None, level: float
 ) -> Iterator[Caution]:
     """Cautions about agreement and side effects."""
+    alpha, ac1 = agreement.alpha, agreement.ac1
     if agreement.n_prompts == 0:
         yield Caution(
             "no_overlap", "No prompt was rated twice, so agreement between reviewers cannot be measured."
         )
-    elif agreement.alpha is not None and agreement.alpha < LOW_ALPHA:
+    elif alpha is not None and ac1 is not None and alpha < LOW_ALPHA and ac1 < LOW_AC1:
         yield Caution(
             "low_agreement",
-            f"Reviewers hardly agree beyond chance (Krippendorff's α {agreement.alpha:.2f}): check the "
+            f"Reviewers hardly agree beyond chance (Krippendorff's α {alpha:.2f}, Gwet's AC1 {ac1:.2f}): check the "
             "rubric and the instructions before acting on this.",
         )
+    if position is not None:
+        yield from _side_cautions(position, level)
+
+
+def _side_cautions(position: PositionSummary, level: float) -> Iterator[Caution]:
     if position.p_value is not None and position.left_score is not None and position.p_value <= level:
         side = "left" if position.left_score > 0.5 else "right"
+        share = max(position.left_score, 1 - position.left_score)
         yield Caution(
             "position_effect",
-            f"Reviewers favoured the {side} side whatever stood there ({100 * position.left_score:.0f} "
-            "of 100 for the left).",
+            f"Reviewers favoured the {side} side: with equal models, it would have a win score of {percent(share)}.",
         )
-    share = position.candidate_left_share
-    if share is not None and not _SIDE_BALANCE[0] <= share <= _SIDE_BALANCE[1]:
+    share_left, balance = position.candidate_left_share, position.balance_p_value
+    if share_left is None or balance is None:
+        return
+    if not _SIDE_BALANCE[0] <= share_left <= _SIDE_BALANCE[1] and balance <= _BALANCE_LEVEL:
         yield Caution(
             "unbalanced_sides",
-            f"The candidate stood on the left in {100 * share:.0f} % of the ratings, not in half.",
+            f"The candidate was on the left in {percent(share_left)} of the ratings instead of half.",
         )
 
 
@@ -141,19 +210,15 @@ def criterion_cautions(
     for item in outcomes:
         total = item.n_ratings + item.n_missing
         if item.n_ratings == 0:
-            yield Caution(
-                "missing_criterion", f"Criterion '{item.name}' has no ratings that answer for both sides."
-            )
+            yield Caution("missing_criterion", f"No rating answers '{item.name}' for both sides.")
         elif item.n_missing > _MISSING_SHARE * total:
             yield Caution(
                 "missing_criterion",
-                f"Criterion '{item.name}' is missing in {item.n_missing} of {total} ratings; if it was "
-                "left out for a reason, its result is biased.",
+                f"'{item.name}' is missing in {item.n_missing:,} of {total:,} ratings. If it was left out for a reason "
+                "that depends on the answer, its result is biased.",
             )
         if item.n_ratings and item.problem is not None:
-            yield Caution(
-                "criterion_no_inference", f"Criterion '{item.name}' has no interval: {item.problem}."
-            )
+            yield Caution("criterion_no_inference", f"'{item.name}' has no test, because {item.problem}.")
     if unplanned:
         yield Caution(
             "unplanned_criteria", f"Not in the plan and therefore not analysed: {', '.join(unplanned)}."
@@ -167,22 +232,20 @@ def check_cautions(
     if plan.analysis_version != ANALYSIS_VERSION:
         yield Caution(
             "analysis_updated",
-            f"The plan froze under analysis version {plan.analysis_version}; this report was made by version "
-            f"{ANALYSIS_VERSION}, whose rules the changelog compares.",
+            f"The plan was frozen under analysis version {plan.analysis_version}, but this report was made by version "
+            f"{ANALYSIS_VERSION}. The changelog lists the differences.",
         )
     if exclusions is not None and exclusions.changes_verdict:
         yield Caution(
             "exclusions_decide",
-            f"The verdict depends on whose ratings count: with all of them it is "
-            f"'{exclusions.everything.verdict.replace('_', ' ')}', without the "
-            f"{counted(exclusions.n_reviewers, 'reviewer')} hit by the rule "
-            f"'{exclusions.kept.verdict.replace('_', ' ')}'.",
+            f"The verdict depends on whose ratings count: '{exclusions.everything.verdict.replace('_', ' ')}' with all "
+            f"reviewers, '{exclusions.kept.verdict.replace('_', ' ')}' without the "
+            f"{counted(exclusions.n_reviewers, 'flagged reviewer')}.",
         )
     if verdict in ("better", "worse") and length is not None and _may_be_length(length, verdict):
         yield Caution(
             "length_decides",
-            "If both responses had been equally long, the interval would include no difference: the result may be a "
-            "preference for length.",
+            "At equal length, the interval of the win score includes 50 %: the result may be a preference for length.",
         )
 
 

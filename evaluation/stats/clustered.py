@@ -1,4 +1,4 @@
-"""Two-way cluster-robust inference for means and ratios of means over crossed prompts and reviewers.
+"""Two-way cluster-robust inference for means over crossed prompts and reviewers.
 
 Sources: Cameron, Gelbach & Miller (2011), Robust inference with multiway clustering, JBES 29(2), for the
 sum-and-subtract variance; MacKinnon, Nielsen & Webb (2023), Fast and reliable jackknife and bootstrap
@@ -45,46 +45,6 @@ def clustered_mean(values: FloatArray, clusters: Clusters, *, method: Method = "
     return _estimate(value, influence, clusters, method, scale)
 
 
-def clustered_ratio(numerator: FloatArray, denominator: FloatArray, clusters: Clusters) -> Estimate:
-    """Ratio of two weighted means by linearisation (delta method), with influence (y − ρx)/x̄.
-
-    If the mean of `denominator` (n,) is not positive, the result has no value but a `problem`. Raises
-    ValueError as `clustered_mean` does.
-    """
-    _check(numerator, clusters)
-    _check(denominator, clusters)
-    weights = clusters.weights
-    base = float(weights @ denominator) if len(denominator) else 0.0
-    if base <= 0:
-        return Estimate(None, None, None, *clusters.sizes, "the baseline's mean is not positive")
-    ratio = float(weights @ numerator) / base
-    influence = weights * (numerator - ratio * denominator) / base
-    scale = float(weights @ (numerator * numerator)) / base**2
-    return _estimate(ratio, influence, clusters, "jackknife", scale)
-
-
-def clustered_intercept(values: FloatArray, covariate: FloatArray, clusters: Clusters) -> Estimate:
-    """Weighted least-squares estimate of the mean of `values` (n,) where `covariate` (n,) is zero.
-
-    With a constant covariate there is nothing to adjust for, and the result is the weighted mean. Raises
-    ValueError as `clustered_mean` does.
-    """
-    _check(values, clusters)
-    _check(covariate, clusters)
-    weights = clusters.weights
-    center = float(weights @ covariate) if len(values) else 0.0
-    deviation = covariate - center
-    spread = float(weights @ (deviation * deviation)) if len(values) else 0.0
-    if spread <= _ROUNDING:
-        return clustered_mean(values, clusters)
-    slope = float(weights @ (deviation * values)) / spread
-    intercept = float(weights @ values) - slope * center
-    residual = values - intercept - slope * covariate
-    influence = weights * residual * (1 - center * deviation / spread)
-    scale = float(weights @ (values * values))
-    return _estimate(intercept, influence, clusters, "jackknife", scale)
-
-
 def two_way_variance(influence: FloatArray, clusters: Clusters, method: Method) -> TwoWayVariance:
     """Variance of a statistic whose influence values (n,) sum to zero, over at least 2 prompts and 2 reviewers."""
     factors = clusters.by_prompt, clusters.by_reviewer, clusters.by_cell
@@ -120,7 +80,7 @@ def _jackknife(factor: Factor, influence: FloatArray) -> float:
 def _estimate(
     value: float | None, influence: FloatArray, clusters: Clusters, method: Method, scale: float
 ) -> Estimate:
-    problem = _problem(*clusters.sizes)
+    problem = _problem(*clusters.sizes, "group of prompts" if clusters.nested else "prompt")
     if problem is None and float(influence @ influence) * len(influence) <= _ROUNDING * max(scale, 1e-300):
         problem = "all values are the same"
     if problem is not None:
@@ -129,11 +89,11 @@ def _estimate(
     return Estimate(value, float(np.sqrt(found.variance)), found.df, *clusters.sizes)
 
 
-def _problem(n: int, prompts: int, reviewers: int) -> str | None:
+def _problem(n: int, prompts: int, reviewers: int, prompt: str) -> str | None:
     if n == 0:
         return "there are no ratings"
     if prompts < 2:
-        return "there is only one prompt"
+        return f"there is only one {prompt}"
     if reviewers < 2:
         return "there is only one reviewer"
     return None

@@ -47,12 +47,14 @@ class Factor:
 class Clusters:
     """n ratings: codes of `prompt` and `reviewer` (n,), and `weights` (n,) with sum 1.
 
-    Codes are any integers; only their equality matters. Raises ValueError if the arrays differ in length.
+    Codes are any integers; only their equality matters. `nested` means that `prompt` holds codes of groups of prompts,
+    so ratings of a group can be correlated in more than one way. Raises ValueError if the arrays differ in length.
     """
 
     prompt: IntArray
     reviewer: IntArray
     weights: FloatArray
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt.shape == self.reviewer.shape == self.weights.shape or self.prompt.ndim != 1:

@@ -4,35 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.stats.clustered import clustered_ratio
-from evaluation.stats.estimate import Estimate, Interval
-from evaluation.stats.headline import Headline, headline_mean
+from evaluation.stats.means import POINTS, Mean, mean_of
 from evaluation.stats.ratings import Ratings
+from evaluation.stats.relative import RelativeChange, relative_change
 
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """Difference candidate − baseline in points. `ratio` is candidate mean / baseline mean.
+    """Difference candidate − baseline in points, and the relative change on a scale that starts at zero.
 
     Only ratings that score both sides count; `n_missing` is the number of the others. Means are None if no
     rating counts.
     """
 
     name: str
-    difference: Headline
-    ratio: Estimate
+    difference: Mean
+    relative: RelativeChange
     baseline_mean: float | None
     candidate_mean: float | None
     n_missing: int
-
-    @property
-    def relative_change(self) -> float | None:
-        """Change of the mean as a share of the baseline's mean."""
-        return None if self.ratio.value is None else self.ratio.value - 1
-
-    def relative_interval(self, level: float = 0.95) -> Interval | None:
-        found = self.ratio.interval(level)
-        return found.shifted(-1) if found else None
 
 
 def criterion_difference(ratings: Ratings, name: str) -> CriterionResult:
@@ -41,10 +31,11 @@ def criterion_difference(ratings: Ratings, name: str) -> CriterionResult:
     scored = np.isfinite(baseline) & np.isfinite(candidate)
     clusters = ratings.clusters_where(scored)
     before, after = baseline[scored], candidate[scored]
+    from_zero = name in ratings.from_zero
     return CriterionResult(
         name=name,
-        difference=headline_mean(after - before, clusters),
-        ratio=clustered_ratio(after, before, clusters),
+        difference=mean_of(after - before, clusters, POINTS),
+        relative=relative_change(before, after, clusters) if from_zero else RelativeChange(None),
         baseline_mean=float(clusters.weights @ before) if len(before) else None,
         candidate_mean=float(clusters.weights @ after) if len(after) else None,
         n_missing=int(len(ratings) - scored.sum()),

@@ -19,9 +19,6 @@ class Interval:
     low: float
     high: float
 
-    def shifted(self, by: float) -> "Interval":
-        return Interval(self.low + by, self.high + by)
-
     def clipped(self, low: float, high: float) -> "Interval":
         """The part inside [low, high]. Cutting off impossible values keeps the coverage."""
         return Interval(min(max(self.low, low), high), max(min(self.high, high), low))
@@ -56,6 +53,11 @@ class Estimate:
     n_prompts: int
     n_reviewers: int
     problem: str | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Numbers of ratings, prompts and reviewers."""
+        return self.n_ratings, self.n_prompts, self.n_reviewers
 
     def interval(self, level: float = 0.95) -> Interval | None:
         """Two-sided t interval at confidence `level`; None without a standard error.

@@ -7,9 +7,9 @@ results are always shown, so readers can judge the effect of the rule.
 from dataclasses import dataclass
 
 from evaluation.stats.arrays import BoolArray
-from evaluation.stats.equivalence import Evidence, Verdict, decide
+from evaluation.stats.equivalence import Verdict
 from evaluation.stats.estimate import Interval
-from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
+from evaluation.stats.primary import WinScore, win_score
 from evaluation.stats.ratings import Ratings
 
 
@@ -33,7 +33,8 @@ class Exclusions:
 
     @property
     def changes_verdict(self) -> bool:
-        return self.everything.verdict != self.kept.verdict
+        """Whether the verdicts differ; False if no ratings are left to compare."""
+        return self.kept.score.n_ratings > 0 and self.everything.verdict != self.kept.verdict
 
 
 def with_and_without(
@@ -62,6 +63,5 @@ def with_and_without(
 
 
 def _side(score: WinScore, margin: float, significance: float, equivalence: float) -> Side:
-    interval = score.interval(1 - significance)
-    evidence = Evidence(score.value, score.p_value(), interval, score.interval(equivalence))
-    return Side(score, decide(evidence, null=NO_PREFERENCE, margin=margin, alpha=significance), interval)
+    verdict = score.verdict(margin=margin, significance=significance, equivalence=equivalence)
+    return Side(score, verdict, score.interval(1 - significance))

@@ -52,32 +52,39 @@ class Headline:
         return _blend(model.se, clustered)
 
     def interval(self, level: float = 0.95) -> Interval | None:
-        """The interval at confidence `level`; None without a standard error."""
-        between = self.clustered.interval(level)
-        inside = self._model.interval(level) if self._model else None
-        if between is None or inside is None or self.value is None:
-            return between
-        half = _blend((inside.high - inside.low) / 2, (between.high - between.low) / 2)
+        """The symmetric interval at confidence `level`; None without a standard error."""
+        half = self.half_width(1 - level)
+        if self.value is None or not math.isfinite(half):
+            return None
         return Interval(self.value - half, self.value + half)
 
+    def half_width(self, p: float) -> float:
+        """Distance from the estimate at which a value has the two-sided p-value `p`; infinite without a
+        standard error.
+        """
+        outer = self.clustered.half_width(p)
+        return outer if self._model is None else _blend(self._model.half_width(p), outer)
+
     def p_value(self, null: float = 0.0) -> float | None:
-        """The level whose interval has `null` as an end; None without a standard error.
+        """Two-sided p-value of H0: mean = `null`; None without a standard error."""
+        return None if self.value is None else self.p_value_at(abs(self.value - null))
+
+    def p_value_at(self, distance: float) -> float | None:
+        """The p-value with `distance` as its half-width; None without a standard error.
 
         It lies between the p-values of the two inferences.
         """
-        clustered = self.clustered.p_value(null)
-        model = self._model.p_value(null) if self._model else None
-        if clustered is None or model is None:
+        outer, inner = self.clustered, self._model
+        clustered = _p_value_at(outer, distance)
+        model = None if inner is None else _p_value_at(inner, distance)
+        if inner is None or clustered is None or model is None:
             return clustered
-        if clustered <= model or self.value is None or self.mixed is None:
+        if clustered <= model:
             return model
-        distance = abs(self.value - null)
 
         def beyond(log_p: float) -> float:
-            p = math.exp(log_p)
-            return _blend(inner.half_width(p), outer.half_width(p)) - distance
+            return self.half_width(math.exp(log_p)) - distance
 
-        inner, outer = self.mixed.weighted, self.clustered
         low, high = (math.log(max(p, _LEAST_P)) for p in (model, clustered))
         if not beyond(low) > 0 > beyond(high):
             return clustered
@@ -86,6 +93,10 @@ class Headline:
     @property
     def _model(self) -> Estimate | None:
         return self.mixed.weighted if self.mixed is not None and self.clustered.se is not None else None
+
+
+def _p_value_at(estimate: Estimate, distance: float) -> float | None:
+    return None if estimate.value is None else estimate.p_value(estimate.value - distance)
 
 
 def _blend(model: float, clustered: float) -> float:
@@ -102,6 +113,7 @@ def headline_mean(
     """
     clustered = clustered_mean(values, clusters)
     smaller = min(clustered.n_prompts, clustered.n_reviewers)
-    if clustered.se is None or smaller > model_levels:
+    # The model has one effect per group and could not describe prompts inside groups.
+    if clustered.se is None or smaller > model_levels or clusters.nested:
         return Headline(clustered, None)
     return Headline(clustered, mixed_mean(values, clusters))

@@ -7,22 +7,30 @@ The regression on tanh of the standardised length difference follows Dubois, Gal
 import numpy as np
 
 from evaluation.stats.arrays import FloatArray
-from evaluation.stats.clustered import clustered_intercept
-from evaluation.stats.estimate import Estimate
+from evaluation.stats.linearised import intercept
+from evaluation.stats.means import Mean, mean_of
 from evaluation.stats.ratings import Ratings
+
+# The candidate's response must be the longer one, and the shorter one, in this share of the ratings. Otherwise "equal
+# length" lies outside the data, and length cannot be told from the model.
+LEAST_SHARE = 0.1
 
 
 def length_adjusted_win_score(
     ratings: Ratings, baseline_length: FloatArray, candidate_length: FloatArray
-) -> Estimate:
-    """The win score where both lengths (n,) are equal. Lengths may be in any one unit.
+) -> Mean | None:
+    """The win score where both lengths (n,) are equal; None if it cannot be separated from the models.
 
-    If the length difference does not vary, there is nothing to adjust for, and the win score itself is
-    returned. Raises ValueError if lengths are not finite or differ in number from the ratings.
+    Lengths may be in any one unit. If all responses have the same length, this is the win score itself. Raises
+    ValueError if lengths are not finite or differ in number from the ratings.
     """
     difference = candidate_length - baseline_length
     if difference.shape != ratings.outcome.shape or not np.isfinite(difference).all():
         raise ValueError("lengths must be finite and one per rating")
-    spread = float(difference.std()) if len(difference) else 0.0
-    covariate = np.tanh(difference / spread) if spread > 0 else np.zeros(len(difference))
-    return clustered_intercept(ratings.win_score, covariate, ratings.clusters)
+    spread = float(np.sqrt((difference * difference).mean())) if len(difference) else 0.0
+    if spread == 0:
+        return mean_of(ratings.win_score, ratings.clusters)
+    if min((difference > 0).mean(), (difference < 0).mean()) < LEAST_SHARE:
+        return None
+    values = intercept(ratings.win_score, np.tanh(difference / spread), ratings.clusters.weights)
+    return mean_of(values, ratings.clusters)

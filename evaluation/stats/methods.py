@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 
 from evaluation.stats.plan import Look, Plan
+from evaluation.stats.primary import FEWEST_REVIEWERS
 from evaluation.stats.summaries import PrimarySummary
 from evaluation.stats.wording import counted
 
 
 @dataclass(frozen=True)
 class Done:
-    """The parts that the report has. `excluded` counts ratings excluded by the plan's rule; None without a rule."""
+    """The parts that the report has.
 
-    constant: bool
+    `assumed` says that added ratings determine the interval, and `cluster` by which tag prompts were clustered.
+    `excluded` counts ratings excluded by the plan's rule; None without a rule.
+    """
+
+    assumed: bool
+    cluster: str
     criteria: bool
     yes_no: bool
     length: bool
@@ -24,29 +30,29 @@ def methods_paragraph(primary: PrimarySummary, plan: Plan, look: Look | None, do
     parts = [
         _outcome_method(primary),
         _exclusion_method(plan, done),
-        _inference_method(primary, done.constant),
+        _inference_method(primary, done.assumed, done.cluster),
         _look_method(primary, plan, look),
         f"The verdict is 'better' or 'worse' by the two-sided test at {primary.significance_level:.3g}; "
         f"otherwise 'equivalent' when the {_equivalence_words(primary, plan)} lies inside ½ ± "
         f"{plan.margin:g}, 'not worse' when the interval's lower end lies above ½ − {plan.margin:g}, "
-        "and 'inconclusive' when none holds. The margin belongs to the plan whose hash is given.",
+        f"and 'inconclusive' when none holds or fewer than {FEWEST_REVIEWERS} reviewers rated. {_margin_words(plan)}",
         _secondary_method(done),
         "Agreement is Krippendorff's α (nominal for the preference, interval for criteria) and Gwet's AC1 "
-        "(AC2 with quadratic weights for criteria), with intervals from resampling prompts. The side effect is the "
-        "clustered t test of the share preferring the left side, which also enters as a covariate in the adjusted win "
-        "score. Effect-size intervals resample prompts and reviewers independently "
+        "(AC2 with quadratic weights for criteria), with intervals from resampling prompts. The side shown and the "
+        "model are fitted together: one gives the share that would prefer the left side of equal models, the other the "
+        "adjusted win score. Effect-size intervals resample prompts and reviewers independently "
         "(pigeonhole bootstrap). Tests labelled 'this panel only' treat the reviewers as fixed and carry "
         "no claim about others.",
     ]
     if done.length:
         parts.append(
             "The length check is a regression of the win score on tanh of the standardised difference of lengths, read "
-            "where both are equal; it stands beside the headline and never replaces it."
+            "where both are equal; it is shown beside the headline and never replaces it."
         )
     if done.slices:
         parts.append(
-            "Slices are exploratory: clustered intervals of their own, p-values adjusted by Benjamini and Hochberg "
-            "over all slices."
+            "Slices are exploratory: each has an interval like the headline's, and p-values are adjusted by Benjamini "
+            "and Hochberg over all slices."
         )
     return " ".join(part for part in parts if part)
 
@@ -64,8 +70,8 @@ def _secondary_method(done: Done) -> str:
     text = "; ".join(kinds)
     return (
         f"{text[0].upper()}{text[1:]}. Their adjusted p-values are Holm's over all of them and never below the primary "
-        "p-value (gatekeeping), so each can be held against the whole level. Relative changes are ratios of means with "
-        "a linearised clustered interval."
+        "p-value (gatekeeping), so each can be compared with the whole level. Relative changes are ratios of means, on "
+        "scales that start at zero only, with an interval of the log ratio."
     )
 
 
@@ -95,28 +101,34 @@ def _outcome_method(primary: PrimarySummary) -> str:
     return text
 
 
-def _inference_method(primary: PrimarySummary, constant: bool) -> str:
-    if constant:
-        return (
-            "All ratings agreed, so no variance could be estimated; interval and test are the exact "
-            "binomial (Clopper–Pearson, sign test) over the smaller number of clusters, prompts or "
-            "reviewers."
-        )
-    if primary.clustered.se is None:
-        return f"No standard error could be estimated: {primary.problem}."
+def _inference_method(primary: PrimarySummary, assumed: bool, cluster: str) -> str:
+    if primary.problem is not None:
+        return f"There is no test, because {primary.problem}; the interval rests on the clustering assumed in planning."
     text = (
         "Ratings were not treated as independent: the standard error is two-way cluster-robust over "
-        "prompts and reviewers (Cameron, Gelbach & Miller 2011) in its delete-one-cluster form, with a "
-        f"t distribution on {primary.clustered.df:.1f} effective degrees of freedom."
+        "prompts and reviewers (Cameron, Gelbach & Miller 2011) in its delete-one-cluster form"
     )
+    if primary.clustered.df is not None:
+        text += f", with a t distribution on {primary.clustered.df:.1f} effective degrees of freedom"
+    text += "."
+    if cluster:
+        text += f" Prompts with the same '{cluster}' were treated as one cluster."
     if primary.mixed_model is None:
-        return text + " The crossed mixed model was not fitted."
-    return text + (
-        " The same mean was also tested with the variances of a crossed mixed model (random prompts "
-        "and reviewers, REML, Satterthwaite degrees of freedom). The reported interval is never narrower than the "
-        "model's; where the clustered one is wider, a third of the difference of the squared half-widths is added, a "
-        "rule chosen by simulation, and the p-value belongs to that interval."
+        text += " The crossed mixed model was not fitted."
+    else:
+        text += (
+            " The same mean was also tested with the variances of a crossed mixed model (random prompts "
+            "and reviewers, REML, Satterthwaite degrees of freedom). The reported interval is never narrower than the "
+            "model's; where the clustered one is wider, a third of the difference of the squared half-widths is added, "
+            "a rule chosen by simulation, and the p-value belongs to that interval."
+        )
+    text += (
+        " The interval is computed on the scale of log odds, so it stays between 0 and 1, and one rating for each side "
+        "is added, which counts less the more the ratings vary."
     )
+    if assumed:
+        text += " Here the ratings hardly vary, and the added ratings determine the interval."
+    return text
 
 
 def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
@@ -135,6 +147,12 @@ def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
         f"type keeps the overall level {plan.alpha:g}, which leaves {primary.significance_level:.3g} for this "
         "look, and the intervals are repeated confidence intervals."
     )
+
+
+def _margin_words(plan: Plan) -> str:
+    if plan.frozen:
+        return "The margin belongs to the frozen plan whose hash is given."
+    return "The margin was chosen at the analysis."
 
 
 def _equivalence_words(primary: PrimarySummary, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from evaluation.stats.reviewers import FLAG_CODES
 from evaluation.stats.sequential import spending_boundaries
 
 # Part of the plan and its hash, so the same settings under another analysis version are another plan.
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,15 @@ class Look:
 class Plan:
     """What will be tested and how. `margin` is the smallest difference of the win score from ½ that matters.
 
-    `alpha` is the two-sided significance level. `criteria` None means every criterion in the data, and
-    `yes_no` None every yes/no outcome. `planned_ratings` None means that no end was planned. `looks` are the
-    planned analyses as fractions of the planned ratings; empty means one analysis at the end. `watch_se`, if
-    given, makes every analysis part of a confidence sequence that may be monitored at any time; it is the
-    standard error of the win score expected at the end. `exclusion` names the flags (see
-    `reviewers.FLAG_CODES`) whose reviewers the headline leaves out. `seed` determines every bootstrap and
-    permutation. Raises ValueError for an invalid value or combination.
+    `alpha` is the two-sided significance level. `criteria` None means every criterion in the data, and `yes_no`
+    None every yes/no outcome. `planned_ratings` None means that no end was planned. `looks` are the planned
+    analyses as fractions of the planned ratings; empty means one analysis at the end. `watch_se`, if given, makes
+    every analysis part of a confidence sequence that may be monitored at any time; it is the standard error of the
+    win score expected at the end. `exclusion` names the flags (see `reviewers.FLAG_CODES`) whose reviewers the
+    headline leaves out. `seed` determines every bootstrap and permutation. `cluster` names the slicing (a tag of
+    the prompts, such as topic, customer or document) whose parts are sampled together; empty means that prompts are
+    independent. `frozen` False means that the settings were chosen at the analysis, with the data at hand. Raises
+    ValueError for an invalid value or combination.
     """
 
     alpha: float = 0.05
@@ -60,6 +62,8 @@ class Plan:
     candidate_name: str = "the tuned model"
     baseline_name: str = "the base model"
     analysis_version: int = ANALYSIS_VERSION
+    frozen: bool = True
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:

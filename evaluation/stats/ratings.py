@@ -1,7 +1,7 @@
 """Ratings as arrays: one row per submitted rating, from the candidate's point of view."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -32,12 +32,15 @@ class Ratings:
     """n ratings of pairs.
 
     `prompt` and `reviewer` (n,) are integer codes; only their equality matters. `outcome` (n,) indexes
-    OUTCOMES from the candidate's side. `candidate_left` (n,) is true if the candidate was shown on the left.
+    OUTCOMES from the candidate's side. `candidate_left` (n,) is true if the candidate was shown on the left; it
+    has no meaning unless `sides_known`.
     `criteria` maps a name to (baseline, candidate) scores (n,), NaN where not given. `yes_no` maps an outcome
     to (baseline, candidate) answers (n,): 1, 0, or NaN where not given. `simulated` means that some ratings
     were not made by people: `n_simulated` of them, or all if it is None; every sentence about the ratings
     then says so. `slices` maps a name to its parts, for exploration. `lengths` are the (baseline, candidate)
-    numbers of words (n,) of the responses, NaN where unknown. Raises ValueError if the arrays differ in
+    numbers of words (n,) of the responses, NaN where unknown. `from_zero` names the criteria whose scale starts at
+    zero, so that a ratio of their means has a meaning. `group` (n,) are codes of what the prompts have in common, such
+    as topics or customers; None if prompts are independent. Raises ValueError if the arrays differ in
     length or a column holds invalid values.
     """
 
@@ -51,12 +54,16 @@ class Ratings:
     yes_no: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     slices: Mapping[str, Slicing] = field(default_factory=dict)
     lengths: tuple[FloatArray, FloatArray] | None = None
+    from_zero: frozenset[str] = frozenset()
+    sides_known: bool = True
+    group: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.outcome)
         columns: list[npt.NDArray[np.generic]] = [self.prompt, self.reviewer, self.candidate_left]
         columns += [side for pair in (*self.criteria.values(), *self.yes_no.values()) for side in pair]
         columns += [slicing.code for slicing in self.slices.values()]
+        columns += [] if self.group is None else [self.group]
         columns += self.lengths or ()
         if any(column.shape != (n,) for column in columns):
             raise ValueError("every column of the ratings must be one-dimensional and of the same length")
@@ -90,15 +97,31 @@ class Ratings:
 
     @cached_property
     def clusters(self) -> Clusters:
-        """The ratings as weighted clusters, shared by every mean over all ratings."""
-        return Clusters(self.prompt, self.reviewer, self.weights.values)
+        """The ratings as weighted clusters, shared by every mean over all ratings.
+
+        Prompts have equal weights in any case. With groups, these take the place of the prompts as clusters.
+        """
+        return Clusters(self._sampled, self.reviewer, self.weights.values, nested=self.group is not None)
 
     def clusters_where(self, keep: BoolArray) -> Clusters:
         """The clusters of the ratings where `keep` (n,) is true, with their own weights."""
         if keep.all():
             return self.clusters
-        prompt, reviewer = self.prompt[keep], self.reviewer[keep]
-        return Clusters(prompt, reviewer, choose_weights(prompt, reviewer).values)
+        weights = choose_weights(self.prompt[keep], self.reviewer[keep]).values
+        return Clusters(self._sampled[keep], self.reviewer[keep], weights, nested=self.group is not None)
+
+    @property
+    def _sampled(self) -> IntArray:
+        return self.prompt if self.group is None else self.group
+
+    def grouped_by(self, name: str) -> "Ratings":
+        """The ratings with the parts of the slicing `name` as groups. A prompt without a part is a group of its own.
+
+        Raises KeyError if there is no such slicing.
+        """
+        code = self.slices[name].code
+        own = len(self.slices[name].labels) + self.prompt
+        return replace(self, group=np.where(code >= 0, code, own).astype(np.int64))
 
     def counts(self) -> dict[OutcomeName, int]:
         """Number of ratings with each outcome."""
@@ -126,6 +149,9 @@ class Ratings:
             {name: (b[keep], c[keep]) for name, (b, c) in self.yes_no.items()},
             {name: Slicing(one.code[keep], one.labels) for name, one in self.slices.items()},
             None if self.lengths is None else (self.lengths[0][keep], self.lengths[1][keep]),
+            self.from_zero,
+            self.sides_known,
+            None if self.group is None else self.group[keep],
         )
 
 

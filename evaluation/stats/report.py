@@ -16,13 +16,15 @@ from evaluation.stats.cautions import (
     data_cautions,
     inference_cautions,
     quality_cautions,
+    structure_cautions,
+    weighting_caution,
 )
-from evaluation.stats.equivalence import Evidence, Verdict, decide
+from evaluation.stats.equivalence import Verdict
 from evaluation.stats.estimate import Json
-from evaluation.stats.levels import Levels, levels_of, look_summary, watch_summary
+from evaluation.stats.levels import levels_of, look_summary, watch_summary
 from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
-from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
+from evaluation.stats.primary import WinScore, win_score
 from evaluation.stats.prompt_scores import prompts_summary
 from evaluation.stats.ratings import Ratings
 from evaluation.stats.reviewers import ReviewerQuality
@@ -65,7 +67,7 @@ from evaluation.stats.summaries import (
 )
 from evaluation.stats.wording import verdict_sentence
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Report:
     """The frozen analysis. `to_json` holds the same fields under the same names."""
 
     schema_version: int
-    plan_hash: str
+    plan_hash: str | None
     simulated: bool
     verdict: Verdict
     sentence: str
@@ -81,7 +83,7 @@ class Report:
     criteria: tuple[CriterionSummary, ...]
     yes_no: tuple[YesNoSummary, ...]
     agreement: AgreementSummary
-    position: PositionSummary
+    position: PositionSummary | None
     length: LengthSummary | None
     slices: SlicesSummary
     exclusions: ExclusionsSummary | None
@@ -127,12 +129,16 @@ def analyse(
     a report: if the data cannot support a verdict, it is "inconclusive" with the reason. Raises ValueError
     only if `look` does not fit the plan's level (see `Look`) or `excluded` has another length.
     """
+    if plan.cluster in ratings.slices:
+        ratings = ratings.grouped_by(plan.cluster)
     everything, applied = ratings, excluded is not None and bool(plan.exclusion)
     ratings = _kept(ratings, excluded, plan)
     score = win_score(ratings)
-    levels = levels_of(plan, look, score.headline.se)
-    primary = primary_summary(ratings, score, plan, levels)
-    verdict = _verdict(score, plan, levels)
+    levels = levels_of(plan, look, score.se)
+    primary = primary_summary(ratings, score, plan, levels, len(everything))
+    verdict = score.verdict(
+        margin=plan.margin, significance=levels.significance, equivalence=levels.equivalence
+    )
     scored = criteria_results(ratings, plan)
     criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, primary.p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
@@ -140,10 +146,18 @@ def analyse(
     slices = slices_summary(ratings, levels)
     exclusions = exclusions_summary(everything, excluded, plan, levels)
     left_out = exclusions.n_ratings if exclusions and applied else None
-    done = Done(score.constant, bool(criteria), bool(yes_no), length is not None, bool(slices.each), left_out)
+    done = Done(
+        assumed=score.mean.is_assumed,
+        cluster=plan.cluster if ratings.group is not None else "",
+        criteria=bool(criteria),
+        yes_no=bool(yes_no),
+        length=length is not None,
+        slices=bool(slices.each),
+        excluded=left_out,
+    )
     report = Report(
         schema_version=SCHEMA_VERSION,
-        plan_hash=plan.hash(),
+        plan_hash=plan.hash() if plan.frozen else None,
         simulated=ratings.simulated,
         verdict=verdict,
         sentence=verdict_sentence(verdict, primary, plan, look, ratings.made_by),
@@ -169,7 +183,7 @@ def analyse(
     if excluded is not None and applied:
         # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
         report = report.labelled(*_codes_left(everything, ~excluded))
-    return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, constant=score.constant)))
+    return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, score, len(everything))))
 
 
 def _kept(ratings: Ratings, excluded: BoolArray | None, plan: Plan) -> Ratings:
@@ -185,13 +199,18 @@ def _codes_left(everything: Ratings, kept: BoolArray) -> tuple[list[str], list[s
 
 
 def _cautions(
-    ratings: Ratings, report: Report, plan: Plan, look: Look | None, *, constant: bool
+    ratings: Ratings, report: Report, plan: Plan, look: Look | None, score: WinScore, submitted: int
 ) -> Iterator[Caution]:
     outcomes: tuple[CriterionSummary | YesNoSummary, ...] = (*report.criteria, *report.yes_no)
     unplanned = _unplanned(ratings, report.criteria, report.yes_no)
     yield from data_cautions(ratings, report.reviewers, report.primary)
-    yield from inference_cautions(report.primary, report.verdict, plan, look, constant=constant)
-    yield from quality_cautions(report.agreement, report.position, plan.alpha)
+    yield from structure_cautions(ratings, report.reviewers, plan)
+    yield from weighting_caution(report.primary)
+    yield from inference_cautions(
+        report.primary, report.verdict, plan, look, assumed=score.mean.is_assumed, submitted=submitted
+    )
+    if len(ratings):
+        yield from quality_cautions(report.agreement, report.position, plan.alpha)
     yield from criterion_cautions(outcomes, unplanned)
     yield from check_cautions(plan, report.verdict, report.length, report.exclusions)
 
@@ -201,13 +220,6 @@ def _unplanned(
 ) -> tuple[str, ...]:
     planned = {item.name for item in criteria} | {item.name for item in yes_no}
     return tuple(name for name in (*ratings.criteria, *ratings.yes_no) if name not in planned)
-
-
-def _verdict(score: WinScore, plan: Plan, levels: Levels) -> Verdict:
-    evidence = Evidence(
-        score.value, score.p_value(), score.interval(levels.interval), score.interval(levels.equivalence)
-    )
-    return decide(evidence, null=NO_PREFERENCE, margin=plan.margin, alpha=levels.significance)
 
 
 def _plain(value: object) -> Json:

@@ -6,17 +6,16 @@ import numpy as np
 
 from evaluation.stats.arrays import BoolArray, FloatArray
 from evaluation.stats.criteria import CriterionResult
-from evaluation.stats.estimate import Estimate
 from evaluation.stats.exclusions import Exclusions, Side, with_and_without
 from evaluation.stats.length import length_adjusted_win_score
 from evaluation.stats.levels import Levels
 from evaluation.stats.multiplicity import gatekept
 from evaluation.stats.plan import Plan
 from evaluation.stats.primary import NO_PREFERENCE
-from evaluation.stats.proportions import ProportionResult, proportion_difference, share_interval
+from evaluation.stats.proportions import ProportionResult, proportion_difference
 from evaluation.stats.ratings import Ratings
 from evaluation.stats.reviewers import ReviewerQuality
-from evaluation.stats.sections import criterion_summary, ends, unit
+from evaluation.stats.sections import criterion_summary, ends
 from evaluation.stats.slices import slice_scores
 from evaluation.stats.summaries import (
     CriterionSummary,
@@ -60,7 +59,7 @@ def _adjusted(
     criteria: list[CriterionResult | None], yes_no: list[ProportionResult | None], primary_p: float | None
 ) -> FloatArray:
     raw = [None if one is None else one.difference.p_value() for one in criteria]
-    raw += [None if one is None else one.p_value() for one in yes_no]
+    raw += [None if one is None else one.difference.p_value() for one in yes_no]
     # An outcome without a test stays in the family with p = 1, so that it does not weaken the adjustment.
     gate = 1.0 if primary_p is None else primary_p
     return gatekept(gate, np.array([1.0 if p is None else p for p in raw]))
@@ -71,11 +70,11 @@ def _yes_no_summary(
 ) -> YesNoSummary:
     if result is None:
         return YesNoSummary(name, *(None,) * 5, False, *(None,) * 9, 0, n, "the data do not have it")
-    p = result.p_value()
-    low, high = ends(result.interval(levels.interval))
-    before_low, before_high = ends(share_interval(result.baseline, levels.interval))
-    after_low, after_high = ends(share_interval(result.candidate, levels.interval))
-    relative_low, relative_high = ends(result.relative_interval(levels.interval))
+    p, clustered = result.difference.p_value(), result.difference.headline.clustered
+    low, high = ends(result.difference.interval(levels.interval))
+    before_low, before_high = ends(result.baseline.interval(levels.interval))
+    after_low, after_high = ends(result.candidate.interval(levels.interval))
+    relative_low, relative_high = ends(result.relative.interval(levels.interval))
     return YesNoSummary(
         name=name,
         difference=result.difference.value,
@@ -90,14 +89,14 @@ def _yes_no_summary(
         candidate_share=result.candidate.value,
         candidate_low=after_low,
         candidate_high=after_high,
-        relative_change=result.relative_change,
+        relative_change=result.relative.value,
         relative_ci_low=relative_low,
         relative_ci_high=relative_high,
-        n_ratings=result.difference.clustered.n_ratings,
+        n_ratings=clustered.n_ratings,
         n_missing=result.n_missing,
-        problem=result.problem,
+        problem=result.difference.problem,
         se=result.difference.se,
-        df=result.difference.clustered.df,
+        df=clustered.df,
     )
 
 
@@ -111,15 +110,15 @@ def length_summary(ratings: Ratings, levels: Levels) -> LengthSummary | None:
     rows = ratings if known.all() else ratings.subset(known)
     before, after = ratings.lengths[0][known], ratings.lengths[1][known]
     adjusted = length_adjusted_win_score(rows, before, after)
-    low, high = ends(unit(adjusted.interval(levels.interval)))
+    low, high = ends(adjusted.interval(levels.interval) if adjusted else None)
     return LengthSummary(
         baseline_mean=float(before.mean()),
         candidate_mean=float(after.mean()),
         candidate_longer_share=float(((after > before) + 0.5 * (after == before)).mean()),
-        adjusted_estimate=_unit_value(adjusted),
+        adjusted_estimate=adjusted.value if adjusted else None,
         adjusted_ci_low=low,
         adjusted_ci_high=high,
-        p_value=adjusted.p_value(NO_PREFERENCE),
+        p_value=adjusted.p_value(NO_PREFERENCE) if adjusted else None,
         n_ratings=int(known.sum()),
     )
 
@@ -128,7 +127,10 @@ def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
     found = slice_scores(ratings)
     each = []
     for one in found.each:
-        low, high = ends(unit(one.score.interval(levels.interval)))
+        low, high = ends(one.score.interval(levels.interval))
+        n_ratings, n_prompts, n_reviewers = one.score.headline.clustered.sizes
+        value, inside = one.pooled or (None, None)
+        pooled_low, pooled_high = ends(inside.clipped(0.0, 1.0) if inside else None)
         each.append(
             SliceSummary(
                 slicing=one.slicing,
@@ -138,10 +140,13 @@ def slices_summary(ratings: Ratings, levels: Levels) -> SlicesSummary:
                 ci_high=high,
                 p_value=one.p_value,
                 p_adjusted=one.p_adjusted,
-                n_ratings=one.score.n_ratings,
-                n_prompts=one.score.n_prompts,
-                n_reviewers=one.score.n_reviewers,
+                n_ratings=n_ratings,
+                n_prompts=n_prompts,
+                n_reviewers=n_reviewers,
                 problem=one.score.problem,
+                pooled=value,
+                pooled_low=pooled_low,
+                pooled_high=pooled_high,
             )
         )
     return SlicesSummary("exploratory", tuple(each), found.omitted)
@@ -182,8 +187,3 @@ def quality_summary(quality: tuple[ReviewerQuality, ...] | None) -> QualitySumma
     if quality is None:
         return None
     return QualitySummary(len(quality), tuple(one for one in quality if one.flags))
-
-
-def _unit_value(estimate: Estimate) -> float | None:
-    """A linear fit can leave the range of a score, so it is clipped to [0, 1]."""
-    return None if estimate.value is None else min(max(estimate.value, 0.0), 1.0)

@@ -53,10 +53,14 @@ _RESAMPLED_RATINGS = 4_000_000
 _REPLICATES = (50, 400)
 
 
-def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Levels) -> PrimarySummary:
+def primary_summary(
+    ratings: Ratings, score: WinScore, plan: Plan, levels: Levels, submitted: int
+) -> PrimarySummary:
+    """Summary of the primary outcome. `submitted` counts the ratings before exclusions."""
     low, high = ends(score.interval(levels.interval))
     inner_low, inner_high = ends(score.interval(levels.equivalence))
     mixed = score.headline.mixed
+    above_margin = score.mean.chance_above(NO_PREFERENCE - plan.margin)
     return PrimarySummary(
         estimate=score.value,
         ci_low=low,
@@ -83,7 +87,9 @@ def primary_summary(ratings: Ratings, score: WinScore, plan: Plan, levels: Level
         reviewer_balanced=score.balanced_weights,
         clustered=_test(score.headline.clustered),
         mixed_model=_test(mixed.weighted) if mixed else None,
-        problem=score.problem,
+        chance_better=score.mean.chance_above(NO_PREFERENCE),
+        chance_worse=None if above_margin is None else 1 - above_margin,
+        problem=score.problem if len(ratings) or not submitted else "the exclusion rule leaves no rating",
     )
 
 
@@ -103,7 +109,8 @@ def criterion_summary(
         )
     p = result.difference.p_value()
     low, high = ends(result.difference.interval(levels.interval))
-    relative_low, relative_high = ends(result.relative_interval(levels.interval))
+    relative_low, relative_high = ends(result.relative.interval(levels.interval))
+    clustered = result.difference.headline.clustered
     return CriterionSummary(
         name=name,
         difference=result.difference.value,
@@ -114,14 +121,14 @@ def criterion_summary(
         significant=p is not None and adjusted <= levels.significance,
         baseline_mean=result.baseline_mean,
         candidate_mean=result.candidate_mean,
-        relative_change=result.relative_change,
+        relative_change=result.relative.value,
         relative_ci_low=relative_low,
         relative_ci_high=relative_high,
-        n_ratings=result.difference.clustered.n_ratings,
+        n_ratings=clustered.n_ratings,
         n_missing=result.n_missing,
         problem=result.difference.problem,
         se=result.difference.se,
-        df=result.difference.clustered.df,
+        df=clustered.df,
     )
 
 
@@ -160,21 +167,22 @@ def _agreement(name: str, prompt: IntArray, value: FloatArray, level: FixedLevel
     )
 
 
-def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary:
+def position_summary(ratings: Ratings, levels: Levels) -> PositionSummary | None:
     """The side effect is tested at the full level, because seeing it early does not affect the verdict."""
     result = position_effect(ratings)
-    low, high = ends(unit(result.left_score.interval(levels.stated)))
-    adjusted_low, adjusted_high = ends(unit(result.adjusted.interval(levels.interval)))
+    if result is None:
+        return None
+    left, adjusted = result.left_score, result.adjusted
+    low, high = ends(left.interval(levels.stated) if left else None)
+    adjusted_low, adjusted_high = ends(adjusted.interval(levels.interval) if adjusted else None)
     return PositionSummary(
-        left_score=result.left_score.value,
+        left_score=left.value if left else None,
         ci_low=low,
         ci_high=high,
-        p_value=result.left_score.p_value(NO_PREFERENCE),
+        p_value=left.p_value(NO_PREFERENCE) if left else None,
         candidate_left_share=result.candidate_left_share,
-        # With badly unbalanced sides, a linear fit can leave the range of a score.
-        adjusted_estimate=None
-        if result.adjusted.value is None
-        else min(max(result.adjusted.value, 0.0), 1.0),
+        balance_p_value=result.balance_p_value,
+        adjusted_estimate=adjusted.value if adjusted else None,
         adjusted_ci_low=adjusted_low,
         adjusted_ci_high=adjusted_high,
     )
@@ -264,7 +272,7 @@ def variation_summary(score: WinScore, criteria: Mapping[str, CriterionResult | 
     return VariationSummary(
         *_variation(score.headline),
         criteria=tuple(
-            CriterionVariation(name, *_variation(result.difference))
+            CriterionVariation(name, *_variation(result.difference.headline))
             for name, result in criteria.items()
             if result is not None
         ),
@@ -293,7 +301,3 @@ def _test(estimate: Estimate) -> TestSummary:
 
 def ends(interval: Interval | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval.low, interval.high)
-
-
-def unit(interval: Interval | None) -> Interval | None:
-    return None if interval is None else interval.clipped(0.0, 1.0)

@@ -1,13 +1,15 @@
 """Win score in parts of the prompts. Exploratory: adjusted by Benjamini–Hochberg, without a verdict."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluation.stats.arrays import BoolArray
-from evaluation.stats.clustered import clustered_mean
-from evaluation.stats.estimate import Estimate
+from evaluation.stats.estimate import Interval
+from evaluation.stats.means import Mean, mean_of
 from evaluation.stats.multiplicity import benjamini_hochberg
+from evaluation.stats.pooling import pooled
 from evaluation.stats.ratings import Ratings, Slicing
 
 # More slices would be unreadable. The largest are shown and the others are counted.
@@ -19,14 +21,16 @@ MIN_PROMPTS = 5
 class SliceResult:
     """Win score of the ratings whose `slicing` has the value `label`.
 
-    `p_adjusted` is the Benjamini–Hochberg p-value over all slices of all slicings that have a test.
+    `pooled` is the score with its interval after partial pooling with the other parts of the slicing. `p_adjusted` is
+    the Benjamini–Hochberg p-value over all slices of all slicings that have a test.
     """
 
     slicing: str
     label: str
-    score: Estimate
+    score: Mean
     p_value: float | None
     p_adjusted: float | None
+    pooled: tuple[float, Interval] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Slices:
 
 
 def slice_scores(ratings: Ratings) -> Slices:
-    """Two-way clustered win score of every slice in `ratings.slices`, largest first."""
-    found: list[tuple[str, str, Estimate]] = []
+    """Win score of every slice in `ratings.slices`, largest first."""
+    found: list[tuple[str, str, Mean]] = []
     omitted = 0
     for name, parts in ratings.slices.items():
         shown, rest = _largest(parts, ratings)
@@ -47,13 +51,21 @@ def slice_scores(ratings: Ratings) -> Slices:
         found += [(name, parts.labels[code], _score(ratings, parts.code == code)) for code in shown]
     raw = [score.p_value(0.5) for _, _, score in found]
     adjusted = iter(benjamini_hochberg(np.array([p for p in raw if p is not None], dtype=np.float64)))
-    return Slices(
-        tuple(
-            SliceResult(name, label, score, p, None if p is None else float(next(adjusted)))
-            for (name, label, score), p in zip(found, raw, strict=True)
-        ),
-        omitted,
-    )
+    shrunken = {
+        name: _pooled([score for other, _, score in found if other == name]) for name in ratings.slices
+    }
+    each = []
+    for (name, label, score), p in zip(found, raw, strict=True):
+        own = next(shrunken[name]) if score.se is not None else None
+        each.append(SliceResult(name, label, score, p, None if p is None else float(next(adjusted)), own))
+    return Slices(tuple(each), omitted)
+
+
+def _pooled(scores: list[Mean]) -> Iterator[tuple[float, Interval] | None]:
+    """Partially pooled score of each part with a standard error, in order."""
+    known = [score for score in scores if score.value is not None and score.se is not None]
+    found = pooled(np.array([score.value for score in known]), np.array([score.se for score in known]))
+    return iter(found if found is not None else [None] * len(known))
 
 
 def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
@@ -67,5 +79,5 @@ def _largest(parts: Slicing, ratings: Ratings) -> tuple[list[int], int]:
     return shown, int((prompts > 0).sum()) - len(shown)
 
 
-def _score(ratings: Ratings, rows: BoolArray) -> Estimate:
-    return clustered_mean(ratings.win_score[rows], ratings.clusters_where(rows))
+def _score(ratings: Ratings, rows: BoolArray) -> Mean:
+    return mean_of(ratings.win_score[rows], ratings.clusters_where(rows))

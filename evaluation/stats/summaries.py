@@ -30,8 +30,9 @@ class PrimarySummary:
     """The win score (0 … 1).
 
     The interval has `confidence`; under planned looks it is a repeated interval, which keeps that
-    confidence over all looks together, and `p_value` is held against `significance_level`, this look's
-    part of alpha.
+    confidence over all looks together, and `p_value` is compared with `significance_level`, this look's part of alpha.
+    `chance_better` and `chance_worse` are the chances that the win score is above ½, and below ½ − `margin`, if all
+    win scores were equally likely before the ratings: aids to reading, never a test.
     """
 
     estimate: float | None
@@ -58,6 +59,8 @@ class PrimarySummary:
     clustered: TestSummary
     mixed_model: TestSummary | None
     problem: str | None
+    chance_better: float | None = None
+    chance_worse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,18 @@ class AgreementSummary:
 
 @dataclass(frozen=True)
 class PositionSummary:
-    """Share preferring the left side (½: no effect), and the win score adjusted for the side shown."""
+    """Share that would prefer the left side of equal models (½: no effect), and the win score adjusted for the side.
+
+    Both are None where one side has too few ratings. `balance_p_value` is the exact test that the candidate was on
+    the left with probability ½.
+    """
 
     left_score: float | None
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
     candidate_left_share: float | None
+    balance_p_value: float | None
     adjusted_estimate: float | None
     adjusted_ci_low: float | None
     adjusted_ci_high: float | None
@@ -268,7 +276,7 @@ class LengthSummary:
 
 @dataclass(frozen=True)
 class SliceSummary:
-    """Win score inside one part of the prompts."""
+    """Win score inside one part of the prompts. `pooled` is shrunken towards the mean of the slicing's parts."""
 
     slicing: str
     label: str
@@ -281,6 +289,9 @@ class SliceSummary:
     n_prompts: int
     n_reviewers: int
     problem: str | None
+    pooled: float | None = None
+    pooled_low: float | None = None
+    pooled_high: float | None = None
 
 
 @dataclass(frozen=True)

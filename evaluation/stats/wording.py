@@ -1,9 +1,10 @@
-"""The verdict in words: one sentence, and what to collect if the result is inconclusive."""
+"""The verdict in words: one sentence, and what a new campaign needs if the result is inconclusive."""
 
 import math
 
 from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import Look, Plan
+from evaluation.stats.primary import FEWEST_REVIEWERS
 from evaluation.stats.summaries import PrimarySummary
 
 # z(.975) + z(.8): a difference of 2.8 standard errors is detected with 80 % power.
@@ -24,88 +25,117 @@ def verdict_sentence(
         "inconclusive": _inconclusive,
     }[verdict](who, primary, plan)
     if look is not None and not look.is_final:
-        text = f"At planned look {look.number} of {len(look.fractions)}: {text}"
+        text = f"At planned analysis {look.number} of {len(look.fractions)}: {text}"
     return text[0].upper() + text[1:]
 
 
-def score_text(primary: PrimarySummary) -> str:
-    """The win score with its interval, per 100 comparisons."""
-    if primary.estimate is None:
-        return "has no comparisons yet"
-    if primary.ci_low is None or primary.ci_high is None:
-        return f"wins {100 * primary.estimate:.0f} of 100 comparisons, counting ties as half"
-    digits = _digits(primary)
-    estimate, low, high = (
-        f"{100 * v:.{digits}f}" for v in (primary.estimate, primary.ci_low, primary.ci_high)
-    )
+def _score(primary: PrimarySummary) -> str:
+    """The win score with the interval of the report."""
     kind = "repeated " if primary.repeated_interval else ""
-    interval = f"{kind}{100 * primary.confidence:g} % interval"
-    return f"wins {estimate} of 100 comparisons ({interval} {low} to {high}), counting ties as half"
+    return _with_interval(
+        primary, f"{kind}{percent(primary.confidence)} interval", primary.ci_low, primary.ci_high
+    )
 
 
-def _digits(primary: PrimarySummary) -> int:
+def _with_interval(primary: PrimarySummary, name: str, low: float | None, high: float | None) -> str:
+    if primary.estimate is None or low is None or high is None:
+        return "no win score"
+    digits = _digits((low, high))
+    inside = f"{name} {percent(low, digits)} to {percent(high, digits)}; ties count half"
+    return f"a win score of {percent(primary.estimate, digits)} ({inside})"
+
+
+def _digits(bounds: tuple[float, float]) -> int:
     """Use one decimal if rounding would show a bound as 50 although it is not."""
-    bounds = [100 * v for v in (primary.ci_low, primary.ci_high) if v is not None]
-    return 1 if any(round(b) == 50 and abs(b - 50) > 1e-9 for b in bounds) else 0
+    return 1 if any(round(100 * b) == 50 and abs(b - 0.5) > 1e-9 for b in bounds) else 0
 
 
 def _better(who: str, primary: PrimarySummary, plan: Plan) -> str:
-    return f"{who} preferred {plan.candidate_name}: it {score_text(primary)}."
+    return f"{who} preferred {plan.candidate_name}, with {_score(primary)}."
 
 
 def _worse(who: str, primary: PrimarySummary, plan: Plan) -> str:
-    return f"{who} preferred {plan.baseline_name}: {plan.candidate_name} {score_text(primary)}."
+    return f"{who} preferred {plan.baseline_name}: {plan.candidate_name} has {_score(primary)}."
 
 
 def _equivalent(who: str, primary: PrimarySummary, plan: Plan) -> str:
+    # Equivalence is decided by this interval, which is narrower than the 95 % interval.
+    level = primary.confidence if primary.repeated_interval else 1 - 2 * plan.alpha
+    kind = "repeated " if primary.repeated_interval else ""
+    score = _with_interval(
+        primary, f"{kind}{percent(level)} interval", primary.equivalence_low, primary.equivalence_high
+    )
+    low, high = (percent(0.5 + side * plan.margin) for side in (-1, 1))
+    chosen = "the plan counts" if plan.frozen else "this analysis counts"
     return (
-        f"{who} saw no difference that matters: {plan.candidate_name} {score_text(primary)}, and less "
-        f"than {100 * plan.margin:g} in 100 either way was agreed beforehand not to matter."
+        f"{who} saw no difference that matters: {plan.candidate_name} has {score}, inside the {low} to {high} that "
+        f"{chosen} as equivalent."
     )
 
 
 def _not_worse(who: str, primary: PrimarySummary, plan: Plan) -> str:
     return (
-        f"{who} found {plan.candidate_name} not worse than {plan.baseline_name} by "
-        f"{100 * plan.margin:g} in 100 or more: it {score_text(primary)}; whether it is better stays "
-        "open."
+        f"{who} found {plan.candidate_name} not worse than {plan.baseline_name} by {margin_text(plan.margin)} or "
+        f"more: it has {_score(primary)}. Whether it is better is still open."
     )
 
 
 def _inconclusive(who: str, primary: PrimarySummary, plan: Plan) -> str:
-    collect = what_to_collect(primary)
+    start, advice = f"the result from {who} is inconclusive", what_to_collect(primary)
+    name = plan.candidate_name[:1].upper() + plan.candidate_name[1:]
+    if primary.estimate is None:
+        return f"{start}, because {primary.problem}. {advice}"
     if primary.problem is not None:
-        found = "" if primary.estimate is None else f" ({plan.candidate_name} {score_text(primary)})"
-        return f"the result from {who} is inconclusive because {primary.problem}{found}; {collect}."
+        score = f"a win score of {percent(primary.estimate)} (ties count half)"
+        return f"{start}, because {primary.problem}. {name} has {score}. {advice}"
+    if primary.n_reviewers < FEWEST_REVIEWERS:
+        few = f"fewer than {FEWEST_REVIEWERS} reviewers cannot show how others would judge"
+        return f"{start}, because {few}. {name} has {_score(primary)}. {advice}"
     return (
-        f"the result from {who} is inconclusive: {plan.candidate_name} {score_text(primary)}, so it may "
-        f"be better or worse; {collect}."
+        f"{start}: {plan.candidate_name} has {_score(primary)}, so it may be better or worse than "
+        f"{plan.baseline_name}. {advice}"
     )
 
 
 def what_to_collect(primary: PrimarySummary) -> str:
     """Advice for an inconclusive result. SE² falls as prompts, reviewers and ratings grow in proportion."""
-    need = f"at least {ENOUGH_REVIEWERS} reviewers and {ENOUGH_PROMPTS} prompts"
     se = max((s.se or 0.0) for s in (primary.clustered, primary.mixed_model) if s is not None)
-    if primary.estimate is None or se == 0:
-        return f"collect ratings from {need}"
-    wanted = max(abs(primary.estimate - 0.5), primary.margin) / _DETECTABLE
-    factor = (se / wanted) ** 2
-    few = [
-        text
-        for text, lacks in (
-            (f"at least {ENOUGH_REVIEWERS} reviewers", primary.n_reviewers < ENOUGH_REVIEWERS),
-            (f"at least {ENOUGH_PROMPTS} prompts", primary.n_prompts < ENOUGH_PROMPTS),
-        )
-        if lacks
-    ]
-    suffix = f", with {' and '.join(few)}" if few else ""
-    if factor <= 1.05:
-        return f"collect more ratings from new prompts and reviewers{suffix}"
-    grown = f"{math.ceil(factor * 10) / 10:g}" if factor < 10 else f"{math.ceil(factor)}"
-    return f"to settle it, collect about {grown} times as many prompts, reviewers and ratings{suffix}"
+    if (
+        primary.problem is not None
+        or primary.n_reviewers < FEWEST_REVIEWERS
+        or primary.estimate is None
+        or se == 0
+    ):
+        return f"Collect ratings from at least {ENOUGH_REVIEWERS} reviewers on at least {ENOUGH_PROMPTS} prompts."
+    difference = max(abs(primary.estimate - 0.5), primary.margin)
+    factor = max((se * _DETECTABLE / difference) ** 2, 1.0)
+    size = "as large as this one" if factor < 1.05 else f"about {_times(factor)} times as large"
+    return (
+        f"A new campaign {size}, in prompts, reviewers and ratings, would have about 80 % power to show a difference "
+        f"of {margin_text(difference)}. Do not add ratings to this one and test again: that makes false claims more "
+        "likely than stated."
+    )
+
+
+def _times(factor: float) -> str:
+    return f"{math.ceil(factor * 10) / 10:g}" if factor < 10 else f"{math.ceil(factor):,}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share (0 … 1) as a percentage. It shows 0 % or 100 % only for exactly these values."""
+    value = 100 * share
+    text = f"{value:.{digits}f}"
+    if float(text) in (0.0, 100.0) and share not in (0.0, 1.0):
+        text = f"{value:.1f}" if 0.05 <= value < 99.95 else ("< 0.1" if value < 50 else "> 99.9")
+    return f"{text} %"
+
+
+def margin_text(difference: float) -> str:
+    """A difference of shares in percentage points."""
+    number = f"{100 * difference:.1f}".removesuffix(".0")
+    return f"{number} percentage point{'' if number == '1' else 's'}"
 
 
 def counted(number: int, noun: str) -> str:
     """`number` and `noun`, with a plural s unless the number is 1."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

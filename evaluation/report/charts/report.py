@@ -8,6 +8,7 @@ from evaluation.report.document.outcomes import MOST_SLICES
 from evaluation.report.document.preference import OUTCOMES
 from evaluation.report.document.stored import read
 from evaluation.stats.report import Report
+from evaluation.stats.summaries import SliceSummary
 from ftplatform.charts import BASELINE, BOTH_BAD, CANDIDATE, INK, LINE, TIE, Figure, Spec, chart
 from ftplatform.text.values import words
 
@@ -127,10 +128,17 @@ def slices(report: Report) -> Spec:
     rows = [
         row
         for s in report.slices.each
-        for row in _row(s.estimate, s.ci_low, s.ci_high, 100, name=f"{words(s.slicing)}: {s.label}")
+        for row in _row(*_score_of(s), 100, name=f"{words(s.slicing)}: {s.label}")
     ]
     rows = sorted(rows, key=lambda row: float(row["middle"]))[:MOST_SLICES]
     return _forest(rows, x_title="win score of the candidate, %", null=50)
+
+
+def _score_of(item: SliceSummary) -> tuple[float | None, float | None, float | None]:
+    """The pooled score with its interval, or the raw one where there are too few slices to pool."""
+    if item.pooled is None:
+        return item.estimate, item.ci_low, item.ci_high
+    return item.pooled, item.pooled_low, item.pooled_high
 
 
 def _forest(rows: list[Spec], *, x_title: str, null: float) -> Spec:

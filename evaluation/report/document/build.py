@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.report.document import analyses, outcomes, preference, provenance, stored, trust
+from evaluation.report.document import analyses, next_steps, outcomes, preference, provenance, stored, trust
 from evaluation.report.document.model import Caution, Origin, ReportDocument, Section, Verdict
 from evaluation.stats.report import Report
 from ftplatform.text.values import moment, unbroken, verdict_word
@@ -64,5 +64,6 @@ def _sections(
     found += [
         analyses.exclusions(report),
         analyses.planned(report, history, has_plan=origin is not None),
+        next_steps.next_steps(report),
     ]
     return tuple(section for section in found if section is not None)

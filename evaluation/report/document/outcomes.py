@@ -118,9 +118,10 @@ def slices(report: Report) -> Section | None:
     found = report.slices
     if not found.each:
         return None
-    ranked = sorted(found.each, key=lambda item: (item.estimate is None, item.estimate or 0.0))
+    ranked = sorted(found.each, key=_score_of_slice)
     columns = (
         Column("Slice", numeric=False),
+        Column("Pooled win score", "with its interval"),
         Column("Win score", "with its interval"),
         Column("p", "adjusted"),
         Column("Ratings"),
@@ -130,7 +131,9 @@ def slices(report: Report) -> Section | None:
     blocks: list[Block] = [
         Paragraph(
             "Use slices to decide what to examine next, not as findings: with many slices, one or another stands out "
-            "by chance. The p-values are adjusted for their number (Benjamini–Hochberg), and none carries a verdict."
+            "by chance. Pooled win scores allow for that: each is moved towards the mean of its group as far as chance "
+            "explains the differences. The p-values are adjusted for their number (Benjamini–Hochberg), and none "
+            "carries a verdict."
         ),
         *_slice_chart(rows),
         Fold("All slices as a table", (figures.table("Slices", columns, rows),)),
@@ -141,9 +144,15 @@ def slices(report: Report) -> Section | None:
     return Section("slices", "Slices, worst first", tuple(blocks), found.label)
 
 
+def _score_of_slice(item: SliceSummary) -> tuple[bool, float]:
+    score = item.estimate if item.pooled is None else item.pooled
+    return score is None, score or 0.0
+
+
 def _slice(item: SliceSummary) -> tuple[Figure, ...]:
     return (
         figures.text(f"{words(item.slicing)}: {item.label}"),
+        figures.share(item.pooled, item.pooled_low, item.pooled_high),
         figures.share(item.estimate, item.ci_low, item.ci_high),
         figures.p(item.p_adjusted),
         figures.count(item.n_ratings),
@@ -152,12 +161,16 @@ def _slice(item: SliceSummary) -> tuple[Figure, ...]:
 
 
 def _slice_chart(rows: tuple[tuple[Figure, ...], ...]) -> Iterator[Chart]:
-    shown = [row for row in rows if row[1].interval][:MOST_SLICES]
+    """The worst slices by the pooled score, or by the raw one where there are too few slices to pool."""
+    scored = [(row[0].text, row[1] if row[1].interval else row[2]) for row in rows]
+    shown = [(label, score) for label, score in scored if score.interval][:MOST_SLICES]
     if shown:
         yield Chart(
             "slices",
             "Slices where the candidate did worst",
-            "Win score of the candidate: " + "; ".join(f"{row[0].text} {row[1].line}" for row in shown) + ".",
+            "Win score of the candidate: "
+            + "; ".join(f"{label} {score.line}" for label, score in shown)
+            + ".",
             "Right of the dashed line, the candidate was preferred. Exploratory.",
         )
 

@@ -27,6 +27,8 @@ OUTCOMES = (
     ("losses", "baseline", "Baseline preferred"),
 )
 
+_AID = "a reading aid if all win scores were equally likely before; not the test"
+
 
 def preference(report: Report) -> Section:
     if not report.primary.n_ratings:
@@ -49,7 +51,7 @@ def _nothing(report: Report) -> str:
 def _blocks(report: Report) -> Iterator[Block]:
     primary = report.primary
     if primary.ci_low is not None and primary.ci_high is not None:
-        yield Paragraph(_imagine(primary, primary.ci_low, primary.ci_high))
+        yield Paragraph(_meaning(primary, primary.ci_low, primary.ci_high))
         yield Paragraph(_against_chance(primary.ci_low, primary.ci_high))
     yield Stats(tuple(_stats(report)))
     yield _outcomes(primary)
@@ -58,26 +60,29 @@ def _blocks(report: Report) -> Iterator[Block]:
         yield _computed(primary)
 
 
-def _imagine(primary: PrimarySummary, low: float, high: float) -> str:
+def _meaning(primary: PrimarySummary, low: float, high: float) -> str:
     # Use one decimal if rounding would show a bound as 50 although it is not.
     digits = 1 if any(round(100 * bound) == 50 and bound != 0.5 for bound in (low, high)) else 0
+    estimate, least, most = (numbers.percent(value, digits=digits) for value in (primary.estimate, low, high))
+    kind = "repeated " if primary.repeated_interval else ""
     return (
-        "Imagine 100 people, each shown one more prompt with both responses. The best estimate is that "
-        f"{numbers.hundred(primary.estimate, digits)} of them would prefer the candidate's response, counting each "
-        f"undecided person as half. {figures.plural(primary.n_ratings, 'rating')} cannot settle that exactly: "
-        f"averages from {numbers.hundred(low, digits)} to {numbers.hundred(high, digits)} are compatible with them."
+        f"In these ratings the candidate's response was preferred {estimate} of the time, counting ties as half and "
+        f"all prompts equally. The {kind}{numbers.percent(primary.confidence)} interval allows for chance in the "
+        f"choice of prompts and reviewers: win scores from {least} to {most} are compatible with "
+        f"{figures.plural(primary.n_ratings, 'rating')}."
     )
 
 
 def _against_chance(low: float, high: float) -> str:
+    half = "50\N{NO-BREAK SPACE}%"
     if low > 0.5 or high < 0.5:
         side = "above" if low > 0.5 else "below"
-        found = f"That whole range lies {side} 50, so chance alone is a poor explanation for the result."
+        found = f"The whole interval lies {side} {half}, which means no preference."
     else:
-        found = "50, no preference at all, lies inside that range, so these ratings cannot rule it out."
+        found = f"It includes {half}, no preference at all, so these ratings cannot rule that out."
     return (
-        f"{found} The range allows for other prompts and other reviewers, not only these, so it is wider than a simple "
-        "count would give."
+        f"{found} The interval covers other prompts and other reviewers, not only these, so it is wider than a simple "
+        "count of the ratings would give."
     )
 
 
@@ -94,6 +99,18 @@ def _stats(report: Report) -> Iterator[Fact]:
     if primary.net_win_rate is not None:
         rate = figures.points(primary.net_win_rate)
         yield Fact("Net win rate", _with_note(rate, "share of wins minus share of losses"))
+    if primary.chance_better is not None:
+        yield Fact("Chance that the candidate is better", _chance(primary.chance_better))
+    if primary.chance_worse is not None:
+        label = f"Chance that it is worse by more than {numbers.points(primary.margin).lstrip('+')}"
+        yield Fact(label, _chance(primary.chance_worse))
+
+
+def _chance(value: float) -> Figure:
+    """A chance, never shown as certain."""
+    shown = min(max(value, 0.001), 0.999)
+    bound = "" if shown == value else "under " if value < shown else "over "
+    return Figure(f"{bound}{numbers.percent(shown)}", "share", value, note=_AID)
 
 
 def _win_score(report: Report) -> Figure:

@@ -26,11 +26,15 @@ from evaluation.stats.summaries import (
 from ftplatform.text import numbers
 from ftplatform.text.values import words
 
+# Gwet's AC1 exceeds α by more than this where one answer dominates.
+_SKEWED = 0.3
 _NAME = Column("Outcome", numeric=False)
 
 
 def trust(report: Report) -> Section:
-    cards = [_agreement(report.agreement), _side(report.position)]
+    cards = [_agreement(report.agreement)]
+    if report.position is not None:
+        cards.append(_side(report.position))
     if report.reviewers.n:
         cards.append(_reviewers(report))
     if report.length is not None:
@@ -46,18 +50,30 @@ def _agreement(found: AgreementSummary) -> Facts:
         Fact("Same answer", _of(figures.share(found.percent_agreement, digits=0), "of rating pairs")),
         Fact("Measured on", Figure(prompts, value=found.n_prompts)),
     )
-    return Facts("Agreement", items, "0 is chance, 1 is perfect.")
+    note = "0 is chance, 1 is perfect."
+    if found.alpha is not None and found.ac1 is not None and found.ac1 - found.alpha > _SKEWED:
+        note += " Nearly all answers are alike. Then α is low even where reviewers agree, and AC1 says more."
+    return Facts("Agreement", items, note)
 
 
 def _side(found: PositionSummary) -> Facts:
-    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+    share = _of(figures.share(found.candidate_left_share), "of the time")
+    if found.left_score is None:
+        items: tuple[Fact, ...] = (Fact("Candidate on the left", share),)
+        return Facts(
+            "Side effect", items, "The sides hardly vary, so a preferred side cannot be told from the model."
+        )
     items = (
         Fact("Left preferred", figures.share(found.left_score, found.ci_low, found.ci_high)),
         Fact("p-value", figures.p(found.p_value)),
-        Fact("Candidate on the left", _of(figures.share(found.candidate_left_share), "of the time")),
-        Fact("Win score, adjusted", adjusted),
+        Fact("Candidate on the left", share),
+        Fact(
+            "Win score, adjusted",
+            figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high),
+        ),
     )
-    return Facts("Side effect", items, "50\N{NO-BREAK SPACE}% left means that the side did not matter.")
+    note = "Estimated together with the model's effect. 50\N{NO-BREAK SPACE}% left means that the side did not matter."
+    return Facts("Side effect", items, note)
 
 
 def _reviewers(report: Report) -> Facts:
@@ -83,6 +99,10 @@ def _length(found: LengthSummary) -> Facts:
         "Readers tend to prefer longer answers. This estimates the preference that would remain at equal length; it is "
         "a check beside the headline, never a replacement for it."
     )
+    if found.adjusted_estimate is None:
+        note = (
+            "One side is nearly always longer, so the effect of length cannot be told from that of the model."
+        )
     return Facts("Length", items, note)
 
 

@@ -10,6 +10,7 @@ from evaluation.models import Report
 from evaluation.report.exports import document, ratings, scripts
 from evaluation.report.exports.markdown import markdown
 from evaluation.report.exports.pdf import pdf
+from evaluation.review.selectors.counted_ratings import repeated_prompts
 from ftplatform.accounts.models import User
 from ftplatform.charts import export_png, export_svg
 from ftplatform.csv_export import csv_lines
@@ -57,4 +58,4 @@ def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:
         yield f"plots/{figure.name}.svg", export_svg(figure.spec)
         yield f"plots/{figure.name}.png", export_png(figure.spec)
     for language in languages:
-        yield f"recompute.{language}", scripts.recompute(report, language)
+        yield f"recompute.{language}", scripts.recompute(report, language, repeated_prompts(report.campaign))

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from evaluation.models import Report
 from evaluation.report.exports import document, pdf, scripts
 from evaluation.report.exports.markdown import markdown
+from evaluation.review.selectors.counted_ratings import repeated_prompts
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.charts import Spec, export_png, export_svg
@@ -63,7 +64,7 @@ def script_file(*, report: Report, user: User, language: str) -> File:
     """
     if language not in scripts.LANGUAGES:
         raise _unknown(language, scripts.LANGUAGES)
-    made = scripts.recompute(report, language)
+    made = scripts.recompute(report, language, repeated_prompts(report.campaign))
     return _taken(report, user, File(f"recompute.{language}", "text/plain; charset=utf-8", made))
 
 

@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 
 from evaluation.access import campaigns
 from evaluation.models import Campaign, Rating
+from evaluation.review.selectors import reviewers
 from evaluation.review.selectors.counted_ratings import outcome_of
 from evaluation.stats.davidson import Comparisons, Ranking, connected_groups, davidson, undefeated_groups
 from evaluation.stats.rao_kupper import rao_kupper
@@ -24,7 +25,9 @@ def ranking(*, user: User) -> dict[str, Any]:
     Only finished campaigns count, because a ranking must not reveal the state of an open review. Pilots never
     count.
     """
-    ended = campaigns(user=user).filter(status__in=Campaign.OVER, is_pilot=False)
+    ended = list(campaigns(user=user).filter(status__in=Campaign.OVER, is_pilot=False).order_by("title"))
+    left_out = {reviewer for one in ended for reviewer in reviewers.excluded(one)}
+    counted = Q(ratings__kind="real") & ~Q(ratings__assignment__reviewer__in=left_out)
     sources: list[dict[str, Any]] = [
         {
             "id": str(one.pk),
@@ -34,26 +37,31 @@ def ranking(*, user: User) -> dict[str, Any]:
             "ratings": one.counted,
             "simulated": one.simulated,
         }
-        for one in ended.annotate(
-            counted=Count("ratings", filter=Q(ratings__kind="real")),
-            simulated=Count(
-                "ratings", filter=Q(ratings__kind="real", ratings__assignment__reviewer__is_simulated=True)
-            ),
-        ).order_by("title")
+        for one in campaigns(user=user)
+        .filter(pk__in=[one.pk for one in ended])
+        .annotate(
+            counted=Count("ratings", filter=counted),
+            simulated=Count("ratings", filter=counted & Q(ratings__assignment__reviewer__is_simulated=True)),
+        )
+        .order_by("title")
         if one.counted
     ]
-    data, models = _comparisons([UUID(source["id"]) for source in sources])
+    data, models = _comparisons([UUID(source["id"]) for source in sources], left_out)
     groups = [_group(data, members, models) for members in connected_groups(data)]
     return {"groups": groups, "campaigns": sources, "simulated": any(one["simulated"] for one in sources)}
 
 
-def _comparisons(ended: list[UUID]) -> tuple[Comparisons, list[ModelVersion]]:
+def _comparisons(ended: list[UUID], left_out: set[int]) -> tuple[Comparisons, list[ModelVersion]]:
     """Every counted rating as a comparison of candidate and baseline, and the models in the order of their indices.
+
+    `left_out` are the reviewers whom the frozen rule of their campaign excludes, as in its report.
 
     A person who reviewed in several campaigns is one reviewer if the account is known.
     """
     rows = list(
-        Rating.objects.filter(campaign__in=ended, kind="real").values_list(
+        Rating.objects.filter(campaign__in=ended, kind="real")
+        .exclude(assignment__reviewer__in=left_out)
+        .values_list(
             "campaign__candidate_id",
             "campaign__comparison__baseline_id",
             "assignment__item__pair__prompt_id",

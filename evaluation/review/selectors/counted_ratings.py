@@ -1,5 +1,7 @@
 """The counted ratings as arrays, from the candidate's side."""
 
+import hashlib
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ from django.db.models import QuerySet
 from evaluation.models import (
     Campaign,
     Pair,
+    Prompt,
     Rating,
 )
 from evaluation.stats import OUTCOMES, Ratings
@@ -34,15 +37,15 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
             "scores",
             "answers",
             "assignment__reviewer__is_simulated",
-            "assignment__item__pair__prompt__key",
             "assignment__reviewer__number",
             "assignment__item__pair_id",
             "assignment__item__pair__prompt__tags",
         )
     )
+    first = first_of_equal(campaign)
     sides = [("right", "left") if row[2] else ("left", "right") for row in rows]
     arrays = Ratings(
-        prompt=np.array([row[0] for row in rows], dtype=np.int64),
+        prompt=np.array([first[row[0]][0] for row in rows], dtype=np.int64),
         reviewer=np.array([row[1] for row in rows], dtype=np.int64),
         outcome=np.array([OUTCOMES.index(outcome_of(row[3], row[2])) for row in rows], dtype=np.int64),
         candidate_left=np.array([row[2] for row in rows], dtype=bool),
@@ -52,14 +55,15 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
         yes_no={
             name: _both([row[5] for row in rows], name, sides) for name in side_fields(campaign, "yes_no")
         },
-        slices=_slices([row[10] for row in rows]),
-        lengths=_lengths(campaign, [row[9] for row in rows]),
+        slices=_slices([row[9] for row in rows]),
+        lengths=_lengths(campaign, [row[8] for row in rows]),
         simulated=any(row[6] for row in rows),
         n_simulated=sum(row[6] for row in rows),
+        from_zero=frozenset(_scales_from_zero(campaign)),
     )
     # A code is the index of its id among the sorted ids.
-    prompts = [key for _, key in sorted({(row[0], row[7]) for row in rows})]
-    reviewers = [f"r{number}" for _, number in sorted({(row[1], row[8]) for row in rows})]
+    prompts = [key for _, key in sorted({first[row[0]] for row in rows})]
+    reviewers = [f"r{number}" for _, number in sorted({(row[1], row[7]) for row in rows})]
     return CountedRatings(arrays, prompts, reviewers)
 
 
@@ -103,6 +107,32 @@ def outcome_of(preference: str, candidate_left: bool) -> Any:
     if preference in ("tie", "both_bad"):
         return preference
     return "win" if (preference == "left") == candidate_left else "loss"
+
+
+def first_of_equal(campaign: Campaign) -> dict[int, tuple[int, str]]:
+    """For each prompt of the campaign's pairs, id and key of the first one with the same content.
+
+    Rows with the same content are one prompt: their ratings are repeats, not independent evidence.
+    """
+    prompts = Prompt.objects.filter(pk__in=campaign.items.values("pair__prompt")).order_by("pk")
+    first: dict[bytes, tuple[int, str]] = {}
+    equal = {}
+    for pk, key, *content in prompts.values_list("pk", "key", "instruction", "input").iterator(2000):
+        text = json.dumps(content, sort_keys=True)
+        equal[pk] = first.setdefault(hashlib.sha256(text.encode()).digest(), (pk, key))
+    return equal
+
+
+def repeated_prompts(campaign: Campaign) -> dict[str, str]:
+    """Key of each prompt that has the content of an earlier one, and that one's key."""
+    keys = dict(campaign.items.exclude(pair=None).values_list("pair__prompt_id", "pair__prompt__key"))
+    return {keys[pk]: key for pk, (_, key) in first_of_equal(campaign).items() if keys[pk] != key}
+
+
+def _scales_from_zero(campaign: Campaign) -> list[str]:
+    """Keys of the criteria whose scale starts at zero."""
+    scales = set(side_fields(campaign, "scale"))
+    return [f["key"] for f in campaign.rubric["fields"] if f["key"] in scales and f.get("minimum") == 0]
 
 
 def side_fields(campaign: Campaign, kind: str) -> list[str]:

@@ -22,6 +22,7 @@ from evaluation.stats.reviewers import (
     QualityRules,
     ReviewerQuality,
     ReviewerWork,
+    flagged,
     reviewer_quality,
 )
 from evaluation.stats.weights import rating_weights
@@ -102,6 +103,12 @@ def work(campaign: Campaign) -> ReviewerWork:
         repeat_reviewer=np.array([who for who, _ in repeats], dtype=np.int64),
         repeat_consistent=np.array([same for _, same in repeats], dtype=bool),
     )
+
+
+def excluded(campaign: Campaign) -> frozenset[int]:
+    """Ids of the reviewers whom the frozen plan's exclusion rule leaves out."""
+    rule = tuple(campaign.plan.get("exclusion", ()))
+    return flagged(reviewer_quality(work(campaign)), rule) if rule else frozenset()
 
 
 def _point(scores: dict[str, Any], name: str, side: str) -> float:

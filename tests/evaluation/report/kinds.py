@@ -134,6 +134,16 @@ def all_agree(owner: User) -> Campaign:
     return made
 
 
+def repeated_prompts(owner: User) -> Campaign:
+    """Three rows of the prompt set have the same content, so they are one prompt."""
+    run = factories.comparison(owner, PAIRS)
+    first, *others = run.prompt_set.prompts.order_by("pk")[:3]
+    run.prompt_set.prompts.filter(pk__in=[one.pk for one in others]).update(
+        instruction=first.instruction, input=first.input
+    )
+    return _rated(owner, run)
+
+
 def watched(owner: User) -> Campaign:
     return _rated(owner, factories.comparison(owner, PAIRS), watched=True)
 
@@ -151,7 +161,16 @@ KINDS: dict[str, Callable[[User], Campaign]] = {
     made.__name__: made
     for made in (
         *(trained, merged, imported, external, second_candidate, pilot, everyone_excluded, some_excluded),
-        *(nobody_excluded, not_rated, closed_early, rated_once, all_agree, watched, interim),
+        *(
+            nobody_excluded,
+            not_rated,
+            closed_early,
+            rated_once,
+            all_agree,
+            repeated_prompts,
+            watched,
+            interim,
+        ),
     )
 }
 

@@ -193,7 +193,7 @@ def analysed(folder, seed):
         )
     for language in scripts.LANGUAGES:
         (folder / f"recompute.{language}").write_text(
-            scripts.recompute(Report(result=report.to_json()), language)
+            scripts.recompute(Report(result=report.to_json()), language, {})
         )
     inner, outer = (
         part.se * scipy.stats.t.isf(0.025, part.df)

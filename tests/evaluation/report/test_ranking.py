@@ -63,6 +63,18 @@ def test_models_of_several_campaigns_are_ranked_through_the_one_they_share(ranke
     assert group["same_order_by_rao_kupper"]
 
 
+def test_reviewers_whom_a_frozen_rule_excludes_are_not_ranked_either(manager):
+    run = factories.comparison(manager, 12)
+    made = factories.campaign(manager, pairs=12, overlap=3, comparison=run, exclude_flags=["too_fast"])
+    factories.rate(made, 2)
+    factories.rate(made, 1, seed=9, active_ms=1)
+    _close(made, manager)
+    found = ranking(user=manager)
+    assert made.ratings.filter(kind="real").count() == 36
+    assert [one["ratings"] for one in found["campaigns"]] == [24]
+    assert [one["n_ratings"] for one in found["groups"]] == [24]
+
+
 def test_an_open_review_shows_nothing(ranked, manager):
     before = ranking(user=manager)
     _rated(manager, ranked, ranked.model_versions[1], _mostly_loses)

@@ -334,3 +334,8 @@ def test_results_of_the_first_version_still_open(site, made):
     assert texts.squeezed(report.result["sentence"]) in text
     for kind in ("html", "md", "pdf", "json"):
         assert body(site.file("report_file", kind))
+
+
+def test_rows_with_the_same_content_are_one_prompt(world):
+    result = world["repeated_prompts"].result
+    assert (result["primary"]["n_prompts"], result["primary"]["n_ratings"]) == (3, 10)

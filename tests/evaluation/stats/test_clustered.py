@@ -10,8 +10,6 @@ from evaluation.stats.weights import choose_weights, prompt_weights, rating_weig
 from tests.evaluation.stats.crossed import crossed_values, design, of_arrays
 
 clustered_mean = of_arrays(clustered.clustered_mean)
-clustered_ratio = of_arrays(clustered.clustered_ratio)
-clustered_intercept = of_arrays(clustered.clustered_intercept)
 
 
 def _data(seed, prompts=30, overlap=3, reviewers=9, skewed=False):
@@ -76,53 +74,6 @@ def test_effective_df_equals_its_matrix_definition():
     expected = np.trace(form) ** 2 / np.trace(form @ form)
     assert Factor(np.arange(5), shares).effective_df == pytest.approx(expected)
     assert expected < 4
-
-
-def test_ratio_is_the_ratio_of_means_and_scales_out():
-    values, prompt, reviewer = _data(5)
-    base = 5 + 0.3 * values
-    found = clustered_ratio(base * 1.1, base, prompt, reviewer)
-    assert found.value == pytest.approx(1.1)
-    assert found.problem == "all values are the same"
-    noisy = clustered_ratio(base + values, base, prompt, reviewer)
-    scaled = clustered_ratio(7 * (base + values), 7 * base, prompt, reviewer)
-    assert noisy.value == pytest.approx(scaled.value)
-    assert noisy.se == pytest.approx(scaled.se)
-
-
-def test_ratio_error_agrees_with_the_leave_one_prompt_out_error():
-    rng = np.random.default_rng(1)
-    prompt = np.arange(400)
-    reviewer = np.arange(400)
-    base = 5 + rng.standard_normal(400)
-    other = base * 1.2 + rng.standard_normal(400)
-    found = clustered_ratio(other, base, prompt, reviewer)
-    without = (other.sum() - other) / (base.sum() - base)
-    jackknife = np.sqrt(399 / 400 * np.square(without - without.mean()).sum())
-    assert found.se == pytest.approx(jackknife, rel=0.01)
-
-
-def test_no_ratio_over_a_baseline_of_zero():
-    zero = np.zeros(4)
-    found = clustered_ratio(zero + 1, zero, np.arange(4), np.arange(4))
-    assert found.value is None
-    assert found.problem == "the baseline's mean is not positive"
-
-
-def test_intercept_equals_weighted_least_squares():
-    values, prompt, reviewer = _data(7)
-    side = np.where(np.random.default_rng(7).random(len(values)) < 0.6, 0.5, -0.5)
-    weights = prompt_weights(prompt)
-    fit = sm.WLS(values, sm.add_constant(side), weights=weights).fit()
-    found = clustered_intercept(values, side, prompt, reviewer, weights=weights)
-    assert found.value == pytest.approx(fit.params[0])
-
-
-def test_intercept_with_a_constant_covariate_is_the_mean():
-    values, prompt, reviewer = _data(8)
-    weights = prompt_weights(prompt)
-    found = clustered_intercept(values, np.ones(len(values)), prompt, reviewer, weights=weights)
-    assert found == clustered_mean(values, prompt, reviewer, weights=weights)
 
 
 def test_a_balanced_checkerboard_keeps_a_positive_variance():

@@ -8,8 +8,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from evaluation.stats.equivalence import Evidence, decide
 from evaluation.stats.estimate import Estimate, Interval
-from evaluation.stats.exact import clopper_pearson, constant_interval, constant_p_value, wilson
 from evaluation.stats.multiplicity import benjamini_hochberg, gatekept, holm
+from evaluation.stats.paired import wilson
 from evaluation.stats.power import (
     CROWD,
     EXPERTS,
@@ -60,36 +60,14 @@ def test_no_p_value_outside_its_range(bad):
         holm(np.array(bad))
 
 
-def test_intervals_of_81_in_263():
-    found = wilson(81, 263)
-    assert (found.low, found.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    found = clopper_pearson(81, 263)
-    assert (found.low, found.high) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+def test_wilsons_interval_of_81_in_263():
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 
 @pytest.mark.parametrize("n", [1, 7, 40])
-def test_intervals_equal_statsmodels_everywhere(n):
+def test_wilsons_interval_equals_statsmodels_everywhere(n):
     for k in range(n + 1):
-        for ours, theirs in ((wilson, "wilson"), (clopper_pearson, "beta")):
-            found = ours(k, n)
-            expected = np.nan_to_num(proportion_confint(k, n, method=theirs), nan=float(k == n))
-            assert (found.low, found.high) == pytest.approx(tuple(expected), abs=1e-9)
-
-
-def test_impossible_counts_are_refused():
-    for k, n in ((3, 2), (-1, 2), (0, 0)):
-        with pytest.raises(ValueError, match="successes"):
-            wilson(k, n)
-
-
-def test_constant_data_have_the_edge_interval():
-    assert constant_interval(1.0, 10).low == pytest.approx(clopper_pearson(10, 10).low)
-    assert constant_interval(0.0, 10).high == pytest.approx(clopper_pearson(0, 10).high)
-    tied = constant_interval(0.5, 10)
-    assert 0.5 - tied.low == pytest.approx(tied.high - 0.5)
-    assert constant_p_value(1.0, 8) == pytest.approx(2 / 256)
-    assert constant_p_value(0.5, 8) == 1.0
-    assert constant_p_value(0.0, 1) == 1.0
+        assert wilson(k, n) == pytest.approx(tuple(proportion_confint(k, n, method="wilson")), abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -148,14 +148,23 @@ def test_a_preference_for_length_is_taken_out():
     base = np.full(len(ratings), 100.0)
     adjusted = length_adjusted_win_score(longer, base, base + 50 * gain)
     raw = win_score(longer).value
-    assert raw is not None and adjusted.value is not None
+    assert raw is not None and adjusted is not None and adjusted.value is not None
     assert raw > 0.8
     assert adjusted.value < raw - 0.2
+
+
+def test_length_cannot_be_separated_if_one_side_is_nearly_always_longer():
+    ratings = make_ratings(shift=0.6)
+    base = np.full(len(ratings), 100.0)
+    longer = base + np.where(np.arange(len(ratings)) % 20, 30.0, -30.0)
+    assert length_adjusted_win_score(ratings, base, longer) is None
+    assert length_adjusted_win_score(ratings, base, base + 3) is None
 
 
 def test_equal_lengths_change_nothing():
     ratings = make_ratings()
     base = np.full(len(ratings), 100.0)
-    assert length_adjusted_win_score(ratings, base, base + 3).value == pytest.approx(win_score(ratings).value)
+    equal = length_adjusted_win_score(ratings, base, base)
+    assert equal is not None and equal.value == pytest.approx(win_score(ratings).value)
     with pytest.raises(ValueError, match="one per rating"):
         length_adjusted_win_score(ratings, base[1:], base[1:])

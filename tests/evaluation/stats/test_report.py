@@ -58,8 +58,8 @@ def test_a_better_model_is_said_in_one_sentence(better):
     assert better.verdict == "better"
     primary = better.primary
     assert better.sentence == (
-        f"Reviewers preferred the tuned model: it wins {100 * primary.estimate:.0f} of 100 comparisons "
-        f"(95 % interval {100 * primary.ci_low:.0f} to {100 * primary.ci_high:.0f}), counting ties as half."
+        f"Reviewers preferred the tuned model, with a win score of {100 * primary.estimate:.0f} % "
+        f"(95 % interval {100 * primary.ci_low:.0f} % to {100 * primary.ci_high:.0f} %; ties count half)."
     )
 
 
@@ -73,7 +73,7 @@ def test_counts_add_up_and_ties_count_half(better):
 def test_exchanging_the_models_mirrors_everything(better):
     mirrored = analyse(_swapped(make_ratings(shift=0.6, criteria=("tone", "help"))), PLAN)
     assert mirrored.verdict == "worse"
-    assert "preferred the base model: the tuned model wins" in mirrored.sentence
+    assert "preferred the base model: the tuned model has a win score of" in mirrored.sentence
     assert mirrored.primary.estimate == pytest.approx(1 - better.primary.estimate)
     assert mirrored.primary.ci_low == pytest.approx(1 - better.primary.ci_high)
     assert mirrored.primary.p_value == pytest.approx(better.primary.p_value)
@@ -108,11 +108,21 @@ def test_prompts_weigh_equally():
 def test_equivalence_needs_a_narrow_interval_not_a_large_p():
     narrow = analyse(make_ratings(prompts=400, overlap=8, reviewers=60, shares=(0.02, 0.0)), PLAN)
     assert narrow.verdict == "equivalent"
-    assert "less than 5 in 100 either way" in narrow.sentence
+    primary = narrow.primary
+    assert (
+        f"90 % interval {100 * primary.equivalence_low:.0f} % to {100 * primary.equivalence_high:.0f} %"
+        in narrow.sentence
+    )
+    assert "inside the 45 % to 55 % that the plan counts as equivalent" in narrow.sentence
+    chosen = analyse(
+        make_ratings(prompts=400, overlap=8, reviewers=60, shares=(0.02, 0.0)), Plan(frozen=False)
+    )
+    assert "that this analysis counts as equivalent" in chosen.sentence
+    assert chosen.plan_hash is None
     wide = analyse(make_ratings(prompts=30, overlap=2, seed=5), PLAN)
     assert wide.primary.p_value > 0.05
     assert wide.verdict == "inconclusive"
-    assert "may be better or worse; to settle it, collect about" in wide.sentence
+    assert "may be better or worse than the base model. A new campaign about" in wide.sentence
 
 
 def test_not_worse_when_only_the_lower_end_is_inside():
@@ -120,7 +130,7 @@ def test_not_worse_when_only_the_lower_end_is_inside():
     found = analyse(ratings, Plan(margin=0.055))
     assert found.primary.p_value > 0.05
     assert found.verdict == "not_worse"
-    assert "whether it is better stays open" in found.sentence
+    assert "Whether it is better is still open" in found.sentence
 
 
 def test_a_tiny_but_certain_difference_is_flagged():
@@ -155,7 +165,7 @@ def test_each_criterion_says_where_its_variation_lies():
     ratings = make_ratings(prompts=120, reviewers=20, shares=(0.5, 0.05), criteria=("tone",))
     found = analyse(ratings, Plan()).variation
     (tone,) = found.criteria
-    fitted = criterion_difference(ratings, "tone").difference.mixed
+    fitted = criterion_difference(ratings, "tone").difference.headline.mixed
     assert fitted is not None and tone.sd == fitted.sd
     assert (tone.prompt_share, tone.reviewer_share) == (fitted.prompt_share, fitted.reviewer_share)
     assert 0.05 < fitted.prompt_share < (found.prompt_share or 0)
@@ -165,7 +175,10 @@ def test_each_criterion_says_where_its_variation_lies():
 
 
 def test_relative_change_belongs_to_the_means(better):
-    for item in better.criteria:
+    ratings = make_ratings(shift=0.6, criteria=("tone", "help"))
+    assert [item.relative_change for item in better.criteria] == [None, None]
+    found = analyse(replace(ratings, from_zero=frozenset({"tone", "help"})), PLAN)
+    for item in found.criteria:
         assert item.candidate_mean - item.baseline_mean == pytest.approx(item.difference)
         assert item.relative_change == pytest.approx(item.candidate_mean / item.baseline_mean - 1)
         assert item.relative_ci_low < item.relative_change < item.relative_ci_high
@@ -198,7 +211,7 @@ def test_looks_make_a_claim_harder_and_say_so():
     early = analyse(ratings, plan, plan.look(1))
     assert once.verdict == "better"
     assert early.verdict == "inconclusive"
-    assert early.sentence.startswith("At planned look 1 of 4: ")
+    assert early.sentence.startswith("At planned analysis 1 of 4: ")
     assert "repeated 95 % interval" in early.sentence
     assert early.primary.ci_high - early.primary.ci_low > once.primary.ci_high - once.primary.ci_low
     assert early.look.bound == pytest.approx(4.3326, abs=1e-3)
@@ -246,11 +259,11 @@ def test_a_preference_for_a_side_is_found_and_adjusted_for():
     ("rows", "verdict", "estimate", "caution"),
     [
         ([], "inconclusive", None, "no_inference"),
-        ([(0, 0, WIN)], "inconclusive", 1.0, "no_variance"),
+        ([(0, 0, WIN)], "inconclusive", 1.0, "no_inference"),
         ([(0, r, r % 2 * LOSS) for r in range(8)], "inconclusive", 0.5, "no_inference"),
         ([(p, 0, p % 2 * LOSS) for p in range(8)], "inconclusive", 0.5, "no_inference"),
         ([(p, r, TIE) for p in range(9) for r in range(5)], "inconclusive", 0.5, "no_variance"),
-        ([(p, r, WIN) for p in range(9) for r in range(4)], "inconclusive", 1.0, "no_variance"),
+        ([(p, r, WIN) for p in range(90) for r in range(4)], "inconclusive", 1.0, "few_reviewers"),
         ([(p, r, WIN) for p in range(9) for r in range(9)], "better", 1.0, "no_variance"),
         ([(p, r, LOSS) for p in range(9) for r in range(9)], "worse", 0.0, "no_variance"),
         ([(p, r, TIE) for p in range(40) for r in range(40)], "equivalent", 0.5, "no_variance"),
@@ -269,28 +282,28 @@ def test_degenerate_data_answer(rows, verdict, estimate, caution):
     assert found.verdict == verdict
     assert found.primary.estimate == estimate
     assert caution in _codes(found)
-    if verdict == "inconclusive":
-        assert "collect" in found.sentence
+    if rows:
+        assert 0 <= found.primary.ci_low <= estimate <= found.primary.ci_high <= 1
 
 
 def test_no_ratings_say_what_to_collect():
     found = analyse(from_outcomes([]), PLAN)
     assert found.sentence == (
-        "The result from reviewers is inconclusive because there are no ratings; "
-        "collect ratings from at least 10 reviewers and 30 prompts."
+        "The result from reviewers is inconclusive, because there are no ratings. "
+        "Collect ratings from at least 10 reviewers on at least 30 prompts."
     )
 
 
-def test_constant_criteria_have_no_test_and_do_not_help_the_others():
+def test_constant_criteria_have_an_interval_and_a_test():
     ratings = make_ratings(shift=0.6, criteria=("tone",))
     same = np.full(len(ratings), 5.0)
-    found = analyse(replace(ratings, criteria={**ratings.criteria, "same": (same, same)}), PLAN)
-    constant = found.criteria[1]
-    assert (constant.difference, constant.relative_change) == (0.0, 0.0)
-    assert (constant.ci_low, constant.p_value, constant.p_adjusted) == (None, None, None)
-    assert found.criteria[0].p_adjusted == pytest.approx(
-        max(found.primary.p_value, 2 * found.criteria[0].p_value)
-    )
+    for step, p_value in ((0.0, 1.0), (1.0, 1e-4)):
+        columns = {**ratings.criteria, "same": (same, same + step)}
+        constant = analyse(replace(ratings, criteria=columns), PLAN).criteria[1]
+        assert constant.difference == step
+        assert step - 0.2 < constant.ci_low < step < constant.ci_high < step + 0.2
+        assert constant.p_value == pytest.approx(p_value) if step == 0 else constant.p_value < p_value
+        assert constant.problem is None
 
 
 def test_the_plan_hash_is_the_plans_content():
@@ -352,11 +365,13 @@ def test_any_small_data_answer_with_numbers_that_exist(rows, scores, peek):
     found = analyse(ratings, plan, plan.look(1) if peek else None)
     json.dumps(found.to_json(), allow_nan=False)
     primary = found.primary
-    if primary.ci_low is not None:
+    if rows:
         assert 0 <= primary.ci_low <= primary.estimate + 1e-12
         assert primary.estimate <= primary.ci_high + 1e-12 <= 1 + 2e-12
+    if primary.p_value is not None:
         significant = primary.p_value <= primary.significance_level
-        assert significant == (found.verdict in ("better", "worse"))
+        claimed = found.verdict in ("better", "worse")
+        assert claimed == (significant and primary.n_reviewers >= 5)
         assert not (significant and primary.ci_low < 0.5 < primary.ci_high)
     else:
         assert found.verdict == "inconclusive"
@@ -413,7 +428,9 @@ def test_the_methods_say_only_what_was_done(better):
     plan = Plan(looks=(0.5, 1.0))
     assert "at 50 % of the planned ratings" in analyse(make_ratings(), plan, plan.look(1)).methods
     assert "look 2 of 2, the last" in analyse(make_ratings(), plan, plan.look(2)).methods
-    assert "exact binomial" in analyse(from_outcomes([(0, 0, WIN), (1, 1, WIN)]), PLAN).methods
+    rows = [(p, r, WIN) for p in range(9) for r in range(9)]
+    assert "the added ratings determine the interval" in analyse(from_outcomes(rows), PLAN).methods
+    assert "the added ratings determine" not in better.methods
 
 
 def test_one_is_written_in_the_singular():
@@ -473,6 +490,6 @@ def test_degenerate_data_are_inconclusive_or_exact_and_say_what_to_collect(kind,
     found = analyse(ratings, PLAN)
     json.dumps(found.to_json(), allow_nan=False)
     if found.verdict == "inconclusive":
-        assert "collect" in found.sentence
+        assert ("A new campaign" in found.sentence) != ("Collect ratings from" in found.sentence)
     if kind in ("one reviewer", "one prompt"):
         assert found.verdict == "inconclusive"

@@ -1,6 +1,7 @@
 """Python and R scripts that recompute a report's headline from its ratings, without this product."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from ftplatform.errors import DomainError
 
 _SOURCES = {"py": "recompute.py.txt", "R": "recompute.R"}
 LANGUAGES = tuple(_SOURCES)
+# Reports of earlier schema versions have symmetric intervals.
+_LOG_ODDS_SINCE = 3
 
 
 def available(report: Report) -> bool:
@@ -17,8 +20,10 @@ def available(report: Report) -> bool:
     return primary["ci_low"] is not None and primary["clustered"]["se"] is not None
 
 
-def recompute(report: Report, language: str) -> str:
+def recompute(report: Report, language: str, repeated: Mapping[str, str]) -> str:
     """The script in `language`, with the report's figures inserted for comparison.
+
+    `repeated` maps the key of each prompt with the content of an earlier one to that one's key.
 
     Raises DomainError `nothing_to_recompute` if `available` is false.
     """
@@ -27,8 +32,9 @@ def recompute(report: Report, language: str) -> str:
             "nothing_to_recompute", "This report's headline has no interval that a script can recompute."
         )
     text = (Path(__file__).parent / _SOURCES[language]).read_text()
-    for name, value in _figures(report.result["primary"]).items():
+    for name, value in _figures(report.result).items():
         text = text.replace(f"@{name}@", _literal(value, language))
+    text = text.replace("@REPEATED@", _mapping(repeated, language))
     return text.replace("@EXCLUDED@", _names(excluded(report.result), language))
 
 
@@ -39,7 +45,8 @@ def excluded(result: dict[str, Any]) -> list[str]:
     return [one["reviewer"] for one in flagged if rule & {flag["code"] for flag in one["flags"]}]
 
 
-def _figures(primary: dict[str, Any]) -> dict[str, float | bool]:
+def _figures(result: dict[str, Any]) -> dict[str, float | bool]:
+    primary = result["primary"]
     return {
         "ESTIMATE": primary["estimate"],
         "LOW": primary["ci_low"],
@@ -47,6 +54,7 @@ def _figures(primary: dict[str, Any]) -> dict[str, float | bool]:
         "LEVEL": 1 - primary["significance_level"],
         "BALANCED": primary["reviewer_balanced"],
         "MIXED": primary["mixed_model"] is not None,
+        "LOG_ODDS": result["schema_version"] >= _LOG_ODDS_SINCE,
     }
 
 
@@ -60,3 +68,10 @@ def _names(names: list[str], language: str) -> str:
     """Names as an R vector or a Python list. JSON strings are valid in both languages."""
     quoted = ", ".join(json.dumps(name) for name in names)
     return f"c({quoted})" if language == "R" else f"[{quoted}]"
+
+
+def _mapping(names: Mapping[str, str], language: str) -> str:
+    """A mapping as a named R vector or a Python dict."""
+    pairs = [(json.dumps(name), json.dumps(value)) for name, value in names.items()]
+    joined = ", ".join(f"{name}{' = ' if language == 'R' else ': '}{value}" for name, value in pairs)
+    return f"c({joined})" if language == "R" else f"{{{joined}}}"

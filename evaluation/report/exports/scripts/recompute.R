@@ -5,12 +5,16 @@ suppressPackageStartupMessages(library(lmerTest))
 EXPECTED <- list(estimate = @ESTIMATE@, low = @LOW@, high = @HIGH@, level = @LEVEL@)
 BALANCED <- @BALANCED@   # ratings weighted against uneven workloads
 EXCLUDED <- @EXCLUDED@   # reviewers whom the frozen rule leaves out
+REPEATED <- @REPEATED@   # prompts with the same content as an earlier one
 MIXED <- @MIXED@         # the crossed mixed model took part in the headline
+LOG_ODDS <- @LOG_ODDS@   # the interval is on the scale of log odds; before version 0.2 it was symmetric
 
 file <- commandArgs(trailingOnly = TRUE)
 d <- read.csv(if (length(file)) file[1] else "ratings.csv", stringsAsFactors = FALSE)
 d <- d[!(d$reviewer_id %in% EXCLUDED), ]
 d$y <- c(win = 1, tie = 0.5, both_bad = 0.5, loss = 0)[d$preference]
+same <- as.character(d$prompt_id) %in% names(REPEATED)
+d$prompt_id[same] <- REPEATED[as.character(d$prompt_id[same])]
 p <- factor(d$prompt_id)
 r <- factor(d$reviewer_id)
 
@@ -61,7 +65,18 @@ if (MIXED) {
 width <- sapply(inferences, function(i) unname(qt(1 - (1 - EXPECTED$level) / 2, i["df"]) * i["se"]))
 half <- width[["clustered"]]
 if (MIXED) half <- sqrt(width[["mixed"]]^2 + max(0, half^2 - width[["mixed"]]^2) / 3)
-low <- max(0, estimate - half); high <- min(1, estimate + half)
+if (LOG_ODDS) {
+  # One independent rating is added for each side, less if ratings vary.
+  squares <- c(sum(tapply(w, p, sum)^2), sum(tapply(w, r, sum)^2), sum(w^2))
+  size <- 1 / squares[3]; independent <- 1 / sum(c(0.36, 0.04, 0.6) * squares)
+  added <- size / independent / (1 + size * sum(w * (d$y - estimate)^2))^2
+  half <- max(half, qt(1 - (1 - EXPECTED$level) / 2, max(1, least)) * sqrt(added / size / independent))
+  centre <- (size * estimate + added) / (size + 2 * added)
+  ends <- plogis(qlogis(centre) + c(-1, 1) * half / (centre * (1 - centre)))
+  low <- min(ends[1], estimate); high <- max(ends[2], estimate)
+} else {
+  low <- max(0, estimate - half); high <- min(1, estimate + half)
+}
 cat(sprintf("Win score %.4f, interval %.4f to %.4f (%d ratings, %d prompts, %d reviewers)\n",
             estimate, low, high, nrow(d), nlevels(p), nlevels(r)))
 cat(sprintf("The report: %.4f, interval %.4f to %.4f\n", EXPECTED$estimate, EXPECTED$low, EXPECTED$high))

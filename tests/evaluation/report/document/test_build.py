@@ -64,7 +64,7 @@ def test_a_bound_near_fifty_keeps_the_digit_that_says_on_which_side_it_lies(resu
     first, second = (
         block for block in section(document, "preference").blocks if isinstance(block, Paragraph)
     )
-    assert "from 50.4 to 70.0" in first.text and "above 50" in second.text
+    assert "from 50.4\xa0% to 70.0\xa0%" in first.text and "above 50\xa0%" in second.text
 
 
 def test_text_from_people_is_no_markup_in_markdown(result):

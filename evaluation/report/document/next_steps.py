@@ -1,0 +1,82 @@
+"""What to do now: release, stop or collect more, and what to read first. All from the frozen result."""
+
+from collections.abc import Iterator
+
+from evaluation.report.document.model import Item, Items, Section
+from evaluation.stats.report import Report
+from evaluation.stats.summaries import CriterionSummary, SliceSummary, YesNoSummary
+from evaluation.stats.wording import what_to_collect
+from ftplatform.text import numbers
+from ftplatform.text.values import unbroken, words
+
+_DECISIONS = {
+    "better": (
+        "Release the candidate",
+        "On prompts and with reviewers like these, it is preferred to the baseline.",
+    ),
+    "worse": (
+        "Do not release the candidate",
+        "On prompts and with reviewers like these, the baseline is preferred.",
+    ),
+    "equivalent": (
+        "Decide by other reasons",
+        "Reviewers see no difference that matters. Cost, speed and the criteria below can decide.",
+    ),
+    "not_worse": (
+        "Release only if the candidate has other advantages",
+        "It is not worse by more than the margin, but it is not shown to be better.",
+    ),
+}
+_MOST_SLICES = 3
+
+
+def next_steps(report: Report) -> Section | None:
+    """The decision that the verdict supports, then what to look at before acting on it; None without ratings."""
+    if not report.primary.n_ratings:
+        return None
+    items = (_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
+    return Section("next", "What to do now", (Items("", items),))
+
+
+def _decision(report: Report) -> Item:
+    if report.verdict == "inconclusive":
+        return Item("Plan a new campaign, or stop here", (unbroken(what_to_collect(report.primary)),))
+    title, reason = _DECISIONS[report.verdict]
+    return Item(title, (reason,))
+
+
+def _serious(report: Report) -> Iterator[Item]:
+    """Cautions that speak against acting at all."""
+    if report.simulated:
+        yield Item(
+            "Repeat this with people",
+            ("Some or all ratings are simulated, so this report supports no decision about a release.",),
+        )
+    if report.look is not None and not report.look.is_final:
+        yield Item(
+            "Decide whether to go on",
+            ("This is a planned interim analysis. A verdict here is final; otherwise the campaign goes on.",),
+        )
+
+
+def _lower(report: Report) -> Iterator[Item]:
+    """Criteria and outcomes on which the candidate is significantly lower."""
+    outcomes: tuple[CriterionSummary | YesNoSummary, ...] = (*report.criteria, *report.yes_no)
+    lower = [words(one.name) for one in outcomes if one.significant and (one.difference or 0.0) < 0]
+    if lower:
+        yield Item("Look at what went down", (f"The candidate is lower on: {', '.join(lower)}.",))
+
+
+def _weak_slices(report: Report) -> Iterator[Item]:
+    """The slices whose whole interval is below one half, worst first."""
+    weak = [one for one in report.slices.each if (_ends(one)[1] or 1.0) < 0.5]
+    weak.sort(key=lambda one: _ends(one)[1] or 1.0)
+    if weak:
+        names = [f"{words(one.slicing)}: {one.label}" for one in weak[:_MOST_SLICES]]
+        more = f" and {numbers.count(len(weak) - _MOST_SLICES)} more" if len(weak) > _MOST_SLICES else ""
+        text = f"The baseline was preferred there: {'; '.join(names)}{more}. Slices are exploratory."
+        yield Item("Inspect these slices", (text,))
+
+
+def _ends(one: SliceSummary) -> tuple[float | None, float | None]:
+    return (one.ci_low, one.ci_high) if one.pooled is None else (one.pooled_low, one.pooled_high)
