@@ -1,8 +1,9 @@
 """Coverage of the headline's interval away from no preference, with few and many reviewers.
 
-For every scenario of `benchmarks.calibration.scenarios`, number of reviewers and true win score: the share of simulated
-reviews whose 95 % interval covers the truth, the shares in which it lies above and below it, and for comparison those of
-the symmetric interval of the same standard error. All cells have the same number of replicates, fixed beforehand.
+For every scenario of `benchmarks.calibration.scenarios`, number of reviewers and true win score: the share of
+simulated reviews whose 95 % interval covers the truth, the shares in which it lies above and below it, and for
+comparison those of the symmetric interval of the same standard error. All cells have the same number of replicates,
+fixed beforehand.
 
     python -m benchmarks.interval_coverage --replicates 500
 """
@@ -89,14 +90,19 @@ def main() -> None:
     started, grid = time.perf_counter(), list(cells())
     error = 100 * math.sqrt(0.05 * 0.95 / options.replicates)
     print(f"95 % intervals, {options.replicates} replicates a cell, Monte Carlo error ± {error:.1f}")
-    print("scenario  reviewers  truth   covered (above, below)  width   symmetric: covered (above, below)  width")
+    print(
+        "scenario  reviewers  truth   covered (above, below)  width   symmetric: covered (above, below)  width"
+    )
     rows = []
     with ProcessPoolExecutor(options.processes) as pool:
         count = len(grid)
         results = pool.map(measure, grid, [options.replicates] * count, [options.seed] * count)
         for cell, (ours, symmetric) in zip(grid, results, strict=True):
             name, reviewers = cell.scenario.name, cell.scenario.reviewers
-            print(f"{name:8}  {reviewers:9}  {cell.win_score:.2f}   {_line(ours)}   {_line(symmetric)}", flush=True)
+            print(
+                f"{name:8}  {reviewers:9}  {cell.win_score:.2f}   {_line(ours)}   {_line(symmetric)}",
+                flush=True,
+            )
             row = {"scenario": name, "reviewers": reviewers, "win_score": cell.win_score}
             rows.append({**row, "report": asdict(ours), "symmetric": asdict(symmetric)})
     record = {

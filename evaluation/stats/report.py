@@ -142,19 +142,6 @@ def analyse(
     scored = criteria_results(ratings, plan)
     criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, primary.p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
-    length = length_summary(ratings, levels)
-    slices = slices_summary(ratings, levels)
-    exclusions = exclusions_summary(everything, excluded, plan, levels)
-    left_out = exclusions.n_ratings if exclusions and applied else None
-    done = Done(
-        assumed=score.mean.is_assumed,
-        cluster=plan.cluster if ratings.group is not None else "",
-        criteria=bool(criteria),
-        yes_no=bool(yes_no),
-        length=length is not None,
-        slices=bool(slices.each),
-        excluded=left_out,
-    )
     report = Report(
         schema_version=SCHEMA_VERSION,
         plan_hash=plan.hash() if plan.frozen else None,
@@ -166,9 +153,9 @@ def analyse(
         yes_no=yes_no,
         agreement=agreement_summary(ratings, present, plan.seed),
         position=position_summary(ratings, levels),
-        length=length,
-        slices=slices,
-        exclusions=exclusions,
+        length=length_summary(ratings, levels),
+        slices=slices_summary(ratings, levels),
+        exclusions=exclusions_summary(everything, excluded, plan, levels),
         quality=quality_summary(quality),
         variation=variation_summary(score, scored),
         look=look_summary(plan, look),
@@ -178,12 +165,28 @@ def analyse(
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
         cautions=(),
-        methods=methods_paragraph(primary, plan, look, done),
+        methods="",
     )
     if excluded is not None and applied:
         # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
         report = report.labelled(*_codes_left(everything, ~excluded))
-    return replace(report, cautions=tuple(_cautions(ratings, report, plan, look, score, len(everything))))
+    cautions = tuple(_cautions(ratings, report, plan, look, score, len(everything)))
+    methods = methods_paragraph(primary, plan, look, _done(ratings, report, plan, score))
+    return replace(report, cautions=cautions, methods=methods)
+
+
+def _done(ratings: Ratings, report: Report, plan: Plan, score: WinScore) -> Done:
+    """The parts of this report that its methods describe."""
+    exclusions = report.exclusions
+    return Done(
+        assumed=score.mean.is_assumed,
+        cluster=plan.cluster if ratings.group is not None else "",
+        criteria=bool(report.criteria),
+        yes_no=bool(report.yes_no),
+        length=report.length is not None,
+        slices=bool(report.slices.each),
+        excluded=exclusions.n_ratings if exclusions and exclusions.applied else None,
+    )
 
 
 def _kept(ratings: Ratings, excluded: BoolArray | None, plan: Plan) -> Ratings:
