@@ -9,6 +9,8 @@ from evaluation.stats.sequential import spending_boundaries
 
 # Part of the plan and its hash, so the same settings under another analysis version are another plan.
 ANALYSIS_VERSION = 3
+# The defaults when the first plans were hashed.
+_FORMER_NAMES = {"candidate_name": "the tuned model", "baseline_name": "the base model"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Plan:
     watch_se: float | None = None
     exclusion: tuple[str, ...] = ()
     seed: int = 0
-    candidate_name: str = "the tuned model"
-    baseline_name: str = "the base model"
+    candidate_name: str = "the candidate"
+    baseline_name: str = "the baseline"
     analysis_version: int = ANALYSIS_VERSION
     frozen: bool = True
     cluster: str = ""
@@ -97,7 +99,7 @@ class Plan:
         Only values that differ from the defaults are included, and the version. A field added in a later
         version therefore does not change the hash of earlier plans.
         """
-        usual = {f.name: f.default for f in fields(self) if f.name != "analysis_version"}
+        usual = {f.name: f.default for f in fields(self) if f.name != "analysis_version"} | _FORMER_NAMES
         content = {name: value for name, value in asdict(self).items() if usual.get(name, self) != value}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()

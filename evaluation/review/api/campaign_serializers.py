@@ -88,6 +88,12 @@ class CampaignCreateSerializer(_Settings):
     )
     margin = serializers.FloatField(required=False, default=0.05, min_value=0.005, max_value=0.49)
     looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
+    cluster = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="Tag of the prompts that are sampled together, such as topic or customer.",
+    )
     watched = serializers.BooleanField(
         required=False, help_text="Results may be seen at any time, as a confidence sequence."
     )
@@ -107,6 +113,12 @@ class CampaignUpdateSerializer(_Settings):
     pairs = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
     margin = serializers.FloatField(required=False, min_value=0.005, max_value=0.49)
     looks = serializers.ListField(child=serializers.FloatField(min_value=0.01, max_value=1), required=False)
+    cluster = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="Tag of the prompts that are sampled together, such as topic or customer.",
+    )
     watched = serializers.BooleanField(
         required=False, help_text="Results may be seen at any time, as a confidence sequence."
     )

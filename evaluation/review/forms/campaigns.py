@@ -37,7 +37,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("Pairs", ("title", "comparison", "candidate", "pairs", "overlap", "is_pilot"), folded=False),
-    Section("Analysis", ("margin", "interim_percent", "watched", "exclude_flags"), folded=False),
+    Section("Analysis", ("margin", "interim_percent", "watched", "cluster", "exclude_flags"), folded=False),
     Section("Rubric", ("rubric_version", "rubric_text"), folded=False, stacked=True),
     Section(
         "Information for reviewers",
@@ -101,6 +101,13 @@ class CampaignForm(forms.Form):
         label="Allow analyses at any time",
         help_text="Replaces the planned analyses. Intervals are wider, but stay valid however often you look "
         "(a confidence sequence).",
+    )
+    cluster = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Prompts are sampled together by the tag",
+        help_text="For prompts that come in groups, such as several from one customer, topic or document: name the tag "
+        "that says which. The interval then allows for other groups. Leave empty if prompts are independent.",
     )
     exclude_flags = forms.MultipleChoiceField(
         required=False,
@@ -306,6 +313,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
         "margin": 100 * campaign.plan["margin"],
         "interim_percent": 100 * looks[0] if len(looks) > 1 else None,
         "watched": bool(campaign.plan.get("watch_se")),
+        "cluster": campaign.plan.get("cluster", ""),
         "crowd_preset": platform.get("preset", ""),
         "crowd_id": platform.get("id_parameter", ""),
         "crowd_captured": ", ".join(platform.get("captured", [])),

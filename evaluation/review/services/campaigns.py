@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation import rubrics
-from evaluation.models import Campaign, CampaignAction, Comparison, Invite, RubricVersion
+from evaluation.models import Campaign, CampaignAction, Comparison, Invite, PromptTag, RubricVersion
 from evaluation.models.comparison_actions import ComparisonAction
 from evaluation.review import campaign_settings, protocol
 from evaluation.review.selectors.planned_analyses import read_plan
@@ -33,13 +33,15 @@ def create(
     margin: float = 0.05,
     looks: tuple[float, ...] = (1.0,),
     watched: bool = False,
+    cluster: str = "",
     rubric_version: RubricVersion | None = None,
     **options: Any,
 ) -> Campaign:
     """Create a draft campaign over `pairs` (default: all) of one candidate of a finished comparison.
 
     A `watched` campaign has no planned analyses before its end; its results can be seen at any time, as a confidence
-    sequence. `options` are those of `campaign_settings`.
+    sequence. `cluster` names the tag of prompts that are sampled together, such as topic or customer. `options` are
+    those of `campaign_settings`.
 
     Raises DomainError `run_incomplete`, `too_many_pairs`, `invalid_rubric`, `no_criteria`, `invalid_plan`,
     `invalid_settings`, `invalid_crowd`.
@@ -54,7 +56,8 @@ def create(
     }
     _fill(
         campaign,
-        values | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched},
+        values
+        | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched, "cluster": cluster},
         options,
     )
     campaign.rubric_version = rubric_version
@@ -84,6 +87,7 @@ def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
         "margin": campaign.plan["margin"],
         "looks": tuple(campaign.plan["looks"]),
         "watched": bool(campaign.plan.get("watch_se")),
+        "cluster": campaign.plan.get("cluster", ""),
     }
     options = {name: getattr(campaign, name) for name in campaign_settings.NAMES}
     _fill(
@@ -119,10 +123,28 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     }
     planned["exclusion"] = tuple(campaign.exclude_flags)
     planned["watch_se"] = _watch_se(wanted, main["overlap"]) if main["watched"] else None
+    planned["cluster"] = _cluster(comparison, main["cluster"])
+    planned["candidate_name"], planned["baseline_name"] = candidate.name, comparison.baseline.name
     plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
     campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
     campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
     campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
+
+
+def _cluster(comparison: Comparison, tag: str) -> str:
+    """The tag by which prompts are clustered, or "". Raises DomainError `unknown_tag`."""
+    names = (
+        PromptTag.objects.filter(prompt_set=comparison.prompt_set).values_list("name", flat=True).distinct()
+    )
+    if tag and tag not in names:
+        known = ", ".join(sorted(names)) or "no tags"
+        raise DomainError(
+            "unknown_tag",
+            f"The prompts have no tag '{tag}'; they have {known}.",
+            status=400,
+            problems=[{"field": "cluster", "message": f"Choose one of: {known}."}],
+        )
+    return tag
 
 
 def _watch_se(pairs: int, overlap: int) -> float:

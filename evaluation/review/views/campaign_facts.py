@@ -37,6 +37,7 @@ def _analysis(campaign: Campaign) -> list[Fact]:
             if plan.get("alpha")
             else []
         ),
+        *([("Prompts clustered by", plan["cluster"])] if plan.get("cluster") else []),
         ("Exclusions", f"reviewers who {flags}" if flags else "none"),
     ]
 

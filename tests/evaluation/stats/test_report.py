@@ -58,7 +58,7 @@ def test_a_better_model_is_said_in_one_sentence(better):
     assert better.verdict == "better"
     primary = better.primary
     assert better.sentence == (
-        f"Reviewers preferred the tuned model, with a win score of {100 * primary.estimate:.0f} % "
+        f"Reviewers preferred the candidate, with a win score of {100 * primary.estimate:.0f} % "
         f"(95 % interval {100 * primary.ci_low:.0f} % to {100 * primary.ci_high:.0f} %; ties count half)."
     )
 
@@ -73,7 +73,7 @@ def test_counts_add_up_and_ties_count_half(better):
 def test_exchanging_the_models_mirrors_everything(better):
     mirrored = analyse(_swapped(make_ratings(shift=0.6, criteria=("tone", "help"))), PLAN)
     assert mirrored.verdict == "worse"
-    assert "preferred the base model: the tuned model has a win score of" in mirrored.sentence
+    assert "preferred the baseline: the candidate has a win score of" in mirrored.sentence
     assert mirrored.primary.estimate == pytest.approx(1 - better.primary.estimate)
     assert mirrored.primary.ci_low == pytest.approx(1 - better.primary.ci_high)
     assert mirrored.primary.p_value == pytest.approx(better.primary.p_value)
@@ -122,7 +122,7 @@ def test_equivalence_needs_a_narrow_interval_not_a_large_p():
     wide = analyse(make_ratings(prompts=30, overlap=2, seed=5), PLAN)
     assert wide.primary.p_value > 0.05
     assert wide.verdict == "inconclusive"
-    assert "may be better or worse than the base model. A new campaign about" in wide.sentence
+    assert "may be better or worse than the baseline. A new campaign about" in wide.sentence
 
 
 def test_not_worse_when_only_the_lower_end_is_inside():
@@ -493,3 +493,13 @@ def test_degenerate_data_are_inconclusive_or_exact_and_say_what_to_collect(kind,
         assert ("A new campaign" in found.sentence) != ("Collect ratings from" in found.sentence)
     if kind in ("one reviewer", "one prompt"):
         assert found.verdict == "inconclusive"
+
+
+def test_the_hash_of_a_plan_frozen_by_an_earlier_version_is_the_same():
+    frozen = Plan(
+        candidate_name="the tuned model",
+        baseline_name="the base model",
+        planned_ratings=180,
+        analysis_version=2,
+    )
+    assert frozen.hash() == "def67e0e342095acf0dcef67a1a40705640b7977299bb43c7bc3f7c6986846fc"
