@@ -178,11 +178,15 @@ def quality_cautions(
     elif alpha is not None and ac1 is not None and alpha < LOW_ALPHA and ac1 < LOW_AC1:
         yield Caution(
             "low_agreement",
-            f"Reviewers hardly agree beyond chance (Krippendorff's α {alpha:.2f}, Gwet's AC1 {ac1:.2f}): check the "
-            "rubric and the instructions before acting on this.",
+            f"Reviewers hardly agree beyond chance (Krippendorff's α {_signed(alpha)}, Gwet's AC1 {_signed(ac1)}): check "
+            "the rubric and the instructions before acting on this.",
         )
     if position is not None:
         yield from _side_cautions(position, level)
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _side_cautions(position: PositionSummary, level: float) -> Iterator[Caution]:

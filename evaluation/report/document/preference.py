@@ -27,7 +27,7 @@ OUTCOMES = (
     ("losses", "baseline", "Baseline preferred"),
 )
 
-_AID = "a reading aid if all win scores were equally likely before; not the test"
+_AID = "reading aid, not the test"
 
 
 def preference(report: Report) -> Section:
@@ -159,6 +159,8 @@ def _computed(primary: PrimarySummary) -> Fold:
         "The same mean, tested in two ways that both treat prompts and reviewers as samples. The headline combines "
         "their intervals as described under Methods."
     )
+    if primary.chance_better is not None:
+        note += " The chances belong to the same inference, if all win scores were equally likely before the ratings."
     inner = figures.share(None, primary.equivalence_low, primary.equivalence_high)
     if inner.interval:
         low, high = (numbers.percent(0.5 + sign * primary.margin) for sign in (-1, 1))
