@@ -178,8 +178,8 @@ def quality_cautions(
     elif alpha is not None and ac1 is not None and alpha < LOW_ALPHA and ac1 < LOW_AC1:
         yield Caution(
             "low_agreement",
-            f"Reviewers hardly agree beyond chance (Krippendorff's α {_signed(alpha)}, Gwet's AC1 {_signed(ac1)}): check "
-            "the rubric and the instructions before acting on this.",
+            f"Reviewers hardly agree beyond chance (Krippendorff's α {_signed(alpha)}, Gwet's AC1 {_signed(ac1)}). "
+            "Check the rubric and the instructions before you act on this.",
         )
     if position is not None:
         yield from _side_cautions(position, level)
