@@ -22,7 +22,7 @@ def append(file: Path, lines: Iterable[str]) -> None:
         return
 
 
-def tell(events: Iterable[Event]) -> list[str]:
+def lines_of(events: Iterable[Event]) -> list[str]:
     """A line for each event that is of interest to users."""
     return [_LINES[event["event"]](event) for event in events if event["event"] in _LINES]
 

@@ -119,7 +119,7 @@ class Attempt:
                     self._take(event, outcome)
                 if batch:
                     self.on_event(batch)
-                    run_log.append(self.run_log, run_log.tell(batch))
+                    run_log.append(self.run_log, run_log.lines_of(batch))
                 self._beat(outcome)
             self._explain_silence(outcome)
             return outcome
