@@ -102,7 +102,7 @@ COLUMNS = ColumnMapping(
 )
 began_at = {}
 
-def tell(stage, part):
+def report_progress(stage, part):
     began_at.setdefault(stage, round(time.process_time() - worked, 1))
 
 before, began, worked = peak(), time.monotonic(), time.process_time()
@@ -113,7 +113,7 @@ with file.open("rb") as stored:
     else:
         with datasets.incoming() as folder, ProblemLog() as problems:
             wishes = Wishes(mapping=COLUMNS if file.suffix == ".csv" else None, test_share=0.1)
-            counts = check(stored, file.name, wishes, folder, problems, tell).counts
+            counts = check(stored, file.name, wishes, folder, problems, report_progress).counts
 seconds = time.monotonic() - began
 used = {"seconds": seconds, "processor_seconds": time.process_time() - worked}
 print(json.dumps({"grown_mib": peak() - before, **used, "rows": counts, "stages": began_at}))
@@ -155,16 +155,16 @@ def main() -> None:
                 f"{kind}: {size / 2**30:.2f} GiB, {count:,} rows, written in {time.monotonic() - began:.0f} s"
             )
             for control in [False, True] if asked.control else [False]:
-                found = measure(file, Path(scratch) / "var", control=control)
-                found |= {"format": kind, "bytes": size, "control": control}
-                rate = size / 2**20 / found["seconds"]
+                result = measure(file, Path(scratch) / "var", control=control)
+                result |= {"format": kind, "bytes": size, "control": control}
+                rate = size / 2**20 / result["seconds"]
                 what = "control, a list of all rows" if control else "import"
                 print(
-                    f"  {what}: grew by {found['grown_mib']:.0f} MiB (goal {GOAL_MIB}), "
-                    f"{found['seconds']:.0f} s ({found['processor_seconds']:.0f} s of a processor), {rate:.0f} MiB/s, "
-                    f"rows {found['rows']}"
+                    f"  {what}: grew by {result['grown_mib']:.0f} MiB (goal {GOAL_MIB}), "
+                    f"{result['seconds']:.0f} s ({result['processor_seconds']:.0f} s of a processor), {rate:.0f} MiB/s"
+                    f", rows {result['rows']}"
                 )
-                results.append(found)
+                results.append(result)
             file.unlink()
     target = ROOT / "var" / "bench" / "datasets.json"
     target.parent.mkdir(parents=True, exist_ok=True)

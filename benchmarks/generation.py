@@ -122,16 +122,16 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
         engine(ids[:2])
     looped = ids[:: max(1, len(ids) // options.loop)][: options.loop]
     for _ in range(options.rounds):
-        found = {}
+        outputs = {}
         for name, engine in engines.items():
             asked = looped if name == "loop" else ids
             began = time.monotonic()
-            found[name] = engine(asked)
+            outputs[name] = engine(asked)
             rates[name].append(len(asked) / (time.monotonic() - began))
-        every = dict(zip(map(tuple, ids), found["ours"], strict=True))
-        assert found["fixed_batches"] == found["ours"], "fixed batches wrote other tokens"
-        assert found["loop"] == [every[tuple(tokens)] for tokens in looped], "the loop wrote other tokens"
-    lengths = [len(tokens) for tokens in found["ours"]]
+        every = dict(zip(map(tuple, ids), outputs["ours"], strict=True))
+        assert outputs["fixed_batches"] == outputs["ours"], "fixed batches wrote other tokens"
+        assert outputs["loop"] == [every[tuple(tokens)] for tokens in looped], "the loop wrote other tokens"
+    lengths = [len(tokens) for tokens in outputs["ours"]]
     chunks = [lengths[start : start + WIDTH] for start in range(0, len(lengths), WIDTH)]
     return rates, sum(lengths) / sum(max(chunk) for chunk in chunks)
 

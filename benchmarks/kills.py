@@ -35,16 +35,16 @@ def piece(kills: int, seed: int) -> dict[str, Any]:
             text=True,
             check=False,
         )
-        said = ElementTree.parse(report).iter("property") if report.exists() else ()  # noqa: S314
-        told = {each.attrib["name"]: each.attrib["value"] for each in said}
+        entries = ElementTree.parse(report).iter("property") if report.exists() else ()  # noqa: S314
+        properties = {each.attrib["name"]: each.attrib["value"] for each in entries}
     if done.returncode:
         print(done.stdout[-5000:])
-    resumed = [int(step) for step in told.get("resumed_from", "").split()]
+    resumed = [int(step) for step in properties.get("resumed_from", "").split()]
     return {
         "seed": seed,
-        "kills": int(told.get("kills", 0)),
-        "attempts": int(told.get("attempts", 0)),
-        "steps": int(told.get("steps", 0)),
+        "kills": int(properties.get("kills", 0)),
+        "attempts": int(properties.get("attempts", 0)),
+        "steps": int(properties.get("steps", 0)),
         "resumed_from": resumed,
         "equal": done.returncode == 0,
         "seconds": round(time.monotonic() - began, 1),
@@ -62,13 +62,13 @@ def main() -> None:
     pieces = json.loads(asked.output.read_text())["pieces"] if asked.output.exists() else []
     left, seed, failed = asked.kills, asked.seed, False
     while left > 0:
-        found = piece(min(asked.piece, left), seed)
-        pieces = [each for each in pieces if each["seed"] != seed] + [found]
-        failed = failed or not found["equal"]
+        result = piece(min(asked.piece, left), seed)
+        pieces = [each for each in pieces if each["seed"] != seed] + [result]
+        failed = failed or not result["equal"]
         print(
-            f"seed {seed}: {found['kills']} kills, {found['attempts']} attempts over {found['steps']} steps, gone on "
-            f"from {found['resumed_from']}, {'equal bit for bit' if found['equal'] else 'FAILED'}, "
-            f"{found['seconds']:.0f} s",
+            f"seed {seed}: {result['kills']} kills, {result['attempts']} attempts over {result['steps']} steps, "
+            f"resumed from {result['resumed_from']}, {'equal bit for bit' if result['equal'] else 'FAILED'}, "
+            f"{result['seconds']:.0f} s",
             flush=True,
         )
         kills = sum(each["kills"] for each in pieces)

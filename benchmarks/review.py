@@ -252,11 +252,11 @@ def _weight(site: Site, database: str, quick: bool, broken: dict[str, int]) -> d
 
     user = campaigns.owner()
     campaign = campaigns.opened(user, campaigns.run(user, 4), pairs=4, overlap=1)
-    found = weight.of_review_screen(site.port, str(campaign.pk), campaigns.reviewers(campaign, 1)[0])
+    page = weight.of_review_screen(site.port, str(campaign.pk), campaigns.reviewers(campaign, 1)[0])
     print(
-        f"  review screen: {found['requests']} requests, {found['bytes'] / 1000:.1f} kB (Label Studio: 33, 2,200 kB)"
+        f"  review screen: {page['requests']} requests, {page['bytes'] / 1000:.1f} kB (Label Studio: 33, 2,200 kB)"
     )
-    return found
+    return page
 
 
 if __name__ == "__main__":

@@ -109,8 +109,8 @@ def run_statsmodels(prompts: int, overlap: int, reviewers: int) -> None:
 def _in_a_process(size: tuple[int, int, int]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.stats", "--one", ",".join(map(str, size))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def main() -> None:

@@ -73,9 +73,11 @@ def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]
         everything = number < job.asked_all
         # Power needs fewer replicates than a level of five in a hundred, but for the headline's ratio.
         power_of_all = everything and number % 2 == 0
-        found = answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
+        answers_with_effect = (
+            answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
+        )
         level = answers(even, job.scenario, seed) if everything else core_answers(even)
-        for into, every in ((without, level), (with_effect, found)):
+        for into, every in ((without, level), (with_effect, answers_with_effect)):
             for name, answer in every.items():
                 into[name].append(answer)
         for name, claims in margin_answers(on_margin, even).items() if everything else ():
@@ -129,8 +131,8 @@ def _figures(without: list[Answer], with_effect: list[Answer]) -> Figures:
     )
 
 
-def _coverage(found: list[Answer]) -> float | None:
-    covered = [answer.covers for answer in found if answer.covers is not None]
+def _coverage(results: list[Answer]) -> float | None:
+    covered = [answer.covers for answer in results if answer.covers is not None]
     return 100 * float(np.mean(covered)) if covered else None
 
 
@@ -140,10 +142,10 @@ def _error(share: float, n: int) -> float:
 
 def show(scenario: Scenario, by_test: dict[str, Figures]) -> None:
     print(f"\n{scenario.name}: false positives, coverage without and with an effect, power (%)")
-    for name, found in by_test.items():
-        rest = (found.coverage, found.coverage_with_effect, found.power)
+    for name, rates in by_test.items():
+        rest = (rates.coverage, rates.coverage_with_effect, rates.power)
         shown = "  ".join("    –" if value is None else f"{value:5.1f}" for value in rest)
-        print(f"  {name:42} {found.false_positives:5.1f} ± {found.standard_error:.1f}  {shown}", flush=True)
+        print(f"  {name:42} {rates.false_positives:5.1f} ± {rates.standard_error:.1f}  {shown}", flush=True)
 
 
 def main() -> None:

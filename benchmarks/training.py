@@ -67,12 +67,12 @@ def measure(scenario: Scenario, command: str, folder: Path) -> dict[str, float]:
         )
     assert process.stdout is not None
     # The bare script's trainer prints its own logs too.
-    told = (
+    lines = (
         (time.monotonic() - began, processor_seconds(process.pid), line)
         for line in process.stdout
         if line.startswith(b'{"event"')
     )
-    events = [(at, used, json.loads(line)) for at, used, line in told]
+    events = [(at, used, json.loads(line)) for at, used, line in lines]
     if process.wait() != 0 or events[-1][2]["event"] != "done":
         raise SystemExit(f"{command} failed:\n{(folder / 'log').read_text()[-3000:]}")
     return _figures(events)
@@ -181,19 +181,19 @@ def compare(scenario: Scenario, folder: Path, rounds: int, matmul_size: int = 81
         for command in COMMANDS:
             place = folder / f"{scenario.name}-{number}-{command}".replace(" ", "-")
             runs[command].append(measure(scenario, command, place))
-    found: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
     for command, measured in runs.items():
-        found[command] = {key: statistics.median(run[key] for run in measured) for key in measured[0]}
+        medians[command] = {key: statistics.median(run[key] for run in measured) for key in measured[0]}
         against = [
             ours["tokens_per_second"] / bare["tokens_per_second"]
             for ours, bare in zip(measured, runs["bare TRL"], strict=True)
         ]
-        found[command]["speed_against_bare"] = statistics.median(against)
-        found[command]["work_against_bare"] = statistics.median(
+        medians[command]["speed_against_bare"] = statistics.median(against)
+        medians[command]["work_against_bare"] = statistics.median(
             bare["tokens_per_processor_second"] / ours["tokens_per_processor_second"]
             for ours, bare in zip(measured, runs["bare TRL"], strict=True)
         )
-        figures = found[command]
+        figures = medians[command]
         print(
             f"{scenario.name}, {command}: {figures['tokens_per_second']:,.0f} tokens/s "
             f"({figures['speed_against_bare']:.2f} times the bare script, "
@@ -210,7 +210,7 @@ def compare(scenario: Scenario, folder: Path, rounds: int, matmul_size: int = 81
             print(
                 f"  {figures['share']:.0%} of the device's rate; the seed's run would take {minutes:.1f} minutes"
             )
-    return found
+    return medians
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def run(user: User, pairs: int) -> Comparison:
         base=base,
     )
     prompts = PromptSet.objects.create(name=f"prompts-{number}", size=pairs, created_by=user)
-    made = Comparison.objects.create(
+    comparison = Comparison.objects.create(
         kind=Job.Kind.GENERATION,
         status=Job.Status.SUCCEEDED,
         finished_at=timezone.now(),
@@ -62,9 +62,9 @@ def run(user: User, pairs: int) -> Comparison:
         decoding={},
         created_by=user,
     )
-    ComparisonCandidate.objects.create(comparison=made, model=tuned)
-    add_pairs(made, 0, pairs)
-    return made
+    ComparisonCandidate.objects.create(comparison=comparison, model=tuned)
+    add_pairs(comparison, 0, pairs)
+    return comparison
 
 
 def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
@@ -115,7 +115,7 @@ def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
 
 
 def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign:
-    made = campaigns.create(
+    campaign = campaigns.create(
         user=user,
         title="Benchmark",
         comparison=run,
@@ -123,10 +123,10 @@ def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign
         overlap=overlap,
         pairs=pairs,
     )
-    campaigns.open_campaign(campaign=made, user=user)
-    made.refresh_from_db()
+    campaigns.open_campaign(campaign=campaign, user=user)
+    campaign.refresh_from_db()
     analyze()
-    return made
+    return campaign
 
 
 def reviewers(campaign: Campaign, count: int) -> list[str]:

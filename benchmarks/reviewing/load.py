@@ -65,8 +65,8 @@ class Client:
         assert self._reader
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status = int(head[9:12])
-        _, found, rest = head.partition("content-length:")
-        length = int(rest.split("\r\n", 1)[0]) if found else 0
+        _, header, rest = head.partition("content-length:")
+        length = int(rest.split("\r\n", 1)[0]) if header else 0
         body = await self._reader.readexactly(length) if length else b"{}"
         if "connection: close" in head:
             self.close()

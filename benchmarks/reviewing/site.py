@@ -41,8 +41,8 @@ class Site:
         self._guard = guard
 
     def processes(self) -> list[psutil.Process]:
-        found: list[psutil.Process] = self._guard.children(recursive=True)
-        return found
+        children: list[psutil.Process] = self._guard.children(recursive=True)
+        return children
 
     def cpu_seconds(self) -> float:
         times = [process.cpu_times() for process in self.processes()]

@@ -22,7 +22,7 @@ def of_review_screen(port: int, campaign: str, token: str) -> dict[str, int]:
         text, size = _get(port, path)
         total += size
         if path.endswith(".js"):
-            waiting += [urljoin(path, found) for found in IMPORTS.findall(text)]
+            waiting += [urljoin(path, address) for address in IMPORTS.findall(text)]
     return {"requests": 1 + len(seen), "bytes": total}
 
 

@@ -62,7 +62,7 @@ def server() -> Path:
     except importlib.metadata.PackageNotFoundError:
         files = []
     carried = [Path(str(file.locate())) for file in files if file.name == "valkey-server"]
-    on_path = [Path(found) for name in ("valkey-server", "redis-server") if (found := shutil.which(name))]
+    on_path = [Path(path) for name in ("valkey-server", "redis-server") if (path := shutil.which(name))]
     for server in (*carried, *on_path):
         if os.access(server, os.X_OK):
             return server

@@ -53,5 +53,5 @@ def plain(value: Any) -> str:
 
 def moment(value: datetime) -> str:
     """A date and time in UTC: '28 Nov 2026, 09:30 UTC'."""
-    found = value.astimezone(UTC)
-    return f"{found.day} {found:%b %Y, %H:%M} UTC"
+    utc = value.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"

@@ -109,8 +109,8 @@ class LaunchForm(forms.Form):
     @property
     def base_models(self) -> QuerySet[ModelVersion]:
         field: Any = self.fields["base_model"]
-        found: QuerySet[ModelVersion] = field.queryset
-        return found
+        models: QuerySet[ModelVersion] = field.queryset
+        return models
 
     def refuse(self, error: DomainError) -> None:
         """Show an error beside the fields that it names, or above the form."""

@@ -38,13 +38,13 @@ def _row_by_row(
 ) -> tuple[torch.Tensor, None]:
     """Tensors are (1, heads, tokens, width); returns (1, tokens, heads, width)."""
     if row_lengths is None:
-        made, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-        return made, None
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return output, None
     rows = zip(*(each.split(row_lengths, dim=2) for each in (query, key, value)), strict=True)
-    made = [
+    output = [
         sdpa_attention_forward(module, q, k, v, _window(q, sliding_window), **kwargs)[0] for q, k, v in rows
     ]
-    return torch.cat(made, dim=1), None
+    return torch.cat(output, dim=1), None
 
 
 def _window(query: torch.Tensor, size: int | None) -> torch.Tensor | None:

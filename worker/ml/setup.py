@@ -92,8 +92,8 @@ def _is_evaluation_due(plan: Plan, state: Mapping[str, Any] | None) -> bool:
     if state is None:
         return True
     step = state["global_step"]
-    made = any("eval_loss" in entry and entry["step"] == step for entry in state["log_history"])
-    return plan.is_evaluated(step) and not made
+    is_evaluated = any("eval_loss" in entry and entry["step"] == step for entry in state["log_history"])
+    return plan.is_evaluated(step) and not is_evaluated
 
 
 def keep_best(job: TrainJob, setup: Setup) -> int:

@@ -81,8 +81,8 @@ def read_inputs(job: TrainJob) -> Inputs:
     }
     longest = job.config.max_length
     limit = longest if job.config.long_rows == "refuse" else None
-    tokenised = {name: tokenise_rows(found, tokenizer, ends, limit) for name, found in rows.items()}
-    fitting = {name: keep_fitting(found, longest) for name, found in tokenised.items()}
+    tokenised = {name: tokenise_rows(split_rows, tokenizer, ends, limit) for name, split_rows in rows.items()}
+    fitting = {name: keep_fitting(split_rows, longest) for name, split_rows in tokenised.items()}
     splits = {name: kept for name, (kept, _) in fitting.items()}
     dropped = {name: left_out for name, (_, left_out) in fitting.items()}
     state = read_checkpoint(job.resume_from, expected=identity(job, base)) if job.resume_from else None

@@ -28,14 +28,14 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     """Run one job; emits a stage and `done`, or fails with what is wrong with which file."""
     job = VerifyJob.model_validate(raw_job)
     with reporter.quiet_stage("comparing hashes"):
-        found = _identity(job)
-    if found != job.sha256:
+        digest = _identity(job)
+    if digest != job.sha256:
         raise MlError(
             "weights_changed",
             f"The files in {job.folder} are not those that were registered; restore them, "
             "or register the folder under another name.",
         )
-    reporter.emit("done", facts={"sha256": found})
+    reporter.emit("done", facts={"sha256": digest})
 
 
 def _identity(job: VerifyJob) -> str:

@@ -99,8 +99,8 @@ class PromptSetViewSet(EvaluationViewSet):
     def get_queryset(self) -> QuerySet[PromptSet]:
         return access.prompt_sets(user=signed_in(self.request)).prefetch_related("leakage_checks")
 
-    def _made(self, made: PromptSet) -> Response:
-        return Response(PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
+    def _made(self, prompt_set: PromptSet) -> Response:
+        return Response(PromptSetSerializer(prompt_set).data, status=status.HTTP_201_CREATED)
 
     def _dataset(self, pk: UUID | None) -> Dataset | None:
         return training_access.dataset(user=signed_in(self.request), pk=pk) if pk else None

@@ -95,14 +95,14 @@ def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion])
         raise DomainError(
             "too_many_candidates", f"One run compares at most {MAX_CANDIDATES} candidates.", status=400
         )
-    found = baseline or candidates[0].base
-    if found is None:
+    chosen = baseline or candidates[0].base
+    if chosen is None:
         raise DomainError(
             "no_baseline",
             f"{candidates[0]} is no adapter, so its baseline is not known; choose one.",
             status=400,
         )
-    return found
+    return chosen
 
 
 def _check_distinct(models: list[ModelVersion]) -> None:

@@ -84,12 +84,12 @@ def refused(finding: Finding, dataset: Dataset) -> DomainError:
         }
         for each in finding.examples
     ]
-    said = (
+    message = (
         f"{finding.exact:,} prompts are rows that {dataset} trains on and {finding.near:,} nearly are: a model may "
         "recite them. Leave them out, or give a reason for using them; it will stand beside the results."
     )
-    problems = [{"field": "leakage_reason", "message": said}, *shown]
-    return DomainError("leakage", said, status=422, problems=problems)
+    problems = [{"field": "leakage_reason", "message": message}, *shown]
+    return DomainError("leakage", message, status=422, problems=problems)
 
 
 def require_clean(

@@ -71,14 +71,14 @@ def from_file(
     Raises DomainError `invalid_rows` listing each invalid row with its line and field; then nothing is stored.
     """
     read = list(islice(readers.prompts(file, source_name, mapping), limit or MAX_PROMPTS))
-    bad = [found for found in read if found.row is None]
+    bad = [item for item in read if item.row is None]
     if bad:
-        problems = [found.to_json() for found in bad[: readers.MOST_PROBLEMS]]
+        problems = [item.to_json() for item in bad[: readers.MOST_PROBLEMS]]
         raise readers.refused(problems, len(bad), len(read))
     return create(
         user=user,
         name=name,
-        rows=[found.row for found in read if found.row],
+        rows=[item.row for item in read if item.row],
         source=source_name[:300],
         tag_fields=tag_fields,
         against=against,
@@ -95,16 +95,16 @@ def typed(
     leakage_reason: str = "",
 ) -> PromptSet:
     """Create from typed prompts: {prompt, input?, expected?, tags?} each, under the same rules as a file."""
-    made, problems = [], []
+    prompts, problems = [], []
     for number, cells in enumerate(rows, 1):
         try:
-            made.append(readers.prompt_of(dict(cells), number))
+            prompts.append(readers.prompt_of(dict(cells), number))
         except RowError as error:
             problems.append({"line": number, "field": error.field, "message": str(error)})
     if problems:
         raise readers.refused(problems, len(problems), len(rows))
     return create(
-        user=user, name=name, rows=made, source="typed in", against=against, leakage_reason=leakage_reason
+        user=user, name=name, rows=prompts, source="typed in", against=against, leakage_reason=leakage_reason
     )
 
 
@@ -124,7 +124,7 @@ def create(
     """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, in one transaction."""
     if not rows:
         raise DomainError("empty_prompt_set", "There are no rows to ask.", status=422)
-    found = tags.of_rows(rows, tag_fields)
+    tags_of_rows = tags.of_rows(rows, tag_fields)
     finding = leakage.find(rows, against) if against else None
     try:
         with transaction.atomic():
@@ -143,7 +143,7 @@ def create(
                     user=user, prompt_set=prompt_set, dataset=against, finding=finding, reason=leakage_reason
                 )
             stored = Prompt.objects.bulk_create(
-                (_prompt_row(prompt_set, row, own) for row, own in zip(rows, found, strict=True)),
+                (_prompt_row(prompt_set, row, own) for row, own in zip(rows, tags_of_rows, strict=True)),
                 batch_size=_BATCH,
             )
             tags.store(prompt_set, ((prompt.pk, prompt.tags) for prompt in stored))

@@ -215,16 +215,16 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     """
     jobs.check_current(claim)
     comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
-    made = {
+    responses = {
         (prompt_id, model_id, sample): pk
         for pk, prompt_id, model_id, sample in comparison.responses.values_list(
             "pk", "prompt_id", "model_id", "sample"
         )
     }
-    missing = expected(comparison) - len(made)
+    missing = expected(comparison) - len(responses)
     if missing and not comparison.without_missing:
         raise DomainError(INCOMPLETE, _incomplete(comparison, missing))
-    answers = Counter(prompt_id for prompt_id, _, _ in made)
+    answers = Counter(prompt_id for prompt_id, _, _ in responses)
     whole = {
         prompt
         for prompt, count in answers.items()
@@ -234,16 +234,16 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
         raise DomainError(
             "nothing_answered", "No prompt was answered by every model. Retry the missing responses."
         )
-    facts = facts | {"left_out": _left_out(comparison, whole, made) if missing else None}
-    baseline = [key for key in made if key[1] == comparison.baseline_id and key[0] in whole]
+    facts = facts | {"left_out": _left_out(comparison, whole, responses) if missing else None}
+    baseline = [key for key in responses if key[1] == comparison.baseline_id and key[0] in whole]
     pairs = [
         Pair(
             comparison=comparison,
             prompt_id=prompt_id,
             sample=sample,
             candidate_model=candidate,
-            baseline_response_id=made[prompt_id, comparison.baseline_id, sample],
-            candidate_response_id=made[prompt_id, candidate.pk, sample],
+            baseline_response_id=responses[prompt_id, comparison.baseline_id, sample],
+            candidate_response_id=responses[prompt_id, candidate.pk, sample],
         )
         for candidate in comparison.candidates
         for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
@@ -255,7 +255,7 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
 
 
 def _left_out(
-    comparison: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]
+    comparison: Comparison, whole: set[int], responses: Mapping[tuple[int, Any, int], int]
 ) -> dict[str, Any]:
     """The prompts that are not compared, and the number of missing responses of each model."""
     keys = [
@@ -263,7 +263,7 @@ def _left_out(
         for prompt, key in comparison.prompt_set.prompts.values_list("pk", "key").iterator()
         if prompt not in whole
     ]
-    answered = Counter(model for _, model, _ in made)
+    answered = Counter(model for _, model, _ in responses)
     owed = comparison.prompt_set.size * comparison.samples
     return {
         "prompts": len(keys),

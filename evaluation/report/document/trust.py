@@ -38,45 +38,45 @@ def trust(report: Report) -> Section:
     return Section("quality", "Trust in the ratings", (Cards(tuple(cards)), *_folds(report)))
 
 
-def _agreement(found: AgreementSummary) -> Facts:
-    prompts = f"{figures.plural(found.n_prompts, 'prompt')} with two or more ratings"
+def _agreement(agreement: AgreementSummary) -> Facts:
+    prompts = f"{figures.plural(agreement.n_prompts, 'prompt')} with two or more ratings"
     items = (
-        Fact("Krippendorff's α", figures.number(found.alpha, found.ci_low, found.ci_high)),
-        Fact("Gwet's AC1", figures.number(found.ac1, found.ac1_low, found.ac1_high)),
-        Fact("Same answer", _of(figures.share(found.percent_agreement, digits=0), "of rating pairs")),
-        Fact("Measured on", Figure(prompts, value=found.n_prompts)),
+        Fact("Krippendorff's α", figures.number(agreement.alpha, agreement.ci_low, agreement.ci_high)),
+        Fact("Gwet's AC1", figures.number(agreement.ac1, agreement.ac1_low, agreement.ac1_high)),
+        Fact("Same answer", _of(figures.share(agreement.percent_agreement, digits=0), "of rating pairs")),
+        Fact("Measured on", Figure(prompts, value=agreement.n_prompts)),
     )
     return Facts("Agreement", items, "0 is chance, 1 is perfect.")
 
 
-def _side(found: PositionSummary) -> Facts:
-    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+def _side(position: PositionSummary) -> Facts:
+    adjusted = figures.share(position.adjusted_estimate, position.adjusted_ci_low, position.adjusted_ci_high)
     items = (
-        Fact("Left preferred", figures.share(found.left_score, found.ci_low, found.ci_high)),
-        Fact("p-value", figures.p(found.p_value)),
-        Fact("Candidate on the left", _of(figures.share(found.candidate_left_share), "of the time")),
+        Fact("Left preferred", figures.share(position.left_score, position.ci_low, position.ci_high)),
+        Fact("p-value", figures.p(position.p_value)),
+        Fact("Candidate on the left", _of(figures.share(position.candidate_left_share), "of the time")),
         Fact("Win score, adjusted", adjusted),
     )
     return Facts("Side effect", items, "50\N{NO-BREAK SPACE}% left means that the side did not matter.")
 
 
 def _reviewers(report: Report) -> Facts:
-    found = report.reviewers
+    summary = report.reviewers
     items = (
-        Fact("Reviewers", figures.count(found.n)),
-        Fact("Effective number", figures.number(found.effective, digits=1)),
-        Fact("Busiest reviewer", _of(figures.share(found.largest_share), "of all ratings")),
+        Fact("Reviewers", figures.count(summary.n)),
+        Fact("Effective number", figures.number(summary.effective, digits=1)),
+        Fact("Busiest reviewer", _of(figures.share(summary.largest_share), "of all ratings")),
     )
     note = "The effective number counts reviewers as if all rated equally often."
     return Facts("Reviewers", items, note)
 
 
-def _length(found: LengthSummary) -> Facts:
-    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+def _length(length: LengthSummary) -> Facts:
+    adjusted = figures.share(length.adjusted_estimate, length.adjusted_ci_low, length.adjusted_ci_high)
     items = (
-        Fact("Mean length, baseline", _of(figures.number(found.baseline_mean, digits=0), "words")),
-        Fact("Mean length, candidate", _of(figures.number(found.candidate_mean, digits=0), "words")),
-        Fact("Candidate longer", _of(figures.share(found.candidate_longer_share, digits=0), "of the time")),
+        Fact("Mean length, baseline", _of(figures.number(length.baseline_mean, digits=0), "words")),
+        Fact("Mean length, candidate", _of(figures.number(length.candidate_mean, digits=0), "words")),
+        Fact("Candidate longer", _of(figures.share(length.candidate_longer_share, digits=0), "of the time")),
         Fact("Win score at equal length", adjusted),
     )
     note = (
@@ -86,11 +86,13 @@ def _length(found: LengthSummary) -> Facts:
     return Facts("Length", items, note)
 
 
-def _of(found: Figure, what: str) -> Figure:
+def _of(figure: Figure, what: str) -> Figure:
     """The figure followed by its unit or noun; unchanged if it has no value."""
-    if found.value is None:
-        return found
-    return Figure(f"{found.text} {what}", found.unit, found.value, found.interval, found.low, found.high)
+    if figure.value is None:
+        return figure
+    return Figure(
+        f"{figure.text} {what}", figure.unit, figure.value, figure.interval, figure.low, figure.high
+    )
 
 
 def _folds(report: Report) -> Iterator[Fold]:
@@ -145,7 +147,7 @@ def _agreed(item: AgreementItem) -> tuple[Figure, ...]:
     )
 
 
-def _variation(found: VariationSummary) -> Fold:
+def _variation(variation: VariationSummary) -> Fold:
     note = (
         "What makes ratings differ, split by a crossed mixed model (REML). A large share between prompts: more prompts "
         "help most. A large share between reviewers: reviewers disagree in general, and more reviewers help most."
@@ -157,13 +159,15 @@ def _variation(found: VariationSummary) -> Fold:
         Column("Residual"),
         Column("Standard deviation", "of one rating"),
     )
-    first = _shares("Win score", found, _of_score(found.sd))
-    rest = (_shares(figures.label(item.name), item, _on_scale(item.sd)) for item in found.criteria)
+    first = _shares("Win score", variation, _of_score(variation.sd))
+    rest = (_shares(figures.label(item.name), item, _on_scale(item.sd)) for item in variation.criteria)
     return _fold("Variance components", columns, (first, *rest), note)
 
 
-def _shares(name: str, found: VariationSummary | CriterionVariation, spread: Figure) -> tuple[Figure, ...]:
-    shares = (found.prompt_share, found.reviewer_share, found.residual_share)
+def _shares(
+    name: str, variation: VariationSummary | CriterionVariation, spread: Figure
+) -> tuple[Figure, ...]:
+    shares = (variation.prompt_share, variation.reviewer_share, variation.residual_share)
     return (figures.text(name), *(figures.share(value, digits=0) for value in shares), spread)
 
 

@@ -63,8 +63,8 @@ def script_file(*, report: Report, user: User, language: str) -> File:
     """
     if language not in scripts.LANGUAGES:
         raise _unknown(language, scripts.LANGUAGES)
-    made = scripts.recompute(report, language)
-    return _taken(report, user, File(f"recompute.{language}", "text/plain; charset=utf-8", made))
+    script = scripts.recompute(report, language)
+    return _taken(report, user, File(f"recompute.{language}", "text/plain; charset=utf-8", script))
 
 
 def _known(kinds: dict[str, T], kind: str) -> T:

@@ -288,10 +288,10 @@ def _crowd(presets: dict[str, str], codes: dict[str, str]) -> dict[str, Any]:
         return {}
     captured = [name.strip() for name in presets["captured"].split(",") if name.strip()]
     given = {"id_parameter": presets["id"], "redirect": presets["redirect"]}
-    made: dict[str, Any] = {name: value for name, value in given.items() if value}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value}
     if captured:
-        made["captured"] = captured
-    return made | {"preset": presets["preset"], "codes": {k: v for k, v in codes.items() if v}}
+        settings["captured"] = captured
+    return settings | {"preset": presets["preset"], "codes": {k: v for k, v in codes.items() if v}}
 
 
 def initial_of(campaign: Campaign) -> dict[str, Any]:

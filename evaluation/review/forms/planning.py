@@ -83,8 +83,8 @@ class PlanForm(forms.Form):
         return self._calibrated(asked, pilot) if pilot else asked
 
     def _calibrated(self, asked: planning.Question, pilot: Campaign) -> planning.Question:
-        self.calibration = found = reviewers.calibration(pilot)
-        if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
-            variation = Variation(found.sd, found.prompt_share, found.reviewer_share)
+        self.calibration = measured = reviewers.calibration(pilot)
+        if measured.sd and measured.prompt_share is not None and measured.reviewer_share is not None:
+            variation = Variation(measured.sd, measured.prompt_share, measured.reviewer_share)
             asked = replace(asked, variation=variation)
-        return replace(asked, seconds=found.seconds) if found.seconds else asked
+        return replace(asked, seconds=measured.seconds) if measured.seconds else asked

@@ -43,11 +43,11 @@ def campaign_new(request: StaffRequest) -> HttpResponse:
     form = CampaignForm(request.POST or None, user=request.user, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:
-            made = campaigns_module.create(user=request.user, **form.values)
+            created = campaigns_module.create(user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
-            return redirect("evaluation:campaign", pk=made.pk)
+            return redirect("evaluation:campaign", pk=created.pk)
     return render(
         request, "evaluation/review/campaign_new.html", {"form": form}, status=400 if form.errors else 200
     )
@@ -56,41 +56,41 @@ def campaign_new(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    form = CampaignForm(request.POST or None, user=request.user, campaign=found)
+    draft = access.campaign(user=request.user, pk=pk)
+    form = CampaignForm(request.POST or None, user=request.user, campaign=draft)
     if request.method == "POST" and form.is_valid():
         try:
-            campaigns_module.update_draft(campaign=found, user=request.user, **form.values)
+            campaigns_module.update_draft(campaign=draft, user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
             return redirect("evaluation:campaign", pk=pk)
-    context = {"form": form, "campaign": found}
+    context = {"form": form, "campaign": draft}
     return render(request, "evaluation/review/campaign_new.html", context, status=400 if form.errors else 200)
 
 
 @roles(*Staff)
 @require_GET
 def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    opening = found.openings.first() if found.status == Campaign.Status.DRAFT else None
+    instance = access.campaign(user=request.user, pk=pk)
+    opening = instance.openings.first() if instance.status == Campaign.Status.DRAFT else None
     if request.htmx:  # type: ignore[attr-defined]
         if opening is None or opening.is_finished:
             return HttpResponseClientRefresh()
         return render(request, "evaluation/review/campaign_opening.html", {"opening": opening})
-    look, progress = planned_analyses.next_look(found), progress_reader.campaign_progress(found)
+    look, progress = planned_analyses.next_look(instance), progress_reader.campaign_progress(instance)
     context = {
-        "campaign": found,
-        "actions": found.actions(analysis_due=look["due"]),
+        "campaign": instance,
+        "actions": instance.actions(analysis_due=look["due"]),
         "opening": opening,
         "progress": progress,
-        "link": _shared_link(request, found) if not found.is_over else "",
+        "link": _shared_link(request, instance) if not instance.is_over else "",
         "look": look,
-        "shown_reports": access.shown_reports(user=request.user, campaign=found),
+        "shown_reports": access.shown_reports(user=request.user, campaign=instance),
         "close_form": CloseForm(),
-        "amendments": found.amendments.select_related("made_by"),
-        "facts": campaign_facts.facts(found),
-        "plan_query": pilot_query(found) if found.is_pilot and progress["rated"] else "",
+        "amendments": instance.amendments.select_related("made_by"),
+        "facts": campaign_facts.facts(instance),
+        "plan_query": pilot_query(instance) if instance.is_pilot and progress["rated"] else "",
     }
     return render(request, "evaluation/review/campaign.html", context)
 
@@ -144,28 +144,28 @@ def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             "The reason can have at most 500 characters. The campaign is still open.",
             status=400,
         )
-    found = access.campaign(user=request.user, pk=pk)
-    campaigns_module.close(campaign=found, user=request.user, reason=form.cleaned_data["reason"])
+    instance = access.campaign(user=request.user, pk=pk)
+    campaigns_module.close(campaign=instance, user=request.user, reason=form.cleaned_data["reason"])
     return redirect("evaluation:campaign", pk=pk)
 
 
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_amend(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    current = {name: getattr(found, name) for name in amendments.AMENDABLE}
+    instance = access.campaign(user=request.user, pk=pk)
+    current = {name: getattr(instance, name) for name in amendments.AMENDABLE}
     form = AmendForm(request.POST or None, initial=current)
     if request.method == "POST" and form.is_valid():
         try:
             amendments.amend(
-                campaign=found, user=request.user, reason=form.cleaned_data["reason"], **form.changes
+                campaign=instance, user=request.user, reason=form.cleaned_data["reason"], **form.changes
             )
         except DomainError as error:
             form.add_error(None, error.detail)
         else:
             messages.success(request, "The campaign was amended. The report will list the change.")
             return redirect("evaluation:campaign", pk=pk)
-    context = {"form": form, "campaign": found}
+    context = {"form": form, "campaign": instance}
     return render(
         request, "evaluation/review/campaign_amend.html", context, status=400 if form.errors else 200
     )

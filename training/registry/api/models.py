@@ -37,8 +37,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     )
     def create(self, request: Request) -> Response:
         values = parse(serializers.BaseModelSerializer, request)
-        made = models.register_base(user=signed_in(request), **values)
-        return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+        model = models.register_base(user=signed_in(request), **values)
+        return Response(serializers.ModelVersionSerializer(model).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         request=serializers.ExternalModelSerializer, responses={201: serializers.ModelVersionSerializer}
@@ -48,8 +48,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         """Register an external system, known by its name only, served by a configured endpoint or used in imported
         responses."""
         values = parse(serializers.ExternalModelSerializer, request)
-        made = models.register_external(user=signed_in(request), **values)
-        return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+        model = models.register_external(user=signed_in(request), **values)
+        return Response(serializers.ModelVersionSerializer(model).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=serializers.StageSerializer, responses={200: serializers.ModelVersionSerializer})
     @action(detail=True, methods=["post"])

@@ -123,5 +123,5 @@ def _forecast(form: LaunchForm) -> dict[str, Any]:
     except DomainError as error:
         return {"wrong": [problem["message"] for problem in error.problems]}
     values = form.cleaned_data
-    found = estimates.forecast(dataset=values["dataset"], base_model=values["base_model"], config=config)
-    return {"estimate": found, "unknown": found is None}
+    estimate = estimates.forecast(dataset=values["dataset"], base_model=values["base_model"], config=config)
+    return {"estimate": estimate, "unknown": estimate is None}
