@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from evaluation.comparison import readers
+from evaluation.comparison.document import SIDES
 from evaluation.comparison.services import figures, tags
 from evaluation.models import Comparison, ComparisonCandidate, FieldChange, Pair, Prompt, PromptSet, Response
 from evaluation.models import ComparisonFigures as ComparisonRow
@@ -44,7 +45,6 @@ _BATCH_CHARACTERS = 20_000_000
 _WORTH_PROCESSES = 5_000
 _QUIET = timedelta(minutes=1)
 _INCOMPLETE = "import_incomplete"
-_SIDES = ("baseline", "candidate")
 
 
 def create(
@@ -100,7 +100,7 @@ class _Batch(NamedTuple):
 
     def questions(self) -> list[Question]:
         return [
-            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in _SIDES])
+            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in SIDES])
             for row, own in zip(self.rows, self.tagged, strict=True)
         ]
 
@@ -128,7 +128,7 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     characters = 0
     for row in rows:
         batch.append(row)
-        characters += sum(len(row[side]["text"]) for side in _SIDES)
+        characters += sum(len(row[side]["text"]) for side in SIDES)
         if len(batch) == _BATCH or characters > _BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -296,7 +296,7 @@ def _store(
 
 
 def _sides(row: dict[str, Any], judged: list[Scored]) -> list[SideRow]:
-    cells = [row[side] for side in _SIDES]
+    cells = [row[side] for side in SIDES]
     return [
         SideRow(*scores, each["output_tokens"], each["latency_ms"], each["finish_reason"])
         for scores, each in zip(judged, cells, strict=True)
