@@ -12,14 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 from evaluation import access
 from evaluation.models import Report
 from evaluation.report.exports import bundle, document, files, ratings, scripts
-from evaluation.report.selectors import reports as reports_reader
+from evaluation.report.selectors import reports as report_selectors
 from evaluation.report.services import early_reads, reports
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 
 def _report(request: StaffRequest, pk: uuid.UUID, look: int) -> Report:
     campaign = access.campaign(user=request.user, pk=pk)
-    return reports_reader.report(user=request.user, campaign=campaign, look=look)
+    return report_selectors.report(user=request.user, campaign=campaign, look=look)
 
 
 @roles(*Staff)
@@ -33,7 +33,7 @@ def take_look(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 def latest(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
-    newest = reports_reader.latest_report(user=request.user, campaign=campaign)
+    newest = report_selectors.latest_report(user=request.user, campaign=campaign)
     early_reads.note(report=newest, user=request.user)
     return render(request, "evaluation/report/report.html", _context(newest))
 

@@ -17,7 +17,7 @@ from evaluation.models import Campaign, Opening, RubricVersion
 from evaluation.review import planning
 from evaluation.review.api import campaign_serializers as serializers
 from evaluation.review.selectors import library, reviewers
-from evaluation.review.selectors import progress as progress_reader
+from evaluation.review.selectors.progress import campaign_progress
 from evaluation.review.services import (
     amendments,
     campaigns,
@@ -143,7 +143,7 @@ class CampaignViewSet(EvaluationViewSet):
     )
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, pk: UUID) -> Response:
-        return Response(progress_reader.campaign_progress(self._campaign(pk)))
+        return Response(campaign_progress(self._campaign(pk)))
 
     @extend_schema(
         request=serializers.InviteSerializer, responses={201: OpenApiResponse(description="[links]")}

@@ -14,9 +14,9 @@ from evaluation.models import Campaign
 from evaluation.review.forms.campaigns import AmendForm, CampaignForm, CloseForm
 from evaluation.review.forms.planning import pilot_query
 from evaluation.review.selectors import planned_analyses
-from evaluation.review.selectors import progress as progress_reader
+from evaluation.review.selectors.progress import campaign_progress, campaigns_rated
 from evaluation.review.services import amendments, crowd, openings
-from evaluation.review.services import campaigns as campaigns_module
+from evaluation.review.services import campaigns as campaign_services
 from evaluation.review.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.api.old_names import with_new_names
@@ -29,9 +29,7 @@ _ASKED = ("comparison", "candidate", "rubric_version", "pairs", "overlap")
 @roles(*Staff)
 @require_GET
 def campaigns(request: StaffRequest) -> HttpResponse:
-    page = Paginator(progress_reader.campaigns_rated(user=request.user), PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(campaigns_rated(user=request.user), PAGE).get_page(request.GET.get("page"))
     return render(request, "evaluation/review/campaigns.html", {"page_obj": page})
 
 
@@ -43,7 +41,7 @@ def campaign_new(request: StaffRequest) -> HttpResponse:
     form = CampaignForm(request.POST or None, user=request.user, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:
-            created = campaigns_module.create(user=request.user, **form.values)
+            created = campaign_services.create(user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
@@ -60,7 +58,7 @@ def campaign_edit(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = CampaignForm(request.POST or None, user=request.user, campaign=draft)
     if request.method == "POST" and form.is_valid():
         try:
-            campaigns_module.update_draft(campaign=draft, user=request.user, **form.values)
+            campaign_services.update_draft(campaign=draft, user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
@@ -78,7 +76,7 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         if opening is None or opening.is_finished:
             return HttpResponseClientRefresh()
         return render(request, "evaluation/review/campaign_opening.html", {"opening": opening})
-    look, progress = planned_analyses.next_look(instance), progress_reader.campaign_progress(instance)
+    look, progress = planned_analyses.next_look(instance), campaign_progress(instance)
     context = {
         "campaign": instance,
         "actions": instance.actions(analysis_due=look["due"]),
@@ -123,14 +121,14 @@ def campaign_open_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def campaign_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    campaigns_module.pause(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
+    campaign_services.pause(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
 def campaign_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    campaigns_module.resume(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
+    campaign_services.resume(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
 
 
@@ -145,7 +143,7 @@ def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             status=400,
         )
     instance = access.campaign(user=request.user, pk=pk)
-    campaigns_module.close(campaign=instance, user=request.user, reason=form.cleaned_data["reason"])
+    campaign_services.close(campaign=instance, user=request.user, reason=form.cleaned_data["reason"])
     return redirect("evaluation:campaign", pk=pk)
 
 

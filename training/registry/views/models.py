@@ -23,7 +23,7 @@ from training.registry import card as cards
 from training.registry import exports, selectors
 from training.registry.forms import BaseModelForm, DownloadForm, ExternalModelForm, LicenceForm, StageForm
 from training.registry.services import merges, model_jobs
-from training.registry.services import models as models_module
+from training.registry.services import models as model_services
 from training.runs import hyperparameters
 
 PAGE = 50
@@ -68,7 +68,7 @@ def model_new(request: StaffRequest) -> HttpResponse:
 
 def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
-        model = models_module.register_base(user=request.user, **form.cleaned_data)
+        model = model_services.register_base(user=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error("name" if error.code == "name_taken" else "path", error.detail)
         return None
@@ -77,7 +77,7 @@ def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
 
 def _external(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
-        model = models_module.register_external(user=request.user, **form.cleaned_data)
+        model = model_services.register_external(user=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error("name", error.detail)
         return None
@@ -179,7 +179,7 @@ def model_stage(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("training:model", pk=pk)
 
     def move(model: ModelVersion) -> None:
-        models_module.set_stage(user=request.user, model=model, **form.cleaned_data)
+        model_services.set_stage(user=request.user, model=model, **form.cleaned_data)
 
     return _act(request, pk, move, "Stage changed.")
 
@@ -193,7 +193,7 @@ def model_licence(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("training:model", pk=pk)
 
     def write(model: ModelVersion) -> None:
-        models_module.set_licence(user=request.user, model=model, licence=form.cleaned_data["licence"])
+        model_services.set_licence(user=request.user, model=model, licence=form.cleaned_data["licence"])
 
     return _act(request, pk, write, "Licence saved.")
 

@@ -16,7 +16,7 @@ from training import access
 from training.config import TrainingConfig
 from training.models import Measurement
 from training.runs import charts
-from training.runs.selectors import measurements as measurements_reader
+from training.runs.selectors import measurements as measurement_selectors
 from training.runs.services import measurements
 
 _LISTED = 100
@@ -68,6 +68,6 @@ def _result(instance: Measurement, asked: str | None) -> dict[str, object]:
         "limit": limit,
         "long": long,
         "listed": long.first[:_LISTED],
-        "summary": measurements_reader.length_summary(instance),
+        "summary": measurement_selectors.length_summary(instance),
         "chart": charts.length_chart(instance.result["splits"], limit),
     }
