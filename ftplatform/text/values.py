@@ -1,6 +1,7 @@
 """Stored values and keys as readable text."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,12 @@ _VERDICTS = {
 def unbroken(text: Any) -> str:
     """Keep each percent sign on the same line as its number."""
     return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def paragraphs(text: str | None) -> list[str]:
+    """The paragraphs of a text, which are separated by empty lines. Lines within a paragraph are joined."""
+    parts = re.split(r"\n\s*\n", text or "")
+    return [joined for part in parts if (joined := " ".join(part.split()))]
 
 
 def words(name: Any) -> str:

@@ -1,6 +1,5 @@
 """The review pages. Nothing here may depend on which response is the candidate's."""
 
-import re
 import uuid
 from typing import Any
 
@@ -20,6 +19,7 @@ from evaluation.review.views.reviewer import WORKER_SCOPE, page, reviewer_in
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role, open_to_all
 from ftplatform.api.throttling import InviteThrottle, require_room
+from ftplatform.text.values import paragraphs
 
 COOKIE_AGE = 30 * 24 * 3600
 MINUTES = 1.5  # per pair, as the invitation says
@@ -61,12 +61,11 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
 
 def _welcome(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     pairs = min(campaign.max_per_reviewer or campaign.pairs_planned, campaign.pairs_planned)
-    paragraphs = re.split(r"\n\s*\n", campaign.rubric.get("instructions") or "")
     return {
         "open": campaign.status == Campaign.Status.OPEN,
         "pairs": pairs,
         "minutes": round(pairs * MINUTES),
-        "instructions": [text for part in paragraphs if (text := " ".join(part.split()))],
+        "instructions": paragraphs(campaign.rubric.get("instructions")),
         "loses_report": isinstance(request.user, User) and has_role(request.user, Staff),
     }
 
