@@ -85,7 +85,7 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         "link": _shared_link(request, instance) if not instance.is_over else "",
         "look": look,
         "shown_reports": access.shown_reports(user=request.user, campaign=instance),
-        "close_form": CloseForm(),
+        "close_form": CloseForm(needs_reason=progress["rated"] < progress["planned"]),
         "amendments": instance.amendments.select_related("made_by"),
         "facts": campaign_facts.facts(instance),
         "plan_query": pilot_query(instance) if instance.is_pilot and progress["rated"] else "",
