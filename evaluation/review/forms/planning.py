@@ -50,11 +50,13 @@ class PlanForm(forms.Form):
             finished,
             required=False,
             label="Comparison",
+            empty_label="None",
             help_text="Shows the smallest difference its pairs can detect.",
         )
         self.fields["pilot"] = forms.ModelChoiceField(
             reviewers.pilots(user=user),
             required=False,
+            empty_label="None",
             help_text="Its variation and time per rating replace the assumptions.",
         )
 
