@@ -68,7 +68,7 @@ def _caution(caution: Caution) -> str:
 
 
 def _made(facts: Iterable[Fact]) -> tuple[str, str]:
-    return "## How it was made", bullets((escape(fact.term), fact.text) for fact in facts)
+    return "## Settings and sources", bullets((escape(fact.term), fact.text) for fact in facts)
 
 
 def _section(section: Section) -> list[str]:

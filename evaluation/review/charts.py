@@ -9,7 +9,7 @@ def power_chart(answer: dict[str, Any], effect: float) -> dict[str, Any]:
     """Chance of detecting a true difference, in percentage points. The target difference and 80 % are marked."""
     rows = [{"points": 100 * p["effect"], "chance": 100 * p["power"]} for p in answer["curve"]]
     x = {"type": "quantitative", "title": "true difference of the win score, percentage points"}
-    y = {"type": "quantitative", "title": "chance to find it, %", "scale": {"domain": [0, 100]}}
+    y = {"type": "quantitative", "title": "chance of detection, %", "scale": {"domain": [0, 100]}}
     spec = chart(
         rows,
         width=520,
