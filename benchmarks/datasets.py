@@ -1,8 +1,8 @@
-"""Memory and speed of making a dataset from a large file: `python -m benchmarks.datasets [--gigabytes 0.2]`.
+"""Measure memory and speed of importing a large dataset: `python -m benchmarks.datasets [--gigabytes 0.2]`.
 
-Writes a file of the asked size in each format, imports it in a process of its own with the service that pages, API and
-command call, and prints how far that process grew. With --control the rows are also collected in a list, to show what
-the measurement would say if they were. Writes var/bench/datasets.json.
+Writes a file of the given size in each format, imports it in a separate process with the service that pages, API and
+command use, and prints how much the memory of that process grew. --control also collects all rows in a list, to show
+that the measurement would detect it. Writes var/bench/datasets.json.
 """
 
 import argparse
@@ -25,7 +25,7 @@ FORMATS = ["jsonl", "csv", "parquet"]
 
 
 def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
-    """Rows of about a kilobyte until `size` bytes are reached, every hundredth a repetition of an earlier question."""
+    """Rows of about one kilobyte, up to `size` bytes in total. Every hundredth repeats an earlier question."""
     draw = random.Random(seed)
     written, number = 0, 0
     while written < size:
@@ -45,7 +45,7 @@ def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
 
 
 def write(file: Path, size: int) -> int:
-    """The rows as JSON lines, CSV or Parquet; returns how many."""
+    """Write the rows as JSON lines, CSV or Parquet. Returns the number of rows."""
     count = 0
     if file.suffix == ".jsonl":
         with file.open("w") as out:
@@ -121,7 +121,7 @@ print(json.dumps({"grown_mib": peak() - before, **used, "rows": counts, "stages"
 
 
 def measure(file: Path, folder: Path, *, control: bool = False) -> dict[str, Any]:
-    """Import `file` in a fresh process; its growth in MiB, seconds, and rows by split."""
+    """Import `file` in a new process. Returns its memory growth in MiB, seconds, and rows by split."""
     environment = {**os.environ, "VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "ftplatform.settings"}
     environment.pop("ARTEFACT_DIR", None)
     done = subprocess.run(

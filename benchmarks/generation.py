@@ -1,8 +1,8 @@
-"""Prompts a second of a comparison, against a plain loop over `generate` and against `generate` in fixed batches.
+"""Measure prompts per second of a comparison, against a loop over `generate` and against `generate` in fixed batches.
 
-All four run on the same loaded demo model, adapter on, greedy, one after the other in every round, so that a busy
-machine slows them alike; the loop gets fewer prompts because it is slow. Tokens must be equal, or there is no result.
-The whole path is a real run besides: queue, worker process, storing, matching, pairs.
+All engines use the same loaded demo model with its adapter and greedy decoding. They alternate in every round, so that
+other load affects them equally. The loop gets fewer prompts because it is slow. Without equal tokens there is no
+result. The whole path is also measured in a real run: queue, worker process, storing, matching and pairs.
 
     python -m benchmarks.generation [--prompts 64] [--loop 8] [--rounds 3]
 """
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _train(folder: Path) -> Path:
-    """An adapter of a few steps; what it says does not matter, only that it ends at different lengths."""
+    """Train an adapter for a few steps. Its quality does not matter, only that responses differ in length."""
     from worker.ml import train
     from worker.ml.demo.cases import generate_cases
     from worker.ml.protocol import Reporter
@@ -92,7 +92,7 @@ def _train(folder: Path) -> Path:
 
 
 def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
-    """Prompts a second of each engine by round, and how many rows of a fixed batch were at work on the mean."""
+    """Prompts per second of each engine by round, and the mean number of active rows in a fixed batch."""
     from training.config import DecodingConfig
     from worker.ml.data import prompt_ids
     from worker.ml.demo.cases import generate_cases
@@ -139,7 +139,7 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
 def _generate(
     model: Any, tokenizer: Any, ends: set[int], ids: list[list[int]], width: int
 ) -> list[list[int]]:
-    """`generate` in batches of `width`, each row cut after its end token."""
+    """`generate` in batches of `width`, with each row cut after its end token."""
     import torch
     from transformers import GenerationConfig
 
@@ -162,7 +162,7 @@ def _generate(
 
 
 def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
-    """A real run through queue, worker process and database: base and tuned side, no latency measured."""
+    """Run a real comparison through queue, worker process and database, without latency measurements."""
     import django
     from django.core.management import call_command
 

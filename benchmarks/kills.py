@@ -1,10 +1,10 @@
-"""Training runs killed at random, again and again, against runs that never were: `python -m benchmarks.kills`.
+"""Compare training runs that are killed repeatedly at random with uninterrupted ones: `python -m benchmarks.kills`.
 
-    python -m benchmarks.kills                  50 kills in pieces of 10, each with a seed of its own
-    python -m benchmarks.kills --kills 10 --seed 3      one piece, beside those that are recorded already
+    python -m benchmarks.kills                  50 kills in pieces of 10, each with its own seed
+    python -m benchmarks.kills --kills 10 --seed 3      one piece, added to those already recorded
 
-Each piece is the test of `tests/faults/test_killed_training.py`: it fails unless metrics, sample answers and adapter of
-the killed run equal those of the whole one bit for bit. Writes var/bench/kills.json, piece by piece.
+Each piece runs `tests/faults/test_killed_training.py`, which fails unless metrics, sample answers and adapter of the
+killed run equal those of the uninterrupted run bit for bit. Writes var/bench/kills.json after each piece.
 """
 
 import argparse
@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree  # written by pytest a moment ago
+from xml.etree import ElementTree  # written by pytest just before
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST = "tests/faults/test_killed_training.py::test_kills_at_random_change_nothing"
 
 
 def piece(kills: int, seed: int) -> dict[str, Any]:
-    """Run the test once; its figures, with `equal` as its outcome."""
+    """Run the test once. Returns its figures; `equal` is its outcome."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"

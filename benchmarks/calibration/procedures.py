@@ -1,5 +1,5 @@
-"""Every inference that the report shows, and the usual ones that it does not, asked the same two questions: do you
-reject "no difference", and does your interval hold the truth?"""
+"""Every inference of the report and common ones that it does not use, each with two results: whether it rejects "no
+difference", and whether its interval contains the true value."""
 
 import math
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from evaluation.stats.slices import slice_scores
 from evaluation.stats.weights import prompt_weights
 
 ALPHA = 0.05
-# Of the sign-flip test: enough to tell whether p lies below 5 %.
+# Sign flips: enough to decide whether p is below 5 %.
 DRAWS = 2000
 PEEKS = tuple(k / 6 for k in range(1, 7))
 _BOUNDS = spending_boundaries(PEEKS, ALPHA)
@@ -44,19 +44,20 @@ _BOUNDS = spending_boundaries(PEEKS, ALPHA)
 
 @dataclass(frozen=True)
 class Answer:
-    """`rejects`: the test calls a difference. `covers`: its interval holds the truth; None where it has none."""
+    """`rejects`: the test reports a difference. `covers`: its interval contains the true value; None without an
+    interval."""
 
     rejects: bool
     covers: bool | None = None
 
 
 def headline_answers(sample: Draw) -> dict[str, Answer]:
-    """The answers of the headline and of what it is made of."""
+    """The answers of the headline and its parts."""
     return dict(_means(sample, win_score(sample.ratings)))
 
 
 def core_answers(sample: Draw) -> dict[str, Answer]:
-    """The answers of the headline, of what it is made of, and of the tests that the picture shows."""
+    """The answers of the headline, its parts, and the tests of the picture."""
     means = np.round(prompt_means(sample.ratings.win_score, sample.ratings.prompt) - 0.5, 9)
     return {
         **headline_answers(sample),
@@ -66,7 +67,7 @@ def core_answers(sample: Draw) -> dict[str, Answer]:
 
 
 def answers(sample: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
-    """The answers of every procedure to one review."""
+    """The answers of every procedure for one review."""
     score = win_score(sample.ratings)
     return dict(
         [
@@ -83,8 +84,8 @@ def answers(sample: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
 def margin_answers(at_margin: Draw, even: Draw) -> dict[str, tuple[bool, bool]]:
     """(wrong, right) claims of equivalence and of "not worse".
 
-    Wrong: the candidate lies exactly on the margin; for "not worse" seen from the other side, from which it is
-    exactly as much worse. Right: there is no difference at all.
+    Wrong: the candidate is exactly at the margin. For "not worse" the sides are swapped, so that it is worse by exactly
+    the margin. Right: there is no difference.
     """
     edge, same = win_score(at_margin.ratings), win_score(even.ratings)
 
@@ -150,7 +151,7 @@ def _outcomes(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
     first = criteria[0]
     yield "criterion", _answer(first.difference.p_value(), first.difference.p_value(sample.effect))
     if sample.effect == 0:
-        # No difference is a ratio of one; elsewhere the true ratio of rounded scores has no closed form.
+        # Without a difference the ratio is one; otherwise the true ratio of rounded scores has no closed form.
         yield "relative change", _answer(first.ratio.p_value(1.0), first.ratio.p_value(1.0))
     truth = true_share_difference(sample.effect)
     yield "yes/no outcome", _answer(share.p_value(), share.difference.p_value(truth))
@@ -161,7 +162,7 @@ def _outcomes(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
 
 
 def _peeking(sample: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple[str, Answer]]:
-    """Six looks at the ratings as they come in: with bounds, as a confidence sequence, and with none."""
+    """Six analyses as ratings arrive: with group-sequential bounds, as a confidence sequence, and uncorrected."""
     truth, n = true_win_score(sample.effect), len(sample.ratings)
     planned = planned_error(scenario)
     answers: dict[str, list[Answer]] = {

@@ -1,4 +1,4 @@
-"""R1 to R6 by SQL, after the clients have gone."""
+"""Check R1 to R6 by SQL after the clients have finished."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from evaluation.models import Campaign
 
 
 def broken(campaign: Campaign, acknowledged: Mapping[str, tuple[bool, str]]) -> dict[str, int]:
-    """Rule → how many rows break it. `acknowledged`: token → (candidate shown left, preference sent)."""
+    """Number of rows that break each rule. `acknowledged`: token → (candidate shown left, preference sent)."""
     stored = {
         str(token).replace("-", ""): (bool(left), preference)
         for token, left, preference in _rows(

@@ -1,4 +1,4 @@
-"""What opening the review screen costs: requests and bytes on the wire, with the compression a browser asks for."""
+"""Size of the review screen: requests and bytes transferred, with the compression that browsers request."""
 
 import gzip
 import http.client
@@ -10,7 +10,7 @@ IMPORTS = re.compile(r'(?:from|import)\s*"(\./[^"]+|/[^"]+)"')
 
 
 def of_review_screen(port: int, campaign: str, token: str) -> dict[str, int]:
-    """{requests, bytes} of the page with every style, script and imported module; the pair itself not among them."""
+    """{requests, bytes} of the page with all styles, scripts and imported modules, without the pair itself."""
     page, total = _get(port, f"/review/{campaign}/", f"reviewer-{campaign.replace('-', '')}={token}")
     waiting = LINKS.findall(page)
     seen: set[str] = set()
