@@ -36,7 +36,7 @@ def _step(event: Event) -> str:
 
 
 def _cancelled(event: Event) -> str:
-    return f"Stopped after step {event['step']:,}, as asked." if "step" in event else "Stopped, as asked."
+    return f"Stopped after step {event['step']:,} on request." if "step" in event else "Stopped on request."
 
 
 def _evaluation(event: Event) -> str:

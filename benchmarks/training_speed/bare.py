@@ -1,7 +1,7 @@
 """The script a user would write with TRL alone: `python -m benchmarks.training_speed.bare JOB.json`.
 
-Same base, rows, adapter and settings as our run, with TRL's defaults and without checks, reports or checkpoints. Prints one JSON object per
-step and one at the end.
+Same base, rows, adapter and settings as our run, with TRL's defaults and without checks, reports or checkpoints.
+Prints one JSON object per step and one at the end.
 """
 
 import json

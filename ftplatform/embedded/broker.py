@@ -80,6 +80,6 @@ def _private(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise CannotStart(
-            f"VAR_DIR's path is too long for a socket, and the stand-in {folder} belongs to somebody else; "
+            f"VAR_DIR's path is too long for a socket, and its replacement {folder} belongs to another user; "
             "set VAR_DIR to a shorter path."
         )

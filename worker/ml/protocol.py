@@ -1,7 +1,7 @@
 """Protocol between a run and its supervisor.
 
 The run writes JSON lines to stdout. Input on stdin asks it to stop; end of file on stdin means that the supervisor
-has died. SIGTERM also asks it to stop, for commands started by hand.
+has died. SIGTERM also asks it to stop, for commands started manually.
 
 Every command runs through `run_command`, which owns the exit status:
 0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is

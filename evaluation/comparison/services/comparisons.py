@@ -129,7 +129,7 @@ def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> N
         if (model.base or model) != base:
             raise DomainError(
                 "adapter_other_base",
-                f"{model} stands on {model.base or model}, but the baseline {baseline} stands on {base}; "
+                f"{model} is based on {model.base or model}, but the baseline {baseline} is based on {base}; "
                 "models of one comparison share their base.",
             )
     _check_templates(models)

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leakage-reason",
             default="",
-            help="Why prompts that were trained on are used all the same; it stands beside the results.",
+            help="Reason for using prompts that a model was trained on; shown with the results.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

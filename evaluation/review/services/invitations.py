@@ -136,7 +136,7 @@ def invite_people(
 ) -> list[Invite]:
     """Create a personal link for each address that has none yet. Each link admits one reviewer.
 
-    Raises DomainError `invalid_addresses` that names each invalid line; then nobody is invited.
+    Raises DomainError `invalid_addresses` that names each invalid line; then no one is invited.
     """
     _require_running(campaign)
     known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
