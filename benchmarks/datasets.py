@@ -30,17 +30,17 @@ def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
     written, number = 0, 0
     while written < size:
         number += 1
-        asked = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
+        question = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
         if number % 100 == 0:
-            asked = "The same question again."
+            question = "The same question again."
         row = {
             "id": f"row-{number}",
             "instruction": "Decide the case by the policy.",
-            "input": {"case": asked},
+            "input": {"case": question},
             "output": {"decision": draw.choice(["Yes", "No"]), "reason": " ".join(draw.choices(WORDS, k=15))},
             "group": f"customer-{draw.randrange(1_000_000)}",
         }
-        written += len(asked) + 250
+        written += len(question) + 250
         yield row
 
 

@@ -109,8 +109,8 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     ids.sort(key=len, reverse=True)
 
     def ours(wanted: list[list[int]]) -> list[list[int]]:
-        asked = [sides.row(Prompt(number, str(number), tokens), 0) for number, tokens in enumerate(wanted)]
-        ended = [row for group in sides.write("tuned", asked, tick=lambda: None) for row in group]
+        rows = [sides.row(Prompt(number, str(number), tokens), 0) for number, tokens in enumerate(wanted)]
+        ended = [row for group in sides.write("tuned", rows, tick=lambda: None) for row in group]
         return [row.tokens for row in sorted(ended, key=lambda row: row.name[0].prompt_id)]
 
     def batches(width: int) -> Callable[[list[list[int]]], list[list[int]]]:
@@ -124,13 +124,15 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     for _ in range(options.rounds):
         outputs = {}
         for name, engine in engines.items():
-            asked = looped if name == "loop" else ids
+            batch = looped if name == "loop" else ids
             began = time.monotonic()
-            outputs[name] = engine(asked)
-            rates[name].append(len(asked) / (time.monotonic() - began))
-        every = dict(zip(map(tuple, ids), outputs["ours"], strict=True))
+            outputs[name] = engine(batch)
+            rates[name].append(len(batch) / (time.monotonic() - began))
+        by_prompt = dict(zip(map(tuple, ids), outputs["ours"], strict=True))
         assert outputs["fixed_batches"] == outputs["ours"], "fixed batches wrote other tokens"
-        assert outputs["loop"] == [every[tuple(tokens)] for tokens in looped], "the loop wrote other tokens"
+        assert outputs["loop"] == [by_prompt[tuple(tokens)] for tokens in looped], (
+            "the loop wrote other tokens"
+        )
     lengths = [len(tokens) for tokens in outputs["ours"]]
     chunks = [lengths[start : start + WIDTH] for start in range(0, len(lengths), WIDTH)]
     return rates, sum(lengths) / sum(max(chunk) for chunk in chunks)

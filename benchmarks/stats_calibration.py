@@ -78,8 +78,8 @@ def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]
             answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
         )
         level = answers(even, job.scenario, seed) if everything else core_answers(even)
-        for into, every in ((without, level), (with_effect, answers_with_effect)):
-            for name, answer in every.items():
+        for into, answered in ((without, level), (with_effect, answers_with_effect)):
+            for name, answer in answered.items():
                 into[name].append(answer)
         for name, claims in margin_answers(on_margin, even).items() if everything else ():
             margins[name].append(claims)

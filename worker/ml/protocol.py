@@ -55,10 +55,10 @@ class Reporter:
         field, and for a number that JSON cannot represent (NaN, infinity)."""
         if self._only_errors and event != "error":
             return
-        whole = {"event": event, **fields}
-        if problem := events.problem(whole):
+        message = {"event": event, **fields}
+        if problem := events.problem(message):
             raise ValueError(f"An event is not of the protocol: {problem}.")
-        line = json.dumps(whole, ensure_ascii=False, allow_nan=False)
+        line = json.dumps(message, ensure_ascii=False, allow_nan=False)
         with self._lock:
             self._stream.write(line + "\n")
             self._stream.flush()

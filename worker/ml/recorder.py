@@ -97,12 +97,14 @@ class Recorder(TrainerCallback):
         """Schedule an evaluation or a checkpoint if one is due, and stop on request."""
         step = state.global_step
         last = step >= self._plan.total_steps
-        asked, over_time = 2, 1
+        stop_requested, over_time = 2, 1
         time_is_up = 0 < self._plan.max_seconds <= self._seconds() and step >= self._plan.learns_from
-        decision = self._agree(asked if self._reporter.stop_requested else over_time if time_is_up else 0)
+        decision = self._agree(
+            stop_requested if self._reporter.stop_requested else over_time if time_is_up else 0
+        )
         control.should_evaluate = self._plan.is_evaluated(step)
         control.should_save = self._plan.is_saved(step)
-        if decision == asked and not last:
+        if decision == stop_requested and not last:
             self._stopped_at = step
             control.should_evaluate, control.should_save, control.should_training_stop = False, True, True
         elif decision == over_time and not last:

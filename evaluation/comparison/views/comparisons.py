@@ -69,9 +69,9 @@ def comparison_list(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def comparison_new(request: StaffRequest) -> HttpResponse:
-    asked = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
+    query = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
     candidates = request.GET.getlist("candidate")
-    initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **asked}
+    initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **query}
     form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:

@@ -76,17 +76,17 @@ class PlanForm(forms.Form):
             name: self.shown(name) for name in ("pairs", "overlap", "reviewers", "seconds", "hourly_pay")
         }
         comparison, pilot = self.shown("comparison"), self.shown("pilot")
-        asked = planning.Question(
+        question = planning.Question(
             **values,
             effect=self.shown("effect") / 100,
             variation=planning.PANELS[self.shown("panel")],
             pairs_available=pairs_of(comparison).count() if comparison else None,
         )
-        return self._calibrated(asked, pilot) if pilot else asked
+        return self._calibrated(question, pilot) if pilot else question
 
-    def _calibrated(self, asked: planning.Question, pilot: Campaign) -> planning.Question:
+    def _calibrated(self, question: planning.Question, pilot: Campaign) -> planning.Question:
         self.calibration = measured = reviewers.calibration(pilot)
         if measured.sd and measured.prompt_share is not None and measured.reviewer_share is not None:
             variation = Variation(measured.sd, measured.prompt_share, measured.reviewer_share)
-            asked = replace(asked, variation=variation)
-        return replace(asked, seconds=measured.seconds) if measured.seconds else asked
+            question = replace(question, variation=variation)
+        return replace(question, seconds=measured.seconds) if measured.seconds else question

@@ -45,9 +45,11 @@ def run(claim: jobs.Claim, report_progress: Tell) -> Campaign:
     `report_progress` raises inside the last transaction if this attempt has lost its job or was cancelled, so
     that a cancelled campaign never opens.
     """
-    asked = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
-    campaigns.open_campaign(campaign=asked.campaign, user=asked.created_by, report_progress=report_progress)
-    return asked.campaign
+    opening = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
+    campaigns.open_campaign(
+        campaign=opening.campaign, user=opening.created_by, report_progress=report_progress
+    )
+    return opening.campaign
 
 
 def cancel(*, campaign: Campaign, user: User) -> None:

@@ -100,10 +100,10 @@ def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
 
     There is one in every block of `quality_every` real pairs, at a place drawn for this reviewer and block.
     """
-    every = reviewer.campaign.quality_every
-    if not every:
+    interval = reviewer.campaign.quality_every
+    if not interval:
         return False
-    return rated >= met * every + _dice(reviewer, f"place {met}").randint(1, every)
+    return rated >= met * interval + _dice(reviewer, f"place {met}").randint(1, interval)
 
 
 def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | None:
@@ -114,7 +114,7 @@ def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | N
     kinds = [Kind.CHECK, Kind.DEGRADED, Kind.REPEAT, Kind.IDENTICAL]
     _dice(reviewer, f"round {len(met) // len(kinds)}").shuffle(kinds)
     for kind in sorted(kinds, key=met.count):
-        item = _repeat(reviewer) if kind == Kind.REPEAT else _made(reviewer, kind)
+        item = _repeat(reviewer) if kind == Kind.REPEAT else _quality_item(reviewer, kind)
         if item is not None:
             return item
     return None
@@ -128,7 +128,7 @@ def _seen(reviewer: Reviewer) -> QuerySet[Assignment]:
     return Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
 
 
-def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
+def _quality_item(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
     """An item of this kind that is new to the reviewer, preferably from a pair that they will not see as a real one."""
     later = ReviewItem.objects.filter(
         campaign=reviewer.campaign_id, kind=Kind.REAL, pair=OuterRef("pair")

@@ -37,8 +37,8 @@ def campaigns(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: StaffRequest) -> HttpResponse:
     given = with_new_names(request.GET.dict(), {"run": "comparison"})
-    asked = {name: given[name] for name in _ASKED if given.get(name)}
-    form = CampaignForm(request.POST or None, user=request.user, initial=asked)
+    initial = {name: given[name] for name in _ASKED if given.get(name)}
+    form = CampaignForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             created = campaign_services.create(user=request.user, **form.values)

@@ -113,7 +113,7 @@ class ModelExportViewSet(StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def files(self, request: Request, pk: UUID) -> StreamingHttpResponse:
-        export = exports.files(**self._asked(request, pk))
+        export = exports.files(**self._export_values(request, pk))
         return attachment(export.file_name, export.blocks)
 
     @extend_schema(
@@ -125,10 +125,10 @@ class ModelExportViewSet(StaffViewSet):
     @action(detail=True, methods=["get"])
     def reproduction(self, request: Request, pk: UUID) -> StreamingHttpResponse:
         rows = request.query_params.get("rows", "") in ("1", "true")
-        export = exports.reproduction(**self._asked(request, pk), with_rows=rows)
+        export = exports.reproduction(**self._export_values(request, pk), with_rows=rows)
         return attachment(export.file_name, export.blocks)
 
-    def _asked(self, request: Request, pk: UUID) -> dict[str, Any]:
+    def _export_values(self, request: Request, pk: UUID) -> dict[str, Any]:
         user = signed_in(request)
         model = access.model(user=user, pk=pk)
         return {"user": user, "model": model, "summary": selectors.model_summary(model)}

@@ -59,8 +59,8 @@ def measurement(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "training/runs/measurement.html", context)
 
 
-def _result(instance: Measurement, asked: str | None) -> dict[str, object]:
-    form = LengthForm({"max_length": asked or TrainingConfig().max_length})
+def _result(instance: Measurement, limit_text: str | None) -> dict[str, object]:
+    form = LengthForm({"max_length": limit_text or TrainingConfig().max_length})
     limit = form.cleaned_data["max_length"] if form.is_valid() else TrainingConfig().max_length
     long = measurements.long_rows(instance, limit)
     return {

@@ -86,8 +86,8 @@ def exercise_row(row_id: str, case: dict[str, Any]) -> Row:
     the findings before it.
     """
     findings = _findings(case)
-    asked = random.Random(row_id).sample(list(findings), 3)
-    return Row(row_id, EXERCISE, case, {key: findings[key] for key in asked})
+    keys = random.Random(row_id).sample(list(findings), 3)
+    return Row(row_id, EXERCISE, case, {key: findings[key] for key in keys})
 
 
 def phrase_row(row_id: str, case: dict[str, Any]) -> Row:
