@@ -1,8 +1,8 @@
-"""100,000 imported pairs: matched and summarised how fast, in how much memory, and how quickly the pages answer.
+"""Measure time and memory of importing 100,000 pairs, and the response times of the comparison's pages.
 
-`python -m benchmarks.comparison [--pairs N] [--database NAME]` writes var/bench/comparison.json. It works on SQLite
-and on PostgreSQL, in databases of its own. The goals are those that the pages promise: 60 s, flat memory, 300 ms; and
-a download that streams, so that its memory does not depend on the number of pairs.
+`python -m benchmarks.comparison [--pairs N] [--database NAME]` writes var/bench/comparison.json. It runs on SQLite and
+on PostgreSQL, in separate databases. The goals are the documented ones: 60 s, constant memory, 300 ms per page, and a
+streamed download whose memory does not depend on the number of pairs.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def _both(given: argparse.Namespace) -> int:
-    """Each database in a process of its own, because settings are read once."""
+    """Run each database in a separate process, because settings are read only once."""
     results, status = {}, 0
     for database in DATABASES:
         with tempfile.NamedTemporaryFile(suffix=".json") as part:
@@ -109,7 +109,7 @@ def _both(given: argparse.Namespace) -> int:
 
 
 def write_pairs(file: Path, pairs: int, seed: int = 20) -> None:
-    """Pairs like those of a customer service: JSON with a decision, flags and a reply of some fifty words."""
+    """Write pairs like those of a customer service: JSON with a decision, flags and a reply of about fifty words."""
     draw = random.Random(seed)
     with file.open("w") as out:
         for number in range(pairs):
@@ -191,7 +191,7 @@ def _measure(folder: Path, pairs: int) -> dict[str, Any]:
 
 
 def _addresses(run: Any) -> dict[str, str]:
-    """Each page, filter and order of the table, early and deep in it, and the same through the API."""
+    """Every page, filter and order of the table, at its start and far into it, and the same through the API."""
     page, api = f"/comparisons/{run.pk}/", f"/api/v1/comparisons/{run.pk}/"
     last = run.prompt_set.size // 25
     pair, slice_ = run.pairs.latest("pk").pk, "tag=issue_type:refund"
@@ -223,8 +223,7 @@ def _addresses(run: Any) -> dict[str, str]:
 
 
 def _time(get: Callable[[], Any]) -> dict[str, float]:
-    """Median of five answers in milliseconds, the first left out: connections and templates are warm in service. And
-    the number of queries."""
+    """Median of five requests in milliseconds, and the number of queries. A first request is discarded as warm-up."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -240,7 +239,7 @@ def _time(get: Callable[[], Any]) -> dict[str, float]:
 
 
 def _export(get: Callable[[], Any]) -> dict[str, float]:
-    """Every pair as CSV, read as a browser reads it: piece by piece."""
+    """Download every pair as CSV in chunks, as a browser does."""
     started = time.perf_counter()
     lines = size = 0
     first = None
@@ -259,7 +258,7 @@ def _export(get: Callable[[], Any]) -> dict[str, float]:
 
 
 class _Memory:
-    """Resident memory while something runs, sampled ten times a second."""
+    """Samples the resident memory ten times a second."""
 
     def __init__(self) -> None:
         self._samples: list[int] = []
@@ -280,7 +279,7 @@ class _Memory:
             self._samples.append(process.memory_info().rss)
 
     def growth(self) -> float:
-        """From the mean of the second quarter to that of the last, in MiB: what a leak would show."""
+        """Difference between the means of the second and the last quarter, in MiB. A leak would show here."""
         quarter = max(1, len(self._samples) // 4)
         early, late = self._samples[quarter : 2 * quarter], self._samples[-quarter:]
         return round((sum(late) / len(late) - sum(early) / max(1, len(early))) / 2**20, 1) if early else 0.0

@@ -1,8 +1,8 @@
-"""Memory and speed of making a dataset from a large file: `python -m benchmarks.datasets [--gigabytes 0.2]`.
+"""Measure memory and speed of importing a large dataset: `python -m benchmarks.datasets [--gigabytes 0.2]`.
 
-Writes a file of the asked size in each format, imports it in a process of its own with the service that pages, API and
-command call, and prints how far that process grew. With --control the rows are also collected in a list, to show what
-the measurement would say if they were. Writes var/bench/datasets.json.
+Writes a file of the given size in each format, imports it in a separate process with the service that pages, API and
+command use, and prints how much the memory of that process grew. --control also collects all rows in a list, to show
+that the measurement would detect it. Writes var/bench/datasets.json.
 """
 
 import argparse
@@ -25,27 +25,27 @@ FORMATS = ["jsonl", "csv", "parquet"]
 
 
 def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
-    """Rows of about a kilobyte until `size` bytes are reached, every hundredth a repetition of an earlier question."""
+    """Rows of about one kilobyte, up to `size` bytes in total. Every hundredth repeats an earlier question."""
     draw = random.Random(seed)
     written, number = 0, 0
     while written < size:
         number += 1
-        asked = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
+        question = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
         if number % 100 == 0:
-            asked = "The same question again."
+            question = "The same question again."
         row = {
             "id": f"row-{number}",
             "instruction": "Decide the case by the policy.",
-            "input": {"case": asked},
+            "input": {"case": question},
             "output": {"decision": draw.choice(["Yes", "No"]), "reason": " ".join(draw.choices(WORDS, k=15))},
             "group": f"customer-{draw.randrange(1_000_000)}",
         }
-        written += len(asked) + 250
+        written += len(question) + 250
         yield row
 
 
 def write(file: Path, size: int) -> int:
-    """The rows as JSON lines, CSV or Parquet; returns how many."""
+    """Write the rows as JSON lines, CSV or Parquet. Returns the number of rows."""
     count = 0
     if file.suffix == ".jsonl":
         with file.open("w") as out:
@@ -102,7 +102,7 @@ COLUMNS = ColumnMapping(
 )
 began_at = {}
 
-def tell(stage, part):
+def report_progress(stage, part):
     began_at.setdefault(stage, round(time.process_time() - worked, 1))
 
 before, began, worked = peak(), time.monotonic(), time.process_time()
@@ -113,7 +113,7 @@ with file.open("rb") as stored:
     else:
         with datasets.incoming() as folder, ProblemLog() as problems:
             wishes = Wishes(mapping=COLUMNS if file.suffix == ".csv" else None, test_share=0.1)
-            counts = check(stored, file.name, wishes, folder, problems, tell).counts
+            counts = check(stored, file.name, wishes, folder, problems, report_progress).counts
 seconds = time.monotonic() - began
 used = {"seconds": seconds, "processor_seconds": time.process_time() - worked}
 print(json.dumps({"grown_mib": peak() - before, **used, "rows": counts, "stages": began_at}))
@@ -121,7 +121,7 @@ print(json.dumps({"grown_mib": peak() - before, **used, "rows": counts, "stages"
 
 
 def measure(file: Path, folder: Path, *, control: bool = False) -> dict[str, Any]:
-    """Import `file` in a fresh process; its growth in MiB, seconds, and rows by split."""
+    """Import `file` in a new process. Returns its memory growth in MiB, seconds, and rows by split."""
     environment = {**os.environ, "VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "ftplatform.settings"}
     environment.pop("ARTEFACT_DIR", None)
     done = subprocess.run(
@@ -155,16 +155,16 @@ def main() -> None:
                 f"{kind}: {size / 2**30:.2f} GiB, {count:,} rows, written in {time.monotonic() - began:.0f} s"
             )
             for control in [False, True] if asked.control else [False]:
-                found = measure(file, Path(scratch) / "var", control=control)
-                found |= {"format": kind, "bytes": size, "control": control}
-                rate = size / 2**20 / found["seconds"]
+                result = measure(file, Path(scratch) / "var", control=control)
+                result |= {"format": kind, "bytes": size, "control": control}
+                rate = size / 2**20 / result["seconds"]
                 what = "control, a list of all rows" if control else "import"
                 print(
-                    f"  {what}: grew by {found['grown_mib']:.0f} MiB (goal {GOAL_MIB}), "
-                    f"{found['seconds']:.0f} s ({found['processor_seconds']:.0f} s of a processor), {rate:.0f} MiB/s, "
-                    f"rows {found['rows']}"
+                    f"  {what}: grew by {result['grown_mib']:.0f} MiB (goal {GOAL_MIB}), "
+                    f"{result['seconds']:.0f} s ({result['processor_seconds']:.0f} s of a processor), {rate:.0f} MiB/s"
+                    f", rows {result['rows']}"
                 )
-                results.append(found)
+                results.append(result)
             file.unlink()
     target = ROOT / "var" / "bench" / "datasets.json"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Prompts a second of a comparison, against a plain loop over `generate` and against `generate` in fixed batches.
+"""Measure prompts per second of a comparison, against a loop over `generate` and against `generate` in fixed batches.
 
-All four run on the same loaded demo model, adapter on, greedy, one after the other in every round, so that a busy
-machine slows them alike; the loop gets fewer prompts because it is slow. Tokens must be equal, or there is no result.
-The whole path is a real run besides: queue, worker process, storing, matching, pairs.
+All engines use the same loaded demo model with its adapter and greedy decoding. They alternate in every round, so that
+other load affects them equally. The loop gets fewer prompts because it is slow. Without equal tokens there is no
+result. The whole path is also measured in a real run: queue, worker process, storing, matching and pairs.
 
     python -m benchmarks.generation [--prompts 64] [--loop 8] [--rounds 3]
 """
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _train(folder: Path) -> Path:
-    """An adapter of a few steps; what it says does not matter, only that it ends at different lengths."""
+    """Train an adapter for a few steps. Its quality does not matter, only that responses differ in length."""
     from worker.ml import train
     from worker.ml.demo.cases import generate_cases
     from worker.ml.protocol import Reporter
@@ -92,7 +92,7 @@ def _train(folder: Path) -> Path:
 
 
 def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
-    """Prompts a second of each engine by round, and how many rows of a fixed batch were at work on the mean."""
+    """Prompts per second of each engine by round, and the mean number of active rows in a fixed batch."""
     from training.config import DecodingConfig
     from worker.ml.data import prompt_ids
     from worker.ml.demo.cases import generate_cases
@@ -109,8 +109,8 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     ids.sort(key=len, reverse=True)
 
     def ours(wanted: list[list[int]]) -> list[list[int]]:
-        asked = [sides.row(Prompt(number, str(number), tokens), 0) for number, tokens in enumerate(wanted)]
-        ended = [row for group in sides.write("tuned", asked, tick=lambda: None) for row in group]
+        rows = [sides.row(Prompt(number, str(number), tokens), 0) for number, tokens in enumerate(wanted)]
+        ended = [row for group in sides.write("tuned", rows, tick=lambda: None) for row in group]
         return [row.tokens for row in sorted(ended, key=lambda row: row.name[0].prompt_id)]
 
     def batches(width: int) -> Callable[[list[list[int]]], list[list[int]]]:
@@ -122,16 +122,18 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
         engine(ids[:2])
     looped = ids[:: max(1, len(ids) // options.loop)][: options.loop]
     for _ in range(options.rounds):
-        found = {}
+        outputs = {}
         for name, engine in engines.items():
-            asked = looped if name == "loop" else ids
+            batch = looped if name == "loop" else ids
             began = time.monotonic()
-            found[name] = engine(asked)
-            rates[name].append(len(asked) / (time.monotonic() - began))
-        every = dict(zip(map(tuple, ids), found["ours"], strict=True))
-        assert found["fixed_batches"] == found["ours"], "fixed batches wrote other tokens"
-        assert found["loop"] == [every[tuple(tokens)] for tokens in looped], "the loop wrote other tokens"
-    lengths = [len(tokens) for tokens in found["ours"]]
+            outputs[name] = engine(batch)
+            rates[name].append(len(batch) / (time.monotonic() - began))
+        by_prompt = dict(zip(map(tuple, ids), outputs["ours"], strict=True))
+        assert outputs["fixed_batches"] == outputs["ours"], "fixed batches wrote other tokens"
+        assert outputs["loop"] == [by_prompt[tuple(tokens)] for tokens in looped], (
+            "the loop wrote other tokens"
+        )
+    lengths = [len(tokens) for tokens in outputs["ours"]]
     chunks = [lengths[start : start + WIDTH] for start in range(0, len(lengths), WIDTH)]
     return rates, sum(lengths) / sum(max(chunk) for chunk in chunks)
 
@@ -139,7 +141,7 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
 def _generate(
     model: Any, tokenizer: Any, ends: set[int], ids: list[list[int]], width: int
 ) -> list[list[int]]:
-    """`generate` in batches of `width`, each row cut after its end token."""
+    """`generate` in batches of `width`, with each row cut after its end token."""
     import torch
     from transformers import GenerationConfig
 
@@ -162,7 +164,7 @@ def _generate(
 
 
 def _whole_path(adapter: Path, prompts: int) -> dict[str, Any]:
-    """A real run through queue, worker process and database: base and tuned side, no latency measured."""
+    """Run a real comparison through queue, worker process and database, without latency measurements."""
     import django
     from django.core.management import call_command
 

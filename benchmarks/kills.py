@@ -1,10 +1,10 @@
-"""Training runs killed at random, again and again, against runs that never were: `python -m benchmarks.kills`.
+"""Compare training runs that are killed repeatedly at random with uninterrupted ones: `python -m benchmarks.kills`.
 
-    python -m benchmarks.kills                  50 kills in pieces of 10, each with a seed of its own
-    python -m benchmarks.kills --kills 10 --seed 3      one piece, beside those that are recorded already
+    python -m benchmarks.kills                  50 kills in pieces of 10, each with its own seed
+    python -m benchmarks.kills --kills 10 --seed 3      one piece, added to those already recorded
 
-Each piece is the test of `tests/faults/test_killed_training.py`: it fails unless metrics, sample answers and adapter of
-the killed run equal those of the whole one bit for bit. Writes var/bench/kills.json, piece by piece.
+Each piece runs `tests/faults/test_killed_training.py`, which fails unless metrics, sample answers and adapter of the
+killed run equal those of the uninterrupted run bit for bit. Writes var/bench/kills.json after each piece.
 """
 
 import argparse
@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree  # written by pytest a moment ago
+from xml.etree import ElementTree  # written by pytest just before
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST = "tests/faults/test_killed_training.py::test_kills_at_random_change_nothing"
 
 
 def piece(kills: int, seed: int) -> dict[str, Any]:
-    """Run the test once; its figures, with `equal` as its outcome."""
+    """Run the test once. Returns its figures; `equal` is its outcome."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"
@@ -35,16 +35,16 @@ def piece(kills: int, seed: int) -> dict[str, Any]:
             text=True,
             check=False,
         )
-        said = ElementTree.parse(report).iter("property") if report.exists() else ()  # noqa: S314
-        told = {each.attrib["name"]: each.attrib["value"] for each in said}
+        entries = ElementTree.parse(report).iter("property") if report.exists() else ()  # noqa: S314
+        properties = {each.attrib["name"]: each.attrib["value"] for each in entries}
     if done.returncode:
         print(done.stdout[-5000:])
-    resumed = [int(step) for step in told.get("resumed_from", "").split()]
+    resumed = [int(step) for step in properties.get("resumed_from", "").split()]
     return {
         "seed": seed,
-        "kills": int(told.get("kills", 0)),
-        "attempts": int(told.get("attempts", 0)),
-        "steps": int(told.get("steps", 0)),
+        "kills": int(properties.get("kills", 0)),
+        "attempts": int(properties.get("attempts", 0)),
+        "steps": int(properties.get("steps", 0)),
         "resumed_from": resumed,
         "equal": done.returncode == 0,
         "seconds": round(time.monotonic() - began, 1),
@@ -62,13 +62,13 @@ def main() -> None:
     pieces = json.loads(asked.output.read_text())["pieces"] if asked.output.exists() else []
     left, seed, failed = asked.kills, asked.seed, False
     while left > 0:
-        found = piece(min(asked.piece, left), seed)
-        pieces = [each for each in pieces if each["seed"] != seed] + [found]
-        failed = failed or not found["equal"]
+        result = piece(min(asked.piece, left), seed)
+        pieces = [each for each in pieces if each["seed"] != seed] + [result]
+        failed = failed or not result["equal"]
         print(
-            f"seed {seed}: {found['kills']} kills, {found['attempts']} attempts over {found['steps']} steps, gone on "
-            f"from {found['resumed_from']}, {'equal bit for bit' if found['equal'] else 'FAILED'}, "
-            f"{found['seconds']:.0f} s",
+            f"seed {seed}: {result['kills']} kills, {result['attempts']} attempts over {result['steps']} steps, "
+            f"resumed from {result['resumed_from']}, {'equal bit for bit' if result['equal'] else 'FAILED'}, "
+            f"{result['seconds']:.0f} s",
             flush=True,
         )
         kills = sum(each["kills"] for each in pieces)

@@ -1,8 +1,8 @@
-"""How fast is the review, and do its rules hold under load?
+"""Measure the speed of the review and check its rules under load.
 
-Reviewers in a closed loop (next → submit) against the real server, on SQLite and on PostgreSQL, both durable; then
-a thousand reviewers who think, `next` on ever larger campaigns, the export of 20,000 rated pairs, and the weight of the
-review screen. Whatever is measured, R1 to R6 are checked by SQL afterwards, and a broken one fails the run.
+Reviewers run in a closed loop (next → submit) against the real server, on SQLite and on PostgreSQL, both durable. Then:
+a thousand reviewers with pauses, `next` on growing campaigns, the export of 20,000 rated pairs, and the size of the
+review screen. After each measurement, R1 to R6 are checked by SQL; a broken rule fails the run.
 
     python -m benchmarks.review --database postgresql
     python -m benchmarks.review --quick
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _both(given: argparse.Namespace) -> int:
-    """Each database in a process of its own, because settings are read once."""
+    """Run each database in a separate process, because settings are read only once."""
     results, status = {}, 0
     for database in ("sqlite", "postgresql"):
         with tempfile.NamedTemporaryFile(suffix=".json") as part:
@@ -85,7 +85,7 @@ def measure(database: str, *, quick: bool, only: str | None = None) -> dict[str,
 
 
 def _levels(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
-    """As the review screen does it, and as a program that asks for each pair: no pause between two requests."""
+    """Measure without pauses, both as the review screen and as a program that requests each pair."""
     from benchmarks.reviewing import campaigns
 
     user = campaigns.owner()
@@ -118,7 +118,7 @@ def _loaded(
     seconds: float,
     habits: load.Habits,
 ) -> dict[str, Any]:
-    """One crowd, its figures, and the rules afterwards."""
+    """Run one crowd; returns its figures and the result of the rule checks."""
     begun, web, database = time.perf_counter(), site.cpu_seconds(), site.database_cpu_seconds()
     log = load.crowd(site.port, str(campaign.pk), tokens, seconds=seconds, habits=habits)
     took = time.perf_counter() - begun
@@ -173,8 +173,8 @@ def _print_level(row: dict[str, Any]) -> None:
 
 
 def _thinkers(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
-    """Many people who read before they answer, in seconds instead of minutes; a thousand of them on connections that
-    time out."""
+    """Measure many people who read before they answer, in seconds instead of minutes. A thousand of them use
+    connections that time out."""
     from benchmarks.reviewing import campaigns
 
     rows = []
@@ -190,7 +190,7 @@ def _thinkers(site: Site, database: str, quick: bool, broken: dict[str, int]) ->
 
 
 def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
-    """`next`, one client, on a campaign that already holds so many ratings: for newcomers and for old hands."""
+    """Measure `next` with one client on a campaign with this many ratings, for new and for returning reviewers."""
     from benchmarks.reviewing import campaigns
 
     user = campaigns.owner()
@@ -225,7 +225,7 @@ def _growth(site: Site, database: str, quick: bool, broken: dict[str, int]) -> l
 
 
 def _export(site: Site, database: str, quick: bool, broken: dict[str, int]) -> list[dict[str, Any]]:
-    """Every rating as a table over HTTP: seconds, bytes, and by how much the server's memory grew meanwhile."""
+    """Download every rating as a table over HTTP: seconds, bytes, and the growth of the server's memory."""
     from benchmarks.reviewing import campaigns, downloads
 
     user = campaigns.owner()
@@ -252,11 +252,11 @@ def _weight(site: Site, database: str, quick: bool, broken: dict[str, int]) -> d
 
     user = campaigns.owner()
     campaign = campaigns.opened(user, campaigns.run(user, 4), pairs=4, overlap=1)
-    found = weight.of_review_screen(site.port, str(campaign.pk), campaigns.reviewers(campaign, 1)[0])
+    page = weight.of_review_screen(site.port, str(campaign.pk), campaigns.reviewers(campaign, 1)[0])
     print(
-        f"  review screen: {found['requests']} requests, {found['bytes'] / 1000:.1f} kB (Label Studio: 33, 2,200 kB)"
+        f"  review screen: {page['requests']} requests, {page['bytes'] / 1000:.1f} kB (Label Studio: 33, 2,200 kB)"
     )
-    return found
+    return page
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""How long does a full report take, and how does it grow?
+"""Measure how long a full report takes and how the time grows.
 
-Headline, criteria, REML, bootstrap intervals, α, and the plots, in a process of its own for each size, so that its peak
-memory is its own; statsmodels' crossed MixedLM on the headline alone for comparison, where it finishes.
+Headline, criteria, REML, bootstrap intervals, α and the plots run in a separate process for each size, so that the peak
+memory belongs to that size alone. statsmodels' crossed MixedLM on the headline alone is timed for comparison where it
+finishes.
 
     python -m benchmarks.stats
     python -m benchmarks.stats --quick
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-# (prompts, ratings per prompt, reviewers); the goals are seconds and megabytes.
+# (prompts, ratings per prompt, reviewers); goals in seconds and megabytes.
 SIZES = (
     (334, 3, 30, None, None),
     (3_334, 3, 100, 2.0, None),
@@ -28,7 +29,7 @@ SIZES = (
     (50_000, 20, 2_000, 30.0, 2_000.0),
 )
 CRITERIA = 5
-# statsmodels builds the covariance of all ratings: hours beyond some thousands.
+# statsmodels builds the covariance of all ratings, which takes hours beyond some thousands.
 STATSMODELS_SECONDS = 120
 
 
@@ -75,7 +76,7 @@ def measure(prompts: int, overlap: int, reviewers: int) -> dict[str, Any]:
         "analysis_seconds": round(analysed - begun, 2),
         "plots_seconds": round(drawn - analysed, 2),
         "seconds": round(drawn - begun, 2),
-        # On a machine that does something else too, this says more than the clock on the wall.
+        # Processor time is more reliable than wall-clock time on a busy machine.
         "cpu_seconds": round(time.process_time() - cpu, 2),
         "mixed_model": report.primary.mixed_model is not None,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -83,7 +84,7 @@ def measure(prompts: int, overlap: int, reviewers: int) -> dict[str, Any]:
 
 
 def statsmodels_seconds(prompts: int, overlap: int, reviewers: int) -> float | None:
-    """Seconds that statsmodels' crossed MixedLM takes for the headline alone; None where it was stopped."""
+    """Seconds that statsmodels' crossed MixedLM takes for the headline alone; None if it was stopped."""
     command = [sys.executable, "-m", "benchmarks.stats", "--statsmodels", f"{prompts},{overlap},{reviewers}"]
     try:
         done = subprocess.run(
@@ -109,8 +110,8 @@ def run_statsmodels(prompts: int, overlap: int, reviewers: int) -> None:
 def _in_a_process(size: tuple[int, int, int]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.stats", "--one", ",".join(map(str, size))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""How often does each test cry "different" when nothing is, and how often does it find a real difference?
+"""Measure the false-positive rate and the power of each test.
 
-Seven scenarios of crossed prompts and reviewers (see `benchmarks.calibration.scenarios`), every inference that the
-report shows and the usual ones that it does not. Writes the figures, and with --picture draws them.
+Seven scenarios of crossed prompts and reviewers (see `benchmarks.calibration.scenarios`), with every inference of the
+report and common ones that it does not use. Writes the figures; --picture also draws them.
 
     python -m benchmarks.stats_calibration --replicates 2000
 """
@@ -35,10 +35,11 @@ Answers = dict[str, list[Answer]]
 
 @dataclass(frozen=True)
 class Figures:
-    """Percentages over the replicates with the Monte Carlo standard error of the first; None where there is none.
+    """Percentages over the replicates, with the Monte Carlo standard error of the first; None if there is none.
 
-    `false_positives`: nothing differs. `coverage`: the interval holds the truth, without and with an effect. Power and
-    coverage with an effect use every second replicate, but for the headline and its parts, which use all.
+    `false_positives`: there is no difference. `coverage`: the interval contains the true value, without and with an
+    effect. Power and coverage with an effect use every second replicate, except that the headline and its parts use
+    all.
     """
 
     replicates: int
@@ -51,7 +52,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Job:
-    """A number of replicates of one scenario with a seed of its own; the first `asked_all` ask every procedure."""
+    """A number of replicates of one scenario with their own seed. The first `asked_all` run every procedure."""
 
     scenario: Scenario
     replicates: int
@@ -60,7 +61,7 @@ class Job:
 
 
 def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]:
-    """Answers without an effect, with one, and the claims about the margin."""
+    """Answers without and with an effect, and the claims at the margin."""
     rng = np.random.default_rng(job.seed)
     at_margin = effect_at_margin()
     without: Answers = defaultdict(list)
@@ -71,12 +72,14 @@ def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]
         even, better = draw(job.scenario, 0.0, rng), draw(job.scenario, job.scenario.effect, rng)
         on_margin = draw(job.scenario, at_margin, rng)
         everything = number < job.asked_all
-        # Power needs fewer replicates than a level of five in a hundred, but for the headline's ratio.
+        # Power needs fewer replicates than a level of 5 %, except for the headline's ratio.
         power_of_all = everything and number % 2 == 0
-        found = answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
+        answers_with_effect = (
+            answers(better, job.scenario, seed) if power_of_all else headline_answers(better)
+        )
         level = answers(even, job.scenario, seed) if everything else core_answers(even)
-        for into, every in ((without, level), (with_effect, found)):
-            for name, answer in every.items():
+        for into, answered in ((without, level), (with_effect, answers_with_effect)):
+            for name, answer in answered.items():
                 into[name].append(answer)
         for name, claims in margin_answers(on_margin, even).items() if everything else ():
             margins[name].append(claims)
@@ -86,10 +89,10 @@ def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]
 def calibrate(
     scenario: Scenario, replicates: int, seed: int, processes: int = 1, others: int | None = None
 ) -> dict[str, Figures]:
-    """Figures of every procedure in one scenario; the same for any number of processes.
+    """Figures of every procedure in one scenario. They do not depend on the number of processes.
 
-    `others` is the number of replicates that ask every procedure, all unless told; the rest ask the headline, its
-    parts, and the tests that the picture shows.
+    `others` is the number of replicates that run every procedure (default: all). The rest run the headline, its parts,
+    and the tests of the picture.
     """
     others = replicates if others is None else others
     number = [one.name for one in SCENARIOS].index(scenario.name)
@@ -129,8 +132,8 @@ def _figures(without: list[Answer], with_effect: list[Answer]) -> Figures:
     )
 
 
-def _coverage(found: list[Answer]) -> float | None:
-    covered = [answer.covers for answer in found if answer.covers is not None]
+def _coverage(results: list[Answer]) -> float | None:
+    covered = [answer.covers for answer in results if answer.covers is not None]
     return 100 * float(np.mean(covered)) if covered else None
 
 
@@ -140,10 +143,10 @@ def _error(share: float, n: int) -> float:
 
 def show(scenario: Scenario, by_test: dict[str, Figures]) -> None:
     print(f"\n{scenario.name}: false positives, coverage without and with an effect, power (%)")
-    for name, found in by_test.items():
-        rest = (found.coverage, found.coverage_with_effect, found.power)
+    for name, rates in by_test.items():
+        rest = (rates.coverage, rates.coverage_with_effect, rates.power)
         shown = "  ".join("    –" if value is None else f"{value:5.1f}" for value in rest)
-        print(f"  {name:42} {found.false_positives:5.1f} ± {found.standard_error:.1f}  {shown}", flush=True)
+        print(f"  {name:42} {rates.false_positives:5.1f} ± {rates.standard_error:.1f}  {shown}", flush=True)
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
-"""Our whole training path against a bare TRL script: same base, rows and settings, same machine, taking turns.
+"""Compare our whole training path with a bare TRL script: same base, rows, settings and machine, alternating.
 
     python -m benchmarks.training                           the toy base on this machine
     python -m benchmarks.training --quick                   the same in a few minutes: fewer rows, one round
     python -m benchmarks.training --shape qwen2.5-1.5b      the seed's run, random weights of that shape; needs a GPU
 
 For each scenario three commands run in turn: the bare script, ours with the same padded batches, and ours with its
-default batches. Speed is tokens over the time within steps, so start-up and validation do not enter it; they have
-figures of their own. The first two steps of each run are left out as warm-up. The processor's seconds are told beside
-the clock's, because other work on the machine changes them little.
+default batches. Speed is tokens over the time within steps. Start-up and validation are not included and have separate
+figures. The first two steps of each run are discarded as warm-up. Processor seconds are reported as well as wall-clock
+seconds, because other load affects them little.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from worker.ml.chat import render_example
 from worker.ml.models import device_name
 
 WARM_UP = 2
-# The seed's: three epochs of 2,700 rows of 1,030 tokens, validations of 300 rows included.
+# The seed's run: three epochs of 2,700 rows of 1,030 tokens, including validations of 300 rows.
 REFERENCE_TOKENS = 9_450_000
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 def measure(scenario: Scenario, command: str, folder: Path) -> dict[str, float]:
-    """Run one command to its end; seconds are wall-clock, from the start of its process."""
+    """Run one command to its end. Seconds are wall-clock time from the start of its process."""
     module, changes = COMMANDS[command]
     config = TrainingConfig(**scenario.config | changes).model_dump()
     folder.mkdir(parents=True)
@@ -66,20 +66,20 @@ def measure(scenario: Scenario, command: str, folder: Path) -> dict[str, float]:
             cwd=ROOT,
         )
     assert process.stdout is not None
-    # The bare script's trainer prints its own logs too.
-    told = (
+    # The bare script's trainer also prints its own logs.
+    lines = (
         (time.monotonic() - began, processor_seconds(process.pid), line)
         for line in process.stdout
         if line.startswith(b'{"event"')
     )
-    events = [(at, used, json.loads(line)) for at, used, line in told]
+    events = [(at, used, json.loads(line)) for at, used, line in lines]
     if process.wait() != 0 or events[-1][2]["event"] != "done":
         raise SystemExit(f"{command} failed:\n{(folder / 'log').read_text()[-3000:]}")
     return _figures(events)
 
 
 def processor_seconds(pid: int) -> float:
-    """What all threads of a living process have used so far."""
+    """Seconds that all threads of a running process have used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -121,8 +121,8 @@ def _as_text(scenario: Scenario) -> list[dict[str, str]]:
 
 
 def share_of_the_device(tokens_per_second: float, parameters: int, size: int) -> dict[str, float]:
-    """4 N FLOP a token (forward, and backward through activations; a LoRA's own are small) against the rate of a
-    bf16 matrix product of this size on this device."""
+    """Share of the device's rate that is used: 4 N FLOP per token (forward, and backward through activations; the
+    LoRA's own are negligible), against a bf16 matrix product of this size on this device."""
     import torch
 
     device, rounds = device_name(), 50
@@ -174,26 +174,26 @@ def main() -> None:
 
 
 def compare(scenario: Scenario, folder: Path, rounds: int, matmul_size: int = 8192) -> dict[str, Any]:
-    """The median of the rounds for each command, and speeds against the bare script of the same round; for the shape
-    of a real model also how much of the device it uses and how long the seed's run would take."""
+    """Medians over the rounds for each command, and speeds relative to the bare script of the same round. For the
+    shape of a real model, also the share of the device and the duration of the seed's run."""
     runs: dict[str, list[dict[str, float]]] = {command: [] for command in COMMANDS}
     for number in range(rounds):
         for command in COMMANDS:
             place = folder / f"{scenario.name}-{number}-{command}".replace(" ", "-")
             runs[command].append(measure(scenario, command, place))
-    found: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
     for command, measured in runs.items():
-        found[command] = {key: statistics.median(run[key] for run in measured) for key in measured[0]}
+        medians[command] = {key: statistics.median(run[key] for run in measured) for key in measured[0]}
         against = [
             ours["tokens_per_second"] / bare["tokens_per_second"]
             for ours, bare in zip(measured, runs["bare TRL"], strict=True)
         ]
-        found[command]["speed_against_bare"] = statistics.median(against)
-        found[command]["work_against_bare"] = statistics.median(
+        medians[command]["speed_against_bare"] = statistics.median(against)
+        medians[command]["work_against_bare"] = statistics.median(
             bare["tokens_per_processor_second"] / ours["tokens_per_processor_second"]
             for ours, bare in zip(measured, runs["bare TRL"], strict=True)
         )
-        figures = found[command]
+        figures = medians[command]
         print(
             f"{scenario.name}, {command}: {figures['tokens_per_second']:,.0f} tokens/s "
             f"({figures['speed_against_bare']:.2f} times the bare script, "
@@ -210,7 +210,7 @@ def compare(scenario: Scenario, folder: Path, rounds: int, matmul_size: int = 81
             print(
                 f"  {figures['share']:.0%} of the device's rate; the seed's run would take {minutes:.1f} minutes"
             )
-    return found
+    return medians
 
 
 if __name__ == "__main__":

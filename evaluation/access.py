@@ -19,10 +19,10 @@ def visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
 
 
 def get_or_404(queryset: QuerySet[M], **identity: Any) -> M:
-    found = queryset.filter(**identity).first()
-    if found is None:
+    instance = queryset.filter(**identity).first()
+    if instance is None:
         raise Http404
-    return found
+    return instance
 
 
 def prompt_sets(*, user: User) -> QuerySet[PromptSet]:

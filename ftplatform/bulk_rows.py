@@ -40,7 +40,7 @@ def insert(
             values, parameters = source(fixed, own, chunk)
             # The SQL text contains only names from the models; every value is a parameter.
             cursor.execute(f"INSERT INTO {table} ({names}) {values} RETURNING {key}", parameters)
-            keys += [found for (found,) in cursor.fetchall()]
+            keys += [pk for (pk,) in cursor.fetchall()]
     return keys
 
 

@@ -125,16 +125,16 @@ def _narrow(part: Any) -> Any:
         return [_narrow(item) for item in part]
     if not isinstance(part, dict):
         return part
-    made = {key: value if key == "data" else _narrow(value) for key, value in part.items()}
-    if isinstance(width := made.get("width"), int | float) and width > _PHONE:
-        made["width"] = max(width - 270, 170)
-    if "labelLimit" in made:
-        made["labelLimit"] = 110
-    if "tickCount" in made:
-        made["tickCount"] = 3
-    if isinstance(title := made.get("title"), str):
-        made["title"] = textwrap.wrap(title, _LINE)
-    return made
+    narrowed = {key: value if key == "data" else _narrow(value) for key, value in part.items()}
+    if isinstance(width := narrowed.get("width"), int | float) and width > _PHONE:
+        narrowed["width"] = max(width - 270, 170)
+    if "labelLimit" in narrowed:
+        narrowed["labelLimit"] = 110
+    if "tickCount" in narrowed:
+        narrowed["tickCount"] = 3
+    if isinstance(title := narrowed.get("title"), str):
+        narrowed["title"] = textwrap.wrap(title, _LINE)
+    return narrowed
 
 
 @lru_cache(maxsize=256)

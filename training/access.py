@@ -20,10 +20,10 @@ def visible(queryset: QuerySet[M], user: User) -> QuerySet[M]:
 
 
 def get_or_404(queryset: QuerySet[M], pk: UUID) -> M:
-    found = queryset.filter(pk=pk).first()
-    if found is None:
+    instance = queryset.filter(pk=pk).first()
+    if instance is None:
         raise Http404
-    return found
+    return instance
 
 
 def datasets(*, user: User) -> QuerySet[Dataset]:
@@ -52,8 +52,8 @@ def base_models(*, user: User) -> QuerySet[ModelVersion]:
 
 def adapters(*, user: User) -> QuerySet[ModelVersion]:
     """Adapters of successful runs. A run cancelled at the last moment may leave an adapter that must not be used."""
-    made = Q(run__isnull=True) | Q(run__status=TrainingRun.Status.SUCCEEDED)
-    current = models(user=user).filter(made, kind=ModelVersion.Kind.ADAPTER)
+    complete = Q(run__isnull=True) | Q(run__status=TrainingRun.Status.SUCCEEDED)
+    current = models(user=user).filter(complete, kind=ModelVersion.Kind.ADAPTER)
     return current.exclude(stage=ModelVersion.Stage.RETIRED)
 
 
@@ -95,8 +95,8 @@ def model(*, user: User, pk: UUID) -> ModelVersion:
 
 def runs(*, user: User) -> QuerySet[TrainingRun]:
     # All rows have this kind; the explicit filter lets the query use the index of the newest jobs.
-    found = TrainingRun.objects.filter(kind=Job.Kind.TRAINING)
-    return visible(found.select_related("dataset", "base_model", "created_by", "adapter"), user)
+    rows = TrainingRun.objects.filter(kind=Job.Kind.TRAINING)
+    return visible(rows.select_related("dataset", "base_model", "created_by", "adapter"), user)
 
 
 def run(*, user: User, pk: UUID) -> TrainingRun:

@@ -79,13 +79,13 @@ def verify(folder: Path) -> dict[str, Any]:
             "artefact_incomplete",
             f"{folder} has no readable {MANIFEST}, so its training never finished; train again.",
         ) from error
-    found = _names(folder)
-    if found != sorted(recorded):
-        odd = ", ".join(sorted(set(found) ^ set(recorded)))
+    names = _names(folder)
+    if names != sorted(recorded):
+        odd = ", ".join(sorted(set(names) ^ set(recorded)))
         raise ArtefactError(
             "artefact_changed", f"{folder} no longer holds the recorded files ({odd}); restore it."
         )
-    for name in found:
+    for name in names:
         if _describe(folder / name) != recorded[name]:
             raise ArtefactError(
                 "artefact_changed",

@@ -42,12 +42,12 @@ def saved(run_folder: Path) -> list[Checkpoint]:
 
     Reads manifests only; `newest_whole` also compares every file with its hash.
     """
-    found: dict[int, Checkpoint] = {}
+    by_step: dict[int, Checkpoint] = {}
     for folder in sorted(run_folder.glob(f"attempt-*/{FOLDER}/step-*"), key=_attempt):
         checkpoint = _read(folder)
         if checkpoint is not None:
-            found[checkpoint.step] = checkpoint
-    ordered = [found[step] for step in sorted(found)]
+            by_step[checkpoint.step] = checkpoint
+    ordered = [by_step[step] for step in sorted(by_step)]
     measured = [each for each in ordered if each.validation_loss is not None]
     best = min(measured, key=lambda each: each.validation_loss or 0.0, default=None)
     return [_marked(each, best) for each in ordered]

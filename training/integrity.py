@@ -19,14 +19,14 @@ def inspect(folder: Path) -> model_folder.ModelFolder:
 def check_unchanged(model: ModelVersion) -> None:
     """Raise DomainError unless every file in the model's folder still matches its registered hash."""
     if model.kind != ModelVersion.Kind.ADAPTER:
-        found = inspect(Path(model.path)).weights_hash
+        digest = inspect(Path(model.path)).weights_hash
     else:
         try:
             artefacts.verify(Path(model.path))
-            found = artefacts.file_sha256(Path(model.path) / artefacts.MANIFEST)
+            digest = artefacts.file_sha256(Path(model.path) / artefacts.MANIFEST)
         except artefacts.ArtefactError as error:
             raise DomainError(error.code, str(error), status=422) from error
-    if found != model.weights_hash:
+    if digest != model.weights_hash:
         raise DomainError(
             "weights_changed",
             f"The files in {model.path} differ from those registered as {model}. "

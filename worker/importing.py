@@ -14,8 +14,8 @@ def import_file(claim: jobs.Claim) -> None:
 
 def _import(claim: jobs.Claim) -> Outcome:
     try:
-        made = imports.run(claim, Progress(claim))
+        dataset = imports.run(claim, Progress(claim))
     except Stopped:
         return Outcome(status=Job.Status.CANCELLED, message="The check was stopped; nothing was stored")
-    jobs.note(claim, f"{made} is stored: {made.rows:,} rows.")
+    jobs.note(claim, f"{dataset} is stored: {dataset.rows:,} rows.")
     return Outcome(status=Job.Status.SUCCEEDED, message="")

@@ -22,7 +22,7 @@ def append(file: Path, lines: Iterable[str]) -> None:
         return
 
 
-def tell(events: Iterable[Event]) -> list[str]:
+def lines_of(events: Iterable[Event]) -> list[str]:
     """A line for each event that is of interest to users."""
     return [_LINES[event["event"]](event) for event in events if event["event"] in _LINES]
 
@@ -36,7 +36,7 @@ def _step(event: Event) -> str:
 
 
 def _cancelled(event: Event) -> str:
-    return f"Stopped after step {event['step']:,}, as asked." if "step" in event else "Stopped, as asked."
+    return f"Stopped after step {event['step']:,} on request." if "step" in event else "Stopped on request."
 
 
 def _evaluation(event: Event) -> str:

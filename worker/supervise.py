@@ -119,7 +119,7 @@ class Attempt:
                     self._take(event, outcome)
                 if batch:
                     self.on_event(batch)
-                    run_log.append(self.run_log, run_log.tell(batch))
+                    run_log.append(self.run_log, run_log.lines_of(batch))
                 self._beat(outcome)
             self._explain_silence(outcome)
             return outcome
@@ -201,7 +201,7 @@ class Attempt:
         if now - self._last_sign > settings.JOB_LEASE_SECONDS:
             outcome.code = "worker_stalled"
             outcome.message = (
-                f"The worker process said nothing for {settings.JOB_LEASE_SECONDS} seconds and was ended"
+                f"The worker process sent no events for {settings.JOB_LEASE_SECONDS} seconds and was stopped"
             )
             self._kill()
         elif now - self._last_beat >= min(2.0, settings.JOB_HEARTBEAT_SECONDS):

@@ -45,7 +45,7 @@ class Mirror:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def tell(self, events: list[Event]) -> None:
+    def send_later(self, events: list[Event]) -> None:
         if self._thread.is_alive():
             self._events.put(events)
 
@@ -106,7 +106,7 @@ def mirrored(run: TrainingRun, note: Callable[[str], None]) -> Iterator[Callable
         return
     mirror = Mirror(run)
     try:
-        yield mirror.tell
+        yield mirror.send_later
     except jobs.StaleAttempt:
         mirror.end(is_ours=False)
         raise

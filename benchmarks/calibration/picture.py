@@ -1,11 +1,11 @@
-"""False positives of the usual tests and of the headline, drawn for the guide."""
+"""Chart of the false positives of common tests and of the headline, for the guide."""
 
 from pathlib import Path
 from typing import Any
 
 from ftplatform.charts import BASELINE, CANDIDATE, INK, MUTED, chart, export_svg
 
-# From the least to the most careful; what the report does not show is grey.
+# From the least to the most conservative. Tests that the report does not use are grey.
 SHOWN = {
     "binomial, all ratings": "binomial test",
     "paired t, all ratings": "paired t test",
@@ -25,13 +25,13 @@ _WORDS = {
 
 
 def draw_picture(record: dict[str, Any], path: Path) -> None:
-    """Write the picture of a calibration record as SVG."""
+    """Write the chart of a calibration record as SVG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(export_svg(specification(record)), encoding="utf-8")
 
 
 def specification(record: dict[str, Any]) -> dict[str, Any]:
-    """One dot for each test in each scenario, against the five in a hundred that were promised."""
+    """One dot for each test in each scenario, and a line at the nominal 5 %."""
     rows = [
         {
             "scenario": _WORDS[scenario],

@@ -1,5 +1,5 @@
-"""Every inference that the report shows, and the usual ones that it does not, asked the same two questions: do you
-reject "no difference", and does your interval hold the truth?"""
+"""Every inference of the report and common ones that it does not use, each with two results: whether it rejects "no
+difference", and whether its interval contains the true value."""
 
 import math
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from evaluation.stats.slices import slice_scores
 from evaluation.stats.weights import prompt_weights
 
 ALPHA = 0.05
-# Of the sign-flip test: enough to tell whether p lies below 5 %.
+# Sign flips: enough to decide whether p is below 5 %.
 DRAWS = 2000
 PEEKS = tuple(k / 6 for k in range(1, 7))
 _BOUNDS = spending_boundaries(PEEKS, ALPHA)
@@ -44,38 +44,39 @@ _BOUNDS = spending_boundaries(PEEKS, ALPHA)
 
 @dataclass(frozen=True)
 class Answer:
-    """`rejects`: the test calls a difference. `covers`: its interval holds the truth; None where it has none."""
+    """`rejects`: the test reports a difference. `covers`: its interval contains the true value; None without an
+    interval."""
 
     rejects: bool
     covers: bool | None = None
 
 
-def headline_answers(found: Draw) -> dict[str, Answer]:
-    """The answers of the headline and of what it is made of."""
-    return dict(_means(found, win_score(found.ratings)))
+def headline_answers(sample: Draw) -> dict[str, Answer]:
+    """The answers of the headline and its parts."""
+    return dict(_means(sample, win_score(sample.ratings)))
 
 
-def core_answers(found: Draw) -> dict[str, Answer]:
-    """The answers of the headline, of what it is made of, and of the tests that the picture shows."""
-    means = np.round(prompt_means(found.ratings.win_score, found.ratings.prompt) - 0.5, 9)
+def core_answers(sample: Draw) -> dict[str, Answer]:
+    """The answers of the headline, its parts, and the tests of the picture."""
+    means = np.round(prompt_means(sample.ratings.win_score, sample.ratings.prompt) - 0.5, 9)
     return {
-        **headline_answers(found),
-        **dict(_naive(found)),
+        **headline_answers(sample),
+        **dict(_naive(sample)),
         "this panel only: Wilcoxon, prompt means": _answer(signed_rank(means).p_value),
     }
 
 
-def answers(found: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
-    """The answers of every procedure to one review."""
-    score = win_score(found.ratings)
+def answers(sample: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
+    """The answers of every procedure for one review."""
+    score = win_score(sample.ratings)
     return dict(
         [
-            *_means(found, score),
-            *_naive(found),
-            *_panel(found, seed),
-            *_outcomes(found, score),
-            *_peeking(found, scenario, score),
-            *_others(found),
+            *_means(sample, score),
+            *_naive(sample),
+            *_panel(sample, seed),
+            *_outcomes(sample, score),
+            *_peeking(sample, scenario, score),
+            *_others(sample),
         ]
     )
 
@@ -83,8 +84,8 @@ def answers(found: Draw, scenario: Scenario, seed: int) -> dict[str, Answer]:
 def margin_answers(at_margin: Draw, even: Draw) -> dict[str, tuple[bool, bool]]:
     """(wrong, right) claims of equivalence and of "not worse".
 
-    Wrong: the candidate lies exactly on the margin; for "not worse" seen from the other side, from which it is
-    exactly as much worse. Right: there is no difference at all.
+    Wrong: the candidate is exactly at the margin. For "not worse" the sides are swapped, so that it is worse by exactly
+    the margin. Right: there is no difference.
     """
     edge, same = win_score(at_margin.ratings), win_score(even.ratings)
 
@@ -92,10 +93,10 @@ def margin_answers(at_margin: Draw, even: Draw) -> dict[str, tuple[bool, bool]]:
         return is_equivalent(score.interval(1 - 2 * ALPHA), null=0.5, margin=MARGIN)
 
     def not_worse(score: WinScore, *, mirrored: bool) -> bool:
-        found = score.interval(1 - ALPHA)
-        if mirrored and found is not None:
-            found = Interval(1 - found.high, 1 - found.low)
-        return is_not_worse(found, null=0.5, margin=MARGIN)
+        interval = score.interval(1 - ALPHA)
+        if mirrored and interval is not None:
+            interval = Interval(1 - interval.high, 1 - interval.low)
+        return is_not_worse(interval, null=0.5, margin=MARGIN)
 
     return {
         "equivalence (TOST)": (equivalent(edge), equivalent(same)),
@@ -111,8 +112,8 @@ def _answer(p: float | None, p_truth: float | None = None, *, level: float = ALP
     return Answer(rejects, None if p_truth is None else p_truth > level)
 
 
-def _means(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
-    rows, truth = found.ratings, true_win_score(found.effect)
+def _means(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
+    rows, truth = sample.ratings, true_win_score(sample.effect)
     values, prompt, reviewer = rows.win_score, rows.prompt, rows.reviewer
     plain = clustered_mean(values, Clusters(prompt, reviewer, prompt_weights(prompt)), method="plain")
     mixed = score.headline.mixed
@@ -127,8 +128,8 @@ def _means(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
         yield name, _answer(part.p_value(0.5), part.p_value(truth))
 
 
-def _naive(found: Draw) -> Iterator[tuple[str, Answer]]:
-    values, truth = found.ratings.win_score, true_win_score(found.effect)
+def _naive(sample: Draw) -> Iterator[tuple[str, Answer]]:
+    values, truth = sample.ratings.win_score, true_win_score(sample.effect)
     wins, losses = int((values > 0.5).sum()), int((values < 0.5).sum())
     yield "binomial, all ratings", _answer(float(stats.binomtest(wins, max(wins + losses, 1)).pvalue))
     t_tests = [float(stats.ttest_1samp(values, null).pvalue) for null in (0.5, truth)]
@@ -136,24 +137,24 @@ def _naive(found: Draw) -> Iterator[tuple[str, Answer]]:
     yield "Wilcoxon, all ratings", _answer(signed_rank(values - 0.5).p_value)
 
 
-def _panel(found: Draw, seed: int) -> Iterator[tuple[str, Answer]]:
-    differences = np.round(prompt_means(found.ratings.win_score, found.ratings.prompt) - 0.5, 9)
+def _panel(sample: Draw, seed: int) -> Iterator[tuple[str, Answer]]:
+    differences = np.round(prompt_means(sample.ratings.win_score, sample.ratings.prompt) - 0.5, 9)
     yield "this panel only: sign flip", _answer(sign_flip(differences, seed=seed, draws=DRAWS).p_value)
     yield "this panel only: Wilcoxon, prompt means", _answer(signed_rank(differences).p_value)
     yield "this panel only: majorities", _answer(majorities(differences).p_value)
 
 
-def _outcomes(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
-    rows = found.ratings
+def _outcomes(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
+    rows = sample.ratings
     criteria = [criterion_difference(rows, name) for name in rows.criteria]
     share = proportion_difference(rows, "resolved")
     first = criteria[0]
-    yield "criterion", _answer(first.difference.p_value(), first.difference.p_value(found.effect))
-    if found.effect == 0:
+    yield "criterion", _answer(first.difference.p_value(), first.difference.p_value(sample.effect))
+    if sample.effect == 0:
         # No difference is a ratio of one; elsewhere the true ratio of rounded scores has no closed form.
         equal = None if first.relative.log is None else first.relative.log.p_value(0.0)
         yield "relative change", _answer(equal, equal)
-    truth = true_share_difference(found.effect)
+    truth = true_share_difference(sample.effect)
     yield "yes/no outcome", _answer(share.difference.p_value(), share.difference.p_value(truth))
     raw = [one.difference.p_value() for one in criteria] + [share.difference.p_value()]
     gate = score.p_value()
@@ -161,9 +162,9 @@ def _outcomes(found: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
     yield "any criterion, behind the gate", _answer(float(family.min()))
 
 
-def _peeking(found: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple[str, Answer]]:
-    """Six looks at the ratings as they come in: with bounds, as a confidence sequence, and with none."""
-    truth, n = true_win_score(found.effect), len(found.ratings)
+def _peeking(sample: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple[str, Answer]]:
+    """Six analyses as ratings arrive: with group-sequential bounds, as a confidence sequence, and uncorrected."""
+    truth, n = true_win_score(sample.effect), len(sample.ratings)
     planned = planned_error(scenario)
     answers: dict[str, list[Answer]] = {
         "six looks, O'Brien–Fleming": [],
@@ -171,7 +172,7 @@ def _peeking(found: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple
         "six looks, no bounds": [],
     }
     for number, fraction in enumerate(PEEKS, start=1):
-        rows = in_order(found.ratings, np.arange(round(fraction * n)))
+        rows = in_order(sample.ratings, np.arange(round(fraction * n)))
         mean = (whole if fraction == 1 else win_score(rows)).mean
         p, p_truth = mean.p_value(0.5), mean.p_value(truth)
         se = mean.se or math.inf
@@ -192,15 +193,15 @@ def planned_error(scenario: Scenario) -> float:
     return standard_error(Design(PROMPTS, OVERLAP, scenario.reviewers), variation)
 
 
-def _others(found: Draw) -> Iterator[tuple[str, Answer]]:
-    side = position_effect(found.ratings)
+def _others(sample: Draw) -> Iterator[tuple[str, Answer]]:
+    side = position_effect(sample.ratings)
     assert side is not None and side.left_score is not None and side.adjusted is not None
-    truth = true_win_score(found.effect)
+    truth = true_win_score(sample.effect)
     left = side.left_score.p_value(0.5)
-    if found.effect == 0:
+    if sample.effect == 0:
         yield "left side preferred", _answer(left, left)
     yield "adjusted for the side", _answer(side.adjusted.p_value(0.5), side.adjusted.p_value(truth))
-    slices = slice_scores(found.ratings).each
+    slices = slice_scores(sample.ratings).each
     covered = [one.score.p_value(truth) for one in slices]
     adjusted = [one.p_adjusted for one in slices if one.p_adjusted is not None]
     yield (

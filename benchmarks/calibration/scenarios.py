@@ -1,7 +1,7 @@
-"""Crossed reviews of which the truth is known: seven scenarios, and data sets drawn from them.
+"""Crossed reviews with known true values: seven scenarios and data sets drawn from them.
 
-100 prompts with 3 ratings each. A rating is a win, tie or loss made from a latent normal preference, with scores of
-criteria and a yes/no outcome beside it, so that the tests see what the report sees.
+100 prompts with 3 ratings each. A rating is a win, tie or loss derived from a latent normal preference, with criterion
+scores and a yes/no outcome, so that the tests see the same data as the report.
 """
 
 import math
@@ -14,9 +14,9 @@ from evaluation.stats.arrays import FloatArray, IntArray
 from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings, Slicing
 
 PROMPTS, OVERLAP = 100, 3
-# A latent preference within this of zero is a tie: about 30 % of an even contest.
+# A latent preference this close to zero is a tie: about 30 % if the sides are equal.
 TIE_WITHIN = 0.4
-# The equivalence margin that these sizes can carry, in win score.
+# The equivalence margin that samples of this size can support, in win score.
 MARGIN = 0.1
 CRITERIA = ("empathy",)
 SLICES = 4
@@ -47,7 +47,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One simulated review, in the order in which its ratings came in, and the latent effect behind it."""
+    """One simulated review in the order in which ratings arrived, with its latent effect."""
 
     ratings: Ratings
     effect: float
@@ -89,17 +89,17 @@ def in_order(ratings: Ratings, order: IntArray) -> Ratings:
 
 
 def true_win_score(effect: float) -> float:
-    """The win score that a latent mean of `effect` gives."""
+    """The win score for a latent mean of `effect`."""
     return 0.5 + float(stats.norm.cdf(effect - TIE_WITHIN) - stats.norm.cdf(-effect - TIE_WITHIN)) / 2
 
 
 def true_share_difference(effect: float) -> float:
-    """The difference of the shares of "yes" that a latent mean of `effect` gives."""
+    """The difference between the shares of "yes" for a latent mean of `effect`."""
     return float(stats.norm.cdf(effect / math.sqrt(1 + 0.25 + 1))) - 0.5
 
 
 def effect_at_margin() -> float:
-    """The latent effect whose win score lies exactly on the margin."""
+    """The latent effect whose win score is exactly at the margin."""
     return float(optimize.brentq(lambda e: true_win_score(e) - 0.5 - MARGIN, 0.0, 3.0))
 
 
@@ -125,7 +125,7 @@ def _noise(scenario: Scenario, rng: np.random.Generator, n: int) -> FloatArray:
 def _scores(
     scenario: Scenario, effect: float, crossed: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Whole points of both sides, whose difference has mean `effect` and shares the preference's clusters."""
+    """Integer scores of both sides. Their difference has mean `effect` and shares the clusters of the preference."""
     n = len(crossed)
     base = 6 + rng.standard_normal(n)
     return np.round(base), np.round(base + effect + crossed + _noise(scenario, rng, n))
@@ -134,7 +134,7 @@ def _scores(
 def _answers(
     scenario: Scenario, effect: float, crossed: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Yes or no of both sides from latent scores of which the candidate's holds the preference's clusters."""
+    """Yes or no for both sides, from latent scores. The candidate's contains the clusters of the preference."""
     n = len(crossed)
     common = 0.5 * rng.standard_normal(n)
     before = common + rng.standard_normal(n)

@@ -1,1 +1,1 @@
-"""What `benchmarks.review` is made of: a real site, made-up campaigns, reviewers in a loop, and the rules checked."""
+"""Parts of `benchmarks.review`: a real site, generated campaigns, reviewers in a loop, and rule checks."""

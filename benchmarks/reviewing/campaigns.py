@@ -1,4 +1,4 @@
-"""Campaigns of any size, made in bulk."""
+"""Create campaigns of any size in bulk."""
 
 import uuid
 from datetime import timedelta
@@ -52,7 +52,7 @@ def run(user: User, pairs: int) -> Comparison:
         base=base,
     )
     prompts = PromptSet.objects.create(name=f"prompts-{number}", size=pairs, created_by=user)
-    made = Comparison.objects.create(
+    comparison = Comparison.objects.create(
         kind=Job.Kind.GENERATION,
         status=Job.Status.SUCCEEDED,
         finished_at=timezone.now(),
@@ -62,9 +62,9 @@ def run(user: User, pairs: int) -> Comparison:
         decoding={},
         created_by=user,
     )
-    ComparisonCandidate.objects.create(comparison=made, model=tuned)
-    add_pairs(made, 0, pairs)
-    return made
+    ComparisonCandidate.objects.create(comparison=comparison, model=tuned)
+    add_pairs(comparison, 0, pairs)
+    return comparison
 
 
 def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
@@ -115,7 +115,7 @@ def add_pairs(run: Comparison, start: int, count: int) -> list[Pair]:
 
 
 def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign:
-    made = campaigns.create(
+    campaign = campaigns.create(
         user=user,
         title="Benchmark",
         comparison=run,
@@ -123,14 +123,14 @@ def opened(user: User, run: Comparison, *, pairs: int, overlap: int) -> Campaign
         overlap=overlap,
         pairs=pairs,
     )
-    campaigns.open_campaign(campaign=made, user=user)
-    made.refresh_from_db()
+    campaigns.open_campaign(campaign=campaign, user=user)
+    campaign.refresh_from_db()
     analyze()
-    return made
+    return campaign
 
 
 def reviewers(campaign: Campaign, count: int) -> list[str]:
-    """Join `count` reviewers at once; returns their tokens."""
+    """Create `count` reviewers at once; returns their tokens."""
     first = campaign.reviewers.count() + 1
     tokens = [Reviewer.new_token() for _ in range(count)]
     Reviewer.objects.bulk_create(
@@ -150,7 +150,7 @@ def reviewers(campaign: Campaign, count: int) -> list[str]:
 
 
 def grow(campaign: Campaign, *, rated: int) -> None:
-    """Add wholly rated pairs until the campaign holds `rated` ratings, spread over a thousand reviewers."""
+    """Add fully rated pairs until the campaign has `rated` ratings, spread over a thousand reviewers."""
     missing = rated - Rating.objects.filter(campaign=campaign).count()
     if missing <= 0:
         return
@@ -166,7 +166,7 @@ def grow(campaign: Campaign, *, rated: int) -> None:
 
 
 def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> None:
-    """Rows, not objects: a million of them."""
+    """Insert rows instead of objects, because there are a million."""
     pairs = add_pairs(campaign.comparison, 10_000_000 + rank, count)
     overlap, sides, now = campaign.overlap, "LR" * (campaign.overlap // 2), timezone.now()
     keys = bulk_rows.insert(
@@ -203,8 +203,8 @@ def _add_rated(campaign: Campaign, crowd: list[int], rank: int, count: int) -> N
 
 
 def analyze() -> None:
-    """What the database's own housekeeping does within a minute of so many new rows: to tables that have any, for one
-    that is told to be empty is planned for as if it stayed so."""
+    """Update the planner's statistics, as the database does within a minute of so many new rows. Empty tables are
+    skipped: the planner would assume that they stay empty."""
     models = apps.get_app_config("evaluation").get_models()
     filled = [
         connection.ops.quote_name(model._meta.db_table) for model in models if model._default_manager.exists()

@@ -1,4 +1,4 @@
-"""Downloading every rating of a campaign, and watching the server's memory meanwhile."""
+"""Download every rating of a campaign while observing the server's memory."""
 
 import io
 import threading
@@ -19,7 +19,7 @@ def token(user: User) -> str:
 
 
 def export(site: Site, campaign: str, key: str, kind: str) -> dict[str, Any]:
-    """{seconds, bytes, rows, grew_mb} of one download, after some that have loaded the code in every process."""
+    """{seconds, bytes, rows, grew_mb} of one download, after warm-up downloads that load the code in every process."""
     for _ in range(4):
         _fetch(site, campaign, key, kind)
     before = highest = site.memory()
@@ -53,7 +53,7 @@ def _fetch(site: Site, campaign: str, key: str, kind: str) -> bytes:
 
 
 def _rows(content: bytes, kind: str) -> int:
-    """Ratings in the table; the made-up ones contain no line break."""
+    """Ratings in the table. Generated ratings contain no line breaks."""
     if kind == "csv":
         return content.count(b"\n") - 1
     return int(pq.read_metadata(io.BytesIO(content)).num_rows)

@@ -1,4 +1,4 @@
-"""Reviewers in a closed loop, each on a connection of its own: next → submit → next, with or without a pause."""
+"""Reviewers in a closed loop, each with its own connection: next → submit → next, with or without pauses."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-CANDIDATE = "Tuned reply."  # how the made-up texts of one side begin, so that a client can tell what it saw
+CANDIDATE = "Tuned reply."  # prefix of one side's generated texts, by which a client recognises the side
 SCORES = {
     name: {"left": 7, "right": 5} for name in ("empathy", "helpfulness", "professionalism", "satisfaction")
 }
@@ -16,7 +16,7 @@ PREFERENCES = ("left", "right", "tie", "both_bad")
 
 @dataclass
 class Log:
-    """What the clients saw: seconds per request, what was acknowledged, and every answer that was no success."""
+    """Observations of the clients: seconds per request, acknowledged ratings, and every unsuccessful response."""
 
     next_seconds: list[float] = field(default_factory=list)
     submit_seconds: list[float] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Log:
         default_factory=dict
     )  # token → candidate left?, preference
     refused: dict[str, int] = field(default_factory=dict)
-    own_cpu_seconds: float = 0.0  # what the clients themselves took of the machine
+    own_cpu_seconds: float = 0.0  # processor time of the clients themselves
 
     def refuse(self, status: int, body: dict[str, Any]) -> None:
         name = f"{status} {body.get('code', '')}".strip()
@@ -37,7 +37,7 @@ class Log:
 
 
 class Client:
-    """HTTP/1.1 by hand: the loop must cost the machine as little as possible."""
+    """A minimal HTTP/1.1 client, so that the loop uses as little of the machine as possible."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port = port
@@ -48,7 +48,7 @@ class Client:
         self._writer: asyncio.StreamWriter | None = None
 
     async def request(self, method: str, path: str, content: Any) -> tuple[int, dict[str, Any]]:
-        """Status and body; status 0 when no answer came. A connection that the server has ended is renewed once."""
+        """Status and body; status 0 without a response. Reconnects once if the server has closed the connection."""
         body = json.dumps(content).encode()
         head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n".encode()
         for _ in range(2):
@@ -65,8 +65,8 @@ class Client:
         assert self._reader
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status = int(head[9:12])
-        _, found, rest = head.partition("content-length:")
-        length = int(rest.split("\r\n", 1)[0]) if found else 0
+        _, header, rest = head.partition("content-length:")
+        length = int(rest.split("\r\n", 1)[0]) if header else 0
         body = await self._reader.readexactly(length) if length else b"{}"
         if "connection: close" in head:
             self.close()
@@ -80,8 +80,8 @@ class Client:
 
 @dataclass(frozen=True)
 class Habits:
-    """How clients go about it. `page`: as the review screen does, where a submit brings the pair after the one that is
-    here already, one request per pair; else as a program would, `next` and then submit."""
+    """How clients behave. `page`: like the review screen, where a submit returns the pair after the prefetched one,
+    so that each pair takes one request. Otherwise like a program: `next`, then submit."""
 
     page: bool = False
     think: tuple[float, float] = (0, 0)
@@ -89,7 +89,7 @@ class Habits:
 
 
 async def review(client: Client, campaign: str, log: Log, *, until: float, habits: Habits) -> None:
-    """One reviewer until the clock, the pairs or `habits.most` ratings run out."""
+    """One reviewer until time is up, no pairs are left, or `habits.most` ratings are done."""
     if habits.think[1]:
         await asyncio.sleep(random.uniform(0, habits.think[1]))
     rated, pair, ahead = 0, None, None
@@ -122,7 +122,7 @@ async def _next(client: Client, campaign: str, log: Log, after: str = "") -> dic
 
 
 async def _submit(client: Client, pair: dict[str, Any], log: Log, query: str) -> dict[str, Any] | None:
-    """Rate a pair; the one that came along with the answer."""
+    """Rate a pair. Returns the pair that came with the response."""
     preference = random.choice(PREFERENCES)
     rating = {"preference": preference, "scores": SCORES, "answers": {}, "comment": "", "active_ms": 20_000}
     begun = time.perf_counter()
@@ -140,7 +140,7 @@ async def _submit(client: Client, pair: dict[str, Any], log: Log, query: str) ->
 def crowd(
     port: int, campaign: str, tokens: list[str], *, seconds: float, habits: Habits | None = None
 ) -> Log:
-    """Everybody at once for so many seconds."""
+    """Run all reviewers at once for this many seconds."""
     log, how = Log(), habits or Habits()
 
     async def everybody() -> None:

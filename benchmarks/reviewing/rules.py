@@ -1,4 +1,4 @@
-"""R1 to R6 by SQL, after the clients have gone."""
+"""Check R1 to R6 by SQL after the clients have finished."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from evaluation.models import Campaign
 
 
 def broken(campaign: Campaign, acknowledged: Mapping[str, tuple[bool, str]]) -> dict[str, int]:
-    """Rule → how many rows break it. `acknowledged`: token → (candidate shown left, preference sent)."""
+    """Number of rows that break each rule. `acknowledged`: token → (candidate shown left, preference sent)."""
     stored = {
         str(token).replace("-", ""): (bool(left), preference)
         for token, left, preference in _rows(
@@ -18,7 +18,7 @@ def broken(campaign: Campaign, acknowledged: Mapping[str, tuple[bool, str]]) -> 
             campaign,
         )
     }
-    seen = {token.replace("-", ""): told for token, told in acknowledged.items()}
+    seen = {token.replace("-", ""): answer for token, answer in acknowledged.items()}
     return {
         "R1 an acknowledged rating is not stored": sum(token not in stored for token in seen),
         "R2 a reviewer rated a pair twice": _count(
@@ -54,7 +54,7 @@ def broken(campaign: Campaign, acknowledged: Mapping[str, tuple[bool, str]]) -> 
             campaign,
         ),
         "R6 a rating is stored for other sides than were seen": sum(
-            stored[token] != told for token, told in seen.items() if token in stored
+            stored[token] != answer for token, answer in seen.items() if token in stored
         ),
     }
 

@@ -1,4 +1,4 @@
-"""The server as deployed: Gunicorn with threads, PostgreSQL or SQLite with everything written through."""
+"""The server as deployed: Gunicorn with threads, and PostgreSQL or SQLite with durable writes."""
 
 import os
 import secrets
@@ -15,8 +15,8 @@ from tests import services
 
 @contextmanager
 def environment(folder: Path, database: str) -> Iterator[None]:
-    """Set what the settings read, for this process and the server, before Django is imported."""
-    folder.chmod(0o711)  # PostgreSQL drops root and must find its way in
+    """Set the environment that the settings read, for this process and the server, before Django is imported."""
+    folder.chmod(0o711)  # PostgreSQL drops root privileges and must still be able to enter the folder
     with ExitStack() as stack:
         (folder / "var").mkdir()
         os.environ["VAR_DIR"] = str(folder / "var")
@@ -34,30 +34,30 @@ def environment(folder: Path, database: str) -> Iterator[None]:
 
 
 class Site:
-    """A running server; `cpu_seconds` is what its processes have used, the database's not among them."""
+    """A running server. `cpu_seconds` is the processor time of its processes, without the database."""
 
     def __init__(self, port: int, guard: psutil.Process) -> None:
         self.port = port
         self._guard = guard
 
     def processes(self) -> list[psutil.Process]:
-        found: list[psutil.Process] = self._guard.children(recursive=True)
-        return found
+        children: list[psutil.Process] = self._guard.children(recursive=True)
+        return children
 
     def cpu_seconds(self) -> float:
         times = [process.cpu_times() for process in self.processes()]
         return float(sum(one.user + one.system for one in times))
 
     def memory(self) -> int:
-        """Bytes resident in its processes together."""
+        """Resident memory of all its processes, in bytes."""
         return sum(process.memory_info().rss for process in self.processes())
 
     @staticmethod
     def database_cpu_seconds() -> float:
-        """What PostgreSQL's processes have used; SQLite works inside the web processes."""
+        """Processor time of PostgreSQL's processes. SQLite runs inside the web processes."""
         children = psutil.Process().children(recursive=True)
         times = [process.cpu_times() for process in children if process.name() == "postgres"]
-        # With what those have used whose connection has ended meanwhile.
+        # Includes processes whose connection has ended meanwhile.
         return float(sum(one.user + one.system + one.children_user + one.children_system for one in times))
 
 

@@ -1,4 +1,4 @@
-"""What opening the review screen costs: requests and bytes on the wire, with the compression a browser asks for."""
+"""Size of the review screen: requests and bytes transferred, with the compression that browsers request."""
 
 import gzip
 import http.client
@@ -10,7 +10,7 @@ IMPORTS = re.compile(r'(?:from|import)\s*"(\./[^"]+|/[^"]+)"')
 
 
 def of_review_screen(port: int, campaign: str, token: str) -> dict[str, int]:
-    """{requests, bytes} of the page with every style, script and imported module; the pair itself not among them."""
+    """{requests, bytes} of the page with all styles, scripts and imported modules, without the pair itself."""
     page, total = _get(port, f"/review/{campaign}/", f"reviewer-{campaign.replace('-', '')}={token}")
     waiting = LINKS.findall(page)
     seen: set[str] = set()
@@ -22,7 +22,7 @@ def of_review_screen(port: int, campaign: str, token: str) -> dict[str, int]:
         text, size = _get(port, path)
         total += size
         if path.endswith(".js"):
-            waiting += [urljoin(path, found) for found in IMPORTS.findall(text)]
+            waiting += [urljoin(path, address) for address in IMPORTS.findall(text)]
     return {"requests": 1 + len(seen), "bytes": total}
 
 

@@ -1,7 +1,7 @@
-"""What a person would write with TRL alone, at its defaults: `python -m benchmarks.training_speed.bare JOB.json`.
+"""The script a user would write with TRL alone: `python -m benchmarks.training_speed.bare JOB.json`.
 
-Same base, rows, adapter and settings as our run, with nothing around it: no checks, no reports, no checkpoints.
-Prints one JSON object for each step and one at the end.
+Same base, rows, adapter and settings as our run, with TRL's defaults and without checks, reports or checkpoints.
+Prints one JSON object per step and one at the end.
 """
 
 import json
@@ -20,7 +20,7 @@ from worker.ml.models import device_name, load_base
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]
-    """The seconds and tokens of each step, measured where ours are."""
+    """The seconds and tokens of each step, measured at the same points as ours."""
 
     def __init__(self) -> None:
         self.began = 0.0

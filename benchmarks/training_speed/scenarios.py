@@ -1,4 +1,4 @@
-"""What is trained in the benchmark: base models and rows."""
+"""Base models and rows of the training benchmark."""
 
 import random
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from worker.ml.models import device_name
 
 TOY_BASE = Path(worker.ml.demo.__file__).parent / "base"
 FILLER = "Please read this too."
-# Of the files that Qwen/Qwen2.5-1.5B-Instruct has beside its weights.
+# From the configuration files of Qwen/Qwen2.5-1.5B-Instruct.
 QWEN_1_5B = {
     "vocab_size": 151_936,
     "hidden_size": 1536,
@@ -27,8 +27,8 @@ QWEN_1_5B = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """Rows for training on one base, and the settings that both sides share; `parameters` counts those of the base
-    where the share of the device's rate is asked for."""
+    """Training rows for one base and the settings that both scripts share. `parameters` is the base's parameter
+    count, if the share of the device is to be computed."""
 
     name: str
     rows: list[dict[str, Any]]
@@ -38,7 +38,7 @@ class Scenario:
 
 
 def toy(rows: int) -> list[Scenario]:
-    """The demo's base with rows of one length, and with lengths spread like real requests (log-normal)."""
+    """The demo's base with rows of one length, and with lengths distributed like real requests (log-normal)."""
     config = {
         "method": "qlora",
         "learning_rate": 1e-3,
@@ -60,7 +60,7 @@ def toy(rows: int) -> list[Scenario]:
 
 
 def reference_run(folder: Path, shape: Mapping[str, int], *, rows: int, tokens: int) -> list[Scenario]:
-    """A Qwen2 of this shape with random weights, on rows of about so many tokens, as LoRA and as QLoRA."""
+    """A Qwen2 of this shape with random weights, on rows of about this many tokens, as LoRA and as QLoRA."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config
 
@@ -87,7 +87,7 @@ def reference_run(folder: Path, shape: Mapping[str, int], *, rows: int, tokens: 
 
 
 def _filled(tokenizer: Any, case: dict[str, Any], tokens: int) -> dict[str, Any]:
-    """The case with an instruction so long that the whole row has about so many tokens."""
+    """The case with an instruction padded so that the row has about this many tokens."""
     rendered = "".join(render_example(tokenizer, case["instruction"], case["input"], case["output"]))
     missing = tokens - len(tokenizer(rendered)["input_ids"])
     each = len(tokenizer(f" {FILLER}")["input_ids"])

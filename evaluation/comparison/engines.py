@@ -48,16 +48,16 @@ class Endpoint(BaseModel):
 
 def configured() -> dict[str, Endpoint]:
     """All endpoints by name; raises ImproperlyConfigured for an invalid table."""
-    found = {}
+    endpoints = {}
     for name, values in settings.GENERATION_ENDPOINTS.items():
         if name == LOCAL or len(name) > 60 or not isinstance(values, dict):
             raise ImproperlyConfigured(
                 f"The generation endpoint {name!r} must be a table with another name than {LOCAL!r}."
             )
         try:
-            found[name] = Endpoint.model_validate(values)
+            endpoints[name] = Endpoint.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise ImproperlyConfigured(f"The generation endpoint {name}, {place}: {first['msg']}.") from error
-    return found
+    return endpoints

@@ -27,7 +27,7 @@ def overview(document: ComparisonDocument) -> str:
         f"**{escape(document.headline)}**",
         *map(_caution, document.cautions),
         *(part for section in document.sections for part in _section(section)),
-        *_made(document.facts),
+        *_settings(document.facts),
     )
 
 
@@ -49,7 +49,7 @@ def single(document: PairDocument) -> str:
         *_section(document.summary),
         "## How to read this",
         escape(document.reading_note),
-        *_made(document.facts),
+        *_settings(document.facts),
     )
 
 
@@ -67,8 +67,8 @@ def _caution(caution: Caution) -> str:
     return f"> **{escape(caution.title)}:** {escape(caution.text)}"
 
 
-def _made(facts: Iterable[Fact]) -> tuple[str, str]:
-    return "## How it was made", bullets((escape(fact.term), fact.text) for fact in facts)
+def _settings(facts: Iterable[Fact]) -> tuple[str, str]:
+    return "## Settings and sources", bullets((escape(fact.term), fact.text) for fact in facts)
 
 
 def _section(section: Section) -> list[str]:

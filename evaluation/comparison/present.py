@@ -24,7 +24,7 @@ from ftplatform.text.values import words
 
 _GROUPS = (
     ("accuracy", "Against the expected output", ""),
-    ("check", "The check", "By words and patterns; a person should still read the responses that pass."),
+    ("check", "The check", "Matches words and patterns only. Read the responses that pass, too."),
     ("format", "Format", ""),
     (
         "stream",
@@ -35,7 +35,7 @@ _GROUPS = (
     (
         "proxy",
         "Proxies from the text",
-        "English word lists and formulas; they take no part in a rating or a verdict.",
+        "Based on English word lists and formulas. Not used in ratings or verdicts.",
     ),
 )
 # Labels for times measured inside a worker's batches.
@@ -46,9 +46,9 @@ _NBSP = "\N{NO-BREAK SPACE}"
 _RELATIVE = ("ms", "tokens", "words")
 _FIGURE_COLUMNS = ("Baseline", "Candidate", "Difference", "95 % interval", "p", "Prompts")
 _FOOTNOTE = (
-    "Intervals are 95 %. Shares with one response to each prompt: Newcombe's paired interval and the exact McNemar "
-    "test. Everything else: t over prompts, with the responses to one prompt averaged first. These p-values are not "
-    "adjusted for the number of figures, and none of them decides anything."
+    "Intervals are 95 %. Shares with one response per prompt use Newcombe's paired interval and the exact McNemar "
+    "test. All other figures use a t-test over prompts, with the responses to one prompt averaged first. The p-values "
+    "are not adjusted for the number of figures and do not affect any verdict."
 )
 
 

@@ -55,11 +55,11 @@ def prompts(file: IO[bytes], source_name: str, mapping: ColumnMapping | None) ->
     if mapping is None:
         yield from _read(file, source_name, prompt_of)
         return
-    for found in read_examples(file, source_name, mapping):
-        if found.example is None:
-            yield Read(found.line, None, found.problem, found.field)
+    for read in read_examples(file, source_name, mapping):
+        if read.example is None:
+            yield Read(read.line, None, read.problem, read.field)
         else:
-            yield Read(found.line, {**found.example, "expected": found.example["output"], "tags": {}})
+            yield Read(read.line, {**read.example, "expected": read.example["output"], "tags": {}})
 
 
 def pairs(file: IO[bytes], source_name: str) -> Iterator[Read]:
@@ -133,19 +133,19 @@ def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
 
 def _gathered(cells: Cells) -> Cells:
     """Combine dotted columns into objects, and rename the common dataset column names to ours."""
-    made: Cells = {}
+    combined: Cells = {}
     for name, value in cells.items():
         head, dot, key = name.partition(".")
         target = _OBJECTS.get(head) if dot else None
         if target:
             if value not in (None, ""):
-                made.setdefault(target, {})
-                if not isinstance(made[target], dict):
+                combined.setdefault(target, {})
+                if not isinstance(combined[target], dict):
                     raise RowError(f"Give either `{target}` or `{name}`, not both.", name)
-                made[target][key] = value
+                combined[target][key] = value
         else:
-            made[_ALIASES.get(name, name)] = value
-    return made
+            combined[_ALIASES.get(name, name)] = value
+    return combined
 
 
 def _content(cells: Cells, name: str) -> Any:

@@ -71,17 +71,17 @@ def cautions(provenance: Provenance, *, trap: str = "", whole: bool = True) -> t
     for check in provenance.leakage:
         if check.exact or check.near:
             text = (
-                f"{_prompts(check.exact)} in the training split of {check.dataset}, and {count(check.near)} nearly so; "
-                f"a model may recite them. Reason for using them: {check.reason}"
+                f"{_prompts(check.exact)} in the training split of {check.dataset}, and {count(check.near)} are "
+                f"near-duplicates; a model may have memorised them. Reason for using them: {check.reason}"
             )
             named.append(Caution("leakage", "caution", "Prompts from the training data", text))
     if provenance.candidate_model.toy:
-        text = "A tiny model for trying things out; its numbers say nothing about a real one."
+        text = "This tiny model is for trials only. Its figures say nothing about real models."
         named.append(Caution("toy", "caution", "Toy model", text))
     if provenance.comparison.imported:
         text = (
-            "The responses were made elsewhere. Tokens and times are as the imported file says; how they were measured "
-            "is not known."
+            "The responses were generated elsewhere. Tokens and times come from the imported file; how they were "
+            "measured is not known."
         )
         named.append(Caution("imported", "info", "Imported", text))
     return tuple(named)
@@ -103,7 +103,7 @@ def _left_out(left_out: Mapping[str, Any]) -> str:
 
 
 def facts(provenance: Provenance) -> tuple[Fact, ...]:
-    """How the comparison was made, as terms and values."""
+    """How the comparison was run, as terms and values."""
     prompts = provenance.prompt_set
     engine = {"local": "this site's workers", "import": "none: imported pairs"}
     return (

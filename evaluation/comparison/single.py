@@ -26,9 +26,9 @@ from ftplatform.text.quantities import quantity, relative_change
 from ftplatform.text.values import pretty, words
 
 READING_NOTE = (
-    "One prompt proves nothing by itself: the comparison over all prompts says more, and a blind review says most. A "
-    "shorter response does not mean a faster model; the time per token shows the speed. Free text is compared for "
-    "likeness and never called wrong for its wording."
+    "One prompt proves nothing: the comparison over all prompts is stronger evidence, and a blind review is the "
+    "strongest. A shorter response does not mean a faster model; the time per token shows the speed. Free text is "
+    "scored by similarity, so different wording is not an error."
 )
 _STREAM = {
     "total_ms": "Time per response",

@@ -78,17 +78,17 @@ GUIDE = (
 @roles(*Staff)
 @require_GET
 def overview(request: StaffRequest) -> HttpResponse:
-    found = selectors.needs_attention(user=request.user)
-    steps = found.pop("steps")
+    attention = selectors.needs_attention(user=request.user)
+    steps = attention.pop("steps")
     context = {
         "guide": _guide(request.user, steps) if steps["next"] else [],
         "waits_for_admin": any(
             step.key == steps["next"] and not _may_take(request.user, step) for step in GUIDE
         ),
-        "active_jobs": [_described(job) for job in found.pop("active_jobs")],
-        "failed_jobs": [_described(job) for job in found.pop("failed_jobs")],
+        "active_jobs": [_described(job) for job in attention.pop("active_jobs")],
+        "failed_jobs": [_described(job) for job in attention.pop("failed_jobs")],
     }
-    return render(request, "evaluation/home/overview.html", found | context)
+    return render(request, "evaluation/home/overview.html", attention | context)
 
 
 def _may_take(user: User, step: Step) -> bool:

@@ -114,14 +114,14 @@ def _practice(items: Any) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         return [], [
             {"field": "practice", "message": f"Give a list of at most {MAX_PRACTICE} practice pairs."}
         ]
-    made, problems = [], []
+    parsed, problems = [], []
     for number, item in enumerate(items):
         message = _practice_complaint(item)
         if message:
             problems.append({"field": f"practice[{number}]", "message": message})
         else:
-            made.append(item)
-    return made, problems
+            parsed.append(item)
+    return parsed, problems
 
 
 def _practice_complaint(item: Any) -> str:

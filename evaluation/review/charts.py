@@ -5,11 +5,11 @@ from typing import Any
 from ftplatform.charts import CANDIDATE, INK, chart, page_svg
 
 
-def power_chart(found: dict[str, Any], effect: float) -> dict[str, Any]:
+def power_chart(answer: dict[str, Any], effect: float) -> dict[str, Any]:
     """Chance of detecting a true difference, in percentage points. The target difference and 80 % are marked."""
-    rows = [{"points": 100 * p["effect"], "chance": 100 * p["power"]} for p in found["curve"]]
+    rows = [{"points": 100 * p["effect"], "chance": 100 * p["power"]} for p in answer["curve"]]
     x = {"type": "quantitative", "title": "true difference of the win score, percentage points"}
-    y = {"type": "quantitative", "title": "chance to find it, %", "scale": {"domain": [0, 100]}}
+    y = {"type": "quantitative", "title": "chance of detection, %", "scale": {"domain": [0, 100]}}
     spec = chart(
         rows,
         width=520,
@@ -35,7 +35,7 @@ def power_chart(found: dict[str, Any], effect: float) -> dict[str, Any]:
     return {
         "title": "Power of this plan",
         "svg": page_svg(spec),
-        "alt": f"The chance rises with the difference and is 80 % at {100 * found['detectable']:.1f} points.",
+        "alt": f"The chance rises with the difference and is 80 % at {100 * answer['detectable']:.1f} points.",
         "columns": ["Difference, points", "Chance, %"],
         "rows": [[f"{row['points']:.0f}", f"{row['chance']:.0f}"] for row in shown],
     }

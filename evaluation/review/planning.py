@@ -78,8 +78,10 @@ def _largest(question: Question) -> dict[str, Any] | None:
         return None
     overlap = min(question.overlap, question.reviewers)
     design = stats.Design(question.pairs_available, overlap, question.reviewers)
-    found = stats.minimum_detectable_effect(design, question.variation, wanted=WANTED, alpha=question.alpha)
-    return {"pairs": question.pairs_available, "detectable": found}
+    detectable = stats.minimum_detectable_effect(
+        design, question.variation, wanted=WANTED, alpha=question.alpha
+    )
+    return {"pairs": question.pairs_available, "detectable": detectable}
 
 
 def _cost(question: Question, ratings: int, reviewers: int) -> dict[str, Any]:
@@ -92,15 +94,15 @@ def _cost(question: Question, ratings: int, reviewers: int) -> dict[str, Any]:
     }
 
 
-def sentences(question: Question, found: dict[str, Any]) -> list[str]:
+def sentences(question: Question, result: dict[str, Any]) -> list[str]:
     """The answer in sentences."""
     points = f"{100 * question.effect:.3g}"
-    needed, largest = found["needed"], found["largest"]
+    needed, largest = result["needed"], result["largest"]
     text = [
         f"With {question.pairs:,} pairs, {question.overlap} ratings per pair and {question.reviewers:,} reviewers, the "
         f"chance of detecting a true difference of {points} percentage points of the win score is "
-        f"{100 * found['power']:.0f} %.",
-        f"The smallest difference detected with a chance of 80 % is {100 * found['detectable']:.1f} points.",
+        f"{100 * result['power']:.0f} %.",
+        f"The smallest difference detected with a chance of 80 % is {100 * result['detectable']:.1f} points.",
     ]
     if needed["pairs"] is None:
         text.append(
@@ -133,17 +135,17 @@ def assumption_sentence(variation: dict[str, float], *, has_pilots: bool) -> str
     )
 
 
-def calibration_sentence(found: Calibration) -> str:
+def calibration_sentence(calibration: Calibration) -> str:
     """The pilot figures that the answer is based on."""
-    start = f"From the pilot: {count(found.ratings)} ratings"
-    if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
+    start = f"From the pilot: {count(calibration.ratings)} ratings"
+    if calibration.sd and calibration.prompt_share is not None and calibration.reviewer_share is not None:
         start += (
-            f", standard deviation {decimal(found.sd)}, {percent(found.prompt_share)} of the variance between prompts "
-            f"and {percent(found.reviewer_share)} between reviewers"
+            f", standard deviation {decimal(calibration.sd)}, {percent(calibration.prompt_share)} of the variance "
+            f"between prompts and {percent(calibration.reviewer_share)} between reviewers"
         )
     else:
         start += (
             ", too few or too similar to estimate their variation, so the assumptions for the panel apply"
         )
-    pace = f"; {duration(found.seconds)} per rating" if found.seconds else ""
+    pace = f"; {duration(calibration.seconds)} per rating" if calibration.seconds else ""
     return f"{start}{pace}. Estimates from a small pilot are rough, so plan some reserve."

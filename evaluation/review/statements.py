@@ -310,7 +310,7 @@ def pair_texts(pair: int) -> Pair:
     ((prompt, instruction, given, baseline, baseline_text, candidate, candidate_text),) = _PAIR_TEXTS.all(
         pair
     )
-    found = stored(
+    rows = stored(
         Pair,
         {
             "id": pair,
@@ -319,7 +319,7 @@ def pair_texts(pair: int) -> Pair:
             "candidate_response_id": candidate,
         },
     )
-    found.prompt = stored(Prompt, {"id": prompt, "instruction": instruction, "input": json.loads(given)})
-    found.baseline_response = stored(Response, {"id": baseline, "text": baseline_text})
-    found.candidate_response = stored(Response, {"id": candidate, "text": candidate_text})
-    return found
+    rows.prompt = stored(Prompt, {"id": prompt, "instruction": instruction, "input": json.loads(given)})
+    rows.baseline_response = stored(Response, {"id": baseline, "text": baseline_text})
+    rows.candidate_response = stored(Response, {"id": candidate, "text": candidate_text})
+    return rows

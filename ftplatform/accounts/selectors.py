@@ -18,7 +18,7 @@ def tokens(*, user: User) -> QuerySet[ApiToken]:
 
 
 def token(*, user: User, pk: int) -> ApiToken:
-    found = tokens(user=user).filter(pk=pk).first()
-    if found is None:
+    instance = tokens(user=user).filter(pk=pk).first()
+    if instance is None:
         raise Http404
-    return found
+    return instance

@@ -18,15 +18,15 @@ from ftplatform.errors import DomainError
 def users(request: StaffRequest) -> HttpResponse:
     """List accounts and create new ones. The initial password is shown once, on this page."""
     form = UserForm(request.POST or None)
-    made, password = None, ""
+    created, password = None, ""
     if request.method == "POST" and form.is_valid():
         try:
-            made, password = services.create_user(actor=request.user, **form.cleaned_data)
+            created, password = services.create_user(actor=request.user, **form.cleaned_data)
             form = UserForm()
         except DomainError as error:
             form.add_error("email", error.detail)
     page = Paginator(selectors.users(user=request.user), 50).get_page(request.GET.get("page"))
-    context = {"form": form, "page_obj": page, "made": made, "password": password}
+    context = {"form": form, "page_obj": page, "made": created, "password": password}
     return render(request, "accounts/users.html", context, status=400 if form.errors else 200)
 
 

@@ -78,10 +78,10 @@ class StaffViewSet(GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         key = None if request.method in SAFE_METHODS else idempotency_key(request)
         if key is not None:
-            found = idempotency.begin(user=signed_in(request), key=key, request=request)
-            if isinstance(found, Response):
-                raise AnsweredBefore(found)
-            self._claimed = found
+            replay = idempotency.begin(user=signed_in(request), key=key, request=request)
+            if isinstance(replay, Response):
+                raise AnsweredBefore(replay)
+            self._claimed = replay
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, AnsweredBefore):

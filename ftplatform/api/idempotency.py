@@ -35,7 +35,7 @@ def begin(*, user: User, key: str, request: Request) -> AnsweredWrite | Response
     Raises DomainError `idempotency_mismatch` when the key was used for a different request, and `still_working` when
     the first request is still running after `WAIT_SECONDS`.
     """
-    asked = _fingerprint(request)
+    fingerprint = _fingerprint(request)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         mine = AnsweredWrite.objects.filter(user=user)
@@ -43,10 +43,10 @@ def begin(*, user: User, key: str, request: Request) -> AnsweredWrite | Response
         mine.filter(key=key, status=None, at__lt=Now() - ABANDONED).delete()
         try:
             with transaction.atomic():
-                return AnsweredWrite.objects.create(user=user, key=key, request_hash=asked)
+                return AnsweredWrite.objects.create(user=user, key=key, request_hash=fingerprint)
         except IntegrityError:
             earlier = mine.filter(key=key).first()
-        if earlier is not None and earlier.request_hash != asked:
+        if earlier is not None and earlier.request_hash != fingerprint:
             raise DomainError(
                 "idempotency_mismatch",
                 "This idempotency key was already used for something else.",

@@ -42,7 +42,7 @@ def member(label: str) -> str:
     return f"database/{label}.jsonl.gz"
 
 
-def write(target: Path, *, tell: Progress) -> dict[str, Any]:
+def write(target: Path, *, report_progress: Progress) -> dict[str, Any]:
     """Write a backup to `target`, which must not exist, and return its manifest. A crash leaves no `target`.
 
     The tables are read in one snapshot and the files after it. An artefact is complete before a row refers to it,
@@ -54,7 +54,7 @@ def write(target: Path, *, tell: Progress) -> dict[str, Any]:
     with _held_alone(part) as out:
         try:
             with tarfile.open(fileobj=out, mode="w|") as tar:
-                manifest = _fill(tar, target.parent, tell)
+                manifest = _fill(tar, target.parent, report_progress)
             out.flush()
             os.fsync(out.fileno())
             part.rename(target)
@@ -93,7 +93,7 @@ def _held_alone(part: Path) -> Iterator[IO[bytes]]:
         yield out
 
 
-def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
+def _fill(tar: tarfile.TarFile, beside: Path, report_progress: Progress) -> dict[str, Any]:
     root = Path(settings.ARTEFACT_DIR)
     members: dict[str, str] = {}
     rows: dict[str, int] = {}
@@ -101,7 +101,7 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
         applied = tables.migrations()
         models = tables.all_tables()
         for number, (label, model) in enumerate(models.items()):
-            tell(f"table {label}", number, len(models))
+            report_progress(f"table {label}", number, len(models))
             name = member(label)
             with tempfile.TemporaryFile(dir=beside) as packed:
                 rows[label] = _pack(packed, tables.dump(model))
@@ -109,7 +109,7 @@ def _fill(tar: tarfile.TarFile, beside: Path, tell: Progress) -> dict[str, Any]:
     files = list(_files(root))
     total, done = sum(size for _, size in files), 0
     for file, size in files:
-        tell("files", done, total)
+        report_progress("files", done, total)
         name = f"artefacts/{file.relative_to(root).as_posix()}"
         # Artefacts stay, so a file that has disappeared was not one.
         with suppress(FileNotFoundError), file.open("rb") as stream:

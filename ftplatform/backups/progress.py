@@ -16,18 +16,18 @@ _SECONDS_BETWEEN_LINES = 5
 Progress = Callable[[str, int, int], None]
 
 
-def telling(write: Callable[[str], object]) -> Progress:
+def every_few_seconds(write: Callable[[str], object]) -> Progress:
     """A Progress that writes one line every few seconds."""
-    began = told = time.monotonic()
+    began = written_at = time.monotonic()
 
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal told
+    def report_progress(what: str, done: int, total: int) -> None:
+        nonlocal written_at
         now = time.monotonic()
-        if now - told >= _SECONDS_BETWEEN_LINES and total:
-            told = now
+        if now - written_at >= _SECONDS_BETWEEN_LINES and total:
+            written_at = now
             write(f"{what}: {100 * done / total:.0f} %, {now - began:.0f} s so far")
 
-    return tell
+    return report_progress
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Manifest(BaseModel):
     members: dict[str, str]
 
 
-def restore(file: Path, *, tell: Progress) -> Manifest:
+def restore(file: Path, *, report_progress: Progress) -> Manifest:
     """Fill an empty installation from the backup `file`. The site must not be running; this is checked for this
     VAR_DIR.
 
@@ -55,11 +55,11 @@ def restore(file: Path, *, tell: Progress) -> Manifest:
     if User._meta.db_table in connection.introspection.table_names() and User.objects.exists():
         raise DomainError("not_empty", _NOT_EMPTY.format(what="it has accounts"))
     with only_one(Path(settings.VAR_DIR), patience=0), _work(Path(settings.ARTEFACT_DIR)) as work:
-        manifest = _unpack(file, work, tell)
+        manifest = _unpack(file, work, report_progress)
         models = tables.all_tables(tables.migrate_to(manifest.migrations))
         _check_tables(file, manifest, models)
         with transaction.atomic():
-            _load(manifest, models, work, tell)
+            _load(manifest, models, work, report_progress)
             _put_in_place(manifest, work)
         call_command("migrate", verbosity=0)
     return manifest
@@ -82,26 +82,28 @@ def _work(target: Path) -> Iterator[Path]:
             target.rmdir()
 
 
-def _unpack(file: Path, work: Path, tell: Progress) -> Manifest:
+def _unpack(file: Path, work: Path, report_progress: Progress) -> Manifest:
     """Unpack everything and check it against the manifest, which is returned."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     size = file.stat().st_size
     try:
         with tarfile.open(file, mode="r|") as tar:
             for entry in tar:
-                tell("unpacking", entry.offset, size)
-                found[entry.name] = _extract(tar, entry, work)
+                report_progress("unpacking", entry.offset, size)
+                digests[entry.name] = _extract(tar, entry, work)
     except (tarfile.TarError, EOFError) as error:
         raise DomainError("not_a_backup", f"{file} is no backup, or was cut off: {error}.") from error
-    if MANIFEST not in found:
+    if MANIFEST not in digests:
         raise DomainError(
             "incomplete", f"{file} has no manifest: it is no backup, or its writing was cut off."
         )
-    del found[MANIFEST]
+    del digests[MANIFEST]
     manifest = _read_manifest(file, (work / MANIFEST).read_bytes())
-    if found != manifest.members:
+    if digests != manifest.members:
         names = sorted(
-            name for name in found.keys() | manifest.members if found.get(name) != manifest.members.get(name)
+            name
+            for name in digests.keys() | manifest.members
+            if digests.get(name) != manifest.members.get(name)
         )
         raise DomainError(
             "damaged", f"{len(names)} parts of {file} are not what was backed up, first {names[0]}."
@@ -143,12 +145,12 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, work: Path) -> str:
     return hashed.digest.hexdigest()
 
 
-def _load(manifest: Manifest, models: Tables, work: Path, tell: Progress) -> None:
+def _load(manifest: Manifest, models: Tables, work: Path, report_progress: Progress) -> None:
     moved = (manifest.artefact_dir, str(settings.ARTEFACT_DIR))
     tables.clear(models.values())
     done, total = 0, sum(manifest.rows.values())
     for label, model in models.items():
-        tell(f"table {label}", done, total)
+        report_progress(f"table {label}", done, total)
         try:
             with gzip.open(work / member(label)) as lines:
                 count = tables.load(model, lines, moved=moved)

@@ -30,10 +30,10 @@ _ROWS_AT_ONCE = 1000
 
 def all_tables(registry: Apps = apps) -> dict[str, type[Model]]:
     """Every model of `registry` that has its own table, by its label."""
-    found = registry.get_models(include_auto_created=True)
+    tables = registry.get_models(include_auto_created=True)
     return {
         model._meta.label_lower: model
-        for model in found
+        for model in tables
         if model._meta.managed and not model._meta.proxy and model._meta.label_lower not in _LEFT_OUT
     }
 

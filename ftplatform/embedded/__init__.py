@@ -1,4 +1,4 @@
-"""Run the whole platform on one machine, with nothing installed by hand.
+"""Run the whole platform on one machine, without manual installation.
 
 `with embedded.services() as running:` starts a Redis server and two Celery nodes, and `running.serve(port)` the web
 server. All of them stop when the block ends, and also when the process is killed.

@@ -62,7 +62,7 @@ def server() -> Path:
     except importlib.metadata.PackageNotFoundError:
         files = []
     carried = [Path(str(file.locate())) for file in files if file.name == "valkey-server"]
-    on_path = [Path(found) for name in ("valkey-server", "redis-server") if (found := shutil.which(name))]
+    on_path = [Path(path) for name in ("valkey-server", "redis-server") if (path := shutil.which(name))]
     for server in (*carried, *on_path):
         if os.access(server, os.X_OK):
             return server
@@ -80,6 +80,6 @@ def _private(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise CannotStart(
-            f"VAR_DIR's path is too long for a socket, and the stand-in {folder} belongs to somebody else; "
+            f"VAR_DIR's path is too long for a socket, and its replacement {folder} belongs to another user; "
             "set VAR_DIR to a shorter path."
         )

@@ -49,7 +49,7 @@ class Running:
     def check(self) -> None:
         """Raise ServiceDied if a service has ended. Call it regularly while waiting for workers.
 
-        `make` sets STOP_WITH_PARENT, because nobody would stop us after `make` was killed.
+        `make` sets STOP_WITH_PARENT, because nothing else would stop the site after `make` was killed.
         """
         for child in self._children:
             child.check()

@@ -298,9 +298,9 @@ def recover() -> int:
 def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
     """Take a running job from an attempt that is gone; `what` says what happened, as the beginning of a sentence."""
     losses = job.losses + 1
-    asked = _asked(job)
-    if asked is not None:
-        return _take_back(job, asked, f"{what}; {asked.label.lower()} as requested.", only=only)
+    requested = _requested_status(job)
+    if requested is not None:
+        return _take_back(job, requested, f"{what}; {requested.label.lower()} as requested.", only=only)
     if losses >= settings.JOB_MAX_ATTEMPTS:
         message = f"{what} {losses} times without progress. The job has failed."
         changed = {"losses": losses, "error_code": error_code, "error_message": message}
@@ -311,10 +311,10 @@ def _lose(job: Job, what: str, *, only: Q, error_code: str) -> bool:
 def take_back_all() -> None:
     """Queue every running job again without counting a loss. For a start that knows that no worker is running."""
     for job in Job.objects.filter(status=Job.Status.RUNNING):
-        _take_back(job, _asked(job) or Job.Status.QUEUED, "The site was restarted.", only=Q())
+        _take_back(job, _requested_status(job) or Job.Status.QUEUED, "The site was restarted.", only=Q())
 
 
-def _asked(job: Job) -> Job.Status | None:
+def _requested_status(job: Job) -> Job.Status | None:
     """The status requested for a running job when it stops, if any; cancelling takes precedence over pausing."""
     if job.cancel_requested:
         return Job.Status.CANCELLED

@@ -15,7 +15,7 @@ _MARKS = {
     b"%PDF": "it is a PDF document; save its table as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "it is a document of an office program; save it as CSV in UTF-8",
 }
-# English text in UTF-16 has a NUL beside every letter; a NUL in UTF-8 by mistake stands alone.
+# English text in UTF-16 has a NUL next to every letter; a stray NUL in UTF-8 has none nearby.
 _MANY_NULS = 0.2
 
 

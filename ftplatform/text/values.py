@@ -1,6 +1,7 @@
 """Stored values and keys as readable text."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,12 @@ _VERDICTS = {
 def unbroken(text: Any) -> str:
     """Keep each percent sign on the same line as its number."""
     return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def paragraphs(text: str | None) -> list[str]:
+    """The paragraphs of a text, which are separated by empty lines. Lines within a paragraph are joined."""
+    parts = re.split(r"\n\s*\n", text or "")
+    return [joined for part in parts if (joined := " ".join(part.split()))]
 
 
 def words(name: Any) -> str:
@@ -53,5 +60,5 @@ def plain(value: Any) -> str:
 
 def moment(value: datetime) -> str:
     """A date and time in UTC: '28 Nov 2026, 09:30 UTC'."""
-    found = value.astimezone(UTC)
-    return f"{found.day} {found:%b %Y, %H:%M} UTC"
+    utc = value.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"

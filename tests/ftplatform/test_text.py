@@ -41,3 +41,15 @@ def test_a_measured_number_keeps_its_significant_digits(value, digits, text):
 def test_a_moment_is_given_in_utc():
     there = datetime(2026, 11, 28, 1, 30, tzinfo=timezone(timedelta(hours=2)))
     assert values.moment(there) == values.moment(there.astimezone(UTC)) == "27 Nov 2026, 23:30 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "paragraphs"),
+    [
+        (None, []),
+        (" \n\n ", []),
+        ("one\nline\n \n\nanother", ["one line", "another"]),
+    ],
+)
+def test_lines_of_a_paragraph_are_joined(text, paragraphs):
+    assert values.paragraphs(text) == paragraphs

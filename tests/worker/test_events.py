@@ -67,10 +67,10 @@ def test_what_is_no_event_is_told_apart(event):
 
 
 def test_the_run_log_has_a_sentence_for_each_and_counts_rows_without_a_loss():
-    lines = {kind: run_log.tell([event]) for kind, event in EVENTS.items()}
+    lines = {kind: run_log.lines_of([event]) for kind, event in EVENTS.items()}
     assert lines["progress"] == ["200 of 450 done."]
-    assert lines["cancelled"] == ["Stopped, as asked."]
-    assert run_log.tell([EVENTS["cancelled"] | {"step": 3}]) == ["Stopped after step 3, as asked."]
+    assert lines["cancelled"] == ["Stopped on request."]
+    assert run_log.lines_of([EVENTS["cancelled"] | {"step": 3}]) == ["Stopped after step 3 on request."]
     assert {kind for kind, told in lines.items() if not told} == {
         "heartbeat",
         "history",

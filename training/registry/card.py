@@ -70,11 +70,11 @@ def how_to_use(kind: str) -> list[str]:
     loaded = _LOADED.get(ModelVersion.Kind(kind))
     if loaded is None:
         return []
-    said = (
+    statement = (
         "Prompt it as in training: the instruction is the system message and the input is the user message. "
         "Inputs that are objects are JSON on one line."
     )
-    return ["## Use", said, f"```python\n{loaded}{_ASKED}```"]
+    return ["## Use", statement, f"```python\n{loaded}{_ASKED}```"]
 
 
 _LIMITS = (
@@ -124,12 +124,12 @@ def merged_difference(model: ModelVersion) -> list[tuple[str, str]]:
     return [
         (
             f"Against {words}",
-            f"logits differ by {figure(found.get('mean_logit_difference'))} on average and by "
-            f"{figure(found.get('max_logit_difference'))} at most; {percent(found.get('greedy_agreement'), 1)} of the "
-            "most likely tokens stayed the same",
+            f"logits differ by {figure(difference.get('mean_logit_difference'))} on average and by "
+            f"{figure(difference.get('max_logit_difference'))} at most; "
+            f"{percent(difference.get('greedy_agreement'), 1)} of the most likely tokens stayed the same",
         )
         for name, words in _COMPARED_WITH.items()
-        if (found := model.details.get(name))
+        if (difference := model.details.get(name))
     ]
 
 

@@ -27,11 +27,11 @@ def sha256(file: Path) -> str:
 def check(base: Path, data: Path, recorded: dict[str, str]) -> None:
     """Exit with a sentence unless base and data are those that the adapter was trained from."""
     try:
-        found = {"base": model_folder.inspect(base).weights_hash}
-        found |= {split: sha256(data / f"{split}.jsonl") for split in ("train", "validation")}
+        digests = {"base": model_folder.inspect(base).weights_hash}
+        digests |= {split: sha256(data / f"{split}.jsonl") for split in ("train", "validation")}
     except (model_folder.ModelFolderError, OSError) as error:
         sys.exit(f"{error}")
-    wrong = sorted(name for name, digest in found.items() if digest != recorded[name])
+    wrong = sorted(name for name, digest in digests.items() if digest != recorded[name])
     if wrong:
         sys.exit(f"Not what the adapter was trained from: {', '.join(wrong)}. Nothing was trained.")
 

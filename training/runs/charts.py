@@ -157,14 +157,14 @@ def length_chart(splits: dict[str, dict[str, Any]], max_length: int | None) -> d
     over = sum(
         rows for pairs in counts.values() for length, rows in pairs if max_length and length > max_length
     )
-    said = f"{total:,} rows; the longest has {longest:,} tokens."
+    summary = f"{total:,} rows; the longest has {longest:,} tokens."
     if max_length:
-        said += f" {over:,} exceed {max_length:,}." if over else f" None exceeds {max_length:,}."
+        summary += f" {over:,} exceed {max_length:,}." if over else f" None exceeds {max_length:,}."
     return {
         "title": "Row lengths",
         "svg": page_svg(_length_spec(values, [_SPLITS[name] for name in counts], max_length, longest)),
-        "alt": f"Histogram of rows by their length in tokens: {said}",
-        "caption": said,
+        "alt": f"Histogram of rows by their length in tokens: {summary}",
+        "caption": summary,
         "columns": ["Tokens", "Split", "Rows"],
         "rows": [
             (f"{value['from']:,} to {value['to'] - 1:,}", value["split"], f"{value['rows']:,}")

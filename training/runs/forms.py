@@ -97,10 +97,13 @@ class LaunchForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["dataset"] = forms.ModelChoiceField(
-            access.datasets(user=user), help_text="The rows to train on."
+            access.datasets(user=user), empty_label="Choose a dataset", help_text="The rows to train on."
         )
         self.fields["base_model"] = forms.ModelChoiceField(
-            access.base_models(user=user), label="Base model", help_text="The model to fine-tune."
+            access.base_models(user=user),
+            label="Base model",
+            empty_label="Choose a base model",
+            help_text="The model to fine-tune.",
         )
         for name, info in TrainingConfig.model_fields.items():
             self.fields[name] = config_field(name, info)
@@ -109,8 +112,8 @@ class LaunchForm(forms.Form):
     @property
     def base_models(self) -> QuerySet[ModelVersion]:
         field: Any = self.fields["base_model"]
-        found: QuerySet[ModelVersion] = field.queryset
-        return found
+        models: QuerySet[ModelVersion] = field.queryset
+        return models
 
     def refuse(self, error: DomainError) -> None:
         """Show an error beside the fields that it names, or above the form."""

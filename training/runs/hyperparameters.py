@@ -51,7 +51,7 @@ def label(name: str) -> str:
     return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def told(name: str, value: Any) -> Any:
+def display_value(name: str, value: Any) -> Any:
     """The value of a setting in words, if its stored form is not readable."""
     if name in _ZERO and value == 0:
         return _ZERO[name]
@@ -60,4 +60,4 @@ def told(name: str, value: Any) -> Any:
 
 def described(config: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Name and value of every setting, in words."""
-    return [(label(name), told(name, value)) for name, value in config.items()]
+    return [(label(name), display_value(name, value)) for name, value in config.items()]

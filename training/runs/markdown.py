@@ -50,13 +50,13 @@ def _change(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Loss with its relative change, and token accuracy with its change in points, from the first to the last step."""
     split, first, last = row["split"], row["first"], row["last"]
     lost = None if not first.loss else last.loss / first.loss - 1
-    found = [(f"{split} loss", f"{decimal(first.loss)} → {decimal(last.loss)} ({signed_percent(lost)})")]
+    changes = [(f"{split} loss", f"{decimal(first.loss)} → {decimal(last.loss)} ({signed_percent(lost)})")]
     if first.token_accuracy is not None and last.token_accuracy is not None:
         gained = points(last.token_accuracy - first.token_accuracy)
-        found.append(
+        changes.append(
             (
                 f"{split} token accuracy",
                 f"{percent(first.token_accuracy, 1)} → {percent(last.token_accuracy, 1)} ({gained})",
             )
         )
-    return found
+    return changes

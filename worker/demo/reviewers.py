@@ -103,8 +103,8 @@ def _preference(left: float, right: float) -> str:
 def _outcomes(rubric: dict[str, Any], left: float, right: float) -> dict[str, dict[str, bool]]:
     """Yes or no for each side: a good response resolves the case, and a bad one needs escalation."""
     judged = {"resolved": lambda felt: felt > BAD + 0.2, "escalation": lambda felt: felt < BAD}
-    asked = [field["key"] for field in rubric["fields"] if field["kind"] == "yes_no"]
-    return {key: {"left": judged[key](left), "right": judged[key](right)} for key in asked if key in judged}
+    keys = [field["key"] for field in rubric["fields"] if field["kind"] == "yes_no"]
+    return {key: {"left": judged[key](left), "right": judged[key](right)} for key in keys if key in judged}
 
 
 def _scores(

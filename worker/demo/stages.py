@@ -85,11 +85,11 @@ def dataset(user: User, show: Stage) -> Dataset:
             out.write(json.dumps(case, ensure_ascii=False) + "\n")
             show(number, CASES)
     with file.open("rb") as rows:
-        made = datasets.create(
+        stored = datasets.create(
             user=user, name=NAME, file=rows, source_name=file.name, validation_share=HELD_OUT / CASES
         )
-    show.result(f"{made.train_rows:,} rows to train on, {made.validation_rows:,} held out")
-    return made
+    show.result(f"{stored.train_rows:,} rows to train on, {stored.validation_rows:,} held out")
+    return stored
 
 
 def base_model(user: User) -> ModelVersion:
@@ -165,9 +165,9 @@ def _accuracy(run: Comparison) -> str:
 
 
 def campaign(user: User, run: Comparison, show: Stage) -> Campaign:
-    found = Campaign.objects.filter(comparison=run).first()
-    if found is None:
-        found = campaigns.create(
+    opened = Campaign.objects.filter(comparison=run).first()
+    if opened is None:
+        opened = campaigns.create(
             user=user,
             title="Customer replies, first round",
             comparison=run,
@@ -176,31 +176,31 @@ def campaign(user: User, run: Comparison, show: Stage) -> Campaign:
             pairs=min(PAIRS, run.prompt_set.size),
             looks=(INTERIM, 1.0),
         )
-    campaigns.open_campaign(campaign=found, user=user)
-    found.refresh_from_db()
-    if found.status == Campaign.Status.OPEN:
-        target = round(INTERIM * found.ratings_planned)
+    campaigns.open_campaign(campaign=opened, user=user)
+    opened.refresh_from_db()
+    if opened.status == Campaign.Status.OPEN:
+        target = round(INTERIM * opened.ratings_planned)
         reviewers.rate(
-            campaign=found,
+            campaign=opened,
             target=target,
             panel=PANEL,
             seed=SEED,
             tick=lambda rated: show(rated, target, "simulated"),
         )
-    rated = found.ratings.filter(kind="real").count()
-    simulated = found.ratings.filter(kind="real", assignment__reviewer__is_simulated=True).count()
+    rated = opened.ratings.filter(kind="real").count()
+    simulated = opened.ratings.filter(kind="real", assignment__reviewer__is_simulated=True).count()
     show.result(
-        f"{rated} of {found.ratings_planned} ratings, {simulated} of them SIMULATED; the rest is yours"
+        f"{rated} of {opened.ratings_planned} ratings, {simulated} of them SIMULATED; the rest is yours"
     )
-    return found
+    return opened
 
 
-def report(user: User, found: Campaign) -> Report:
+def report(user: User, rated: Campaign) -> Report:
     """The report of the planned analysis that is due, or else the latest one. It is also written as JSON and
     Markdown."""
-    if planned_analyses.next_look(found)["due"]:
-        reports.take_look(campaign=found, user=user)
-    latest = found.reports.first()
+    if planned_analyses.next_look(rated)["due"]:
+        reports.take_look(campaign=rated, user=user)
+    latest = rated.reports.first()
     if latest is None:
         raise DemoFailed("The campaign has too few ratings for its first planned look.")
     (folder() / "report.json").write_text(

@@ -1,7 +1,7 @@
-"""Training and generation; each run is a process of its own, started by the supervisor in `worker`."""
+"""Training and generation. Each run is a separate process, started by the supervisor in `worker`."""
 
 import os
 
-# OpenMP's waiting threads spin by default. Beside any other busy process (a web server, a second run) that made a
-# training step six times slower on two cores; it has to be set before torch is loaded.
+# OpenMP's waiting threads spin by default. If another process is busy (a web server, a second run), a training step
+# was six times slower on two cores. This must be set before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""The adapter: how it is made, what it is saved as, and proof that it is at work."""
+"""Create, save and verify LoRA adapters."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 def adapter_config(model: Any, config: TrainingConfig) -> Any:
-    """PEFT's configuration of the adapter; raises MlError("targets_missing") naming what the model does not have."""
+    """PEFT's configuration of the adapter. Raises MlError("targets_missing") naming layers that the model does not
+    have."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -43,7 +44,7 @@ def _targets(model: Any, targets: str) -> str | list[str]:
 
 
 def principal_start(model: Any) -> dict[str, Any]:
-    """Copies of lora_A and lora_B as PiSSA set them, by name; `as_lora` needs them after the training."""
+    """Copies of lora_A and lora_B as PiSSA initialised them, by name. `as_lora` needs them after training."""
     from peft import get_peft_model_state_dict
 
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -75,9 +76,9 @@ def as_lora(model: Any, start: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 
 
 def save_adapter(model: Any, folder: Path, *, base_name: str, start: dict[str, Any] | None) -> None:
-    """Write adapter_config.json and adapter_model.safetensors, naming the base by `base_name` and no path.
+    """Write adapter_config.json and adapter_model.safetensors. The base is recorded as `base_name`, without a path.
 
-    `start` is `principal_start` of a PiSSA run, None for any other.
+    `start` is `principal_start` for a PiSSA run and None otherwise.
     """
     if start is None:
         model.peft_config["default"].base_model_name_or_path = base_name
@@ -93,7 +94,7 @@ def save_adapter(model: Any, folder: Path, *, base_name: str, start: dict[str, A
 
 
 def load_adapter_weights(model: Any, folder: Path) -> None:
-    """Put the weights that a checkpoint saved into the adapter that is being trained."""
+    """Load a checkpoint's adapter weights into the adapter that is being trained."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 

@@ -1,7 +1,8 @@
-"""Attention over rows that are laid end to end: each row looks at itself alone, and nothing is padding.
+"""Attention over rows that are concatenated without padding. Each row attends only to itself.
 
-A step then computes its tokens and no more, in products as large as those of a padded batch. transformers does the same
-only with flash attention; its other attentions would build one mask over all rows, whose cost grows with its square.
+A step then computes no padding, in matrix products as large as those of a padded batch. transformers supports this only
+with flash attention. Its other implementations would build one mask over all rows, whose cost grows with the square of
+their total length.
 """
 
 from typing import Any
@@ -12,13 +13,13 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask, sliding_window_causal_mask_function
 
 _NAME = "row_by_row"
-# Its layers do not hand the lengths of the rows to the attention.
+# Its layers do not pass `row_lengths` to the attention.
 _KEEPS_LENGTHS = "StableLmForCausalLM"
 
 
 def attend_row_by_row(model: Any) -> bool:
-    """Let `model` compute rows that are laid end to end when it is called with their `row_lengths`, and batches as
-    before when it is not. False if it cannot: some need another attention, because they cap its scores."""
+    """Make `model` accept concatenated rows when it is called with `row_lengths`; calls without it work as before.
+    Returns False if the model needs another attention, such as one with capped scores."""
     if model.config._attn_implementation != "sdpa" or type(model).__name__ == _KEEPS_LENGTHS:
         return False
     model.set_attn_implementation(_NAME)
@@ -38,13 +39,13 @@ def _row_by_row(
 ) -> tuple[torch.Tensor, None]:
     """Tensors are (1, heads, tokens, width); returns (1, tokens, heads, width)."""
     if row_lengths is None:
-        made, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-        return made, None
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return output, None
     rows = zip(*(each.split(row_lengths, dim=2) for each in (query, key, value)), strict=True)
-    made = [
+    output = [
         sdpa_attention_forward(module, q, k, v, _window(q, sliding_window), **kwargs)[0] for q, k, v in rows
     ]
-    return torch.cat(made, dim=1), None
+    return torch.cat(output, dim=1), None
 
 
 def _window(query: torch.Tensor, size: int | None) -> torch.Tensor | None:
@@ -56,7 +57,7 @@ def _window(query: torch.Tensor, size: int | None) -> torch.Tensor | None:
 
 
 def _mask(*args: Any, attention_mask: torch.Tensor | None, allow_is_causal_skip: bool, **kwargs: Any) -> Any:
-    """None for rows laid end to end: several in one, without padding."""
+    """None for concatenated rows, which have no padding."""
     if attention_mask is None and not allow_is_causal_skip:
         return None
     return sdpa_mask(

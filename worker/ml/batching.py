@@ -1,7 +1,7 @@
-"""In which order the training rows are read: a pure function of the seed and the epoch.
+"""The order in which training rows are read: a pure function of the seed and the epoch.
 
-The trainer's own samplers draw from the global generator, so a run that was interrupted in its second epoch could
-not find its order again.
+The trainer's own samplers draw from the global generator, so a run interrupted in its second epoch could not reproduce
+its order.
 """
 
 import random
@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 
 
 class TrainingOrder(Sampler[int]):
-    """Yields each row's number once, in an order of each epoch's own."""
+    """Yields each row number once, in a different order in every epoch."""
 
     def __init__(self, rows: int, *, seed: int) -> None:
         self._rows = rows
@@ -19,7 +19,7 @@ class TrainingOrder(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, that the next iteration reads."""
+        """Select the epoch, from 0, for the next iteration."""
         self._epoch = epoch
 
     def __len__(self) -> int:

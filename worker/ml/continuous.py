@@ -1,8 +1,8 @@
-"""Continuous batching: rows that have ended leave the batch at once, and waiting ones take their places.
+"""Continuous batching: a row leaves the batch when it ends, and a waiting row takes its place.
 
-`generate` keeps a batch together until its longest answer has ended, and decodes padding for all the others until
-then. Here the cache of keys and values is cut and joined row by row instead. It computes what `generate` computes:
-left padding, the same masks and the same positions.
+`generate` keeps a batch together until its longest response ends and decodes padding for the others meanwhile. Here the
+cache of keys and values is cut and joined row by row. The results equal those of `generate`: left padding, the same
+masks and the same positions.
 """
 
 import random
@@ -16,7 +16,7 @@ from worker.ml.sampling import Sampler
 
 @dataclass
 class Row:
-    """One response on its way: the prompt's token ids, its uniform numbers, and what has been written so far."""
+    """A response in progress: the prompt's token ids, its random numbers, and the tokens generated so far."""
 
     name: Any
     token_ids: list[int]
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a row ends and how many are written together."""
+    """When a row ends, and the maximum number of rows in a batch."""
 
     width: int
     max_new_tokens: int
@@ -39,7 +39,7 @@ class Limits:
 
 
 class Writer:
-    """Writes rows with a causal language model; `tick` is called after every step and may raise to stop."""
+    """Generates rows with a causal language model. `tick` is called after every step; raise from it to stop."""
 
     def __init__(self, model: Any, sampler: Sampler, limits: Limits, tick: Callable[[], None]) -> None:
         self._model, self._sampler, self._limits, self._tick = model, sampler, limits, tick
@@ -48,15 +48,14 @@ class Writer:
         self._mask: Any = None
 
     def write(self, waiting: list[Row]) -> Iterator[list[Row]]:
-        """Yield rows as they end, in groups that ended at the same step; prompts of like length should be
-        neighbours."""
+        """Yield rows as they end, grouped by step. Sort `waiting` so that prompts of similar length are neighbours."""
         import torch
 
         queue = list(reversed(waiting))
         while queue or self._rows:
             with torch.no_grad():
                 free = self._limits.width - len(self._rows)
-                # Reading prompts one by one would cost more than a few idle places.
+                # Reading prompts one at a time would cost more than a few unused places.
                 if queue and (free >= self._limits.width / 4 or not self._rows):
                     self._admit([queue.pop() for _ in range(min(free, len(queue)))])
                 else:
@@ -67,7 +66,7 @@ class Writer:
                 yield ended
 
     def _admit(self, rows: list[Row]) -> None:
-        """Read the prompts of new rows together, write their first tokens and join them to the batch."""
+        """Read the prompts of new rows together, generate their first tokens and add them to the batch."""
         import torch
         from transformers import DynamicCache
 
@@ -97,7 +96,7 @@ class Writer:
             row.companions = max(row.companions, len(self._rows))
 
     def _step(self) -> None:
-        """One more token for every row."""
+        """Generate one more token for every row."""
         import torch
 
         newest = torch.tensor([[row.tokens[-1]] for row in self._rows], device=self._mask.device)
@@ -122,7 +121,7 @@ class Writer:
                 row.ended = now
 
     def _part(self) -> list[Row]:
-        """Take the rows that have ended out of the batch, and with them the padding that only they needed."""
+        """Remove the rows that have ended from the batch, and the padding that only they needed."""
         import torch
 
         ended = [row for row in self._rows if row.ended]
@@ -144,7 +143,7 @@ class Writer:
 
 
 def _join(mask: Any, cache: Any, new_mask: Any, new_cache: Any) -> tuple[Any, Any]:
-    """One batch from two; the shorter one is padded on the left."""
+    """Join two batches, padding the shorter one on the left."""
     import torch
     from torch.nn.functional import pad
 

@@ -1,8 +1,8 @@
-"""Download of a pinned model from the hub: `python -m worker.ml.download JOB.json`.
+"""Download a model at a pinned commit from the hub: `python -m worker.ml.download JOB.json`.
 
-Only the files that decide what a model says are fetched (`training.model_folder.IDENTITY_FILES`): no pickles and no
-code. They land in a folder beside `target`, are checked there, and appear as `target` in one step, so that a folder
-of this name is always whole. What an earlier attempt has fetched is used again.
+Only the files that determine a model's output are fetched (`training.model_folder.IDENTITY_FILES`): no pickles and no
+code. They are written to a folder beside `target`, checked there, and moved to `target` in one step, so a folder of
+that name is always complete. Files that an earlier attempt downloaded are reused.
 """
 
 import os
@@ -18,7 +18,7 @@ from worker.ml.protocol import Reporter, run_command
 
 
 class DownloadJob(BaseModel):
-    """The job file: `organisation/name`, the commit's 40 digits, and the folder to make."""
+    """The job file: `organisation/name`, the full commit hash, and the folder to create."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class DownloadJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stages and at last `done` with the folder and the model's identity."""
+    """Run one job. Emits stages, then `done` with the folder and the model's identity."""
     job = DownloadJob.model_validate(raw_job)
     if not job.target.is_dir():
         partial = job.target.with_name(f".{job.target.name}.partial")
@@ -49,7 +49,7 @@ def _inspect(folder: Path) -> model_folder.ModelFolder:
 
 
 def _fetch(job: DownloadJob, folder: Path) -> None:
-    # The one place that may go online; the library reads this when it is imported.
+    # Only this command may go online. The library reads the variable when it is imported.
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import errors, snapshot_download
 

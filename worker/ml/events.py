@@ -1,7 +1,8 @@
-"""The events of the protocol: one JSON object a line, its kind under `event`, and the fields that a kind always has.
+"""The events of the protocol: one JSON object per line, with its kind under `event` and the required fields of that
+kind.
 
-Only training reports a `step`; every other job that counts what it does reports `progress`. The sender refuses an
-event that is not listed here, so that no reader meets a field that is missing.
+Only training reports `step`; other jobs report `progress`. The sender rejects events that are not listed here, so no
+reader receives an event without its required fields.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ _FIGURES = ("step", "loss", "token_accuracy")
 FIELDS: dict[str, tuple[str, ...]] = {
     "stage": ("stage",),
     "heartbeat": (),
-    # Any job: so many of so many are done.
+    # Any job: the number done and the total.
     "progress": _COUNT,
     # Training.
     "step": (
@@ -29,7 +30,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "responses": ("responses", *_COUNT),
     "timings": ("timings", *_COUNT),
     "failures": ("failures", *_COUNT),
-    # The end. A training that was stopped says after which `step`.
+    # The end. A training run that was stopped includes the last `step`.
     "done": (),
     "cancelled": (),
     "error": ("code", "message"),
@@ -37,7 +38,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 
 def problem(event: object) -> str:
-    """Why this is no event of the protocol; empty when it is one."""
+    """Why `event` is not a valid event of the protocol; empty if it is valid."""
     if not isinstance(event, Mapping):
         return "it is not an object"
     kind: Any = event.get("event")

@@ -1,8 +1,8 @@
-"""Responses of several models to the same prompts, made here: `python -m worker.ml.generate JOB.json`.
+"""Generate the responses of several models to the same prompts: `python -m worker.ml.generate JOB.json`.
 
-One base is loaded; a model is that base with its adapter switched on, or with none. A model into which an adapter was
-merged is loaded beside it, so that latencies are still taken in turn. First every model answers
-everything with many rows at once, for throughput; then some prompts are answered again one by one, for latency.
+One base is loaded. Each model is that base with its adapter switched on, or the base itself. A merged model is loaded
+in addition, so that latencies are still measured alternately. First, every model answers all prompts in large batches,
+for throughput. Then some prompts are answered again one at a time, for latency.
 """
 
 import sys
@@ -28,7 +28,7 @@ WARM_UP_TOKENS = 4
 
 
 class Side(BaseModel):
-    """A model that answers: an adapter on the base, a merged model, or with neither the base itself."""
+    """A model to generate with: an adapter on the base, a merged model, or the base itself if it has neither."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +38,7 @@ class Side(BaseModel):
 
 
 class GenerateJob(BaseModel):
-    """The job file; the baseline is the first side."""
+    """The job file. The first side is the baseline."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class GenerateJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage, responses, failures, timings and done."""
+    """Run one job. Emits stage, responses, failures, timings and done."""
     job = _parse(raw_job)
     adapters = {side.model: side.adapter for side in job.sides}
     merged = {side.model: side.merged for side in job.sides if side.merged}
@@ -105,8 +105,10 @@ def _parse(raw_job: dict[str, Any]) -> GenerateJob:
 def _read_prompts(
     job: GenerateJob, tokenizer: Any, context: int | None
 ) -> tuple[list[Prompt], list[dict[str, Any]]]:
-    """The prompts that can be asked, longest first (neighbours pad little, and what does not fit the memory says so at
-    once), and why each wanted response to any other cannot be made."""
+    """The valid prompts, longest first, and the reason for each wanted response that cannot be generated.
+
+    Neighbours of similar length need little padding, and prompts that do not fit into memory fail first.
+    """
     prompts: list[Prompt] = []
     failures: list[dict[str, Any]] = []
     for line in read_prompts(job.prompts_file):
@@ -129,8 +131,8 @@ def _read_prompts(
 
 
 def _fault(line: PromptLine, needed: int, tokenizer: Any, context: int | None) -> tuple[str, str] | None:
-    """Why a prompt cannot be asked, as code and message; one that spells a control token could end its turn early or
-    open another speaker's."""
+    """Why a prompt is rejected, as code and message. A prompt that contains a control token could end its turn early
+    or start the turn of another role."""
     if tokens := control_tokens(tokenizer, (line.instruction, line.input)):
         return (
             "control_token_in_text",
@@ -146,7 +148,7 @@ def _fault(line: PromptLine, needed: int, tokenizer: Any, context: int | None) -
 
 
 def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str) -> dict[str, Any]:
-    """Under which conditions every model answers."""
+    """The conditions under which every model generates."""
     return {
         "engine": "local",
         "device": device,
@@ -163,7 +165,7 @@ def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str)
 
 
 def _merge_state(sides: list[Side]) -> str:
-    """`unmerged` where adapters are switched on their base, `merged` where none is, `both` where some are."""
+    """`unmerged` if all adapters are applied to their base, `merged` if none is, `both` otherwise."""
     if not any(side.merged for side in sides):
         return "unmerged"
     return "both" if any(side.adapter for side in sides) else "merged"
@@ -180,7 +182,7 @@ def _device_label(device: str) -> str:
 
 
 class Work:
-    """What is to be done, told to the supervisor as it gets done."""
+    """The planned work of a job; reports its progress to the supervisor."""
 
     def __init__(self, reporter: Reporter, job: GenerateJob, sides: Sides, prompts: list[Prompt]) -> None:
         self._reporter, self._job, self._sides, self._prompts = reporter, job, sides, prompts
@@ -195,14 +197,14 @@ class Work:
         self._reporter.check_stop()
 
     def warm_up(self) -> None:
-        """A few tokens of every model, as many rows at once as there will be."""
+        """Generate a few tokens with every model, in batches of the full size."""
         some = self._prompts[: self._job.decoding.batch_size]
         for model in self._models:
             rows = [self._sides.row(prompt, 0) for prompt in some]
             list(self._sides.write(model, rows, tick=self._tick, max_new_tokens=WARM_UP_TOKENS))
 
     def generate(self) -> float:
-        """Let one model after the other write what it still owes; returns the seconds that took."""
+        """Generate the missing responses, one model after the other. Returns the seconds taken."""
         seconds = 0.0
         for model in self._models:
             rows = [
@@ -225,7 +227,7 @@ class Work:
         return seconds
 
     def measure(self) -> None:
-        """Take the planned measurements in their order."""
+        """Run the planned latency measurements in order."""
         prompts = {prompt.prompt_id: prompt for prompt in self._prompts}
         planned = sorted(self.measurements, key=lambda each: each.place)
         warm_up(self._sides, self._models, prompts[planned[0].prompt_id], self._tick)
@@ -238,7 +240,7 @@ class Work:
         self._reporter.emit(kind, **{kind: items}, done=self._done, total=self.total)
 
     def conditions(self) -> dict[str, Any]:
-        """Under which conditions the latencies were taken; the same for every model but for its adapter."""
+        """The conditions of the latency measurements, which are the same for every model except for its adapter."""
         return {
             "batch_size": 1,
             "warm_up": "every model, twice",

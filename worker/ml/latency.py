@@ -1,9 +1,9 @@
-"""Single-stream latency: what one user waits when nobody else asks.
+"""Single-stream latency: how long one user waits while there are no other requests.
 
-Batched generation says nothing about that, and one model's figures say nothing about another's unless both were taken
-under the same conditions: one prompt at a time, after warm-up, the models in random order for every prompt, on the
-same loaded base. `first` is the time until the first token is known, which includes reading the prompt; every token
-after it is counted from there.
+Batched generation does not show this, and figures of two models are comparable only if they were measured under the
+same conditions: one prompt at a time, after warm-up, with the models in random order for every prompt, on the same
+loaded base. `first` is the time to the first token and includes reading the prompt. Times of later tokens are counted
+from it.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ WARM_UP_TOKENS = 16
 
 
 def warm_up(sides: Sides, models: list[str], prompt: Prompt, tick: Callable[[], None]) -> None:
-    """Let every model answer briefly, alone in its batch, so that none pays for what happens only once."""
+    """Generate briefly with every model, one row at a time, so that no measurement includes one-time costs."""
     for _ in range(WARM_UP_ROUNDS):
         for model in models:
             rows = [sides.row(prompt, 0)]
@@ -25,7 +25,7 @@ def warm_up(sides: Sides, models: list[str], prompt: Prompt, tick: Callable[[], 
 
 
 def measure(sides: Sides, planned: Measurement, prompt: Prompt, tick: Callable[[], None]) -> dict[str, Any]:
-    """Write one response with nothing beside it and time it, in milliseconds."""
+    """Generate one response alone and time it, in milliseconds."""
     row = sides.row(prompt, 0)
     list(sides.write(planned.model, [row], tick=tick, width=1))
     return {

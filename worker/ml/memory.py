@@ -1,11 +1,11 @@
-"""How much memory this process uses."""
+"""Memory use of this process."""
 
 import resource
 from pathlib import Path
 
 
 def memory_in_use() -> int:
-    """Bytes: the most that was allocated on the GPU so far; on a CPU, what this process holds now."""
+    """Bytes: the peak GPU allocation so far, or on a CPU the resident memory of this process now."""
     import torch
 
     if torch.cuda.is_available():
@@ -18,7 +18,7 @@ def memory_in_use() -> int:
 
 
 def peak_memory() -> int:
-    """Bytes: the most that was allocated on the GPU, or resident in this process on a CPU."""
+    """Bytes: the peak GPU allocation, or on a CPU the peak resident memory of this process."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,7 +1,7 @@
-"""An adapter merged into a 16-bit copy of its base: `python -m worker.ml.merge JOB.json`.
+"""Merge an adapter into a 16-bit copy of its base: `python -m worker.ml.merge JOB.json`.
 
-Merging rounds, and an adapter that was trained on a 4-bit base then stands on another one. So the files that are
-written are loaded again and compared with the unmerged model, on the answers of real rows.
+Merging rounds the weights, and an adapter trained on a 4-bit base is then applied to a different base. So the written
+files are loaded again and compared with the unmerged model on the answers of real rows.
 """
 
 import shutil
@@ -26,7 +26,7 @@ _WEIGHTS = (".safetensors", ".safetensors.index.json")
 
 
 class MergeJob(BaseModel):
-    """The job file; `rows_file` holds examples to compare on, null for a single plain question."""
+    """The job file. `rows_file` holds examples for the comparison; null uses one simple question."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class MergeJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits stage and at last done, whose facts say what the merge changed."""
+    """Run one job. Emits stage, then done, whose facts describe what the merge changed."""
     try:
         job = MergeJob.model_validate(raw_job)
     except ValidationError as error:
@@ -88,7 +88,7 @@ def _with_adapter(base_path: Path, adapter: Path, quantisation: str, device: str
 
 
 def _answers(model: Any, rows: list[Any]) -> Any:
-    """Logits (tokens, vocabulary), in fp32 on the CPU, for every answer token of the rows given what precedes it."""
+    """Logits (tokens, vocabulary) in fp32 on the CPU for every answer token of `rows`, given the preceding tokens."""
     import torch
 
     parts = []
@@ -101,7 +101,8 @@ def _answers(model: Any, rows: list[Any]) -> Any:
 
 
 def _difference(before: Any, after: Any) -> dict[str, float]:
-    """How far two models are apart: absolute differences of logits, and the share of tokens both would choose."""
+    """The difference between two models: absolute differences of logits, and the share of tokens that both would
+    choose."""
     distance = (before - after).abs()
     return {
         "max_logit_difference": float(distance.max()),
@@ -111,7 +112,7 @@ def _difference(before: Any, after: Any) -> dict[str, float]:
 
 
 def _copy_the_rest(base_path: Path, folder: Path) -> None:
-    """Tokenizer, template and generation settings are the base's; its weights and configuration are not."""
+    """Copy tokenizer, template and generation settings from the base, but not its weights and configuration."""
     written = {path.name for path in folder.iterdir()}
     for pattern in IDENTITY_FILES:
         for file in base_path.glob(pattern):

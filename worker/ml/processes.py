@@ -1,7 +1,7 @@
-"""One run as several processes of one machine, one for each device, started through accelerate.
+"""One run as several processes on one machine, one per device, started through accelerate.
 
-The command becomes accelerate's launcher, so that its supervisor still sees one child. The processes decide
-together when to stop: one that left alone would leave the others waiting for it for ever.
+The command replaces itself by accelerate's launcher, so its supervisor still has one child. The processes decide
+together when to stop. If one stopped alone, the others would wait for it forever.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 def become_launcher(module: str, job_file: str) -> None:
     """Replace this process by accelerate's launcher if the job asks for several devices; otherwise return.
 
-    A job file that cannot be read is left to `run_command`, which says so.
+    `run_command` reports a job file that cannot be read.
     """
     if is_one_of_several():
         _die_with_the_launcher()
@@ -29,7 +29,7 @@ def become_launcher(module: str, job_file: str) -> None:
     if devices > 1:
         launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
         options = ["--num_processes", str(devices), "--mixed_precision", "no", "--dynamo_backend", "no"]
-        # Port 0: any free one, so that two runs on one machine do not meet.
+        # Port 0 picks any free port, so that two runs on one machine do not collide.
         command = [*launcher, *options, "--main_process_port", "0", "-m", module, job_file]
         os.execv(sys.executable, command)  # noqa: S606 (a list, no shell)
 
@@ -47,7 +47,7 @@ def local_rank() -> int:
 
 
 def all_agree(decision: int) -> int:
-    """The greatest decision of all processes; each of them must ask at the same point."""
+    """The greatest decision of all processes. Every process must call this at the same point."""
     import torch
     import torch.distributed
 
@@ -58,6 +58,7 @@ def all_agree(decision: int) -> int:
 
 
 def _die_with_the_launcher() -> None:
-    """The launcher starts each process in a session of its own, where a signal to its group does not reach it."""
+    """End this process when the launcher ends. Each process has its own session, so a signal to the launcher's group
+    does not reach it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

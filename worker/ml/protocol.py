@@ -1,7 +1,7 @@
 """Protocol between a run and its supervisor.
 
 The run writes JSON lines to stdout. Input on stdin asks it to stop; end of file on stdin means that the supervisor
-has died. SIGTERM also asks it to stop, for commands started by hand.
+has died. SIGTERM also asks it to stop, for commands started manually.
 
 Every command runs through `run_command`, which owns the exit status:
 0 after `done` or `cancelled`, 1 after `error`. Nothing else ever reaches stdout: the original descriptor is
@@ -38,9 +38,9 @@ class Cancelled(Exception):
 
 
 class Reporter:
-    """Writes events, one JSON object a line, from any thread; knows whether a stop was asked for.
+    """Writes events, one JSON object per line, from any thread, and records whether a stop was requested.
 
-    Of several processes of one run the first reports, and the others speak only of errors.
+    If a run has several processes, only the first reports; the others report errors only.
     """
 
     def __init__(self, stream: TextIO, *, only_errors: bool = False) -> None:
@@ -51,14 +51,14 @@ class Reporter:
         self.stop_requested = False
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Write one event. Raises ValueError for one that `worker.ml.events` does not list, for a missing field, and
-        for a number that JSON cannot hold (NaN, infinity)."""
+        """Write one event. Raises ValueError for an event that `worker.ml.events` does not list, for a missing
+        field, and for a number that JSON cannot represent (NaN, infinity)."""
         if self._only_errors and event != "error":
             return
-        whole = {"event": event, **fields}
-        if problem := events.problem(whole):
+        message = {"event": event, **fields}
+        if problem := events.problem(message):
             raise ValueError(f"An event is not of the protocol: {problem}.")
-        line = json.dumps(whole, ensure_ascii=False, allow_nan=False)
+        line = json.dumps(message, ensure_ascii=False, allow_nan=False)
         with self._lock:
             self._stream.write(line + "\n")
             self._stream.flush()
@@ -79,13 +79,13 @@ class Reporter:
             raise Cancelled(**facts)
 
     def stage(self, name: str) -> None:
-        """Announce a stage whose progress shows in its own events."""
+        """Report the start of a stage whose events show its progress."""
         self.check_stop()
         self.emit("stage", stage=name)
 
     @contextmanager
     def quiet_stage(self, name: str) -> Iterator[None]:
-        """Announce a stage inside which a library reports nothing for a long time; a thread sends the heartbeats."""
+        """Report the start of a stage in which a library reports nothing for a long time. A thread sends heartbeats."""
         self.stage(name)
         finished = threading.Event()
 
@@ -121,14 +121,14 @@ def run_command(work: Callable[[Reporter, dict[str, Any]], None]) -> int:
     except Exception as error:
         code, message = _explain(error)
         reporter.emit("error", code=code, message=message)
-        with suppress(OSError):  # the log may be on the disk that is full
+        with suppress(OSError):  # the disk that holds the log may be full
             traceback.print_exc(file=sys.stderr)
         return 1
     return 0
 
 
 def _take_stdout() -> TextIO:
-    """Keep stdout for events alone: libraries that print, even from C, now write to stderr."""
+    """Reserve stdout for events. Libraries that print, even from C, write to stderr instead."""
     sys.stdout.flush()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -150,8 +150,8 @@ def _read_job(arguments: list[str]) -> dict[str, Any]:
 
 
 def _watch_stdin(reporter: Reporter) -> None:
-    """The supervisor holds our stdin open and writes to it when we are to stop; when it dies, nobody reads the
-    result, so leave the device at once."""
+    """Stop when the supervisor writes to stdin. Exit at once when it closes: the supervisor has died, so nothing
+    would read the result, and the device must be freed."""
     while os.read(0, 4096):
         reporter.stop_requested = True
     os._exit(1)

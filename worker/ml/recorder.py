@@ -1,5 +1,4 @@
-"""What a training run tells while it runs: the trainer's callback that reports, schedules evaluations and
-checkpoints, and stops."""
+"""The trainer's callback that reports a training run, schedules evaluations and checkpoints, and stops the run."""
 
 import math
 import time
@@ -26,9 +25,9 @@ _SAME_NAME = (
 
 @dataclass(frozen=True)
 class Plan:
-    """When things happen, in updates of the weights; 0 for `patience` and `max_seconds` means never.
+    """The schedule of a run in steps (updates of the weights). 0 for `patience` and `max_seconds` means never.
 
-    `learns_from` is the first step that changes the adapter: with warm-up, the learning rate of the very first is 0.
+    `learns_from` is the first step that changes the adapter. With warm-up, the learning rate of the first step is 0.
     """
 
     total_steps: int
@@ -42,16 +41,18 @@ class Plan:
         return step in (0, self.total_steps) or step % self.evaluate_every == 0
 
     def is_saved(self, step: int) -> bool:
-        """The adapter is the last step's checkpoint; with patience, an evaluation may turn out the best."""
+        """Whether a checkpoint is due. The last step needs none: the adapter replaces it. With patience, every
+        evaluation is saved, because it may turn out to be the best."""
         due = step % self.checkpoint_every == 0 or (self.patience > 0 and self.is_evaluated(step))
         return due and step < self.total_steps
 
 
 class Recorder(TrainerCallback):
-    """Reports every step, evaluation and checkpoint; ends the training when it is asked to or has learnt enough.
+    """Reports every step, evaluation and checkpoint, and ends training on request, on timeout or when patience runs
+    out.
 
-    There is always an evaluation before the first step and one after the last. `identity` are the facts by which a
-    checkpoint knows its run. With several processes all of them decide alike, and the first one reports.
+    There is always an evaluation before the first step and one after the last. `identity` holds the facts that assign a
+    checkpoint to its run. With several processes, all make the same decisions and the first one reports.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class Recorder(TrainerCallback):
         self._ended_by: str | None = None
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Start the clock, for loading is not training time; tell again what an earlier attempt had measured, of
-        which the last steps before it was lost may never have been stored."""
+        """Start the clock, because loading is not training time. Report the figures of an earlier attempt again: its
+        last steps may not have been stored."""
         self._began = time.monotonic()
         for entry in state.log_history:
             self._remember(entry)
@@ -93,15 +94,17 @@ class Recorder(TrainerCallback):
         self._step_began = time.monotonic()
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Ask for an evaluation or a checkpoint where one is due, and stop where one was asked for."""
+        """Schedule an evaluation or a checkpoint if one is due, and stop on request."""
         step = state.global_step
         last = step >= self._plan.total_steps
-        asked, over_time = 2, 1
+        stop_requested, over_time = 2, 1
         time_is_up = 0 < self._plan.max_seconds <= self._seconds() and step >= self._plan.learns_from
-        decision = self._agree(asked if self._reporter.stop_requested else over_time if time_is_up else 0)
+        decision = self._agree(
+            stop_requested if self._reporter.stop_requested else over_time if time_is_up else 0
+        )
         control.should_evaluate = self._plan.is_evaluated(step)
         control.should_save = self._plan.is_saved(step)
-        if decision == asked and not last:
+        if decision == stop_requested and not last:
             self._stopped_at = step
             control.should_evaluate, control.should_save, control.should_training_stop = False, True, True
         elif decision == over_time and not last:
@@ -109,17 +112,17 @@ class Recorder(TrainerCallback):
             control.should_evaluate, control.should_training_stop = True, True
 
     def on_substep_end(self, *_: Any, **__: Any) -> None:
-        """Show that a step of many accumulated batches moves."""
+        """Send a heartbeat during a step of many accumulated batches."""
         self._reporter.alive()
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Report one step; `loss` is absent from the summaries that are logged too."""
+        """Report one step. Summaries are logged too; they have no `loss`."""
         if "loss" not in logs:
             return
         _require_finite(logs["loss"] + logs["grad_norm"], state.global_step)
         took = time.monotonic() - self._step_began
         before = self._steps[-1]["tokens"] if self._steps else 0
-        # In the trainer's own history too, so that a checkpoint carries it.
+        # Also in the trainer's own history, which is saved with each checkpoint.
         entry = state.log_history[-1]
         entry |= {
             "total_steps": self._plan.total_steps,
@@ -131,8 +134,8 @@ class Recorder(TrainerCallback):
         self._reporter.emit("step", **self._steps[-1])
 
     def on_prediction_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
-        """Show that an evaluation moves, and leave it when asked to; not the last one, without which there is no
-        result, and not when other processes would wait for this one."""
+        """Send a heartbeat during an evaluation, and leave it on request. The last evaluation is always completed,
+        because the result needs it, and so is any evaluation that other processes would wait for."""
         self._reporter.alive()
         alone = self._agree is alone_agrees
         if alone and self._reporter.stop_requested and state.global_step < self._plan.total_steps:
@@ -142,8 +145,8 @@ class Recorder(TrainerCallback):
     def on_evaluate(
         self, _args: Any, state: Any, control: Any, metrics: dict[str, float], model: Any, **_: Any
     ) -> None:
-        """Report one evaluation of the whole validation split, let the model answer the sample prompts, and end the
-        training when it has not improved for too long."""
+        """Report one evaluation of the whole validation split, generate the sample answers, and end training if
+        there has been no improvement for too long."""
         _require_finite(metrics["eval_loss"], state.global_step)
         self._remember(state.log_history[-1])
         self._reporter.emit("evaluation", **self._evaluations[-1])
@@ -159,7 +162,7 @@ class Recorder(TrainerCallback):
         self._agree(0)  # every process has written its part
         if not self._is_first:
             return
-        # What has learnt nothing yet can never be the best.
+        # An adapter that has not changed yet cannot be the best.
         evaluated = next(
             (each for each in self._evaluations[-1:] if each["step"] == step >= self._plan.learns_from), {}
         )
@@ -183,7 +186,7 @@ class Recorder(TrainerCallback):
         return float(self._evaluations[-1]["loss"])
 
     def summary(self, *, kept_step: int) -> dict[str, Any]:
-        """First and last step, first and kept evaluation, and the speed, for the report and the manifest."""
+        """First and last step, first and kept evaluation, and speed, for the report and the manifest."""
         last = self._steps[-1]
         kept = next(each for each in self._evaluations if each["step"] == kept_step)
         return {
@@ -199,7 +202,7 @@ class Recorder(TrainerCallback):
         }
 
     def _remember(self, entry: Mapping[str, Any]) -> None:
-        """Keep what one entry of the trainer's history says, under our names."""
+        """Store the figures of one entry of the trainer's history under our names."""
         if "eval_loss" in entry:
             names = {"loss": "eval_loss", "token_accuracy": "eval_mean_token_accuracy"}
             self._evaluations.append(
@@ -211,7 +214,7 @@ class Recorder(TrainerCallback):
             self._steps.append(figures)
 
     def _validations_without_progress(self) -> int:
-        """Evaluations since the best one; those before anything was learnt are the base's and do not count."""
+        """Evaluations since the best one. Those before the adapter changed measure the base and do not count."""
         losses = [each["loss"] for each in self._evaluations if each["step"] >= self._plan.learns_from]
         return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
@@ -220,7 +223,7 @@ class Recorder(TrainerCallback):
 
 
 def alone_agrees(decision: int) -> int:
-    """What a single process decides; with several, the trainer's processes take the greatest."""
+    """The decision of a single process. With several processes, `all_agree` takes the greatest."""
     return decision
 
 

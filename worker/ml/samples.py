@@ -1,4 +1,4 @@
-"""What the model under training answers to a few fixed validation prompts, so that a person can read its progress."""
+"""Sample answers of the model in training to a few fixed validation prompts, so that people can read its progress."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ _LONGEST = 512
 
 @dataclass(frozen=True)
 class SamplePrompt:
-    """A validation row as text, with the answer it asks for."""
+    """A validation row as text, with its expected answer."""
 
     row_id: str
     prompt: str
@@ -29,11 +29,11 @@ class Answers:
             for row in rows
         ]
         expected = [len(self._ids(prompt.expected)) for prompt in self._prompts]
-        # Half as much again as the longest expected answer: a base that never stops must not hold up the training.
+        # 1.5 times the longest expected answer, so that a base that never stops does not delay training.
         self._limit = min(_LONGEST, 16 + max(expected, default=0) * 3 // 2)
 
     def give(self, model: Any, *, step: int) -> None:
-        """Emit `samples` for this step; leaves the model in the mode it was found in."""
+        """Emit `samples` for this step. Restores the mode of the model (training or evaluation)."""
         if not self._prompts:
             return
         import torch
@@ -61,7 +61,7 @@ class Answers:
         self._reporter.emit("samples", step=step, samples=answers)
 
     def _alive(self, input_ids: Any, *_: Any, **__: Any) -> Any:
-        """Called after every token: a sign of life, and never a reason to stop."""
+        """Called after every token to send a heartbeat. Never stops generation."""
         import torch
 
         self._reporter.alive()

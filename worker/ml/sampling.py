@@ -1,8 +1,9 @@
-"""Choosing the next token of each row, so that a sampled text depends on its own seed and on nothing beside it.
+"""Choose the next token of each row so that a sampled text depends only on its own seed.
 
-Every response has a stream of uniform numbers of its own, seeded by the run's seed, the prompt's key and the sample's
-number. A row's token is the one at which the sorted probabilities pass its next uniform number. Neither the rows
-beside it nor an interruption can change a text, except where rounding moves a probability across the number itself.
+Every response has its own stream of uniform numbers, seeded by the run's seed, the prompt's key and the sample's
+number. A row's token is the one at which the cumulative sorted probabilities pass the next uniform number. Neither
+other rows in the batch nor an interruption can change a text, except where rounding moves a probability across the
+number.
 """
 
 import random
@@ -11,19 +12,19 @@ from typing import Any
 
 
 def stream(seed: int, key: str, sample: int) -> random.Random:
-    """The uniform numbers of one response; the same for every model, so that both sides meet the same luck."""
+    """The uniform numbers of one response. They are the same for every model, so that chance favours neither side."""
     return random.Random(f"{seed}\n{key}\n{sample}")
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Greedy at temperature 0; else draws from the smallest set of tokens whose probability reaches `top_p`."""
+    """Greedy at temperature 0. Otherwise draws from the smallest set of tokens whose probability reaches `top_p`."""
 
     temperature: float
     top_p: float
 
     def choose(self, logits: Any, streams: list[random.Random]) -> Any:
-        """The next token of each row; `logits` is (rows, vocabulary), the answer (rows,)."""
+        """The next token of each row. `logits` is (rows, vocabulary); returns (rows,)."""
         import torch
 
         if self.temperature == 0:

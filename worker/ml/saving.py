@@ -1,4 +1,4 @@
-"""Checkpoints as artefacts: complete or absent, verified before they are used, and never a pickle that can act."""
+"""Checkpoints as artefacts: complete or absent, verified before use, and without pickles that can execute code."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from training import checkpoints
 from training.artefacts import publish, verify
 from worker.ml.errors import MlError
 
-# What a resumed run reads; the trainer writes more (the tokenizer again, and a pickle of its arguments).
+# The files that a resumed run reads. The trainer also writes the tokenizer and a pickle of its arguments.
 _NEEDED = (
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -22,12 +22,12 @@ _STATE = "trainer_state.json"
 
 
 def staging(attempt_folder: Path) -> Path:
-    """Where the trainer writes before a checkpoint is published; on the same disk, and removed when it is stale."""
+    """Where the trainer writes before a checkpoint is published: on the same disk, and removed when stale."""
     return attempt_folder / checkpoints.FOLDER / ".staging"
 
 
 def publish_checkpoint(attempt_folder: Path, step: int, facts: Mapping[str, Any]) -> Path:
-    """Turn what the trainer has staged for this step into a checkpoint; returns its folder."""
+    """Publish the staged files of this step as a checkpoint; returns its folder."""
     staged = staging(attempt_folder) / f"checkpoint-{step}"
 
     def move(folder: Path) -> Mapping[str, Any]:
@@ -46,9 +46,9 @@ def publish_checkpoint(attempt_folder: Path, step: int, facts: Mapping[str, Any]
 
 
 def read_checkpoint(folder: Path, *, expected: Mapping[str, Any]) -> dict[str, Any]:
-    """The trainer's state in a checkpoint that is whole and was made by this run's data and base.
+    """The trainer's state in a checkpoint, after checking that it is complete and belongs to this run's data and base.
 
-    `expected` are facts that must be the same. Raises ArtefactError, or MlError with code checkpoint_other_run or
+    `expected` are facts that must match. Raises ArtefactError, or MlError with code checkpoint_other_run or
     checkpoint_damaged.
     """
     facts = verify(folder)
@@ -69,10 +69,10 @@ def read_checkpoint(folder: Path, *, expected: Mapping[str, Any]) -> dict[str, A
 
 
 def explain_failed_save(error: Exception, attempt_folder: Path, step: int) -> MlError | None:
-    """A full disk in the words of the run, whatever the library that met it said; None for any other error."""
+    """The MlError for a full disk, whichever library reported it; None for any other error."""
     text = str(error)
     known = any(words in text for words in ("No space left", "Disk quota", "File too large"))
-    # PyTorch's writer drops the reason: it only says that it could not write.
+    # PyTorch's writer reports only that it could not write, not why.
     if not known and not any(
         words in text for words in ("PytorchStreamWriter", "inline_container", "iostream")
     ):

@@ -1,4 +1,4 @@
-"""From checked inputs to a trainer that is ready to start."""
+"""Build a trainer that is ready to start from checked inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from worker.ml.trainer import AdapterTrainer
 
 @dataclass(frozen=True)
 class Setup:
-    """A trainer that is ready to start, its recorder, and where a PiSSA adapter began."""
+    """A trainer that is ready to start, its recorder, and the initial values of a PiSSA adapter."""
 
     trainer: AdapterTrainer
     recorder: Recorder
@@ -30,7 +30,7 @@ class Setup:
 
 
 def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device: str) -> Setup:
-    """Put an adapter on `model` and a trainer around both."""
+    """Add an adapter to `model` and create the trainer."""
     config = job.config
     per_epoch, total = plan_steps(len(inputs.splits["train"]), config)
     evaluate_every = config.evaluate_every or per_epoch
@@ -53,7 +53,7 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         agree=all_agree if config.devices > 1 else alone_agrees,
         is_first=is_first_process(),
     )
-    # A row alone has no padding.
+    # A batch of one row has no padding.
     padding_free = config.batching == "padding_free" and config.batch_size > 1 and attend_row_by_row(model)
     # Longest first: an evaluation that would run out of memory does so before the first step.
     validation = sorted(inputs.splits["validation"], key=lambda row: len(row.input_ids), reverse=True)
@@ -68,7 +68,7 @@ def set_up(reporter: Reporter, job: TrainJob, inputs: Inputs, model: Any, device
         peft_config=adapter_config(model, config),
         callbacks=[recorder],
     )
-    # It prints every step into the log of the attempt, which the recorder's events tell already.
+    # It prints every step to the attempt's log, which repeats the recorder's events.
     trainer.remove_callback(PrinterCallback)
     # TRL makes a quantised model's adapter bf16, but a resumed one is loaded as fp32: in fp32 from the
     # start, an interrupted run equals an uninterrupted one bit for bit.
@@ -88,16 +88,17 @@ def _tokens_so_far(state: Mapping[str, Any]) -> int:
 
 
 def _is_evaluation_due(plan: Plan, state: Mapping[str, Any] | None) -> bool:
-    """Before the first step, and again when the interrupted attempt stopped before an evaluation that was due."""
+    """Whether to evaluate at the start: always before the first step, and after an interruption if an evaluation was
+    due."""
     if state is None:
         return True
     step = state["global_step"]
-    made = any("eval_loss" in entry and entry["step"] == step for entry in state["log_history"])
-    return plan.is_evaluated(step) and not made
+    is_evaluated = any("eval_loss" in entry and entry["step"] == step for entry in state["log_history"])
+    return plan.is_evaluated(step) and not is_evaluated
 
 
 def keep_best(job: TrainJob, setup: Setup) -> int:
-    """With patience, put the adapter of the best validation back; returns the step whose adapter is kept."""
+    """With patience, restore the adapter of the best validation. Returns the step whose adapter is kept."""
     last: int = setup.trainer.state.global_step
     if not job.config.patience:
         return last

@@ -1,5 +1,5 @@
-"""One loaded base that answers for every model of a comparison: its adapters are switched on and off. What is merged
-stands whole beside it."""
+"""One loaded base that generates for every model of a comparison by switching adapters. Merged models are loaded
+separately."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -17,7 +17,7 @@ from worker.ml.sampling import Sampler, stream
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt with its token ids and the responses still wanted, as (model, sample)."""
+    """A prompt with its token ids and its missing responses, as (model, sample)."""
 
     prompt_id: str | int
     key: str
@@ -26,8 +26,8 @@ class Prompt:
 
 
 class Sides:
-    """Models by their ids; an adapter of None is the base itself, unless the model stands in `whole`, loaded. Exactly
-    the asked one is on while it writes."""
+    """Models by id. An adapter of None means the base itself, unless the model is in `whole`, which holds loaded
+    merged models. Exactly one model is active during generation."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Sides:
         self.whole = {name: loaded.eval() for name, loaded in (whole or {}).items()}
 
     def prove_adapters(self, token_ids: list[int]) -> None:
-        """Raise MlError("adapter_not_applied") unless each adapter changes what the base says."""
+        """Raise MlError("adapter_not_applied") unless each adapter changes the base's output."""
         for name in self.adapters:
             self.model.set_adapter(name)
             require_effect(self.model, token_ids, adapter=name)
@@ -59,7 +59,7 @@ class Sides:
         width: int | None = None,
         max_new_tokens: int | None = None,
     ) -> Iterator[list[Row]]:
-        """Let one model write `rows`, at most `width` at once; see `continuous.Writer.write`."""
+        """Generate `rows` with one model, at most `width` at once; see `continuous.Writer.write`."""
         limits = Limits(
             width=width or self._decoding.batch_size,
             max_new_tokens=max_new_tokens or self._decoding.max_new_tokens,
@@ -71,11 +71,11 @@ class Sides:
             yield from Writer(self.whole.get(model, self.model), sampler, limits, tick).write(rows)
 
     def row(self, prompt: Prompt, sample: int) -> Row:
-        """A response to be written; its uniform numbers depend on the seed, the prompt's key and the sample."""
+        """A response to generate. Its random numbers depend on the seed, the prompt's key and the sample."""
         return Row((prompt, sample), prompt.token_ids, stream(self._decoding.seed, prompt.key, sample))
 
     def response(self, model: str, row: Row) -> dict[str, Any]:
-        """What is reported of a row that has ended."""
+        """The reported form of a row that has ended."""
         prompt, sample = row.name
         stopped = row.tokens[-1] in self._ends
         written = row.tokens[:-1] if stopped else row.tokens
@@ -92,7 +92,7 @@ class Sides:
         }
 
     def _only(self, model: str) -> AbstractContextManager[Any]:
-        """A context in which exactly this model's adapter is on."""
+        """A context in which only this model's adapter is active."""
         if model in self.adapters:
             self.model.set_adapter(model)
             return nullcontext()
@@ -103,13 +103,13 @@ class Sides:
 
 
 def check_adapter(folder: Path, base: dict[str, Any]) -> dict[str, Any]:
-    """The facts of an adapter, or of a model into which one was merged, that is whole and belongs to this base; `base`
+    """The facts of an adapter or merged model, after checking that it is complete and belongs to this base. `base`
     comes from `inspect_base`.
 
     Raises ArtefactError, or MlError with code adapter_other_base or template_mismatch.
     """
     facts = verify(folder)
-    # The template first: a changed template also changes the base's files, and is the more precise finding.
+    # The template first: a changed template also changes the base's files, and naming it is more precise.
     if facts["template_hash"] != base["template_hash"]:
         raise MlError(
             "template_mismatch",

@@ -26,7 +26,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     with reporter.quiet_stage("checking inputs"):
         inputs = read_inputs(job)
     with reporter.quiet_stage("loading model"):
-        # Only now: what is wrong with a job is said without waiting for these.
+        # Imported late, so that an invalid job is rejected without waiting for these.
         from worker.ml.adapters import require_effect, save_adapter
         from worker.ml.memory import peak_memory
         from worker.ml.models import device_name, load_base

@@ -1,4 +1,4 @@
-"""What a training command is asked to do, and everything that can be checked before any weights are read."""
+"""The job file of a training command, and all checks that need no weights."""
 
 import math
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from worker.ml.saving import read_checkpoint
 
 
 class TrainJob(BaseModel):
-    """The job file; `output_dir` must not exist, `resume_from` is a checkpoint folder of an earlier
-    attempt. Checkpoints are saved beside the result."""
+    """The job file. `output_dir` must not exist. `resume_from` is a checkpoint folder of an earlier attempt.
+    Checkpoints are saved beside the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,8 +51,8 @@ def parse(raw_job: dict[str, Any]) -> TrainJob:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that is known before any weights are read; `dropped` says for each split what was left out
-    because its end token would not fit, `state` is that of the checkpoint to go on from."""
+    """Everything that is known before weights are read. `dropped` counts, for each split, the rows left out because
+    their end token would not fit. `state` is the trainer's state in the checkpoint to resume from."""
 
     base_path: Path
     base: dict[str, Any]
@@ -81,8 +81,8 @@ def read_inputs(job: TrainJob) -> Inputs:
     }
     longest = job.config.max_length
     limit = longest if job.config.long_rows == "refuse" else None
-    tokenised = {name: tokenise_rows(found, tokenizer, ends, limit) for name, found in rows.items()}
-    fitting = {name: keep_fitting(found, longest) for name, found in tokenised.items()}
+    tokenised = {name: tokenise_rows(split_rows, tokenizer, ends, limit) for name, split_rows in rows.items()}
+    fitting = {name: keep_fitting(split_rows, longest) for name, split_rows in tokenised.items()}
     splits = {name: kept for name, (kept, _) in fitting.items()}
     dropped = {name: left_out for name, (_, left_out) in fitting.items()}
     state = read_checkpoint(job.resume_from, expected=identity(job, base)) if job.resume_from else None
@@ -90,18 +90,18 @@ def read_inputs(job: TrainJob) -> Inputs:
 
 
 def identity(job: TrainJob, base: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint must have been made with to be gone on from."""
+    """The facts that must match for a checkpoint to be resumed."""
     return {"base": base["sha256"], "training data": file_sha256(job.train_file), "seed": job.config.seed}
 
 
 def plan_steps(rows: int, config: TrainingConfig) -> tuple[int, int]:
-    """(steps an epoch, steps in all) for so many rows; a step is one update of the weights."""
+    """(steps per epoch, total steps) for this number of rows. A step is one update of the weights."""
     batches = math.ceil(math.ceil(rows / config.batch_size) / config.devices)
     per_epoch = math.ceil(batches / config.gradient_accumulation)
     return per_epoch, math.ceil(config.epochs * per_epoch)
 
 
 def warmup_steps(config: TrainingConfig, total: int) -> int:
-    """Steps of warm-up, of which the first has a learning rate of 0; a run of one step has none, or it would learn
-    nothing."""
+    """Steps of warm-up; the first has a learning rate of 0. A run of one step has none, because it would not change
+    the adapter."""
     return min(math.ceil(config.warmup_fraction * total), total - 1)

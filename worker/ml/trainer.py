@@ -1,5 +1,5 @@
-"""TRL's trainer with what a long run needs: an order that can be found again, checkpoints that can be trusted, and
-evaluations that leave no trace in the random numbers."""
+"""TRL's trainer with additions for long runs: a reproducible order, verifiable checkpoints, and evaluations that do
+not consume random numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from worker.ml.batching import TrainingOrder
 from worker.ml.protocol import Cancelled
 from worker.ml.saving import explain_failed_save
 
-# On a processor, TRL scores every position and throws away what the prompt's say; as on a GPU, only those that are
-# trained are worth the vocabulary's logits. Their losses are the same.
+# On a CPU, TRL computes logits at every position and discards those of the prompt. Computing only the trained
+# positions, as on a GPU, gives the same losses faster.
 trl.trainer.utils._use_triton = lambda _device: True
 
 
 class AdapterTrainer(SFTTrainer):
-    """Reads the training rows in `order`; `attempt_folder` is where checkpoints are being saved."""
+    """Reads the training rows in `order`. Checkpoints are saved in `attempt_folder`."""
 
     def __init__(self, *, order: TrainingOrder, attempt_folder: Path, **kwargs: Any) -> None:
         self._order = order
@@ -26,14 +26,15 @@ class AdapterTrainer(SFTTrainer):
         super().__init__(**kwargs)
 
     def count_tokens_from(self, tokens: int) -> None:
-        """Go on counting where the interrupted attempt stopped; the trainer itself would begin at 0."""
+        """Continue the token count of an interrupted attempt. The trainer itself would start at 0."""
         self._total_train_tokens = tokens
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> TrainingOrder:
         return self._order
 
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Name the lengths of rows that lie end to end once a batch; every layer would wait for the device for them."""
+        """Compute the lengths of concatenated rows once per batch. Otherwise every layer would synchronise with the
+        device."""
         if "cu_seq_lens_q" in inputs:
             inputs["row_lengths"] = inputs["cu_seq_lens_q"].diff().tolist()
         return dict(super()._prepare_inputs(inputs))
@@ -43,8 +44,8 @@ class AdapterTrainer(SFTTrainer):
         super()._run_epoch(epoch=epoch, **kwargs)
 
     def _evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Evaluate without drawing from the generator that shuffles and drops out: an evaluation that is left out,
-        left early or made again must not change the training. Asked to stop meanwhile, save and stop."""
+        """Evaluate without drawing from the generator used for shuffling and dropout, so that an evaluation that is
+        skipped, cancelled or repeated does not change training. Save and stop if asked to meanwhile."""
         with torch.random.fork_rng(devices=[]):
             try:
                 return dict(super()._evaluate(*args, **kwargs))

@@ -1,6 +1,6 @@
-"""Whether a model's files are still what was registered: `python -m worker.ml.verify JOB.json`.
+"""Check whether a model's files are unchanged since registration: `python -m worker.ml.verify JOB.json`.
 
-A process of its own, because gigabytes of hashing take minutes and whoever asked may cancel.
+This is a separate process because hashing gigabytes takes minutes and users can cancel it.
 """
 
 import sys
@@ -15,7 +15,8 @@ from worker.ml.protocol import Reporter, run_command
 
 
 class VerifyJob(BaseModel):
-    """The job file: the folder, its recorded hash, and whether that is a base's identity or a manifest's hash."""
+    """The job file: the folder, its recorded hash, and whether that is the identity of a base or the hash of a
+    manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,17 +26,17 @@ class VerifyJob(BaseModel):
 
 
 def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
-    """Run one job; emits a stage and `done`, or fails with what is wrong with which file."""
+    """Run one job. Emits a stage and `done`, or fails with a message that names the file and the problem."""
     job = VerifyJob.model_validate(raw_job)
     with reporter.quiet_stage("comparing hashes"):
-        found = _identity(job)
-    if found != job.sha256:
+        digest = _identity(job)
+    if digest != job.sha256:
         raise MlError(
             "weights_changed",
             f"The files in {job.folder} are not those that were registered; restore them, "
             "or register the folder under another name.",
         )
-    reporter.emit("done", facts={"sha256": found})
+    reporter.emit("done", facts={"sha256": digest})
 
 
 def _identity(job: VerifyJob) -> str:

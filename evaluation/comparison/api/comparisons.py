@@ -135,12 +135,12 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
     def create(self, request: Request) -> Response:
         values = parse(GenerationLaunchSerializer, request)
         user = signed_in(request)
-        asked = values.get("candidates") or [values["candidate"]]
+        candidates = values.get("candidates") or [values["candidate"]]
         comparison = comparisons.launch(
             user=user,
             name=values["name"],
             prompt_set=access.prompt_set(user=user, pk=values["prompt_set"]),
-            candidates=[training_access.model(user=user, pk=pk) for pk in asked],
+            candidates=[training_access.model(user=user, pk=pk) for pk in candidates],
             baseline=training_access.model(user=user, pk=values["baseline"]) if values["baseline"] else None,
             engine=values["engine"],
             decoding=configs.check(DecodingConfig, values["decoding"]),

@@ -108,8 +108,8 @@ class PromptSetViewSet(EvaluationViewSet):
     def get_queryset(self) -> QuerySet[PromptSet]:
         return access.prompt_sets(user=signed_in(self.request)).prefetch_related("leakage_checks")
 
-    def _made(self, made: PromptSet) -> Response:
-        return Response(PromptSetSerializer(made).data, status=status.HTTP_201_CREATED)
+    def _created(self, prompt_set: PromptSet) -> Response:
+        return Response(PromptSetSerializer(prompt_set).data, status=status.HTTP_201_CREATED)
 
     def _dataset(self, pk: UUID | None) -> Dataset | None:
         return training_access.dataset(user=signed_in(self.request), pk=pk) if pk else None
@@ -121,8 +121,8 @@ class PromptSetViewSet(EvaluationViewSet):
         common = {name: values[name] for name in ("name", "leakage_reason", "leave_out_leaked")}
         if values["prompts"] is not None:
             against = self._dataset(values["against"])
-            return self._made(prompts.typed(user=user, rows=values["prompts"], against=against, **common))
-        return self._made(
+            return self._created(prompts.typed(user=user, rows=values["prompts"], against=against, **common))
+        return self._created(
             prompts.from_dataset(
                 user=user,
                 dataset=training_access.dataset(user=user, pk=values["dataset"]),
@@ -138,7 +138,7 @@ class PromptSetViewSet(EvaluationViewSet):
         values = parse(PromptFileSerializer, request)
         values["against"] = self._dataset(values["against"])
         source_name = values["file"].name
-        return self._made(
+        return self._created(
             prompts.from_file(user=signed_in(request), source_name=source_name, mapping=None, **values)
         )
 

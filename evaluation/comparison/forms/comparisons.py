@@ -14,7 +14,7 @@ from training.models import ModelVersion
 from training.runs.forms import config_field
 
 DECODING_LABELS = {
-    "max_new_tokens": "Maximum response length, in tokens",
+    "max_new_tokens": "Maximum response length",
     "top_p": "Top p (nucleus sampling)",
     "samples": "Responses per prompt",
     "batch_size": "Batch size",
@@ -61,7 +61,9 @@ class ComparisonForm(forms.Form):
             *((name, name) for name in endpoints.configured()),
         ]
         elsewhere = len(engines) > 1
-        self.fields["prompt_set"] = forms.ModelChoiceField(access.prompt_sets(user=user), label="Prompt set")
+        self.fields["prompt_set"] = forms.ModelChoiceField(
+            access.prompt_sets(user=user), label="Prompt set", empty_label="Choose a prompt set"
+        )
         self.fields["candidates"] = CandidatesField(
             training_access.served_models(user=user)
             if elsewhere

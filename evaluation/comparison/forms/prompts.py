@@ -77,7 +77,9 @@ class HeldOutForm(PromptSetForm):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["dataset"] = forms.ModelChoiceField(
-            training_access.datasets(user=user), help_text="The prompts come from its held-out rows."
+            training_access.datasets(user=user),
+            empty_label="Choose a dataset",
+            help_text="The prompts come from its held-out rows.",
         )
         self.order_fields(self.field_order)
 
@@ -155,7 +157,7 @@ TypedRows = forms.formset_factory(
 
 class PairsForm(_UploadForm):
     field_order = ("name", "file", "baseline", "candidate")
-    name = forms.CharField(max_length=100, help_text="Name of the comparison.")
+    name = forms.CharField(max_length=100, help_text="Shown in lists and reports.")
     baseline = forms.CharField(
         max_length=100,
         label="Baseline system",

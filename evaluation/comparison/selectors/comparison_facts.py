@@ -69,13 +69,13 @@ def training_run(model: ModelVersion) -> TrainingRun | None:
 
 def _latency(comparison: Comparison, measured: bool) -> Latency:
     if comparison.is_imported:
-        return Latency("imported", "as the imported file says; how it was measured is not known")
+        return Latency("imported", "taken from the imported file; how it was measured is not known")
     size = comparison.facts.get("batch_size") or comparison.decoding.get("batch_size")
     if comparison.engine == comparison.LOCAL:
-        together = f"inside batches of {size}" if size else "inside batches"
+        together = f"in batches of {size}" if size else "in batches"
     else:
         together = f"with {size} requests at once" if size else "with several requests at once"
-    note = f"{together}, beside other prompts: throughput, not what a user waits"
+    note = f"measured {together}: shows throughput, not the latency of a single request"
     return Latency("single_stream" if measured else "batched", note)
 
 

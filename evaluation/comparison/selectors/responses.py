@@ -12,10 +12,10 @@ from training.models import ModelVersion
 
 def candidate(*, comparison: Comparison, pk: str | None) -> ModelVersion:
     """The comparison's candidate with this id, or the first one without an id; 404 for any other model."""
-    found = next((model for model in comparison.candidates if pk in (None, str(model.pk))), None)
-    if found is None:
+    match = next((model for model in comparison.candidates if pk in (None, str(model.pk))), None)
+    if match is None:
         raise Http404
-    return found
+    return match
 
 
 def timings(*, user: User, comparison: Comparison) -> QuerySet[Timing]:
@@ -27,8 +27,8 @@ def timings(*, user: User, comparison: Comparison) -> QuerySet[Timing]:
 
 def failures(*, user: User, comparison: Comparison) -> QuerySet[Failure]:
     """Responses that have failed so far, with the reasons."""
-    found = Failure.objects.filter(comparison=comparison).select_related("prompt", "model").order_by("pk")
-    return visible(found, user)
+    rows = Failure.objects.filter(comparison=comparison).select_related("prompt", "model").order_by("pk")
+    return visible(rows, user)
 
 
 def events(comparison: Comparison) -> QuerySet[JobEvent]:
@@ -39,8 +39,8 @@ def pairs(*, user: User, comparison: Comparison, candidate: ModelVersion | None 
     """The pairs, optionally of one candidate, with both model names. Closed to a user who reviews them blind."""
     require_not_reviewing_run(comparison.pk, user)
     related = ("prompt", "candidate_model", "baseline_response", "candidate_response")
-    found = Pair.objects.filter(comparison=comparison).select_related(*related).order_by("pk")
-    return visible(found.filter(candidate_model=candidate) if candidate else found, user)
+    rows = Pair.objects.filter(comparison=comparison).select_related(*related).order_by("pk")
+    return visible(rows.filter(candidate_model=candidate) if candidate else rows, user)
 
 
 def pair(*, user: User, comparison: Comparison, pk: int) -> Pair:

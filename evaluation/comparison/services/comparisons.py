@@ -115,14 +115,14 @@ def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion])
         raise DomainError(
             "too_many_candidates", f"One run compares at most {MAX_CANDIDATES} candidates.", status=400
         )
-    found = baseline or candidates[0].base
-    if found is None:
+    chosen = baseline or candidates[0].base
+    if chosen is None:
         raise DomainError(
             "no_baseline",
             f"{candidates[0]} is no adapter, so its baseline is not known; choose one.",
             status=400,
         )
-    return found
+    return chosen
 
 
 def _check_distinct(models: list[ModelVersion]) -> None:
@@ -149,7 +149,7 @@ def check_local(baseline: ModelVersion, candidates: Sequence[ModelVersion]) -> N
         if (model.base or model) != base:
             raise DomainError(
                 "adapter_other_base",
-                f"{model} stands on {model.base or model}, but the baseline {baseline} stands on {base}; "
+                f"{model} is based on {model.base or model}, but the baseline {baseline} is based on {base}; "
                 "models of one comparison share their base.",
             )
     _check_templates(models)

@@ -32,14 +32,14 @@ def scorer_of(prompt_set: PromptSet) -> Scorer:
 
 def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
     """(match, measures) of a response to `prompt`, as stored with the response."""
-    (found,) = scorer.score(
+    (scores,) = scorer.score(
         instruction=prompt.instruction,
         content=prompt.input,
         tags=prompt.tags,
         expected=prompt.expected,
         texts=[text],
     )
-    return found
+    return scores
 
 
 def summarise(comparison: Comparison) -> None:
@@ -54,12 +54,12 @@ def _summarise(comparison: Comparison, candidate: ModelVersion) -> None:
     summary = Summary()
     stored = start(comparison, candidate)
     for first, last in _ranges(comparison.prompt_set):
-        found = Pair.objects.filter(
+        pairs = Pair.objects.filter(
             comparison=comparison, candidate_model=candidate, prompt_id__gte=first, prompt_id__lte=last
         )
         rows = [
             (pk, PairRow(prompt, tags, SideRow(*values[:5]), SideRow(*values[5:])))
-            for pk, prompt, tags, *values in found.order_by("prompt_id", "sample").values_list(*_PAIR)
+            for pk, prompt, tags, *values in pairs.order_by("prompt_id", "sample").values_list(*_PAIR)
         ]
         summary.add([row for _, row in rows])
         with transaction.atomic():
@@ -172,7 +172,7 @@ def _match_range(prompt_set: PromptSet, scorer: Scorer, first: int, last: int) -
         Response.objects.filter(prompt_id__gte=first, prompt_id__lte=last, comparison__prompt_set=prompt_set)
     )
     for response in responses:
-        found = scored(scorer, prompts[response.prompt_id], response.text)
-        response.match, response.measures = found
+        scores = scored(scorer, prompts[response.prompt_id], response.text)
+        response.match, response.measures = scores
     Response.objects.bulk_update(responses, ["match", "measures"], batch_size=100)
     return len(responses)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from evaluation.comparison import readers
+from evaluation.comparison.document import SIDES
 from evaluation.comparison.services import figures, tags
 from evaluation.models import Comparison, ComparisonCandidate, FieldChange, Pair, Prompt, PromptSet, Response
 from evaluation.models import ComparisonFigures as ComparisonRow
@@ -44,7 +45,6 @@ _BATCH_CHARACTERS = 20_000_000
 _WORTH_PROCESSES = 5_000
 _QUIET = timedelta(minutes=1)
 _INCOMPLETE = "import_incomplete"
-_SIDES = ("baseline", "candidate")
 
 
 def create(
@@ -79,10 +79,10 @@ def _store_all(comparison: Comparison, checked: "_Checked") -> int:
         scorer = figures.scorer_of(comparison.prompt_set)
         batches = (_Batch.of(rows, checked.tag_fields) for rows in _batches(checked.rows()))
         with closing(_judged(scorer, batches, checked.size)) as judged:
-            for batch, found in judged:
+            for batch, scores in judged:
                 with transaction.atomic():
                     Comparison.objects.filter(pk=comparison.pk).update(heartbeat_at=Now())
-                    summary.add(_store(comparison, stored, batch, found))
+                    summary.add(_store(comparison, stored, batch, scores))
         figures.keep(stored, summary)
     except BaseException:
         _forget(comparison)
@@ -100,7 +100,7 @@ class _Batch(NamedTuple):
 
     def questions(self) -> list[Question]:
         return [
-            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in _SIDES])
+            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in SIDES])
             for row, own in zip(self.rows, self.tagged, strict=True)
         ]
 
@@ -128,7 +128,7 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     characters = 0
     for row in rows:
         batch.append(row)
-        characters += sum(len(row[side]["text"]) for side in _SIDES)
+        characters += sum(len(row[side]["text"]) for side in SIDES)
         if len(batch) == _BATCH or characters > _BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -165,13 +165,13 @@ def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
     checked = _Checked(kept)
     problems: list[dict[str, Any]] = []
     bad = 0
-    for found in readers.pairs(file, source_name):
-        if found.row is not None:
-            checked.add(found.row)
+    for read in readers.pairs(file, source_name):
+        if read.row is not None:
+            checked.add(read.row)
         else:
             bad += 1
             if len(problems) < readers.MOST_PROBLEMS:
-                problems.append(found.to_json())
+                problems.append(read.to_json())
         if checked.size > MAX_PAIRS:
             raise DomainError("too_many_rows", f"An import may have {MAX_PAIRS:,} pairs.", status=413)
     if bad:
@@ -260,8 +260,8 @@ def _store(
     )
     tags.store(comparison.prompt_set, zip(prompts, batch.tagged, strict=True))
     rows = [
-        PairRow(prompt, own, *_sides(row, found))
-        for prompt, row, own, found in zip(prompts, batch.rows, batch.tagged, judged, strict=True)
+        PairRow(prompt, own, *_sides(row, scores))
+        for prompt, row, own, scores in zip(prompts, batch.rows, batch.tagged, judged, strict=True)
     ]
     first = _responses(
         comparison, comparison.baseline, batch.rows, "baseline", [(row.prompt, row.baseline) for row in rows]
@@ -296,10 +296,10 @@ def _store(
 
 
 def _sides(row: dict[str, Any], judged: list[Scored]) -> list[SideRow]:
-    made = [row[side] for side in _SIDES]
+    cells = [row[side] for side in SIDES]
     return [
-        SideRow(*found, each["output_tokens"], each["latency_ms"], each["finish_reason"])
-        for found, each in zip(judged, made, strict=True)
+        SideRow(*scores, each["output_tokens"], each["latency_ms"], each["finish_reason"])
+        for scores, each in zip(judged, cells, strict=True)
     ]
 
 
@@ -318,7 +318,7 @@ def _responses(
             *("output_tokens", "batch_latency_ms", "finish_reason"),
         ),
         [
-            (prompt, row[side]["text"], row[side]["input_tokens"], *found)
-            for row, (prompt, found) in zip(batch, judged, strict=True)
+            (prompt, row[side]["text"], row[side]["input_tokens"], *values)
+            for row, (prompt, values) in zip(batch, judged, strict=True)
         ],
     )

@@ -74,14 +74,14 @@ def from_file(
     Raises DomainError `invalid_rows` listing each invalid row with its line and field; then nothing is stored.
     """
     read = list(islice(readers.prompts(file, source_name, mapping), limit or MAX_PROMPTS))
-    bad = [found for found in read if found.row is None]
+    bad = [item for item in read if item.row is None]
     if bad:
-        problems = [found.to_json() for found in bad[: readers.MOST_PROBLEMS]]
+        problems = [item.to_json() for item in bad[: readers.MOST_PROBLEMS]]
         raise readers.refused(problems, len(bad), len(read))
     return create(
         user=user,
         name=name,
-        rows=[found.row for found in read if found.row],
+        rows=[item.row for item in read if item.row],
         source=source_name[:300],
         tag_fields=tag_fields,
         against=against,
@@ -100,10 +100,10 @@ def typed(
     leave_out_leaked: bool = False,
 ) -> PromptSet:
     """Create from typed prompts: {prompt, input?, expected?, tags?} each, under the same rules as a file."""
-    made, problems = [], []
+    prompts, problems = [], []
     for number, cells in enumerate(rows, 1):
         try:
-            made.append(readers.prompt_of(dict(cells), number))
+            prompts.append(readers.prompt_of(dict(cells), number))
         except RowError as error:
             problems.append({"line": number, "field": error.field, "message": str(error)})
     if problems:
@@ -111,7 +111,7 @@ def typed(
     return create(
         user=user,
         name=name,
-        rows=made,
+        rows=prompts,
         source="typed in",
         against=against,
         leakage_reason=leakage_reason,

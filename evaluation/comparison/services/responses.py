@@ -43,7 +43,7 @@ def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[s
         return [], []
     measurements = _open_measurements(comparison)
     measured = {each["prompt_id"] for each in measurements}
-    every = [
+    expected_keys = [
         (str(model.pk), sample) for model in comparison.model_versions for sample in range(comparison.samples)
     ]
     done: dict[int, set[tuple[str, int]]] = {}
@@ -51,7 +51,7 @@ def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[s
         done.setdefault(prompt_id, set()).add((str(model_id), sample))
     prompts = []
     for prompt in comparison.prompt_set.prompts.iterator(chunk_size=_BATCH):
-        wanted = [each for each in every if each not in done.get(prompt.pk, ())]
+        wanted = [each for each in expected_keys if each not in done.get(prompt.pk, ())]
         if wanted or prompt.pk in measured:
             prompts.append(
                 {
@@ -215,35 +215,35 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
     """
     jobs.check_current(claim)
     comparison = Comparison.objects.select_related("prompt_set", "baseline").get(pk=claim.job_id)
-    made = {
+    responses = {
         (prompt_id, model_id, sample): pk
         for pk, prompt_id, model_id, sample in comparison.responses.values_list(
             "pk", "prompt_id", "model_id", "sample"
         )
     }
-    missing = expected(comparison) - len(made)
+    missing = expected(comparison) - len(responses)
     if missing and not comparison.without_missing:
         raise DomainError(INCOMPLETE, _incomplete(comparison, missing))
-    answers = Counter(prompt_id for prompt_id, _, _ in made)
-    whole = {
+    answers = Counter(prompt_id for prompt_id, _, _ in responses)
+    complete_prompts = {
         prompt
         for prompt, count in answers.items()
         if count == len(comparison.model_versions) * comparison.samples
     }
-    if not whole:
+    if not complete_prompts:
         raise DomainError(
             "nothing_answered", "No prompt was answered by every model. Retry the missing responses."
         )
-    facts = facts | {"left_out": _left_out(comparison, whole, made) if missing else None}
-    baseline = [key for key in made if key[1] == comparison.baseline_id and key[0] in whole]
+    facts = facts | {"left_out": _left_out(comparison, complete_prompts, responses) if missing else None}
+    baseline = [key for key in responses if key[1] == comparison.baseline_id and key[0] in complete_prompts]
     pairs = [
         Pair(
             comparison=comparison,
             prompt_id=prompt_id,
             sample=sample,
             candidate_model=candidate,
-            baseline_response_id=made[prompt_id, comparison.baseline_id, sample],
-            candidate_response_id=made[prompt_id, candidate.pk, sample],
+            baseline_response_id=responses[prompt_id, comparison.baseline_id, sample],
+            candidate_response_id=responses[prompt_id, candidate.pk, sample],
         )
         for candidate in comparison.candidates
         for prompt_id, _, sample in sorted(baseline, key=lambda key: (key[0], key[2]))
@@ -255,15 +255,15 @@ def complete(claim: jobs.Claim, facts: dict[str, Any]) -> int:
 
 
 def _left_out(
-    comparison: Comparison, whole: set[int], made: Mapping[tuple[int, Any, int], int]
+    comparison: Comparison, complete_prompts: set[int], responses: Mapping[tuple[int, Any, int], int]
 ) -> dict[str, Any]:
     """The prompts that are not compared, and the number of missing responses of each model."""
     keys = [
         key
         for prompt, key in comparison.prompt_set.prompts.values_list("pk", "key").iterator()
-        if prompt not in whole
+        if prompt not in complete_prompts
     ]
-    answered = Counter(model for _, model, _ in made)
+    answered = Counter(model for _, model, _ in responses)
     owed = comparison.prompt_set.size * comparison.samples
     return {
         "prompts": len(keys),

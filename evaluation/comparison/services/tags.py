@@ -35,10 +35,10 @@ def of_rows(rows: Sequence[Row], fields: Sequence[str] | None) -> list[Tags]:
 
 def suggested(rows: Iterable[Row]) -> list[str]:
     """Input fields with 2 to 20 values and at least five prompts per value on average."""
-    found = Suggestion()
+    suggestion = Suggestion()
     for row in rows:
-        found.add(row["input"])
-    return found.fields()
+        suggestion.add(row["input"])
+    return suggestion.fields()
 
 
 class Suggestion:
@@ -53,21 +53,21 @@ class Suggestion:
             if path in self._unfit or len(self._values) > _MOST_FIELDS:
                 continue
             text = _text(value)
-            found = self._values.get(path)
-            if found is None:
-                found = self._values[path] = Counter()
+            counts = self._values.get(path)
+            if counts is None:
+                counts = self._values[path] = Counter()
             if text is not None:
-                found[text] += 1
-            if text is None or len(found) > _MOST_VALUES:
+                counts[text] += 1
+            if text is None or len(counts) > _MOST_VALUES:
                 self._unfit.add(path)
 
     def fields(self) -> list[str]:
         return [
             path
-            for path, found in self._values.items()
+            for path, counts in self._values.items()
             if path not in self._unfit
-            and len(found) >= 2
-            and len(found) * _PROMPTS_PER_VALUE <= found.total()
+            and len(counts) >= 2
+            and len(counts) * _PROMPTS_PER_VALUE <= counts.total()
         ]
 
 
@@ -80,10 +80,10 @@ def length_band(content: Any) -> str:
 def of_row(row: Row, fields: Sequence[str]) -> Tags:
     """The tags of one row."""
     leaves = dict(_leaves(row["input"]))
-    found: Tags = {LENGTH: length_band(row["input"] or row["instruction"])}
-    found |= {path: text for path in fields if (text := _text(leaves.get(path))) is not None}
+    derived: Tags = {LENGTH: length_band(row["input"] or row["instruction"])}
+    derived |= {path: text for path in fields if (text := _text(leaves.get(path))) is not None}
     own: Tags = row.get("tags", {})
-    return found | own
+    return derived | own
 
 
 def store(prompt_set: PromptSet, prompts: Iterable[tuple[int, Tags]]) -> None:
@@ -100,10 +100,10 @@ def _require_known(rows: Sequence[Row], fields: Sequence[str]) -> None:
     known = dict.fromkeys(path for row in rows for path, _ in _leaves(row["input"]))
     unknown = [path for path in fields if path not in known]
     if unknown:
-        said = ", ".join(list(known)[:20]) or "no named fields"
+        names = ", ".join(list(known)[:20]) or "no named fields"
         raise DomainError(
             "unknown_tag_field",
-            f"No prompt's input has the field {unknown[0]}; the inputs have {said}.",
+            f"No prompt's input has the field {unknown[0]}; the inputs have {names}.",
             status=422,
         )
 
@@ -111,10 +111,12 @@ def _require_known(rows: Sequence[Row], fields: Sequence[str]) -> None:
 def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if not isinstance(value, dict):
         return []
-    found: list[tuple[str, Any]] = []
+    leaves: list[tuple[str, Any]] = []
     for key, inner in value.items():
-        found += _leaves(inner, f"{prefix}{key}.") if isinstance(inner, dict) else [(f"{prefix}{key}", inner)]
-    return found
+        leaves += (
+            _leaves(inner, f"{prefix}{key}.") if isinstance(inner, dict) else [(f"{prefix}{key}", inner)]
+        )
+    return leaves
 
 
 def _text(value: Any) -> str | None:

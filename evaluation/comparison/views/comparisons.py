@@ -17,7 +17,7 @@ from evaluation.comparison.forms.comparisons import ComparisonForm
 from evaluation.comparison.selectors import comparison_document, responses
 from evaluation.comparison.selectors.comparison_facts import provenance
 from evaluation.comparison.services import comparisons, figures
-from evaluation.comparison.views import figures as figure_views
+from evaluation.comparison.views.figures import figures_context
 from evaluation.models import Comparison
 from evaluation.models.comparison_actions import ComparisonAction
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
@@ -69,9 +69,9 @@ def comparison_list(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def comparison_new(request: StaffRequest) -> HttpResponse:
-    asked = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
+    query = {name: request.GET.get(name) for name in ("baseline", "prompt_set")}
     candidates = request.GET.getlist("candidate")
-    initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **asked}
+    initial = {"idempotency_key": uuid.uuid4().hex, "candidates": candidates, **query}
     form = ComparisonForm(request.POST or None, user=request.user, initial=initial)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
@@ -127,7 +127,7 @@ def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "evaluation/comparison/live.html", context)
     if comparison.is_finished:
-        context |= figure_views.context(request, comparison) | _failures(request, comparison)
+        context |= figures_context(request, comparison) | _failures(request, comparison)
     document = context.get("document")
     context["facts"] = (
         document.facts if document else sentences.facts(provenance(comparison, comparison.candidate))

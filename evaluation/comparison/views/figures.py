@@ -14,8 +14,7 @@ from evaluation import access
 from evaluation.comparison import exports, markdown
 from evaluation.comparison.charts import fields_chart
 from evaluation.comparison.document import ComparisonDocument
-from evaluation.comparison.selectors import pair_table
-from evaluation.comparison.selectors import responses as responses_reader
+from evaluation.comparison.selectors import pair_table, responses
 from evaluation.comparison.selectors.comparison_document import comparison_document, open_comparison
 from evaluation.comparison.selectors.pair_document import marked, pair_document
 from evaluation.models import Comparison, Pair
@@ -35,9 +34,9 @@ _PAIR_COLUMNS = (
 )
 
 
-def context(request: StaffRequest, comparison: Comparison) -> dict[str, Any]:
+def figures_context(request: StaffRequest, comparison: Comparison) -> dict[str, Any]:
     """Template context for the figures of a finished comparison."""
-    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    candidate = responses.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     filters = _filters(request)
     pairs = pair_table.pairs(user=request.user, comparison=comparison, candidate=candidate, **filters)
     document = comparison_document(comparison, candidate)
@@ -78,7 +77,7 @@ def _filter_choices(document: ComparisonDocument | None, chosen: dict[str, str])
 @require_GET
 def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
     comparison = access.comparison(user=request.user, pk=pk)
-    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    candidate = responses.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     document = open_comparison(user=request.user, comparison=comparison, candidate=candidate)
     if kind == "csv":
         return csv_response("comparison.csv", exports.FIGURE_COLUMNS, exports.figure_lines(document))
@@ -95,7 +94,7 @@ def comparison_file(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResp
 def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
     """All pairs that match the page's filters, one per row, without texts."""
     comparison = access.comparison(user=request.user, pk=pk)
-    candidate = responses_reader.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    candidate = responses.candidate(comparison=comparison, pk=request.GET.get("candidate"))
     pairs = pair_table.pairs(
         user=request.user, comparison=comparison, candidate=candidate, **_filters(request)
     )
@@ -107,7 +106,7 @@ def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
 @require_GET
 def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
     comparison = access.comparison(user=request.user, pk=pk)
-    shown = responses_reader.pair(user=request.user, comparison=comparison, pk=pair)
+    shown = responses.pair(user=request.user, comparison=comparison, pk=pair)
     content = _pair_context(comparison, shown) | {
         "comparison": comparison,
         "pair": shown,
@@ -120,7 +119,7 @@ def pair(request: StaffRequest, pk: uuid.UUID, pair: int) -> HttpResponse:
 @require_GET
 def pair_file(request: StaffRequest, pk: uuid.UUID, pair: int, kind: str) -> HttpResponseBase:
     comparison = access.comparison(user=request.user, pk=pk)
-    shown = responses_reader.pair(user=request.user, comparison=comparison, pk=pair)
+    shown = responses.pair(user=request.user, comparison=comparison, pk=pair)
     if kind == "html":
         return _download(
             standalone("evaluation/export/pair.html", _pair_context(comparison, shown)), "pair.html"

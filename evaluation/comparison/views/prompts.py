@@ -51,12 +51,12 @@ def prompt_set_new(request: StaffRequest) -> HttpResponse:
     context["needs_dataset"] = way == "dataset" and not form.fields["dataset"].queryset.exists()
     if request.method == "POST" and form.is_valid() and (rows is None or rows.is_valid()):
         try:
-            made = make()
+            created = make()
         except DomainError as error:
             context["error"] = error
         else:
-            messages.success(request, f"{made.name} has {made.size:,} prompts.")
-            return redirect("evaluation:prompt_set", pk=made.pk)
+            messages.success(request, f"{created.name} has {created.size:,} prompts.")
+            return redirect("evaluation:prompt_set", pk=created.pk)
     wrong = bool(form.errors or context.get("error"))
     return render(request, "evaluation/comparison/prompt_set_new.html", context, status=400 if wrong else 200)
 
@@ -119,26 +119,26 @@ def _tabs(way: str) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "POST"])
 def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """A prompt set with its prompts. POST changes how its fields are compared and matches all responses again."""
-    found = access.prompt_set(user=request.user, pk=pk)
+    instance = access.prompt_set(user=request.user, pk=pk)
     form = DeclareForm(
         request.POST or None,
-        initial={"field_rules": json.dumps(found.field_rules, ensure_ascii=False, indent=1)},
+        initial={"field_rules": json.dumps(instance.field_rules, ensure_ascii=False, indent=1)},
     )
     if request.method == "POST" and form.is_valid():
         try:
-            done = figures.declare(user=request.user, prompt_set=found, **form.cleaned_data)
+            done = figures.declare(user=request.user, prompt_set=instance, **form.cleaned_data)
         except DomainError as error:
             form.add_error("field_rules", error.detail)
         else:
             messages.success(request, f"Saved. {done:,} responses were matched again.")
             return redirect("evaluation:prompt_set", pk=pk)
     context = {
-        "set": found,
+        "set": instance,
         "form": form,
-        "rules": [_described(field, rule) for field, rule in found.field_rules.items()],
-        "checks": found.leakage_checks.select_related("dataset"),
-        "runs": found.comparisons.order_by("-created_at")[:20],
-        "page_obj": Paginator(found.prompts.all(), 25).get_page(request.GET.get("page")),
+        "rules": [_described(field, rule) for field, rule in instance.field_rules.items()],
+        "checks": instance.leakage_checks.select_related("dataset"),
+        "runs": instance.comparisons.order_by("-created_at")[:20],
+        "page_obj": Paginator(instance.prompts.all(), 25).get_page(request.GET.get("page")),
     }
     return render(
         request, "evaluation/comparison/prompt_set.html", context, status=400 if form.errors else 200
@@ -175,8 +175,8 @@ def _described(field: str, rule: dict[str, Any]) -> dict[str, str]:
 @roles(*Staff)
 @require_POST
 def checks_add(request: StaffRequest) -> HttpResponse:
-    made = checks.add(user=request.user)
-    messages.success(request, f"{len(made)} safety and bias checks added. Compare models on them.")
+    check = checks.add(user=request.user)
+    messages.success(request, f"{len(check)} safety and bias checks added. Compare models on them.")
     return redirect("evaluation:prompt_sets")
 
 

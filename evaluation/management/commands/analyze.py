@@ -66,7 +66,7 @@ class Command(BaseCommand):
                 f"{error.filename or file} cannot be read or written: {error.strerror}."
             ) from error
         except DomainError as error:
-            raise CommandError(_said(error)) from error
+            raise CommandError(_message(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False))
         else:
@@ -91,7 +91,7 @@ def _listed(path: Path | None) -> Iterator[Any]:
         yield write
 
 
-def _said(error: DomainError) -> str:
+def _message(error: DomainError) -> str:
     lines = [f"  {one['field']}: {one['message']}" for one in error.problems]
     if error.code == "bad_rows":
         lines.append("--skip-bad-rows analyses the rest; --bad-rows FILE lists all of them.")

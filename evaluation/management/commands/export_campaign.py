@@ -32,8 +32,8 @@ class Command(BaseCommand):
             report = reports.latest_report(user=user, campaign=campaign)
             if options["look"]:
                 report = reports.report(user=user, campaign=campaign, look=options["look"])
-            with bundle(report=report, user=user) as made, file.open("xb") as out:
-                shutil.copyfileobj(made, out)
+            with bundle(report=report, user=user) as archive, file.open("xb") as out:
+                shutil.copyfileobj(archive, out)
         except Http404 as error:
             raise CommandError("There is no such campaign, or no such look at it.") from error
         except DomainError as error:

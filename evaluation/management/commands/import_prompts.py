@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leakage-reason",
             default="",
-            help="Why prompts that were trained on are used all the same; it stands beside the results.",
+            help="Reason for using prompts that a model was trained on; shown with the results.",
         )
         parser.add_argument(
             "--leave-out-leaked", action="store_true", help="Leave out prompts that the dataset trains on."
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         against = _dataset(user, options["against"]) if options["against"] else None
         try:
             with options["file"].open("rb") as file:
-                made = prompts.from_file(
+                prompt_set = prompts.from_file(
                     user=user,
                     name=options["name"],
                     file=file,
@@ -63,16 +63,16 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except DomainError as error:
             raise explain(error) from error
-        self.stdout.write(f"{made.name}: {made.size} prompts ({made.pk})")
+        self.stdout.write(f"{prompt_set.name}: {prompt_set.size} prompts ({prompt_set.pk})")
 
 
-def _dataset(user: User, said: str) -> Dataset:
+def _dataset(user: User, reference: str) -> Dataset:
     """The dataset called `said`: its newest version, or the one that ends the name as in `cases v2`."""
     known = training_access.datasets(user=user)
-    name, _, version = said.rpartition(" v")
-    found = known.filter(name=said).order_by("-version").first()
-    if found is None and version.isdecimal():
-        found = known.filter(name=name, version=int(version[:9])).first()
-    if found is None:
-        raise CommandError(f"No dataset is called {said}; see the page of datasets.")
-    return found
+    name, _, version = reference.rpartition(" v")
+    dataset = known.filter(name=reference).order_by("-version").first()
+    if dataset is None and version.isdecimal():
+        dataset = known.filter(name=name, version=int(version[:9])).first()
+    if dataset is None:
+        raise CommandError(f"No dataset is called {reference}; see the page of datasets.")
+    return dataset

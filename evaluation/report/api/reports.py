@@ -31,9 +31,9 @@ class ReportViewSet(StaffViewSet):
         campaign, user = access.campaign(user=signed_in(request), pk=pk), signed_in(request)
         if request.method == "POST":
             return Response(reports.take_look(campaign=campaign, user=user).result)
-        found = reads.latest_report(user=user, campaign=campaign)
-        early_reads.note(report=found, user=user)
-        return Response(found.result)
+        latest = reads.latest_report(user=user, campaign=campaign)
+        early_reads.note(report=latest, user=user)
+        return Response(latest.result)
 
     @extend_schema(
         parameters=[
@@ -58,10 +58,10 @@ class ReportViewSet(StaffViewSet):
         )
         if kind in ("csv", "parquet"):
             return ratings.download(campaign=campaign, user=user, variant=values["variant"], kind=kind)
-        found = reads.latest_report(user=user, campaign=campaign)
+        stored = reads.latest_report(user=user, campaign=campaign)
         if values["look"] is not None:
-            found = reads.report(user=user, campaign=campaign, look=values["look"])
+            stored = reads.report(user=user, campaign=campaign, look=values["look"])
         if kind == "zip":
-            made = bundle.bundle(report=found, user=user)
-            return FileResponse(made, as_attachment=True, filename=f"report-look-{found.look}.zip")
-        return files.response(files.report_file(report=found, user=user, kind=kind))
+            archive = bundle.bundle(report=stored, user=user)
+            return FileResponse(archive, as_attachment=True, filename=f"report-look-{stored.look}.zip")
+        return files.response(files.report_file(report=stored, user=user, kind=kind))

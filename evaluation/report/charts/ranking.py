@@ -35,5 +35,5 @@ def ranking_chart(group: dict[str, Any]) -> dict[str, Any] | None:
             },
         ],
     )
-    said = "; ".join(f"{one['name']} {one['strength']:+.2f}" for one in rows)
-    return {"svg": page_svg(spec), "alt": f"Strongest first: {said}."}
+    summary = "; ".join(f"{one['name']} {one['strength']:+.2f}" for one in rows)
+    return {"svg": page_svg(spec), "alt": f"Strongest first: {summary}."}

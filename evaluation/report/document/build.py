@@ -52,18 +52,18 @@ def _subtitle(origin: Origin | None) -> str:
 def _sections(
     report: Report, source: Mapping[str, Any], origin: Origin | None, history: Sequence[Report]
 ) -> tuple[Section, ...]:
-    found: list[Section | None] = [preference.preference(report)]
+    sections: list[Section | None] = [preference.preference(report)]
     if report.primary.n_ratings:
-        found += [
+        sections += [
             outcomes.criteria(report, source.get("criterion_groups") or {}),
             outcomes.yes_no(report),
             outcomes.prompts(report, origin.texts if origin else {}),
             outcomes.slices(report),
             trust.trust(report),
         ]
-    found += [
+    sections += [
         analyses.exclusions(report),
         analyses.planned(report, history, has_plan=origin is not None),
         next_steps.next_steps(report),
     ]
-    return tuple(section for section in found if section is not None)
+    return tuple(section for section in sections if section is not None)

@@ -61,8 +61,8 @@ def text(value: str, note: str = "") -> Figure:
 
 def label(name: object) -> str:
     """Turn a stored key into a row heading."""
-    found = words(name)
-    return found[:1].upper() + found[1:]
+    display = words(name)
+    return display[:1].upper() + display[1:]
 
 
 def plural(number: int, noun: str) -> str:
@@ -72,8 +72,8 @@ def plural(number: int, noun: str) -> str:
 
 def table(title: str, columns: Iterable[Column | str], rows: Iterable[tuple[Figure, ...]]) -> Table:
     """A table with one row group. A column given as a string is numeric."""
-    made = tuple(one if isinstance(one, Column) else Column(one) for one in columns)
-    return Table(title, made, (RowGroup("", tuple(rows)),))
+    described = tuple(one if isinstance(one, Column) else Column(one) for one in columns)
+    return Table(title, described, (RowGroup("", tuple(rows)),))
 
 
 def _figure(

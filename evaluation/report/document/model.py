@@ -247,8 +247,8 @@ class ReportDocument:
             yield from _within(section.blocks)
 
     def charts(self) -> tuple[Chart, ...]:
-        found = (block.chart if isinstance(block, Outcomes) else block for block in self.blocks())
-        return tuple(block for block in found if isinstance(block, Chart))
+        candidates = (block.chart if isinstance(block, Outcomes) else block for block in self.blocks())
+        return tuple(block for block in candidates if isinstance(block, Chart))
 
 
 def _within(blocks: tuple[Block, ...]) -> Iterator[Block]:

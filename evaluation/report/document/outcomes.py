@@ -46,11 +46,11 @@ def criteria(report: Report, groups: Mapping[str, str]) -> Section | None:
     rows = tuple(RowGroup(title, tuple(_criterion(item) for item in items)) for title, items in grouped)
     table = Table("Criteria", (Column("Criterion", numeric=False), *_OUTCOME_COLUMNS), rows)
     shown = [item for item in report.criteria if item.difference is not None and item.ci_low is not None]
-    said = "; ".join(f"{words(item.name)} {numbers.signed(item.difference)}" for item in shown)
+    summary = "; ".join(f"{words(item.name)} {numbers.signed(item.difference)}" for item in shown)
     chart = Chart(
         "criteria",
         "Difference of each criterion with its interval",
-        f"Mean difference in points, candidate minus baseline: {said}.",
+        f"Mean difference in points, candidate minus baseline: {summary}.",
         "Right of the dashed line, the candidate was rated higher.",
     )
     note = "differences are candidate − baseline, in points of the scale"
@@ -89,11 +89,11 @@ def yes_no(report: Report) -> Section | None:
     )
     table = Table("Outcomes", (Column("Outcome", numeric=False), *_OUTCOME_COLUMNS), (RowGroup("", rows),))
     shown = [row for row in rows if row[1].interval]
-    said = "; ".join(f"{row[0].text} {row[1].line}" for row in shown)
+    summary = "; ".join(f"{row[0].text} {row[1].line}" for row in shown)
     chart = Chart(
         "outcomes",
         "Difference of each outcome with its interval",
-        f"Candidate minus baseline, percentage points: {said}.",
+        f"Candidate minus baseline, percentage points: {summary}.",
         "Right of the dashed line, “yes” was more frequent for the candidate.",
     )
     note = "share of “yes”; differences are candidate − baseline, in percentage points"
@@ -115,10 +115,10 @@ def _reading(item: CriterionSummary | YesNoSummary) -> Figure:
 
 def slices(report: Report) -> Section | None:
     """Win score in each slice, worst first; slices without an estimate come last."""
-    found = report.slices
-    if not found.each:
+    summary = report.slices
+    if not summary.each:
         return None
-    ranked = sorted(found.each, key=_score_of_slice)
+    ranked = sorted(summary.each, key=_score_of_slice)
     columns = (
         Column("Slice", numeric=False),
         Column("Pooled win score", "with its interval"),
@@ -138,10 +138,10 @@ def slices(report: Report) -> Section | None:
         *_slice_chart(rows),
         Fold("All slices as a table", (figures.table("Slices", columns, rows),)),
     ]
-    if found.omitted:
-        more = figures.plural(found.omitted, "further slice")
+    if summary.omitted:
+        more = figures.plural(summary.omitted, "further slice")
         blocks.append(Paragraph(f"{more} not shown: too few prompts, or beyond the largest.", small=True))
-    return Section("slices", "Slices, worst first", tuple(blocks), found.label)
+    return Section("slices", "Slices, worst first", tuple(blocks), summary.label)
 
 
 def _score_of_slice(item: SliceSummary) -> tuple[bool, float]:
@@ -177,18 +177,18 @@ def _slice_chart(rows: tuple[tuple[Figure, ...], ...]) -> Iterator[Chart]:
 
 def prompts(report: Report, texts: Mapping[str, PairTexts]) -> Section | None:
     """Distribution of the prompts, and the prompts with the strongest preference for each side."""
-    found = report.prompts
-    if not (found.above or found.level or found.below):
+    summary = report.prompts
+    if not (summary.above or summary.level or summary.below):
         return None
     blocks: list[Block] = [
         Paragraph(
-            f"The candidate was preferred on {figures.plural(found.above, 'prompt')}, the baseline on "
-            f"{figures.plural(found.below, 'prompt')}, neither on {figures.plural(found.level, 'prompt')}."
+            f"The candidate was preferred on {figures.plural(summary.above, 'prompt')}, the baseline on "
+            f"{figures.plural(summary.below, 'prompt')}, neither on {figures.plural(summary.level, 'prompt')}."
         )
     ]
-    if found.histogram:
+    if summary.histogram:
         blocks.append(_histogram(report))
-    for side, items in (("baseline", found.fallen), ("candidate", found.risen)):
+    for side, items in (("baseline", summary.fallen), ("candidate", summary.risen)):
         title, empty = f"Where the {side} was preferred most", f"The {side} was preferred on no prompt."
         blocks.append(Movers(title, tuple(_mover(item, texts) for item in items), empty))
     blocks.append(
@@ -202,8 +202,8 @@ def prompts(report: Report, texts: Mapping[str, PairTexts]) -> Section | None:
 
 
 def _histogram(report: Report) -> Chart:
-    found = report.prompts
-    above, level, below = (numbers.count(value) for value in (found.above, found.level, found.below))
+    summary = report.prompts
+    above, level, below = (numbers.count(value) for value in (summary.above, summary.level, summary.below))
     return Chart(
         "prompts",
         "Win scores of the prompts",
@@ -213,7 +213,7 @@ def _histogram(report: Report) -> Chart:
         ("Mean win score", "Prompts"),
         tuple(
             (numbers.span(one.low, one.high, numbers.percent), numbers.count(one.count))
-            for one in found.histogram
+            for one in summary.histogram
         ),
     )
 

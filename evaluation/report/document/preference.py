@@ -115,14 +115,14 @@ def _chance(value: float) -> Figure:
 
 def _win_score(report: Report) -> Figure:
     primary = report.primary
-    found = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
+    share = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
     repeated = "repeated " if primary.repeated_interval and report.look and report.look.planned > 1 else ""
-    kind = f"{repeated}{numbers.percent(primary.confidence)} interval" if found.interval else "no interval"
-    return _with_note(found, f"{kind}; 50\N{NO-BREAK SPACE}% means no preference; ties count half")
+    kind = f"{repeated}{numbers.percent(primary.confidence)} interval" if share.interval else "no interval"
+    return _with_note(share, f"{kind}; 50\N{NO-BREAK SPACE}% means no preference; ties count half")
 
 
-def _with_note(found: Figure, note: str) -> Figure:
-    return Figure(found.text, found.unit, found.value, found.interval, found.low, found.high, note)
+def _with_note(figure: Figure, note: str) -> Figure:
+    return Figure(figure.text, figure.unit, figure.value, figure.interval, figure.low, figure.high, note)
 
 
 def _outcomes(primary: PrimarySummary) -> Outcomes:
@@ -132,24 +132,24 @@ def _outcomes(primary: PrimarySummary) -> Outcomes:
         part = figures.share(size / primary.n_ratings, digits=0)
         items.append(Outcome(name, label, figures.count(size), part, start, size))
         start += size
-    said = "; ".join(f"{item.label.lower()} {item.count.text} ({item.share.text})" for item in items)
+    counts = "; ".join(f"{item.label.lower()} {item.count.text} ({item.share.text})" for item in items)
     chart = Chart(
         "answers",
         "Answers of the reviewers",
-        f"Of {figures.plural(start, 'rating')}: {said}.",
+        f"Of {figures.plural(start, 'rating')}: {counts}.",
         "Every rating, including ties and “both bad”.",
     )
     return Outcomes(tuple(items), start, chart)
 
 
 def _charts(primary: PrimarySummary) -> Iterator[Chart]:
-    found = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
-    if primary.estimate is None or not found.interval:
+    share = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
+    if primary.estimate is None or not share.interval:
         return
     yield Chart(
         "preference",
         "Win score with its interval",
-        f"The win score is {found.text}, interval {found.interval}; 50\N{NO-BREAK SPACE}% means no preference.",
+        f"The win score is {share.text}, interval {share.interval}; 50\N{NO-BREAK SPACE}% means no preference.",
         "The dashed line marks no preference. Differences inside the grey band do not matter.",
     )
 
@@ -169,18 +169,18 @@ def _computed(primary: PrimarySummary) -> Fold:
     if primary.mixed_model is not None:
         tests.append(("Crossed mixed model, REML", primary.mixed_model))
     columns = ("Test of 50\N{NO-BREAK SPACE}%", "Win score", "Standard error", "df", "p")
-    rows = (_test(name, found) for name, found in tests)
+    rows = (_test(name, test) for name, test in tests)
     return Fold(
         "How the win score is computed",
         (Paragraph(note, small=True), figures.table("How the win score is computed", columns, rows)),
     )
 
 
-def _test(name: str, found: TestSummary) -> tuple[Figure, ...]:
+def _test(name: str, test: TestSummary) -> tuple[Figure, ...]:
     return (
         figures.text(name),
-        figures.share(found.estimate),
-        figures.share(found.se, digits=2),
-        figures.number(found.df, digits=1),
-        figures.p(found.p_value),
+        figures.share(test.estimate),
+        figures.share(test.se, digits=2),
+        figures.number(test.df, digits=1),
+        figures.p(test.p_value),
     )

@@ -59,21 +59,23 @@ def _sources(source: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
         "Training run": source.get("training_run"),
         "Comparison": source.get("comparison") or source.get("generation_run"),
     }
-    yield from ((label, Figure(str(found), "hash")) for label, found in made_by.items() if found)
+    yield from (
+        (label, Figure(str(identifier), "hash")) for label, identifier in made_by.items() if identifier
+    )
 
 
-def _model(found: Mapping[str, Any]) -> str:
+def _model(model: Mapping[str, Any]) -> str:
     """Name and weights. A model served elsewhere, or known only by its responses, has no weights."""
-    toy = ", a toy model" if found.get("demo") else ""
-    weights = f", weights {found['weights'][:_SHORT_HASH]}" if found.get("weights") else ""
-    return f"{found['name']}{toy}{weights}"
+    toy = ", a toy model" if model.get("demo") else ""
+    weights = f", weights {model['weights'][:_SHORT_HASH]}" if model.get("weights") else ""
+    return f"{model['name']}{toy}{weights}"
 
 
-def _decoding(found: Mapping[str, Any]) -> str:
-    if not found:
+def _decoding(decoding: Mapping[str, Any]) -> str:
+    if not decoding:
         return "imported; how they were decoded is not known"
     names = ("temperature", "max_new_tokens", "quantisation")
-    return ", ".join(f"{words(name)} {plain(found[name])}" for name in names if name in found)
+    return ", ".join(f"{words(name)} {plain(decoding[name])}" for name in names if name in decoding)
 
 
 def _record(report: Report, source: Mapping[str, Any], origin: Origin | None) -> Iterator[tuple[str, Figure]]:

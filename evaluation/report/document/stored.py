@@ -19,8 +19,8 @@ def read(result: Mapping[str, Any]) -> Report:
 
     A missing field is empty, None, zero, false or NaN, or has the value that earlier versions always used.
     """
-    found: Report = _read(Report, result)
-    return found
+    report: Report = _read(Report, result)
+    return report
 
 
 def _read(kind: Any, value: Any) -> Any:

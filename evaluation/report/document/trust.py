@@ -42,16 +42,17 @@ def trust(report: Report) -> Section:
     return Section("quality", "Trust in the ratings", (Cards(tuple(cards)), *_folds(report)))
 
 
-def _agreement(found: AgreementSummary) -> Facts:
-    prompts = f"{figures.plural(found.n_prompts, 'prompt')} with two or more ratings"
+def _agreement(agreement: AgreementSummary) -> Facts:
+    prompts = f"{figures.plural(agreement.n_prompts, 'prompt')} with two or more ratings"
     items = (
-        Fact("Krippendorff's α", figures.number(found.alpha, found.ci_low, found.ci_high)),
-        Fact("Gwet's AC1", figures.number(found.ac1, found.ac1_low, found.ac1_high)),
-        Fact("Same answer", _of(figures.share(found.percent_agreement, digits=0), "of rating pairs")),
-        Fact("Measured on", Figure(prompts, value=found.n_prompts)),
+        Fact("Krippendorff's α", figures.number(agreement.alpha, agreement.ci_low, agreement.ci_high)),
+        Fact("Gwet's AC1", figures.number(agreement.ac1, agreement.ac1_low, agreement.ac1_high)),
+        Fact("Same answer", _of(figures.share(agreement.percent_agreement, digits=0), "of rating pairs")),
+        Fact("Measured on", Figure(prompts, value=agreement.n_prompts)),
     )
     note = "0 is chance, 1 is perfect."
-    if found.alpha is not None and found.ac1 is not None and found.ac1 - found.alpha > _SKEWED:
+    alpha, ac1 = agreement.alpha, agreement.ac1
+    if alpha is not None and ac1 is not None and ac1 - alpha > _SKEWED:
         note += " Nearly all answers are alike. Then α is low even where reviewers agree, and AC1 says more."
     return Facts("Agreement", items, note)
 
@@ -77,40 +78,42 @@ def _side(found: PositionSummary) -> Facts:
 
 
 def _reviewers(report: Report) -> Facts:
-    found = report.reviewers
+    summary = report.reviewers
     items = (
-        Fact("Reviewers", figures.count(found.n)),
-        Fact("Effective number", figures.number(found.effective, digits=1)),
-        Fact("Busiest reviewer", _of(figures.share(found.largest_share), "of all ratings")),
+        Fact("Reviewers", figures.count(summary.n)),
+        Fact("Effective number", figures.number(summary.effective, digits=1)),
+        Fact("Busiest reviewer", _of(figures.share(summary.largest_share), "of all ratings")),
     )
     note = "The effective number counts reviewers as if all rated equally often."
     return Facts("Reviewers", items, note)
 
 
-def _length(found: LengthSummary) -> Facts:
-    adjusted = figures.share(found.adjusted_estimate, found.adjusted_ci_low, found.adjusted_ci_high)
+def _length(length: LengthSummary) -> Facts:
+    adjusted = figures.share(length.adjusted_estimate, length.adjusted_ci_low, length.adjusted_ci_high)
     items = (
-        Fact("Mean length, baseline", _of(figures.number(found.baseline_mean, digits=0), "words")),
-        Fact("Mean length, candidate", _of(figures.number(found.candidate_mean, digits=0), "words")),
-        Fact("Candidate longer", _of(figures.share(found.candidate_longer_share, digits=0), "of the time")),
+        Fact("Mean length, baseline", _of(figures.number(length.baseline_mean, digits=0), "words")),
+        Fact("Mean length, candidate", _of(figures.number(length.candidate_mean, digits=0), "words")),
+        Fact("Candidate longer", _of(figures.share(length.candidate_longer_share, digits=0), "of the time")),
         Fact("Win score at equal length", adjusted),
     )
     note = (
         "Readers tend to prefer longer answers. This estimates the preference that would remain at equal length; it is "
         "a check beside the headline, never a replacement for it."
     )
-    if found.adjusted_estimate is None:
+    if length.adjusted_estimate is None:
         note = (
             "One side is nearly always longer, so the effect of length cannot be told from that of the model."
         )
     return Facts("Length", items, note)
 
 
-def _of(found: Figure, what: str) -> Figure:
+def _of(figure: Figure, what: str) -> Figure:
     """The figure followed by its unit or noun; unchanged if it has no value."""
-    if found.value is None:
-        return found
-    return Figure(f"{found.text} {what}", found.unit, found.value, found.interval, found.low, found.high)
+    if figure.value is None:
+        return figure
+    return Figure(
+        f"{figure.text} {what}", figure.unit, figure.value, figure.interval, figure.low, figure.high
+    )
 
 
 def _folds(report: Report) -> Iterator[Fold]:
@@ -165,7 +168,7 @@ def _agreed(item: AgreementItem) -> tuple[Figure, ...]:
     )
 
 
-def _variation(found: VariationSummary) -> Fold:
+def _variation(variation: VariationSummary) -> Fold:
     note = (
         "What makes ratings differ, split by a crossed mixed model (REML). A large share between prompts: more prompts "
         "help most. A large share between reviewers: reviewers disagree in general, and more reviewers help most."
@@ -177,13 +180,15 @@ def _variation(found: VariationSummary) -> Fold:
         Column("Residual"),
         Column("Standard deviation", "of one rating"),
     )
-    first = _shares("Win score", found, _of_score(found.sd))
-    rest = (_shares(figures.label(item.name), item, _on_scale(item.sd)) for item in found.criteria)
+    first = _shares("Win score", variation, _of_score(variation.sd))
+    rest = (_shares(figures.label(item.name), item, _on_scale(item.sd)) for item in variation.criteria)
     return _fold("Variance components", columns, (first, *rest), note)
 
 
-def _shares(name: str, found: VariationSummary | CriterionVariation, spread: Figure) -> tuple[Figure, ...]:
-    shares = (found.prompt_share, found.reviewer_share, found.residual_share)
+def _shares(
+    name: str, variation: VariationSummary | CriterionVariation, spread: Figure
+) -> tuple[Figure, ...]:
+    shares = (variation.prompt_share, variation.reviewer_share, variation.residual_share)
     return (figures.text(name), *(figures.share(value, digits=0) for value in shares), spread)
 
 

@@ -30,8 +30,8 @@ _SCRIPTS = """recompute.py, recompute.R            run either beside ratings.csv
 def bundle(*, report: Report, user: User) -> IO[bytes]:
     """The zip as an open temporary file. Raises DomainError as `ratings.open_table` does for the unblinded table."""
     header, rows = ratings.open_table(campaign=report.campaign, user=user, variant="unblinded")
-    made = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    file_ = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    with zipfile.ZipFile(file_, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _documents(report):
             archive.writestr(name, content)
         with archive.open("ratings.csv", "w") as file:
@@ -43,8 +43,8 @@ def bundle(*, report: Report, user: User) -> IO[bytes]:
             with archive.open("ratings.parquet", "w") as file:
                 while block := table.read(1 << 20):
                     file.write(block)
-    made.seek(0)
-    return made
+    file_.seek(0)
+    return file_
 
 
 def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:

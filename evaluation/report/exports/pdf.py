@@ -19,8 +19,10 @@ LAYOUT = Path(__file__).with_name("report.typ")
 def pdf(report: Report) -> bytes:
     """A4 pages with everything in the document except the texts of single pairs."""
     document = document_of(report)
-    made: bytes = typst.compile(LAYOUT.read_bytes(), sys_inputs=inputs(document, figures(report, document)))
-    return made
+    content: bytes = typst.compile(
+        LAYOUT.read_bytes(), sys_inputs=inputs(document, figures(report, document))
+    )
+    return content
 
 
 def inputs(document: ReportDocument, drawn: Mapping[str, Figure]) -> dict[str, str]:

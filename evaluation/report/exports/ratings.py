@@ -54,12 +54,12 @@ def download(*, campaign: Campaign, user: User, variant: str, kind: str) -> Http
         raise DomainError(
             "unknown_format", "Ratings come blinded or unblinded, as csv or as parquet.", status=404
         )
-    header, found = open_table(campaign=campaign, user=user, variant=cast(Variant, variant))
+    header, table = open_table(campaign=campaign, user=user, variant=cast(Variant, variant))
     name = f"ratings-{variant}.{kind}"
     if kind == "csv":
-        return csv_response(name, header, found)
+        return csv_response(name, header, table)
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    write_parquet(file, header, found)
+    write_parquet(file, header, table)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=name)
 
@@ -110,8 +110,8 @@ def rows(campaign: Campaign, variant: Variant) -> Iterator[list[Any]]:
     for key, number, preference, left, scores, simulated, answers, *rest, at in stored.iterator(
         chunk_size=2000
     ):
-        said = json.dumps(answers, ensure_ascii=False) if answers else None
-        tail = [simulated, said, *rest, at.isoformat(timespec="seconds")]
+        answers_json = json.dumps(answers, ensure_ascii=False) if answers else None
+        tail = [simulated, answers_json, *rest, at.isoformat(timespec="seconds")]
         reviewer = f"r{number}"
         if variant == "unblinded":
             sides = ("right", "left") if left else ("left", "right")

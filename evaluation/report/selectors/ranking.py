@@ -87,21 +87,21 @@ def _comparisons(ended: list[UUID], left_out: set[int]) -> tuple[Comparisons, li
 
 def _group(data: Comparisons, members: tuple[int, ...], models: list[ModelVersion]) -> dict[str, Any]:
     part = data.among(members)
-    found = davidson(part, seed=SEED)
+    fit = davidson(part, seed=SEED)
     names = [models[member].name for member in members]
     return {
         "names": names,
         "n_ratings": len(part.first),
         "n_prompts": len(np.unique(part.prompt)),
         "n_reviewers": len(np.unique(part.reviewer)),
-        "tie_parameter": found.tie_parameter if found else None,
-        "same_order_by_rao_kupper": _same_order(part, found),
-        "undefeated": [] if found else [[names[i] for i in group] for group in undefeated_groups(part)],
-        "models": [] if found is None else _rows(part, found, [models[member] for member in members]),
+        "tie_parameter": fit.tie_parameter if fit else None,
+        "same_order_by_rao_kupper": _same_order(part, fit),
+        "undefeated": [] if fit else [[names[i] for i in group] for group in undefeated_groups(part)],
+        "models": [] if fit is None else _rows(part, fit, [models[member] for member in members]),
     }
 
 
-def _rows(part: Comparisons, found: Ranking, models: list[ModelVersion]) -> list[dict[str, Any]]:
+def _rows(part: Comparisons, fit: Ranking, models: list[ModelVersion]) -> list[dict[str, Any]]:
     wins, ties, losses = part.tallies()
     return [
         {
@@ -117,12 +117,12 @@ def _rows(part: Comparisons, found: Ranking, models: list[ModelVersion]) -> list
             "ties": int(ties[one.model]),
             "losses": int(losses[one.model]),
         }
-        for one in found.strengths
+        for one in fit.strengths
     ]
 
 
-def _same_order(part: Comparisons, found: Ranking | None) -> bool | None:
-    other = rao_kupper(part) if found else None
-    if found is None or other is None:
+def _same_order(part: Comparisons, fit: Ranking | None) -> bool | None:
+    other = rao_kupper(part) if fit else None
+    if fit is None or other is None:
         return None
-    return [one.model for one in found.strengths] == [int(i) for i in np.argsort(-other[0], kind="stable")]
+    return [one.model for one in fit.strengths] == [int(i) for i in np.argsort(-other[0], kind="stable")]

@@ -13,10 +13,10 @@ from ftplatform.errors import DomainError
 
 
 def latest_report(*, user: User, campaign: Campaign) -> Report:
-    found = reports(user=user, campaign=campaign).first()
-    if found is None:
+    newest = reports(user=user, campaign=campaign).first()
+    if newest is None:
         raise DomainError("no_report", "No planned analysis of this campaign has been run yet.", status=404)
-    return found
+    return newest
 
 
 def reports_up_to(report: Report) -> QuerySet[Report]:
@@ -35,12 +35,12 @@ def moved_pairs(report: Report) -> dict[str, Pair]:
     """
     chosen = report.result.get("prompts") or {}
     keys = [item["prompt"] for side in ("fallen", "risen") for item in chosen.get(side, ())]
-    found = Pair.objects.filter(
+    pairs = Pair.objects.filter(
         comparison=report.campaign.comparison_id,
         candidate_model=report.campaign.candidate_id,
         prompt__key__in=keys,
     ).order_by("-sample")
     return {
         pair.prompt.key: pair
-        for pair in found.select_related("prompt", "baseline_response", "candidate_response")
+        for pair in pairs.select_related("prompt", "baseline_response", "candidate_response")
     }

@@ -12,7 +12,7 @@ from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 @roles(*Staff)
 @require_GET
 def ranking(request: StaffRequest) -> HttpResponse:
-    found = selectors.ranking(user=request.user)
-    for group in found["groups"]:
+    groups = selectors.ranking(user=request.user)
+    for group in groups["groups"]:
         group["chart"] = ranking_chart(group)
-    return render(request, "evaluation/report/ranking.html", found)
+    return render(request, "evaluation/report/ranking.html", groups)

@@ -12,14 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 from evaluation import access
 from evaluation.models import Report
 from evaluation.report.exports import bundle, document, files, ratings, scripts
-from evaluation.report.selectors import reports as reports_reader
+from evaluation.report.selectors import reports as report_selectors
 from evaluation.report.services import early_reads, reports
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 
 
 def _report(request: StaffRequest, pk: uuid.UUID, look: int) -> Report:
     campaign = access.campaign(user=request.user, pk=pk)
-    return reports_reader.report(user=request.user, campaign=campaign, look=look)
+    return report_selectors.report(user=request.user, campaign=campaign, look=look)
 
 
 @roles(*Staff)
@@ -33,51 +33,51 @@ def take_look(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 def latest(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
-    found = reports_reader.latest_report(user=request.user, campaign=campaign)
-    early_reads.note(report=found, user=request.user)
-    return render(request, "evaluation/report/report.html", _context(found))
+    newest = report_selectors.latest_report(user=request.user, campaign=campaign)
+    early_reads.note(report=newest, user=request.user)
+    return render(request, "evaluation/report/report.html", _context(newest))
 
 
 @roles(*Staff)
 @require_GET
 def report(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponse:
-    found = _report(request, pk, look)
-    early_reads.note(report=found, user=request.user)
-    return render(request, "evaluation/report/report.html", _context(found))
+    stored = _report(request, pk, look)
+    early_reads.note(report=stored, user=request.user)
+    return render(request, "evaluation/report/report.html", _context(stored))
 
 
-def _context(found: Report) -> dict[str, Any]:
+def _context(stored: Report) -> dict[str, Any]:
     others = [
         {
             "label": "Final" if other.is_final else f"Analysis {other.look}",
-            "url": reverse("evaluation:report_look", args=[found.campaign_id, other.look]),
-            "current": other.look == found.look,
+            "url": reverse("evaluation:report_look", args=[stored.campaign_id, other.look]),
+            "current": other.look == stored.look,
         }
-        for other in found.campaign.reports.order_by("look")
+        for other in stored.campaign.reports.order_by("look")
     ]
-    page = {"comparison": found.campaign.comparison, "looks": others, "scripts": scripts.available(found)}
-    return document.context(found) | page
+    page = {"comparison": stored.campaign.comparison, "looks": others, "scripts": scripts.available(stored)}
+    return document.context(stored) | page
 
 
 @roles(*Staff)
 @require_GET
 def report_file(request: StaffRequest, pk: uuid.UUID, look: int, kind: str) -> HttpResponse:
-    found = _report(request, pk, look)
-    return files.response(files.report_file(report=found, user=request.user, kind=kind))
+    stored = _report(request, pk, look)
+    return files.response(files.report_file(report=stored, user=request.user, kind=kind))
 
 
 @roles(*Staff)
 @require_GET
 def report_plot(request: StaffRequest, pk: uuid.UUID, look: int, name: str, kind: str) -> HttpResponse:
-    found = _report(request, pk, look)
-    return files.response(files.plot_file(report=found, user=request.user, name=name, kind=kind))
+    stored = _report(request, pk, look)
+    return files.response(files.plot_file(report=stored, user=request.user, name=name, kind=kind))
 
 
 @roles(*Staff)
 @require_GET
 def recompute(request: StaffRequest, pk: uuid.UUID, look: int, language: str) -> HttpResponse:
-    found = _report(request, pk, look)
-    return files.response(files.script_file(report=found, user=request.user, language=language))
+    stored = _report(request, pk, look)
+    return files.response(files.script_file(report=stored, user=request.user, language=language))
 
 
 @roles(*Staff)
@@ -90,6 +90,6 @@ def ratings_file(request: StaffRequest, pk: uuid.UUID, variant: str, kind: str) 
 @roles(*Staff)
 @require_GET
 def export(request: StaffRequest, pk: uuid.UUID, look: int) -> HttpResponseBase:
-    found = _report(request, pk, look)
-    made = bundle.bundle(report=found, user=request.user)
-    return FileResponse(made, as_attachment=True, filename=f"report-look-{look}.zip")
+    stored = _report(request, pk, look)
+    archive = bundle.bundle(report=stored, user=request.user)
+    return FileResponse(archive, as_attachment=True, filename=f"report-look-{look}.zip")

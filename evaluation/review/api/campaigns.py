@@ -17,7 +17,7 @@ from evaluation.models import Campaign, Opening, RubricVersion
 from evaluation.review import planning
 from evaluation.review.api import campaign_serializers as serializers
 from evaluation.review.selectors import library, reviewers
-from evaluation.review.selectors import progress as progress_reader
+from evaluation.review.selectors.progress import campaign_progress
 from evaluation.review.services import (
     amendments,
     campaigns,
@@ -71,8 +71,8 @@ class CampaignViewSet(EvaluationViewSet):
         comparison = access.comparison(user=user, pk=values.pop("comparison"))
         chosen = values.pop("candidate")
         candidate = responses.candidate(comparison=comparison, pk=str(chosen)) if chosen else None
-        made = campaigns.create(user=user, comparison=comparison, candidate=candidate, **values)
-        return Response(serializers.CampaignDetailSerializer(made).data, status=status.HTTP_201_CREATED)
+        campaign = campaigns.create(user=user, comparison=comparison, candidate=candidate, **values)
+        return Response(serializers.CampaignDetailSerializer(campaign).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         request=serializers.CampaignUpdateSerializer, responses={200: serializers.CampaignDetailSerializer}
@@ -94,11 +94,11 @@ class CampaignViewSet(EvaluationViewSet):
     def open(self, request: Request, pk: UUID) -> Response:
         """Open the campaign. A worker opens a large one: repeat the request, which never starts a second job, until
         it returns 200."""
-        made = openings.start(campaign=self._campaign(pk), user=signed_in(request))
-        if isinstance(made, Opening):
-            return Response({"opening": serializers.opening(made)}, status=status.HTTP_202_ACCEPTED)
-        link = crowd.link(made, request.build_absolute_uri("/"))
-        return Response({"invite_code": made.code, "invite_url": link})
+        opening = openings.start(campaign=self._campaign(pk), user=signed_in(request))
+        if isinstance(opening, Opening):
+            return Response({"opening": serializers.opening(opening)}, status=status.HTTP_202_ACCEPTED)
+        link = crowd.link(opening, request.build_absolute_uri("/"))
+        return Response({"invite_code": opening.code, "invite_url": link})
 
     @extend_schema(
         request=None, responses={200: OpenApiResponse(description="{opening}, null if there was none")}
@@ -143,7 +143,7 @@ class CampaignViewSet(EvaluationViewSet):
     )
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, pk: UUID) -> Response:
-        return Response(progress_reader.campaign_progress(self._campaign(pk)))
+        return Response(campaign_progress(self._campaign(pk)))
 
     @extend_schema(
         request=serializers.InviteSerializer, responses={201: OpenApiResponse(description="[links]")}
@@ -157,14 +157,14 @@ class CampaignViewSet(EvaluationViewSet):
         )
         addresses = values.pop("addresses", None)
         if addresses is None:
-            made = [invitations.add_link(campaign=campaign, user=user, **values)]
+            created = [invitations.add_link(campaign=campaign, user=user, **values)]
         else:
-            made = invitations.invite_people(
+            created = invitations.invite_people(
                 campaign=campaign, user=user, addresses=addresses, days=values["days"]
             )
         links = [
             {"code": one.code, "url": crowd.link(one, request.build_absolute_uri("/")), "email": one.email}
-            for one in made
+            for one in created
         ]
         return Response({"invites": links}, status=status.HTTP_201_CREATED)
 
@@ -187,9 +187,9 @@ class CampaignViewSet(EvaluationViewSet):
     @action(detail=True, methods=["post"])
     def pay(self, request: Request, pk: UUID) -> Response:
         values = parse(serializers.PaySerializer, request)
-        found = reviewers.reviewer(campaign=self._campaign(pk), number=values.pop("reviewer"))
-        pay.set_pay(reviewer=found, user=signed_in(request), **values)
-        return Response({"reviewer": found.number, "pay": found.pay})
+        reviewer = reviewers.reviewer(campaign=self._campaign(pk), number=values.pop("reviewer"))
+        pay.set_pay(reviewer=reviewer, user=signed_in(request), **values)
+        return Response({"reviewer": reviewer.number, "pay": reviewer.pay})
 
     @extend_schema(request=serializers.ReturnedSerializer, responses=_DONE)
     @action(detail=True, methods=["post"])
@@ -202,8 +202,8 @@ class CampaignViewSet(EvaluationViewSet):
     @action(detail=True, methods=["post"])
     def erase(self, request: Request, pk: UUID) -> Response:
         number = parse(serializers.EraseSerializer, request)["reviewer"]
-        found = reviewers.reviewer(campaign=self._campaign(pk), number=number)
-        erased = erasure.erase(reviewer=found, user=signed_in(request))
+        reviewer = reviewers.reviewer(campaign=self._campaign(pk), number=number)
+        erased = erasure.erase(reviewer=reviewer, user=signed_in(request))
         return Response({"reviewer": erased.number, "erased_at": erased.erased_at})
 
     @extend_schema(
@@ -215,8 +215,8 @@ class CampaignViewSet(EvaluationViewSet):
         values = parse(serializers.PlanSerializer, request)
         variation = planning.PANELS[values.pop("panel")]
         question = planning.Question(**values, variation=variation)
-        found = planning.answer(question)
-        return Response(found | {"sentences": planning.sentences(question, found)})
+        answer = planning.answer(question)
+        return Response(answer | {"sentences": planning.sentences(question, answer)})
 
 
 class RubricViewSet(EvaluationViewSet):

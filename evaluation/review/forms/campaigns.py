@@ -220,11 +220,13 @@ class CampaignForm(forms.Form):
         self.fields["comparison"] = forms.ModelChoiceField(
             finished,
             label="Comparison",
+            empty_label="Choose a comparison",
             help_text="If models gave several responses to a prompt, reviewers see the first of each.",
         )
         self.fields["candidate"] = forms.ModelChoiceField(
             training_access.models(user=user).filter(compared_in__isnull=False).distinct(),
             required=False,
+            empty_label="The only candidate",
             help_text="Only needed if the comparison has several.",
         )
         self.fields["rubric_version"] = forms.ModelChoiceField(
@@ -295,10 +297,10 @@ def _crowd(presets: dict[str, str], codes: dict[str, str]) -> dict[str, Any]:
         return {}
     captured = [name.strip() for name in presets["captured"].split(",") if name.strip()]
     given = {"id_parameter": presets["id"], "redirect": presets["redirect"]}
-    made: dict[str, Any] = {name: value for name, value in given.items() if value}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value}
     if captured:
-        made["captured"] = captured
-    return made | {"preset": presets["preset"], "codes": {k: v for k, v in codes.items() if v}}
+        settings["captured"] = captured
+    return settings | {"preset": presets["preset"], "codes": {k: v for k, v in codes.items() if v}}
 
 
 def initial_of(campaign: Campaign) -> dict[str, Any]:
@@ -323,11 +325,11 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
 
 
 class CloseForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500,
-        required=False,
-        help_text="Required if ratings are missing. The report shows it.",
-    )
+    reason = forms.CharField(max_length=500, required=False, help_text="Shown in the report.")
+
+    def __init__(self, *args: Any, needs_reason: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = needs_reason
 
 
 class AmendForm(forms.Form):

@@ -50,11 +50,13 @@ class PlanForm(forms.Form):
             finished,
             required=False,
             label="Comparison",
+            empty_label="None",
             help_text="Shows the smallest difference its pairs can detect.",
         )
         self.fields["pilot"] = forms.ModelChoiceField(
             reviewers.pilots(user=user),
             required=False,
+            empty_label="None",
             help_text="Its variation and time per rating replace the assumptions.",
         )
 
@@ -74,17 +76,17 @@ class PlanForm(forms.Form):
             name: self.shown(name) for name in ("pairs", "overlap", "reviewers", "seconds", "hourly_pay")
         }
         comparison, pilot = self.shown("comparison"), self.shown("pilot")
-        asked = planning.Question(
+        question = planning.Question(
             **values,
             effect=self.shown("effect") / 100,
             variation=planning.PANELS[self.shown("panel")],
             pairs_available=pairs_of(comparison).count() if comparison else None,
         )
-        return self._calibrated(asked, pilot) if pilot else asked
+        return self._calibrated(question, pilot) if pilot else question
 
-    def _calibrated(self, asked: planning.Question, pilot: Campaign) -> planning.Question:
-        self.calibration = found = reviewers.calibration(pilot)
-        if found.sd and found.prompt_share is not None and found.reviewer_share is not None:
-            variation = Variation(found.sd, found.prompt_share, found.reviewer_share)
-            asked = replace(asked, variation=variation)
-        return replace(asked, seconds=found.seconds) if found.seconds else asked
+    def _calibrated(self, question: planning.Question, pilot: Campaign) -> planning.Question:
+        self.calibration = measured = reviewers.calibration(pilot)
+        if measured.sd and measured.prompt_share is not None and measured.reviewer_share is not None:
+            variation = Variation(measured.sd, measured.prompt_share, measured.reviewer_share)
+            question = replace(question, variation=variation)
+        return replace(question, seconds=measured.seconds) if measured.seconds else question

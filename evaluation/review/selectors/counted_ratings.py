@@ -93,8 +93,8 @@ def _lengths(campaign: Campaign, pairs: list[int]) -> tuple[FloatArray, FloatArr
     words = {
         pk: (len(base.split()), len(tuned.split())) for pk, base, tuned in reviewed.iterator(chunk_size=2000)
     }
-    found = np.array([words[pk] for pk in pairs], dtype=float).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    lengths = np.array([words[pk] for pk in pairs], dtype=float).reshape(-1, 2)
+    return lengths[:, 0], lengths[:, 1]
 
 
 def _score(sides: dict[str, Any], side: str) -> float:

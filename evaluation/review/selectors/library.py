@@ -10,19 +10,19 @@ from ftplatform.accounts.permissions import Staff, has_role
 
 def rubrics(*, user: User) -> QuerySet[Rubric]:
     """Rubrics with the number of their versions, and the key and time of the newest."""
-    found = Rubric.objects.annotate(
+    rows = Rubric.objects.annotate(
         number=Count("versions"), newest=Max("versions__pk"), saved_at=Max("versions__created_at")
     ).order_by("name")
-    return found if has_role(user, Staff) else found.none()
+    return rows if has_role(user, Staff) else rows.none()
 
 
 def versions(*, user: User) -> QuerySet[RubricVersion]:
-    found = RubricVersion.objects.select_related("rubric", "created_by").order_by("rubric__name", "-number")
-    return found if has_role(user, Staff) else found.none()
+    rows = RubricVersion.objects.select_related("rubric", "created_by").order_by("rubric__name", "-number")
+    return rows if has_role(user, Staff) else rows.none()
 
 
 def version(*, user: User, pk: int) -> RubricVersion:
-    found = versions(user=user).filter(pk=pk).first()
-    if found is None:
+    instance = versions(user=user).filter(pk=pk).first()
+    if instance is None:
         raise Http404
-    return found
+    return instance

@@ -35,10 +35,10 @@ _SWAPPED = {"left": "right", "right": "left"}
 
 def reviewer(*, campaign: Campaign, number: int) -> Reviewer:
     """One reviewer of a campaign that this user may see."""
-    found = campaign.reviewers.select_related("campaign").filter(number=number).first()
-    if found is None:
+    instance = campaign.reviewers.select_related("campaign").filter(number=number).first()
+    if instance is None:
         raise Http404
-    return found
+    return instance
 
 
 def table(campaign: Campaign) -> QuerySet[Reviewer]:
@@ -53,19 +53,19 @@ def table(campaign: Campaign) -> QuerySet[Reviewer]:
 
 def quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
     """Figures and flags by the reviewer's primary key. Nothing in them depends on which side is the candidate's."""
-    found = reviewer_quality(work(campaign), QualityRules())
-    return {int(one.reviewer): one for one in found}
+    result = reviewer_quality(work(campaign), QualityRules())
+    return {int(one.reviewer): one for one in result}
 
 
 def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
     """The same for a page; may be up to a minute old for campaigns whose ratings take seconds to read."""
     key = f"reviewer-quality:{campaign.pk}"
-    found: dict[int, ReviewerQuality] | None = cache.get(key)
-    if found is None:
-        found = quality(campaign)
-        if sum(one.n_ratings for one in found.values()) > _MANY:
-            cache.set(key, found, timeout=60)
-    return found
+    result: dict[int, ReviewerQuality] | None = cache.get(key)
+    if result is None:
+        result = quality(campaign)
+        if sum(one.n_ratings for one in result.values()) > _MANY:
+            cache.set(key, result, timeout=60)
+    return result
 
 
 def work(campaign: Campaign) -> ReviewerWork:
@@ -213,21 +213,21 @@ def held(campaign: Campaign) -> int:
 
 def practice_pair(*, campaign: Campaign, pk: int) -> Pair:
     """A pair of the campaign's comparison that can become a practice item."""
-    found = (
+    row = (
         Pair.objects.select_related("prompt", "baseline_response", "candidate_response")
         .filter(comparison=campaign.comparison_id, candidate_model=campaign.candidate_id, sample=0, pk=pk)
         .first()
     )
-    if found is None:
+    if row is None:
         raise Http404
-    return found
+    return row
 
 
 def invite_of(*, campaign: Campaign, pk: int) -> Any:
-    found = campaign.invites.filter(pk=pk).first()
-    if found is None:
+    invite = campaign.invites.filter(pk=pk).first()
+    if invite is None:
         raise Http404
-    return found
+    return invite
 
 
 def pilots(*, user: Any) -> QuerySet[Campaign]:
@@ -236,7 +236,7 @@ def pilots(*, user: Any) -> QuerySet[Campaign]:
 
 
 def pilot(*, user: Any, pk: UUID) -> Campaign:
-    found = pilots(user=user).filter(pk=pk).first()
-    if found is None:
+    campaign = pilots(user=user).filter(pk=pk).first()
+    if campaign is None:
         raise Http404
-    return found
+    return campaign

@@ -26,10 +26,10 @@ def own_ratings(reviewer: Reviewer) -> QuerySet[Rating]:
 
 def own_rating(reviewer: Reviewer, token: UUID) -> Rating:
     """One of this reviewer's ratings by its pair's token; 404 if there is none."""
-    found = own_ratings(reviewer).filter(assignment__token=token).first()
-    if found is None:
+    rating = own_ratings(reviewer).filter(assignment__token=token).first()
+    if rating is None:
         raise Http404
-    return found
+    return rating
 
 
 def prompt_line(item: ReviewItem) -> str:
@@ -92,8 +92,8 @@ def _agreement(reviewer: Reviewer, mine: dict[int, str]) -> int | None:
 
 def remarks(campaign: Campaign) -> QuerySet[Remark]:
     """Skipped and reported pairs, latest first, for users who may see the campaign."""
-    found = Remark.objects.filter(assignment__item__campaign=campaign)
-    return found.select_related("assignment__item", "assignment__reviewer").order_by("-made_at", "-pk")
+    rows = Remark.objects.filter(assignment__item__campaign=campaign)
+    return rows.select_related("assignment__item", "assignment__reviewer").order_by("-made_at", "-pk")
 
 
 def skipped_by_all(campaign: Campaign) -> int:
@@ -110,10 +110,10 @@ def early_looks(campaign: Campaign) -> QuerySet[AuditEntry]:
     """Who viewed results before the campaign closed, latest first, at most a hundred entries."""
     reports = [f"evaluation.report:{pk}" for pk in campaign.reports.values_list("pk", flat=True)]
     about = AuditEntry.objects.filter(target__in=[f"evaluation.campaign:{campaign.pk}", *reports])
-    found = about.filter(
+    rows = about.filter(
         action__in=["report.read_before_close", "campaign.look", "report.export", "campaign.export"]
     )
-    before = found.filter(at__lt=campaign.closed_at) if campaign.closed_at else found
+    before = rows.filter(at__lt=campaign.closed_at) if campaign.closed_at else rows
     return before.select_related("actor")[:100]
 
 

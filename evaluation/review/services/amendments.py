@@ -35,29 +35,29 @@ def amend(*, campaign: Campaign, user: User, reason: str, **changes: int | None)
             f"{', '.join(wrong)} cannot change after opening. Close this campaign and plan another one.",
             status=400,
         )
-    made = {name: [getattr(campaign, name), value] for name, value in changes.items()}
-    made = {name: pair for name, pair in made.items() if pair[0] != pair[1]}
-    if not made:
+    changed = {name: [getattr(campaign, name), value] for name, value in changes.items()}
+    changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    if not changed:
         return campaign
     if not reason.strip():
         raise DomainError("reason_required", "Give a reason. The report lists every amendment.", status=400)
-    campaign_settings.checked({name: new for name, (_, new) in made.items() if name not in GROWING})
-    if set(GROWING) & set(made):
-        _require_sound(campaign, made)
-        _grow(campaign, made)
-    for name in set(made) - set(GROWING):
+    campaign_settings.checked({name: new for name, (_, new) in changed.items() if name not in GROWING})
+    if set(GROWING) & set(changed):
+        _require_sound(campaign, changed)
+        _grow(campaign, changed)
+    for name in set(changed) - set(GROWING):
         setattr(campaign, name, changes[name])
-    made["plan_hash"] = [campaign.plan_hash, planned_analyses.read_plan(campaign.plan).hash()]
-    campaign.plan_hash = made["plan_hash"][1]
-    made["protocol_hash"] = [campaign.protocol_hash, protocol.hash_of(campaign)]
-    campaign.protocol_hash = made["protocol_hash"][1]
+    changed["plan_hash"] = [campaign.plan_hash, planned_analyses.read_plan(campaign.plan).hash()]
+    campaign.plan_hash = changed["plan_hash"][1]
+    changed["protocol_hash"] = [campaign.protocol_hash, protocol.hash_of(campaign)]
+    campaign.protocol_hash = changed["protocol_hash"][1]
     campaign.save(update_fields=[*AMENDABLE, "plan", "plan_hash", "protocol_hash"])
-    Amendment.objects.create(campaign=campaign, changes=made, reason=reason.strip(), made_by=user)
-    audit.record(actor=user, action="campaign.amend", target=campaign, changes=made, reason=reason.strip())
+    Amendment.objects.create(campaign=campaign, changes=changed, reason=reason.strip(), made_by=user)
+    audit.record(actor=user, action="campaign.amend", target=campaign, changes=changed, reason=reason.strip())
     return campaign
 
 
-def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
+def _require_sound(campaign: Campaign, changed: dict[str, list[Any]]) -> None:
     if campaign.reports.exists():
         raise DomainError(
             "amendment_unsound",
@@ -65,7 +65,7 @@ def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
             "report says. Finish this campaign as planned, and plan another one.",
         )
     for name, limit in (("overlap", 100), ("pairs_planned", 1_000_000)):
-        old, new = made.get(name, [1, 1])
+        old, new = changed.get(name, [1, 1])
         if not isinstance(new, int) or not old <= new <= limit:
             raise DomainError(
                 "amendment_unsound",
@@ -74,10 +74,10 @@ def _require_sound(campaign: Campaign, made: dict[str, list[Any]]) -> None:
             )
 
 
-def _grow(campaign: Campaign, made: dict[str, list[Any]]) -> None:
+def _grow(campaign: Campaign, changed: dict[str, list[Any]]) -> None:
     """Add slots to the existing pairs, then add pairs, and update the planned number of ratings."""
     rng = secrets.SystemRandom()
-    overlap = made["overlap"][1] if "overlap" in made else campaign.overlap
+    overlap = changed["overlap"][1] if "overlap" in changed else campaign.overlap
     if overlap != campaign.overlap:
         items = list(campaign.items.filter(kind=ReviewItem.Kind.REAL).select_for_update().order_by("pk"))
         for item in items:
@@ -86,9 +86,9 @@ def _grow(campaign: Campaign, made: dict[str, list[Any]]) -> None:
         more = overlap - campaign.overlap
         campaign.items.filter(kind=ReviewItem.Kind.REAL).update(open_slots=F("open_slots") + more)
         campaign.overlap = overlap
-    if "pairs_planned" in made:
-        _add_pairs(campaign, made["pairs_planned"][1] - campaign.pairs_planned)
-        campaign.pairs_planned = made["pairs_planned"][1]
+    if "pairs_planned" in changed:
+        _add_pairs(campaign, changed["pairs_planned"][1] - campaign.pairs_planned)
+        campaign.pairs_planned = changed["pairs_planned"][1]
     campaign.plan = {**campaign.plan, "planned_ratings": campaign.ratings_planned}
 
 

@@ -183,23 +183,25 @@ def criteria(rubric: dict[str, Any]) -> list[str]:
     return [field["key"] for field in rubric["fields"] if field["kind"] == "scale" and field["per"] == "side"]
 
 
-def open_campaign(*, campaign: Campaign, user: User, tell: Tell = silent) -> Invite:
+def open_campaign(*, campaign: Campaign, user: User, report_progress: Tell = silent) -> Invite:
     """Freeze the settings, draw pairs, sides and quality items, and create the first link. Idempotent.
 
-    `tell(stage, fraction)` reports progress. Its last call is inside the single transaction that covers everything
-    except the scan.
+    `report_progress(stage, fraction)` is called between 0 and 1. Its last call is inside the single transaction that
+    covers everything except the scan.
 
     Raises DomainError `identity_words` while pairs with words that may reveal a model need a decision,
     `too_many_pairs` if quarantine leaves fewer pairs than planned.
     """
     if campaign.status == Campaign.Status.DRAFT:
         # The scan's matches are kept even if the opening fails.
-        identity_scan.require_decided(campaign=campaign, tell=lambda stage, part: tell(stage, part / 2))
-    return _open(campaign, user, tell)
+        identity_scan.require_decided(
+            campaign=campaign, report_progress=lambda stage, part: report_progress(stage, part / 2)
+        )
+    return _open(campaign, user, report_progress)
 
 
 @transaction.atomic
-def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
+def _open(campaign: Campaign, user: User, report_progress: Tell) -> Invite:
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if campaign.status != Campaign.Status.DRAFT:
         return campaign.invites.earliest("id")
@@ -210,7 +212,7 @@ def _open(campaign: Campaign, user: User, tell: Tell) -> Invite:
             f"Only {left:,} of {campaign.pairs_planned:,} planned pairs are left after quarantine and practice. Plan "
             "fewer pairs, or accept some quarantined pairs.",
         )
-    tell("Drawing pairs and sides", 0.5)
+    report_progress("Drawing pairs and sides", 0.5)
     campaign.plan_hash = read_plan(campaign.plan).hash()
     campaign.status, campaign.opened_at = Campaign.Status.OPEN, timezone.now()
     campaign.save(update_fields=["plan_hash", "status", "opened_at"])

@@ -90,11 +90,11 @@ def mark_returned(*, campaign: Campaign, user: User, participants: list[str]) ->
     `released`, `unchanged` (had already finished) and `unknown`.
     """
     wanted = {number.strip() for number in participants if number.strip()}
-    found = list(
+    invites = list(
         campaign.reviewers.select_for_update().filter(external_id__in=wanted).exclude(external_id="")
     )
     released = 0
-    for reviewer in found:
+    for reviewer in invites:
         if reviewer.status != Reviewer.Status.ACTIVE:
             continue
         reviewer.status, reviewer.ended_at = Reviewer.Status.RETURNED, timezone.now()
@@ -102,4 +102,4 @@ def mark_returned(*, campaign: Campaign, user: User, participants: list[str]) ->
         release_held(reviewer)
         released += 1
     audit.record(actor=user, action="campaign.returned", target=campaign, released=released)
-    return {"released": released, "unchanged": len(found) - released, "unknown": len(wanted) - len(found)}
+    return {"released": released, "unchanged": len(invites) - released, "unknown": len(wanted) - len(invites)}

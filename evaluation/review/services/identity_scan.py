@@ -83,34 +83,36 @@ _AT_ONCE = 1000
 _Row: TypeAlias = tuple[int, str, str]
 
 
-def run(*, campaign: Campaign, tell: Tell = silent) -> int:
+def run(*, campaign: Campaign, report_progress: Tell = silent) -> int:
     """Scan all pairs that the campaign can draw; returns how many need a decision. Earlier decisions stay."""
-    telling = telling_words(campaign)
+    revealing = revealing_words(campaign)
     decided = {*campaign.identity_hits.exclude(decision="open").values_list("pair_id", flat=True)}
     pairs = Pair.objects.filter(
         comparison=campaign.comparison_id, candidate_model=campaign.candidate, sample=0
     )
     rows = pairs.values_list("pk", "baseline_response__text", "candidate_response__text")
-    found: list[IdentityHit] = []
-    for pk, *texts in _suspects(_told(rows.iterator(chunk_size=_AT_ONCE), pairs.count(), tell), telling):
-        words = [word for text in texts for word in _said(text, telling)]
+    hits: list[IdentityHit] = []
+    for pk, *texts in _suspects(
+        _with_progress(rows.iterator(chunk_size=_AT_ONCE), pairs.count(), report_progress), revealing
+    ):
+        words = [word for text in texts for word in _matches(text, revealing)]
         if words and pk not in decided:
-            found.append(IdentityHit(campaign=campaign, pair_id=pk, words=sorted(set(words))))
+            hits.append(IdentityHit(campaign=campaign, pair_id=pk, words=sorted(set(words))))
     with transaction.atomic():
         campaign.identity_hits.filter(decision="open").delete()
-        IdentityHit.objects.bulk_create(found, batch_size=1000, ignore_conflicts=True)
-    return len(found)
+        IdentityHit.objects.bulk_create(hits, batch_size=1000, ignore_conflicts=True)
+    return len(hits)
 
 
-def _told(rows: Iterator[_Row], total: int, tell: Tell) -> Iterator[_Row]:
+def _with_progress(rows: Iterator[_Row], total: int, report_progress: Tell) -> Iterator[_Row]:
     """Yield the same rows, reporting progress after every 1,000."""
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
-            tell("Searching for words that may reveal a model", number / total)
+            report_progress("Searching for words that may reveal a model", number / total)
         yield row
 
 
-def telling_words(campaign: Campaign) -> list[str]:
+def revealing_words(campaign: Campaign) -> list[str]:
     """Words that may reveal a model: model families, makers, self-descriptions, errors, and names on this site."""
     run = campaign.comparison
     names = {run.name}
@@ -122,13 +124,13 @@ def telling_words(campaign: Campaign) -> list[str]:
     return [*FAMILIES, *ORGANISATIONS, *SELF_DESCRIPTIONS, *ERRORS, *own]
 
 
-def _suspects(rows: Iterator[_Row], telling: Iterable[str]) -> Iterator[_Row]:
+def _suspects(rows: Iterator[_Row], revealing: Iterable[str]) -> Iterator[_Row]:
     """The few rows in which either text contains one of the words, alone or inside another word.
 
     One automaton for all words scans 100,000 pairs in a third of a second. Searching each word separately takes ten
     times as long, and the exact pattern a hundred times as long as that.
     """
-    pattern = "|".join(re.escape(word) for word in telling)
+    pattern = "|".join(re.escape(word) for word in revealing)
     while chunk := list(islice(rows, _AT_ONCE)):
         texts = pa.array([_folded(text) for _, *both in chunk for text in both], pa.large_string())
         places = pc.indices_nonzero(pc.match_substring_regex(texts, pattern)).to_pylist()
@@ -140,10 +142,10 @@ def _folded(text: str) -> str:
     return text.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
-def _said(text: str, telling: Iterable[str]) -> list[str]:
+def _matches(text: str, revealing: Iterable[str]) -> list[str]:
     """The matching words in a text, in lower case."""
     folded = _folded(text)
-    within = [word for word in telling if word in folded]
+    within = [word for word in revealing if word in folded]
     return [match.group().casefold() for match in _pattern(within).finditer(text)] if within else []
 
 
@@ -161,9 +163,9 @@ def _bounded(word: str) -> str:
     return f"{before}{re.escape(word)}{after}"
 
 
-def require_decided(*, campaign: Campaign, tell: Tell = silent) -> None:
+def require_decided(*, campaign: Campaign, report_progress: Tell = silent) -> None:
     """Scan, and raise DomainError `identity_words` while pairs await a decision."""
-    waiting = run(campaign=campaign, tell=tell)
+    waiting = run(campaign=campaign, report_progress=report_progress)
     if waiting:
         raise DomainError(
             "identity_words",

@@ -125,9 +125,9 @@ def _use(invite: Invite) -> None:
 def add_link(*, campaign: Campaign, user: User, max_reviewers: int = 1000, days: int | None = None) -> Invite:
     """Create another shared link for up to `max_reviewers`, valid for `days` or until it is withdrawn."""
     _require_running(campaign)
-    made = Invite.objects.create(campaign=campaign, max_reviewers=max_reviewers, expires_at=_expiry(days))
-    audit.record(actor=user, action="invite.create", target=made, campaign=str(campaign.pk))
-    return made
+    invite = Invite.objects.create(campaign=campaign, max_reviewers=max_reviewers, expires_at=_expiry(days))
+    audit.record(actor=user, action="invite.create", target=invite, campaign=str(campaign.pk))
+    return invite
 
 
 @transaction.atomic
@@ -136,17 +136,17 @@ def invite_people(
 ) -> list[Invite]:
     """Create a personal link for each address that has none yet. Each link admits one reviewer.
 
-    Raises DomainError `invalid_addresses` that names each invalid line; then nobody is invited.
+    Raises DomainError `invalid_addresses` that names each invalid line; then no one is invited.
     """
     _require_running(campaign)
     known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
     wanted = [address for address in dict.fromkeys(_checked(addresses)) if address not in known]
     expires_at = _expiry(days)
-    made = Invite.objects.bulk_create(
+    invites = Invite.objects.bulk_create(
         Invite(campaign=campaign, email=address, max_reviewers=1, expires_at=expires_at) for address in wanted
     )
-    audit.record(actor=user, action="invite.people", target=campaign, number=len(made))
-    return made
+    audit.record(actor=user, action="invite.people", target=campaign, number=len(invites))
+    return invites
 
 
 def _checked(addresses: list[str]) -> list[str]:

@@ -31,21 +31,25 @@ def start(*, campaign: Campaign, user: User) -> Invite | Opening:
             return held.invites.earliest("id")
         if (earlier := held.opening_under_way) is not None:
             return earlier
-        made = Opening.objects.create(kind=Job.Kind.OPENING, queue=queues.CPU, campaign=held, created_by=user)
+        opening = Opening.objects.create(
+            kind=Job.Kind.OPENING, queue=queues.CPU, campaign=held, created_by=user
+        )
         audit.record(actor=user, action="campaign.opening", target=held)
-        jobs.announce(made)
-    return made
+        jobs.announce(opening)
+    return opening
 
 
-def run(claim: jobs.Claim, tell: Tell) -> Campaign:
+def run(claim: jobs.Claim, report_progress: Tell) -> Campaign:
     """Run the opening.
 
-    `tell` raises inside the last transaction if this attempt has lost its job or was cancelled, so that a cancelled
-    campaign never opens.
+    `report_progress` raises inside the last transaction if this attempt has lost its job or was cancelled, so
+    that a cancelled campaign never opens.
     """
-    asked = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
-    campaigns.open_campaign(campaign=asked.campaign, user=asked.created_by, tell=tell)
-    return asked.campaign
+    opening = Opening.objects.select_related("campaign", "created_by").get(pk=claim.job_id)
+    campaigns.open_campaign(
+        campaign=opening.campaign, user=opening.created_by, report_progress=report_progress
+    )
+    return opening.campaign
 
 
 def cancel(*, campaign: Campaign, user: User) -> None:

@@ -46,7 +46,7 @@ def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
     rng = secrets.SystemRandom()
     rng.shuffle(spare)
     pool = spare + rng.sample(chosen, min(len(chosen), len(MADE) * ITEMS_OF_A_KIND))
-    made: list[ReviewItem] = []
+    drawn: list[ReviewItem] = []
     for number, kind in enumerate(MADE):
         keys = pool[number * ITEMS_OF_A_KIND : (number + 1) * ITEMS_OF_A_KIND] or pool[:ITEMS_OF_A_KIND]
         for pair in Pair.objects.filter(pk__in=keys).select_related(
@@ -55,17 +55,17 @@ def draw(campaign: Campaign, spare: list[int], chosen: list[int]) -> None:
             with override(campaign.language or settings.LANGUAGE_CODE):
                 content = _content(kind, pair, rng)
             if content is not None:
-                made.append(
+                drawn.append(
                     ReviewItem(
                         campaign=campaign,
                         kind=kind,
                         pair=pair,
-                        rank=campaign.pairs_planned + len(made),
+                        rank=campaign.pairs_planned + len(drawn),
                         open_slots=0,
                         content=content,
                     )
                 )
-    ReviewItem.objects.bulk_create(made)
+    ReviewItem.objects.bulk_create(drawn)
 
 
 def _content(kind: Kind, pair: Pair, rng: random.Random) -> dict[str, Any] | None:
@@ -100,10 +100,10 @@ def due(reviewer: Reviewer, *, rated: int, met: int) -> bool:
 
     There is one in every block of `quality_every` real pairs, at a place drawn for this reviewer and block.
     """
-    every = reviewer.campaign.quality_every
-    if not every:
+    interval = reviewer.campaign.quality_every
+    if not interval:
         return False
-    return rated >= met * every + _dice(reviewer, f"place {met}").randint(1, every)
+    return rated >= met * interval + _dice(reviewer, f"place {met}").randint(1, interval)
 
 
 def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | None:
@@ -114,9 +114,9 @@ def next_item(reviewer: Reviewer, met: list[str]) -> tuple[ReviewItem, bool] | N
     kinds = [Kind.CHECK, Kind.DEGRADED, Kind.REPEAT, Kind.IDENTICAL]
     _dice(reviewer, f"round {len(met) // len(kinds)}").shuffle(kinds)
     for kind in sorted(kinds, key=met.count):
-        found = _repeat(reviewer) if kind == Kind.REPEAT else _made(reviewer, kind)
-        if found is not None:
-            return found
+        item = _repeat(reviewer) if kind == Kind.REPEAT else _quality_item(reviewer, kind)
+        if item is not None:
+            return item
     return None
 
 
@@ -128,16 +128,16 @@ def _seen(reviewer: Reviewer) -> QuerySet[Assignment]:
     return Assignment.objects.filter(item=OuterRef("pk"), reviewer=reviewer)
 
 
-def _made(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
+def _quality_item(reviewer: Reviewer, kind: Kind) -> tuple[ReviewItem, bool] | None:
     """An item of this kind that is new to the reviewer, preferably from a pair that they will not see as a real one."""
     later = ReviewItem.objects.filter(
         campaign=reviewer.campaign_id, kind=Kind.REAL, pair=OuterRef("pair")
     ).exclude(assignments__reviewer=reviewer)
     items = ReviewItem.objects.filter(~Exists(_seen(reviewer)), campaign=reviewer.campaign_id, kind=kind)
-    found = list(items.annotate(comes_later=Exists(later)).order_by("comes_later", "rank"))
-    if not found:
+    candidates = list(items.annotate(comes_later=Exists(later)).order_by("comes_later", "rank"))
+    if not candidates:
         return None
-    good = [item for item in found if item.comes_later == found[0].comes_later]
+    good = [item for item in candidates if item.comes_later == candidates[0].comes_later]
     return secrets.choice(good), bool(secrets.randbits(1))
 
 

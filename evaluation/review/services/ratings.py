@@ -199,8 +199,8 @@ def may_edit(campaign: Campaign, submitted_at: datetime) -> bool:
 def _check(campaign: Campaign, answer: Answer) -> None:
     """Raises DomainError `campaign_closed`, `campaign_paused`, `invalid_rating` with the fields."""
     require_accepting(campaign.status)
-    found = rubrics.validate_answers(campaign.form, answer.scores, answer.answers, answer.preference)
-    problems = [{"field": problem.field, "message": problem.message} for problem in found]
+    checked = rubrics.validate_answers(campaign.form, answer.scores, answer.answers, answer.preference)
+    problems = [{"field": problem.field, "message": problem.message} for problem in checked]
     if answer.preference not in Rating.Preference.values:
         problems.insert(
             0, {"field": "preference", "message": "Say which response is better, a tie, or both bad."}

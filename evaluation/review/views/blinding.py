@@ -22,20 +22,20 @@ LEVEL = 0.05  # significance level of the test whether reviewers guessed better 
 @roles(*Staff)
 @require_GET
 def blinding(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    hits = Paginator(found.identity_hits.select_related("decided_by"), PAGE)
-    remarks = Paginator(reviewing.remarks(found), PAGE)
-    guessed = blinding_check.summary(found) if found.is_over else None
+    instance = access.campaign(user=request.user, pk=pk)
+    hits = Paginator(instance.identity_hits.select_related("decided_by"), PAGE)
+    remarks = Paginator(reviewing.remarks(instance), PAGE)
+    guessed = blinding_check.summary(instance) if instance.is_over else None
     context = {
-        "campaign": found,
-        "actions": found.actions(),
+        "campaign": instance,
+        "actions": instance.actions(),
         "hits": hits.get_page(request.GET.get("hits")),
-        "waiting": found.identity_hits.filter(decision="open").count(),
+        "waiting": instance.identity_hits.filter(decision="open").count(),
         "remarks": remarks.get_page(request.GET.get("page")),
-        "often_skipped": reviewing.skipped_by_all(found),
+        "often_skipped": reviewing.skipped_by_all(instance),
         "guesses": guessed,
         "could_tell": bool(guessed and guessed["definite"] and guessed["p_value"] < LEVEL),
-        "looks": reviewing.early_looks(found),
+        "looks": reviewing.early_looks(instance),
     }
     return render(request, "evaluation/review/blinding.html", context)
 
@@ -43,9 +43,9 @@ def blinding(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def blinding_scan(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    if found.allows(CampaignAction.CHECK_WORDS):
-        waiting = identity_scan.run(campaign=found)
+    campaign = access.campaign(user=request.user, pk=pk)
+    if campaign.allows(CampaignAction.CHECK_WORDS):
+        waiting = identity_scan.run(campaign=campaign)
         pairs = "1 pair needs" if waiting == 1 else f"{waiting:,} pairs need"
         messages.info(request, f"{pairs} a decision: words in the responses may reveal a model.")
     return redirect("evaluation:blinding", pk=pk)

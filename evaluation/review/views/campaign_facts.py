@@ -79,10 +79,10 @@ def _shown(campaign: Campaign) -> list[Fact]:
 
 
 def _crowd(campaign: Campaign) -> list[Fact]:
-    found: list[Fact] = []
+    rows: list[Fact] = []
     if campaign.hourly_pay:
-        found.append(("Pay", f"{campaign.hourly_pay} {campaign.currency} per hour"))
+        rows.append(("Pay", f"{campaign.hourly_pay} {campaign.currency} per hour"))
     if campaign.crowd:
         preset = str(campaign.crowd["preset"]).capitalize()
-        found.append(("Platform", f"{preset}; participant parameter {campaign.crowd['id_parameter']}"))
-    return found
+        rows.append(("Platform", f"{preset}; participant parameter {campaign.crowd['id_parameter']}"))
+    return rows

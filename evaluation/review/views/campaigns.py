@@ -14,9 +14,9 @@ from evaluation.models import Campaign
 from evaluation.review.forms.campaigns import AmendForm, CampaignForm, CloseForm
 from evaluation.review.forms.planning import pilot_query
 from evaluation.review.selectors import planned_analyses
-from evaluation.review.selectors import progress as progress_reader
+from evaluation.review.selectors.progress import campaign_progress, campaigns_rated
 from evaluation.review.services import amendments, crowd, openings
-from evaluation.review.services import campaigns as campaigns_module
+from evaluation.review.services import campaigns as campaign_services
 from evaluation.review.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.api.old_names import with_new_names
@@ -29,9 +29,7 @@ _ASKED = ("comparison", "candidate", "rubric_version", "pairs", "overlap")
 @roles(*Staff)
 @require_GET
 def campaigns(request: StaffRequest) -> HttpResponse:
-    page = Paginator(progress_reader.campaigns_rated(user=request.user), PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(campaigns_rated(user=request.user), PAGE).get_page(request.GET.get("page"))
     return render(request, "evaluation/review/campaigns.html", {"page_obj": page})
 
 
@@ -39,15 +37,15 @@ def campaigns(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: StaffRequest) -> HttpResponse:
     given = with_new_names(request.GET.dict(), {"run": "comparison"})
-    asked = {name: given[name] for name in _ASKED if given.get(name)}
-    form = CampaignForm(request.POST or None, user=request.user, initial=asked)
+    initial = {name: given[name] for name in _ASKED if given.get(name)}
+    form = CampaignForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            made = campaigns_module.create(user=request.user, **form.values)
+            created = campaign_services.create(user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
-            return redirect("evaluation:campaign", pk=made.pk)
+            return redirect("evaluation:campaign", pk=created.pk)
     return render(
         request, "evaluation/review/campaign_new.html", {"form": form}, status=400 if form.errors else 200
     )
@@ -56,41 +54,41 @@ def campaign_new(request: StaffRequest) -> HttpResponse:
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    form = CampaignForm(request.POST or None, user=request.user, campaign=found)
+    draft = access.campaign(user=request.user, pk=pk)
+    form = CampaignForm(request.POST or None, user=request.user, campaign=draft)
     if request.method == "POST" and form.is_valid():
         try:
-            campaigns_module.update_draft(campaign=found, user=request.user, **form.values)
+            campaign_services.update_draft(campaign=draft, user=request.user, **form.values)
         except DomainError as error:
             form.show(error)
         else:
             return redirect("evaluation:campaign", pk=pk)
-    context = {"form": form, "campaign": found}
+    context = {"form": form, "campaign": draft}
     return render(request, "evaluation/review/campaign_new.html", context, status=400 if form.errors else 200)
 
 
 @roles(*Staff)
 @require_GET
 def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    opening = found.openings.first() if found.status == Campaign.Status.DRAFT else None
+    instance = access.campaign(user=request.user, pk=pk)
+    opening = instance.openings.first() if instance.status == Campaign.Status.DRAFT else None
     if request.htmx:  # type: ignore[attr-defined]
         if opening is None or opening.is_finished:
             return HttpResponseClientRefresh()
         return render(request, "evaluation/review/campaign_opening.html", {"opening": opening})
-    look, progress = planned_analyses.next_look(found), progress_reader.campaign_progress(found)
+    look, progress = planned_analyses.next_look(instance), campaign_progress(instance)
     context = {
-        "campaign": found,
-        "actions": found.actions(analysis_due=look["due"]),
+        "campaign": instance,
+        "actions": instance.actions(analysis_due=look["due"]),
         "opening": opening,
         "progress": progress,
-        "link": _shared_link(request, found) if not found.is_over else "",
+        "link": _shared_link(request, instance) if not instance.is_over else "",
         "look": look,
-        "shown_reports": access.shown_reports(user=request.user, campaign=found),
-        "close_form": CloseForm(),
-        "amendments": found.amendments.select_related("made_by"),
-        "facts": campaign_facts.facts(found),
-        "plan_query": pilot_query(found) if found.is_pilot and progress["rated"] else "",
+        "shown_reports": access.shown_reports(user=request.user, campaign=instance),
+        "close_form": CloseForm(needs_reason=progress["rated"] < progress["planned"]),
+        "amendments": instance.amendments.select_related("made_by"),
+        "facts": campaign_facts.facts(instance),
+        "plan_query": pilot_query(instance) if instance.is_pilot and progress["rated"] else "",
     }
     return render(request, "evaluation/review/campaign.html", context)
 
@@ -123,14 +121,14 @@ def campaign_open_cancel(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @roles(*Staff)
 @require_POST
 def campaign_pause(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    campaigns_module.pause(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
+    campaign_services.pause(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
 
 
 @roles(*Staff)
 @require_POST
 def campaign_resume(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    campaigns_module.resume(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
+    campaign_services.resume(campaign=access.campaign(user=request.user, pk=pk), user=request.user)
     return redirect("evaluation:campaign", pk=pk)
 
 
@@ -144,28 +142,28 @@ def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
             "The reason can have at most 500 characters. The campaign is still open.",
             status=400,
         )
-    found = access.campaign(user=request.user, pk=pk)
-    campaigns_module.close(campaign=found, user=request.user, reason=form.cleaned_data["reason"])
+    instance = access.campaign(user=request.user, pk=pk)
+    campaign_services.close(campaign=instance, user=request.user, reason=form.cleaned_data["reason"])
     return redirect("evaluation:campaign", pk=pk)
 
 
 @roles(*Staff)
 @require_http_methods(["GET", "POST"])
 def campaign_amend(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.campaign(user=request.user, pk=pk)
-    current = {name: getattr(found, name) for name in amendments.AMENDABLE}
+    instance = access.campaign(user=request.user, pk=pk)
+    current = {name: getattr(instance, name) for name in amendments.AMENDABLE}
     form = AmendForm(request.POST or None, initial=current)
     if request.method == "POST" and form.is_valid():
         try:
             amendments.amend(
-                campaign=found, user=request.user, reason=form.cleaned_data["reason"], **form.changes
+                campaign=instance, user=request.user, reason=form.cleaned_data["reason"], **form.changes
             )
         except DomainError as error:
             form.add_error(None, error.detail)
         else:
             messages.success(request, "The campaign was amended. The report will list the change.")
             return redirect("evaluation:campaign", pk=pk)
-    context = {"form": form, "campaign": found}
+    context = {"form": form, "campaign": instance}
     return render(
         request, "evaluation/review/campaign_amend.html", context, status=400 if form.errors else 200
     )

@@ -73,7 +73,7 @@ def invite_people(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         lines = [line for line in form.cleaned_data["addresses"].splitlines() if line.strip()]
         try:
-            made = invitations.invite_people(
+            invites = invitations.invite_people(
                 campaign=campaign, user=request.user, addresses=lines, days=form.cleaned_data["days"]
             )
         except DomainError as error:
@@ -81,7 +81,9 @@ def invite_people(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
                 form.add_error("addresses", problem["message"])
         else:
             ready = (
-                f"{len(made):,} personal links are ready." if made else "Every address already has a link."
+                f"{len(invites):,} personal links are ready."
+                if invites
+                else "Every address already has a link."
             )
             messages.success(request, ready)
             return redirect("evaluation:people", pk=pk)
@@ -136,13 +138,13 @@ def returned(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     form = ReturnedForm(request.POST)
     if not form.is_valid():
         return _page(request, campaign, returned_form=form)
-    found = crowd.mark_returned(
+    marked = crowd.mark_returned(
         campaign=campaign, user=request.user, participants=form.cleaned_data["participants"].splitlines()
     )
     result = (
         "Slots released: {released}. Participants who had already finished: {unchanged}. Unknown: {unknown}."
     )
-    messages.success(request, result.format(**found))
+    messages.success(request, result.format(**marked))
     return redirect("evaluation:people", pk=pk)
 
 
@@ -150,8 +152,8 @@ def returned(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def set_pay(request: StaffRequest, pk: uuid.UUID, number: int) -> HttpResponse:
     campaign = access.campaign(user=request.user, pk=pk)
-    found = reviewers.reviewer(campaign=campaign, number=number)
-    pay.set_pay(reviewer=found, user=request.user, pay=request.POST.get("pay", ""))
+    reviewer = reviewers.reviewer(campaign=campaign, number=number)
+    pay.set_pay(reviewer=reviewer, user=request.user, pay=request.POST.get("pay", ""))
     return redirect("evaluation:people", pk=pk)
 
 

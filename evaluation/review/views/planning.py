@@ -22,22 +22,22 @@ def plan(request: StaffRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "answer": None}
     if not form.is_bound or form.is_valid():
         question = form.question
-        found = planning.answer(question)
+        answer = planning.answer(question)
         context |= {
-            "answer": found,
-            "sentences": planning.sentences(question, found),
-            "chart": power_chart(found, question.effect),
+            "answer": answer,
+            "sentences": planning.sentences(question, answer),
+            "chart": power_chart(answer, question.effect),
             "currency": form.shown("currency"),
-            "basis": _basis(found, form, request.user),
+            "basis": _basis(answer, form, request.user),
             "draft_query": form.draft_query,
         }
     return render(request, "evaluation/review/plan.html", context, status=400 if form.errors else 200)
 
 
-def _basis(found: dict[str, Any], form: PlanForm, user: User) -> str:
+def _basis(answer: dict[str, Any], form: PlanForm, user: User) -> str:
     """The basis of the figures: a pilot, or assumptions about the panel."""
     if form.calibration is not None:
         return planning.calibration_sentence(form.calibration)
     return planning.assumption_sentence(
-        found["variation"], has_pilots=access.campaigns(user=user).filter(is_pilot=True).exists()
+        answer["variation"], has_pilots=access.campaigns(user=user).filter(is_pilot=True).exists()
     )

@@ -46,12 +46,12 @@ def _from_pair(request: StaffRequest, campaign: Campaign) -> dict[str, Any]:
     number = request.GET.get("pair", "")
     if not number.isdecimal():
         return {}
-    found = reviewers.practice_pair(campaign=campaign, pk=int(number))
-    texts = [found.baseline_response.text, found.candidate_response.text]
+    pair = reviewers.practice_pair(campaign=campaign, pk=int(number))
+    texts = [pair.baseline_response.text, pair.candidate_response.text]
     secrets.SystemRandom().shuffle(texts)
     return {
-        "pair": found.pk,
-        "instruction": found.prompt.instruction,
+        "pair": pair.pk,
+        "instruction": pair.prompt.instruction,
         "left": texts[0],
         "right": texts[1],
     }

@@ -1,6 +1,5 @@
 """The review pages. Nothing here may depend on which response is the candidate's."""
 
-import re
 import uuid
 from typing import Any
 
@@ -20,6 +19,7 @@ from evaluation.review.views.reviewer import WORKER_SCOPE, page, reviewer_in
 from ftplatform.accounts.models import User
 from ftplatform.accounts.permissions import Staff, has_role, open_to_all
 from ftplatform.api.throttling import InviteThrottle, require_room
+from ftplatform.text.values import paragraphs
 
 COOKIE_AGE = 30 * 24 * 3600
 MINUTES = 1.5  # per pair, as the invitation says
@@ -63,13 +63,13 @@ def _welcome(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     pairs = min(campaign.max_per_reviewer or campaign.pairs_planned, campaign.pairs_planned)
     instructions = campaign.rubric.get("instructions") or ""
     # Rubrics that were stored before texts were Markdown are shown as plain paragraphs.
-    paragraphs = [] if campaign.rubric.get("markdown") else re.split(r"\n\s*\n", instructions)
+    plain = "" if campaign.rubric.get("markdown") else instructions
     return {
         "open": campaign.status == Campaign.Status.OPEN,
         "pairs": pairs,
         "minutes": round(pairs * MINUTES),
         "instructions": instructions,
-        "paragraphs": [text for part in paragraphs if (text := " ".join(part.split()))],
+        "paragraphs": paragraphs(plain),
         "loses_report": isinstance(request.user, User) and has_role(request.user, Staff),
     }
 

@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from evaluation.models import Campaign, Rating, Reviewer
 from evaluation.review import statements
 from evaluation.review.selectors import reviewing
-from evaluation.review.selectors import reviewing as reviewing_reader
 from evaluation.review.services import blinding_check, crowd, erasure, practice, quality, ratings
 from ftplatform.accounts.permissions import open_to_all
 
@@ -44,7 +43,7 @@ MODULES += ("texts", "urls")
 
 def reviewer_in(request: HttpRequest, campaign: UUID) -> Reviewer | None:
     """The reviewer that this browser's cookie identifies, if it belongs to this campaign."""
-    token = request.COOKIES.get(reviewing_reader.reviewer_cookie(campaign), "")
+    token = request.COOKIES.get(reviewing.reviewer_cookie(campaign), "")
     reviewer = statements.reviewer_by_token(token) if token else None
     return reviewer if reviewer and reviewer.campaign_id == campaign else None
 
@@ -73,7 +72,7 @@ def review_done(request: HttpRequest, campaign: UUID) -> HttpResponse:
         return page(request, None, "no_reviewer", status=403)
     about = blinding_check.question(reviewer)
     shown = quality.shown_texts(about) if about else None
-    done = reviewing_reader.reviewer_progress(reviewer)["done"]
+    done = reviewing.reviewer_progress(reviewer)["done"]
     ending = crowd.ending(reviewer, done=done)
     context = {
         "done": done,
@@ -111,7 +110,7 @@ def review_own(request: HttpRequest, campaign: UUID) -> HttpResponse:
     listed = Paginator(reviewing.own_ratings(reviewer), PAGE).get_page(request.GET.get("page"))
     context = {
         "reviewer": reviewer,
-        "progress": reviewing_reader.reviewer_progress(reviewer),
+        "progress": reviewing.reviewer_progress(reviewer),
         "ratings": listed,
         "rows": [_row(reviewer.campaign, rating) for rating in listed],
         "figures": reviewing.own_figures(reviewer),
@@ -140,7 +139,7 @@ def review_erase(request: HttpRequest, campaign: UUID) -> HttpResponse:
         return page(request, None, "no_reviewer", status=403)
     erasure.erase(reviewer=reviewer, user=None)
     response = page(request, reviewer.campaign, "erased")
-    response.delete_cookie(reviewing_reader.reviewer_cookie(campaign))
+    response.delete_cookie(reviewing.reviewer_cookie(campaign))
     response["Clear-Site-Data"] = '"storage"'  # drafts and unsent ratings on this device
     return response
 

@@ -44,8 +44,8 @@ def _starting_point(request: StaffRequest) -> dict[str, str]:
     if shipped := request.GET.get("shipped"):
         return {"name": "", "text": rubric_library.shipped_text(shipped)}
     if (pk := request.GET.get("version", "")).isdecimal():
-        found = reads.version(user=request.user, pk=int(pk))
-        return {"name": found.rubric.name, "text": found.text}
+        instance = reads.version(user=request.user, pk=int(pk))
+        return {"name": instance.rubric.name, "text": instance.text}
     return {}
 
 
@@ -75,10 +75,10 @@ def _preview(text: str) -> dict[str, object]:
 @roles(*Staff)
 @require_GET
 def version(request: StaffRequest, pk: int) -> HttpResponse:
-    found = reads.version(user=request.user, pk=pk)
+    instance = reads.version(user=request.user, pk=pk)
     context = {
-        "version": found,
-        "versions": found.rubric.versions.select_related("created_by"),
-        **_preview(found.text),
+        "version": instance,
+        "versions": instance.rubric.versions.select_related("created_by"),
+        **_preview(instance.text),
     }
     return render(request, "evaluation/rubrics/version.html", context)

@@ -33,6 +33,7 @@ for _filter in (
     numbers.milliseconds,
     values.unbroken,
     values.words,
+    values.paragraphs,
     values.pretty,
     values.entries,
     values.verdict_word,

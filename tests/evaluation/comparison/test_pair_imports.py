@@ -202,7 +202,7 @@ def test_the_page_and_the_api_import_too(client):
 
     answer = client.post(reverse("evaluation:pairs_import"), values | {"file": file(pair())})
     assert answer.status_code == 302
-    assert "made elsewhere" in client.get(answer.url).content.decode()
+    assert "generated elsewhere" in client.get(answer.url).content.decode()
     refused = client.post(reverse("evaluation:pairs_import"), values | {"file": file(pair(prompt=""))})
     assert refused.status_code == 400 and "Line 1, prompt" in refused.content.decode()
     made = client.post("/api/v1/comparisons/import/", values | {"name": "by api", "file": file(pair())})

@@ -233,3 +233,12 @@ def test_a_pilot_leads_to_the_plan_and_to_no_analysis(client, owner):
     (address,) = re.findall(rf'href="({plan}\?[^"]+)"', text)
     answer = client.get(html.unescape(address))
     assert answer.status_code == 200 and "From the pilot: 2 ratings" in answer.content.decode()
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_the_page_requires_a_reason_only_for_closing_early(client, complete):
+    owner = factories.user()
+    campaign = factories.rated_campaign() if complete else factories.campaign(owner)
+    client.force_login(owner)
+    answer = client.get(reverse("evaluation:campaign", args=[campaign.pk]))
+    assert answer.context["close_form"].fields["reason"].required is not complete

@@ -139,6 +139,6 @@ def test_words_are_found_however_they_are_capitalised(text):
     words = [*identity_scan.FAMILIES, *identity_scan.SELF_DESCRIPTIONS, *identity_scan.ERRORS]
     words.append("\u00fcber.*modell\n(2)")
     whole = [match.group().casefold() for match in identity_scan._pattern(words).finditer(text)]
-    assert whole and identity_scan._said(text, words) == whole
+    assert whole and identity_scan._matches(text, words) == whole
     rows = [(1, "", "Let us go on."), (2, "", text), (3, text, text), (4, "uber modell 2", "")]
     assert [pk for pk, *_ in identity_scan._suspects(iter(rows), words)] == [2, 3]

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         try:
             schema = schemas.parse(options["schema"].read_text("utf-8")) if options["schema"] else None
             with options["file"].open("rb") as file:
-                made = datasets.create(
+                dataset = datasets.create(
                     user=acting_admin(),
                     name=options["name"],
                     file=file,
@@ -96,8 +96,8 @@ class Command(BaseCommand):
             ) from error
         except DomainError as error:
             raise explain(error) from error
-        skipped = made.facts["skipped"]["rows"]
+        skipped = dataset.facts["skipped"]["rows"]
         self.stdout.write(
-            f"{made}: {made.train_rows} rows to train on, {made.validation_rows} for validation, {made.test_rows} for "
-            f"comparisons{f', {skipped} bad rows left out' if skipped else ''} ({made.pk})"
+            f"{dataset}: {dataset.train_rows} rows to train on, {dataset.validation_rows} for validation, "
+            f"{dataset.test_rows} for comparisons{f', {skipped} bad rows left out' if skipped else ''} ({dataset.pk})"
         )

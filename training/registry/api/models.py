@@ -37,8 +37,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     )
     def create(self, request: Request) -> Response:
         values = parse(serializers.BaseModelSerializer, request)
-        made = models.register_base(user=signed_in(request), **values)
-        return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+        model = models.register_base(user=signed_in(request), **values)
+        return Response(serializers.ModelVersionSerializer(model).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         request=serializers.ExternalModelSerializer, responses={201: serializers.ModelVersionSerializer}
@@ -48,8 +48,8 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         """Register an external system, known by its name only, served by a configured endpoint or used in imported
         responses."""
         values = parse(serializers.ExternalModelSerializer, request)
-        made = models.register_external(user=signed_in(request), **values)
-        return Response(serializers.ModelVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+        model = models.register_external(user=signed_in(request), **values)
+        return Response(serializers.ModelVersionSerializer(model).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=serializers.StageSerializer, responses={200: serializers.ModelVersionSerializer})
     @action(detail=True, methods=["post"])
@@ -113,7 +113,7 @@ class ModelExportViewSet(StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def files(self, request: Request, pk: UUID) -> StreamingHttpResponse:
-        export = exports.files(**self._asked(request, pk))
+        export = exports.files(**self._export_values(request, pk))
         return attachment(export.file_name, export.blocks)
 
     @extend_schema(
@@ -125,10 +125,10 @@ class ModelExportViewSet(StaffViewSet):
     @action(detail=True, methods=["get"])
     def reproduction(self, request: Request, pk: UUID) -> StreamingHttpResponse:
         rows = request.query_params.get("rows", "") in ("1", "true")
-        export = exports.reproduction(**self._asked(request, pk), with_rows=rows)
+        export = exports.reproduction(**self._export_values(request, pk), with_rows=rows)
         return attachment(export.file_name, export.blocks)
 
-    def _asked(self, request: Request, pk: UUID) -> dict[str, Any]:
+    def _export_values(self, request: Request, pk: UUID) -> dict[str, Any]:
         user = signed_in(request)
         model = access.model(user=user, pk=pk)
         return {"user": user, "model": model, "summary": selectors.model_summary(model)}

@@ -27,7 +27,7 @@ def register_base(
 ) -> ModelVersion:
     """Check a local folder and register it. The same name with the same weights returns the existing model.
 
-    A toy model is recognised by its size, whoever registers it and wherever a copy of it is stored.
+    A toy model is recognised by its size, regardless of who registers it and where it is stored.
     """
     folder = Path(path)
     if not folder.is_absolute():

@@ -23,7 +23,7 @@ from training.registry import card as cards
 from training.registry import exports, selectors
 from training.registry.forms import BaseModelForm, DownloadForm, ExternalModelForm, LicenceForm, StageForm
 from training.registry.services import merges, model_jobs
-from training.registry.services import models as models_module
+from training.registry.services import models as model_services
 from training.runs import hyperparameters
 
 PAGE = 50
@@ -53,8 +53,8 @@ def model_new(request: StaffRequest) -> HttpResponse:
     download = DownloadForm(request.POST if hub else None)
     system = ExternalModelForm(request.POST if external else None)
     sent, act = (download, _download) if hub else (system, _external) if external else (form, _register)
-    if request.method == "POST" and sent.is_valid() and (made := act(request, sent)) is not None:
-        return made
+    if request.method == "POST" and sent.is_valid() and (response := act(request, sent)) is not None:
+        return response
     context = {
         "form": form,
         "download": download,
@@ -68,7 +68,7 @@ def model_new(request: StaffRequest) -> HttpResponse:
 
 def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
-        model = models_module.register_base(user=request.user, **form.cleaned_data)
+        model = model_services.register_base(user=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error("name" if error.code == "name_taken" else "path", error.detail)
         return None
@@ -77,7 +77,7 @@ def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
 
 def _external(request: StaffRequest, form: Form) -> HttpResponse | None:
     try:
-        model = models_module.register_external(user=request.user, **form.cleaned_data)
+        model = model_services.register_external(user=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error("name", error.detail)
         return None
@@ -97,24 +97,24 @@ def _download(request: StaffRequest, form: Form) -> HttpResponse | None:
 @roles(*Staff)
 @require_GET
 def model(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.model(user=request.user, pk=pk)
-    work = selectors.model_work(found)
+    instance = access.model(user=request.user, pk=pk)
+    work = selectors.model_work(instance)
     if request.htmx:  # type: ignore[attr-defined]
         ended = HttpResponseClientRefresh()
         return (
-            render(request, "training/registry/model_work.html", {"model": found} | work)
+            render(request, "training/registry/model_work.html", {"model": instance} | work)
             if work["busy"]
             else ended
         )
     context: dict[str, Any] = {
-        "model": found,
-        "details": _details(found),
-        "lineage": selectors.lineage(found),
-        "merged_difference": cards.merged_difference(found),
-        "actions": found.actions,
-        "stage_form": StageForm(model=found),
-        "licence_form": LicenceForm(initial={"licence": found.licence}),
-        "changes": found.stage_changes.select_related("changed_by")[:20],
+        "model": instance,
+        "details": _details(instance),
+        "lineage": selectors.lineage(instance),
+        "merged_difference": cards.merged_difference(instance),
+        "actions": instance.actions,
+        "stage_form": StageForm(model=instance),
+        "licence_form": LicenceForm(initial={"licence": instance.licence}),
+        "changes": instance.stage_changes.select_related("changed_by")[:20],
     }
     return render(request, "training/registry/model.html", context | work)
 
@@ -131,8 +131,8 @@ def _details(model: ModelVersion) -> list[tuple[str, Any]]:
 @roles(*Staff)
 @require_GET
 def model_card(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.model(user=request.user, pk=pk)
-    text = cards.markdown(found, selectors.model_summary(found))
+    model = access.model(user=request.user, pk=pk)
+    text = cards.markdown(model, selectors.model_summary(model))
     attachment = {"Content-Disposition": f'attachment; filename="model-{str(pk)[:8]}.md"'}
     return HttpResponse(text, content_type="text/markdown; charset=utf-8", headers=attachment)
 
@@ -179,7 +179,7 @@ def model_stage(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("training:model", pk=pk)
 
     def move(model: ModelVersion) -> None:
-        models_module.set_stage(user=request.user, model=model, **form.cleaned_data)
+        model_services.set_stage(user=request.user, model=model, **form.cleaned_data)
 
     return _act(request, pk, move, "Stage changed.")
 
@@ -193,7 +193,7 @@ def model_licence(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("training:model", pk=pk)
 
     def write(model: ModelVersion) -> None:
-        models_module.set_licence(user=request.user, model=model, licence=form.cleaned_data["licence"])
+        model_services.set_licence(user=request.user, model=model, licence=form.cleaned_data["licence"])
 
     return _act(request, pk, write, "Licence saved.")
 
@@ -202,11 +202,11 @@ def model_licence(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
 @require_GET
 def model_export(request: StaffRequest, pk: uuid.UUID) -> HttpResponse | StreamingHttpResponse:
     """`what=files`, or `what=reproduce` with `rows=1` to include the dataset's rows. The archive is streamed."""
-    found = access.model(user=request.user, pk=pk)
+    model = access.model(user=request.user, pk=pk)
     common: dict[str, Any] = {
         "user": request.user,
-        "model": found,
-        "summary": selectors.model_summary(found),
+        "model": model,
+        "summary": selectors.model_summary(model),
     }
     if request.GET.get("what") == "reproduce":
         export = exports.reproduction(**common, with_rows=request.GET.get("rows") == "1")

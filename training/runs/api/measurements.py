@@ -53,9 +53,9 @@ class MeasurementViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         """Queue a measurement, or return the existing one for the same dataset and model."""
         values = parse(NewMeasurementSerializer, request)
         user = signed_in(request)
-        made = measurements.launch(
+        measurement = measurements.launch(
             user=user,
             dataset=access.dataset(user=user, pk=values["dataset"]),
             base_model=access.model(user=user, pk=values["base_model"]),
         )
-        return Response(MeasurementSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(MeasurementSerializer(measurement).data, status=status.HTTP_201_CREATED)

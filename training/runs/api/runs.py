@@ -89,7 +89,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         user = signed_in(request)
         values = parse(serializers.RetrySerializer, request)
         run = access.run(user=user, pk=pk)
-        made = runs.retry(
+        new_run = runs.retry(
             user=user,
             run=run,
             from_step=values["from_step"],
@@ -97,7 +97,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
             priority=values["priority"],
             idempotency_key=idempotency_key(request),
         )
-        return Response(serializers.TrainingRunSerializer(made).data, status=status.HTTP_201_CREATED)
+        return Response(serializers.TrainingRunSerializer(new_run).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=serializers.EstimateSerializer, responses={200: dict[str, Any]})
     @action(detail=False, methods=["post"])
@@ -109,12 +109,12 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         """
         user = signed_in(request)
         values = parse(serializers.EstimateSerializer, request)
-        found = estimates.forecast(
+        forecast = estimates.forecast(
             dataset=access.dataset(user=user, pk=values["dataset"]),
             base_model=access.model(user=user, pk=values["base_model"]),
             config=configs.check(TrainingConfig, values["config"]),
         )
-        return Response({"estimate": found.to_json() if found else None})
+        return Response({"estimate": forecast.to_json() if forecast else None})
 
     @extend_schema(responses={200: dict[str, Any]}, parameters=[_RUN])
     @action(detail=False, methods=["get"])
@@ -149,14 +149,14 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @action(detail=True, methods=["get"], pagination_class=None)
     def events(self, request: Request, pk: UUID) -> Response:
         """The run's newest hundred events, newest first."""
-        found = progress.events(access.run(user=signed_in(request), pk=pk))
-        return Response(serializers.RunEventSerializer(found, many=True).data)
+        events = progress.events(access.run(user=signed_in(request), pk=pk))
+        return Response(serializers.RunEventSerializer(events, many=True).data)
 
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
     def samples(self, request: Request, pk: UUID) -> Response:
         """Answers to fixed validation prompts, by prompt and step."""
-        found = progress.samples(access.run(user=signed_in(request), pk=pk))
+        samples = progress.samples(access.run(user=signed_in(request), pk=pk))
         answers = ("step", "text", "truncated")
         return Response(
             {
@@ -165,7 +165,7 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
                         **each,
                         "answers": [{name: getattr(a, name) for name in answers} for a in each["answers"]],
                     }
-                    for each in found
+                    for each in samples
                 ]
             }
         )
@@ -180,20 +180,20 @@ class TrainingRunViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
     @action(detail=True, methods=["get"])
     def checkpoints(self, request: Request, pk: UUID) -> Response:
         """The checkpoints now on disk, by step."""
-        found = access.run(user=signed_in(request), pk=pk).checkpoints
-        return Response({"checkpoints": [serializers.checkpoint(each) for each in found]})
+        stored = access.run(user=signed_in(request), pk=pk).checkpoints
+        return Response({"checkpoints": [serializers.checkpoint(each) for each in stored]})
 
     @extend_schema(request=None, responses={200: dict[str, Any]})
     @action(detail=True, methods=["get"])
     def summary(self, request: Request, pk: UUID) -> Response:
         """The run's facts in words, by name, and the same as Markdown."""
         run = access.run(user=signed_in(request), pk=pk)
-        found = comparing.run_summary(run)
+        summary = comparing.run_summary(run)
         return Response(
             {
-                "facts": dict(markdown.facts(run, found)),
+                "facts": dict(markdown.facts(run, summary)),
                 "estimate_error": progress.estimate_error(run),
-                "markdown": markdown.markdown(run, found),
+                "markdown": markdown.markdown(run, summary),
             }
         )
 

@@ -58,9 +58,9 @@ class RunEventSerializer(serializers.ModelSerializer[JobEvent]):
         read_only_fields = fields
 
 
-def checkpoint(found: Checkpoint) -> dict[str, Any]:
+def checkpoint(saved: Checkpoint) -> dict[str, Any]:
     """A checkpoint without its path, which must not be visible outside the server."""
-    return {name: value for name, value in asdict(found).items() if name != "path"}
+    return {name: value for name, value in asdict(saved).items() if name != "path"}
 
 
 class LaunchSerializer(serializers.Serializer[TrainingRun]):

@@ -7,7 +7,7 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.access import runs
 from training.models import StepMetric, TrainingRun
-from training.runs.hyperparameters import label, told
+from training.runs.hyperparameters import display_value, label
 
 MAX_COMPARED = 8
 
@@ -28,8 +28,8 @@ def comparable_runs(*, user: User, ids: list[str]) -> list[TrainingRun]:
     """The runs with these ids, in this order; unknown ids are skipped. Raises DomainError unless 2 to `MAX_COMPARED`
     runs remain."""
     wanted = [pk for each in dict.fromkeys(ids) if (pk := _uuid(each))]
-    found = runs(user=user).in_bulk(wanted[: MAX_COMPARED + 1])
-    chosen = [found[pk] for pk in wanted if pk in found]
+    by_key = runs(user=user).in_bulk(wanted[: MAX_COMPARED + 1])
+    chosen = [by_key[pk] for pk in wanted if pk in by_key]
     if not 2 <= len(chosen) <= MAX_COMPARED:
         raise DomainError("choose_runs", f"Choose 2 to {MAX_COMPARED} runs to compare.", status=400)
     return chosen
@@ -43,24 +43,24 @@ def _uuid(text: str) -> UUID | None:
 
 
 def settings_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:
-    """Every setting with its value in each run, the differing ones first; `label` and `told` are for display."""
+    """Every setting with its value in each run, the differing ones first; `label` and `displayed` are for display."""
     rows: list[tuple[str, list[Any]]] = [
         ("dataset", [str(run.dataset) for run in compared]),
         ("base_model", [run.base_model.name for run in compared]),
     ]
     names = dict.fromkeys(name for run in compared for name in run.config)
     rows += [(name, [run.config.get(name) for run in compared]) for name in names]
-    found = [
+    settings = [
         {
             "name": name,
             "label": label(name),
             "values": values,
-            "told": [told(name, value) for value in values],
+            "displayed": [display_value(name, value) for value in values],
             "differs": values != values[:1] * len(values),
         }
         for name, values in rows
     ]
-    return sorted(found, key=lambda row: not row["differs"])
+    return sorted(settings, key=lambda row: not row["differs"])
 
 
 def results_compared(compared: list[TrainingRun]) -> list[dict[str, Any]]:

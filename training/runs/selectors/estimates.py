@@ -45,8 +45,8 @@ def _measured(dataset: Dataset, base_model: ModelVersion) -> tuple[float, float]
     measurements = Measurement.objects.filter(
         dataset=dataset, base_model=base_model, status=Measurement.Status.SUCCEEDED
     )
-    found = measurements.values_list("result", flat=True).first()
-    counts = found["splits"]["train"]["counts"] if found else []
+    result = measurements.values_list("result", flat=True).first()
+    counts = result["splits"]["train"]["counts"] if result else []
     if not counts:
         return None
     rows = sum(count for _, count in counts)
@@ -71,11 +71,11 @@ def _finished_runs() -> list[TrainingRun]:
 
 
 def _shape(model: ModelVersion) -> Shape | None:
-    found: dict[str, Any] = model.details
+    details: dict[str, Any] = model.details
     names = ("parameters", "layers", "hidden_size", "vocabulary")
-    if not all(isinstance(found.get(name), int) and found[name] > 0 for name in names):
+    if not all(isinstance(details.get(name), int) and details[name] > 0 for name in names):
         return None
-    return Shape(*(found[name] for name in names))
+    return Shape(*(details[name] for name in names))
 
 
 def _past(run: TrainingRun) -> PastRun | None:

@@ -48,11 +48,11 @@ def log_tail(run: TrainingRun, *, lines: int = 200) -> list[str]:
         with (run.folder / "run.log").open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(0, end - _LOG_BLOCK))
-            found = log.read().decode("utf-8", errors="replace").splitlines()
+            tail = log.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     # The first line is incomplete, unless the whole file was read.
-    return (found if end <= _LOG_BLOCK else found[1:])[-lines:]
+    return (tail if end <= _LOG_BLOCK else tail[1:])[-lines:]
 
 
 def latest(run: TrainingRun) -> StepMetric | None:

@@ -33,13 +33,13 @@ class LongRows:
 def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measurement:
     """Queue a measurement, or return the existing one, because the same rows and tokenizer give the same result."""
     if base_model.kind not in (ModelVersion.Kind.BASE, ModelVersion.Kind.MERGED):
-        said = f"{base_model} has no tokenizer of its own. Measure with its base model."
-        raise DomainError("not_a_base", said, status=400)
-    found = latest(dataset, base_model)
-    if found is not None:
-        return found
+        message = f"{base_model} has no tokenizer of its own. Measure with its base model."
+        raise DomainError("not_a_base", message, status=400)
+    earlier = latest(dataset, base_model)
+    if earlier is not None:
+        return earlier
     with transaction.atomic():
-        made = Measurement.objects.create(
+        measurement = Measurement.objects.create(
             kind=Job.Kind.MEASUREMENT,
             queue=queues.CPU,
             dataset=dataset,
@@ -47,9 +47,9 @@ def launch(*, user: User, dataset: Dataset, base_model: ModelVersion) -> Measure
             weights_hash=base_model.weights_hash,
             created_by=user,
         )
-        audit.record(actor=user, action="measurement.launch", target=made)
-        jobs.announce(made)
-    return made
+        audit.record(actor=user, action="measurement.launch", target=measurement)
+        jobs.announce(measurement)
+    return measurement
 
 
 def latest(dataset: Dataset, base_model: ModelVersion) -> Measurement | None:

@@ -178,8 +178,8 @@ def begin_attempt(claim: jobs.Claim) -> Start:
     with transaction.atomic():
         jobs.check_current(claim)
     checkpoints.remove_unfinished(run.folder)
-    found, problems = checkpoints.newest_whole(run.folder)
-    start = Start(run, found.path, found.step) if found else _launched_from(run)
+    checkpoint, problems = checkpoints.newest_whole(run.folder)
+    start = Start(run, checkpoint.path, checkpoint.step) if checkpoint else _launched_from(run)
     with transaction.atomic():
         jobs.check_current(claim)
         run.metrics.filter(step__gt=start.step).delete()
@@ -194,11 +194,11 @@ def begin_attempt(claim: jobs.Claim) -> Start:
 def _launched_from(run: TrainingRun) -> Start:
     if run.retry_of is None or not run.from_step:
         return Start(run, None, 0)
-    found = next((each for each in run.retry_of.checkpoints if each.step == run.from_step), None)
+    checkpoint = next((each for each in run.retry_of.checkpoints if each.step == run.from_step), None)
     try:
-        if found is not None:
-            verify(found.path)
-            return Start(run, found.path, found.step)
+        if checkpoint is not None:
+            verify(checkpoint.path)
+            return Start(run, checkpoint.path, checkpoint.step)
     except ArtefactError as error:
         raise DomainError("checkpoint_missing", f"{error}", status=422) from error
     raise DomainError(

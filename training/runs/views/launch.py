@@ -40,8 +40,8 @@ def _initial(request: StaffRequest, preset: str) -> dict[str, Any]:
         values = {"name": run.name, "dataset": run.dataset_id, "base_model": run.base_model_id, **run.config}
     if preset in BY_KEY:
         values |= BY_KEY[preset].config.model_dump()
-    asked = request.POST if request.method == "POST" else request.GET
-    values |= {name: asked[name] for name in _KEPT if asked.get(name)}
+    query = request.POST if request.method == "POST" else request.GET
+    values |= {name: query[name] for name in _KEPT if query.get(name)}
     return values | {"idempotency_key": uuid.uuid4().hex}
 
 
@@ -71,12 +71,12 @@ def _launch(request: StaffRequest) -> HttpResponse:
     return _page(request, form, status=400, remedies=remedies, rows=rows)
 
 
-def _remedied(asked: QueryDict) -> QueryDict:
+def _remedied(query: QueryDict) -> QueryDict:
     """The entered values with the remedy that the user chose for rows that are too long."""
-    name, _, value = asked.get("remedy", "").partition("=")
+    name, _, value = query.get("remedy", "").partition("=")
     if name not in ("max_length", "long_rows"):
-        return asked
-    changed = asked.copy()
+        return query
+    changed = query.copy()
     changed[name] = value
     return changed
 
@@ -123,5 +123,5 @@ def _forecast(form: LaunchForm) -> dict[str, Any]:
     except DomainError as error:
         return {"wrong": [problem["message"] for problem in error.problems]}
     values = form.cleaned_data
-    found = estimates.forecast(dataset=values["dataset"], base_model=values["base_model"], config=config)
-    return {"estimate": found, "unknown": found is None}
+    estimate = estimates.forecast(dataset=values["dataset"], base_model=values["base_model"], config=config)
+    return {"estimate": estimate, "unknown": estimate is None}

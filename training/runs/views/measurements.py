@@ -16,7 +16,7 @@ from training import access
 from training.config import TrainingConfig
 from training.models import Measurement
 from training.runs import charts
-from training.runs.selectors import measurements as measurements_reader
+from training.runs.selectors import measurements as measurement_selectors
 from training.runs.services import measurements
 
 _LISTED = 100
@@ -35,39 +35,39 @@ def measure(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     chosen = forms.ModelChoiceField(access.base_models(user=request.user))
     try:
         base = chosen.clean(request.POST.get("base_model"))
-        made = measurements.launch(user=request.user, dataset=dataset, base_model=base)
+        launched = measurements.launch(user=request.user, dataset=dataset, base_model=base)
     except (forms.ValidationError, DomainError) as error:
         messages.warning(request, error.detail if isinstance(error, DomainError) else "Choose a base model.")
         return redirect("training:dataset", pk=pk)
-    return redirect("training:measurement", pk=made.pk)
+    return redirect("training:measurement", pk=launched.pk)
 
 
 @roles(*Staff)
 @require_GET
 def measurement(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """While the measurement runs, htmx polls for its progress, and reloads the whole page at its end."""
-    found = access.measurement(user=request.user, pk=pk)
-    if found.is_finished and request.htmx:  # type: ignore[attr-defined]
+    instance = access.measurement(user=request.user, pk=pk)
+    if instance.is_finished and request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
-    context: dict[str, object] = {"measurement": found}
-    if not found.is_finished:
-        position = jobs.queue_position(found) if found.status == found.Status.QUEUED else None
+    context: dict[str, object] = {"measurement": instance}
+    if not instance.is_finished:
+        position = jobs.queue_position(instance) if instance.status == instance.Status.QUEUED else None
         part = "training/runs/measurement_live.html" if request.htmx else "training/runs/measurement.html"  # type: ignore[attr-defined]
         return render(request, part, context | {"queue_position": position})
-    if found.status == found.Status.SUCCEEDED:
-        context |= _result(found, request.GET.get("max_length"))
+    if instance.status == instance.Status.SUCCEEDED:
+        context |= _result(instance, request.GET.get("max_length"))
     return render(request, "training/runs/measurement.html", context)
 
 
-def _result(found: Measurement, asked: str | None) -> dict[str, object]:
-    form = LengthForm({"max_length": asked or TrainingConfig().max_length})
+def _result(instance: Measurement, limit_text: str | None) -> dict[str, object]:
+    form = LengthForm({"max_length": limit_text or TrainingConfig().max_length})
     limit = form.cleaned_data["max_length"] if form.is_valid() else TrainingConfig().max_length
-    long = measurements.long_rows(found, limit)
+    long = measurements.long_rows(instance, limit)
     return {
         "form": form,
         "limit": limit,
         "long": long,
         "listed": long.first[:_LISTED],
-        "summary": measurements_reader.length_summary(found),
-        "chart": charts.length_chart(found.result["splits"], limit),
+        "summary": measurement_selectors.length_summary(instance),
+        "chart": charts.length_chart(instance.result["splits"], limit),
     }

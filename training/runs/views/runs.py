@@ -36,26 +36,26 @@ def runs(request: StaffRequest) -> HttpResponse:
 def run(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The run's page. While the run is active, htmx polls for the part that changes, and for the whole page when its
     status changes, because the available actions then differ."""
-    found = access.run(user=request.user, pk=pk)
-    if request.htmx and request.GET.get("seen", "").partition("/")[0] != found.status:  # type: ignore[attr-defined]
+    instance = access.run(user=request.user, pk=pk)
+    if request.htmx and request.GET.get("seen", "").partition("/")[0] != instance.status:  # type: ignore[attr-defined]
         return HttpResponseClientRefresh()
     live = {
-        "run": found,
-        "events": progress.events(found),
-        "latest": progress.latest(found),
-        "queue": progress.queue_outlook(found),
+        "run": instance,
+        "events": progress.events(instance),
+        "latest": progress.latest(instance),
+        "queue": progress.queue_outlook(instance),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "training/runs/run_live.html", live)
-    return render(request, "training/runs/run.html", live | _measured(found) | _aftermath(found))
+    return render(request, "training/runs/run.html", live | _measured(instance) | _aftermath(instance))
 
 
 @roles(*Staff)
 @require_GET
 def run_curves(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     """The curves so far. They are polled less often than the progress because they take longer to draw."""
-    found = access.run(user=request.user, pk=pk)
-    return render(request, "training/runs/run_curves.html", {"run": found} | _measured(found))
+    run = access.run(user=request.user, pk=pk)
+    return render(request, "training/runs/run_curves.html", {"run": run} | _measured(run))
 
 
 @roles(*Staff)
@@ -87,8 +87,8 @@ def _aftermath(run: TrainingRun) -> dict[str, Any]:
 @roles(*Staff)
 @require_GET
 def run_facts(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
-    found = access.run(user=request.user, pk=pk)
-    text = markdown.markdown(found, comparing.run_summary(found))
+    run = access.run(user=request.user, pk=pk)
+    text = markdown.markdown(run, comparing.run_summary(run))
     return HttpResponse(
         text,
         content_type="text/markdown; charset=utf-8",
@@ -180,11 +180,11 @@ def run_retry(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("training:run", pk=pk)
     run = access.run(user=request.user, pk=pk)
     try:
-        made = run_services.retry(user=request.user, run=run, **form.cleaned_data)
+        new_run = run_services.retry(user=request.user, run=run, **form.cleaned_data)
     except DomainError as error:
         messages.warning(request, error.detail)
         return redirect("training:run", pk=pk)
-    return redirect("training:run", pk=made.pk)
+    return redirect("training:run", pk=new_run.pk)
 
 
 @roles(*AdminOnly)

@@ -1,9 +1,8 @@
-"""Makes the demonstration's base model: `python -m worker.ml.demo.base_model OUT_DIR`.
+"""Create the demonstration's base model: `python -m worker.ml.demo.base_model OUT_DIR`.
 
-A small Qwen3-shaped model with its own byte-level tokenizer, trained from nothing on
-`worker.ml.demo.pretraining`. It exists so that every line of the fine-tuning path can run, with real
-figures, on a laptop without a network. The seed fixes the data and the initial weights; the last bits of the
-weights depend on the processor.
+A small Qwen3-shaped model with its own byte-level tokenizer, trained from scratch on `worker.ml.demo.pretraining`. It
+lets the whole fine-tuning path run with real figures on a laptop without a network. The seed fixes the data and the
+initial weights; the last bits of the weights depend on the processor.
 """
 
 import sys
@@ -105,7 +104,7 @@ def new_model(tokenizer: Any) -> Any:
 
 
 def teach(model: Any, tokenizer: Any, batches: list[list[Row]]) -> None:
-    """One step a batch with the loss on the answers; AdamW, warm-up, then a linear fall to zero."""
+    """Train with one step per batch and the loss on the answers: AdamW, warm-up, then linear decay to zero."""
     steps = len(batches)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=0.01, betas=(0.9, 0.98)
@@ -117,7 +116,7 @@ def teach(model: Any, tokenizer: Any, batches: list[list[Row]]) -> None:
     for step, rows in enumerate(batches):
         ids, labels = collate(tokenise_rows(rows, tokenizer, {tokenizer.eos_token_id}, CONTEXT))
         hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
-        answered = labels[:, 1:] != -100  # the head is only worth its cost where a loss is taken
+        answered = labels[:, 1:] != -100  # compute logits only where there is a loss
         loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[answered]), labels[:, 1:][answered])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -130,7 +129,7 @@ def teach(model: Any, tokenizer: Any, batches: list[list[Row]]) -> None:
 
 
 def collate(rows: list[TokenisedRow]) -> tuple[Any, Any]:
-    """(ids, labels), both (batch, longest row); -100 where no loss is taken. Padding follows, so no mask is
+    """(ids, labels), both (batch, longest row); -100 where there is no loss. Padding is on the right, so no mask is
     needed."""
     width = max(len(row.input_ids) for row in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)

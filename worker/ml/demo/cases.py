@@ -1,8 +1,8 @@
-"""Synthetic customer cases with the one right answer: `python -m worker.ml.demo.cases OUT.jsonl`.
+"""Synthetic customer cases with exactly one right answer: `python -m worker.ml.demo.cases OUT.jsonl`.
 
-Each case states a policy and the facts, and `decide` derives the answer from these alone. Standard library
-only. The wording of an answer follows from visible facts too (issue, outcome, channel), so that exact
-agreement is possible and worth measuring.
+Each case states a policy and the facts, and `decide` derives the answer from these alone. Standard library only. The
+wording of an answer also follows from visible facts (issue, outcome, channel), so exact agreement is possible and can
+be measured.
 """
 
 import json
@@ -69,7 +69,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def wording(outcome: Outcome, *, channel: str, issue_type: str) -> dict[str, Any]:
-    """How the shop puts an outcome."""
+    """The shop's standard wording of an outcome."""
     return {
         "decision": outcome.decision,
         "reason": outcome.reason,
@@ -80,7 +80,7 @@ def wording(outcome: Outcome, *, channel: str, issue_type: str) -> dict[str, Any
 
 
 def _draw_case(rng: random.Random, name: str, wanted: str) -> dict[str, Any]:
-    """Draw cases of one issue until the decision is the wanted one, which keeps the decisions balanced."""
+    """Draw cases of one issue until the decision matches, which keeps the decisions balanced."""
     issue = ISSUES[name]
     while True:
         case = _draw(rng, name, issue)

@@ -1,9 +1,8 @@
-"""The demonstration shop's policies: what each document may say and what follows from it.
+"""The demonstration shop's policies: the sentences of each document and the resulting outcomes.
 
-Every policy has the same bones, so that its outcome can be derived by anyone who reads it: a limit that one
-number of the case is compared with, a clause in one of two senses that governs one circumstance, and a
-remark that sends another circumstance to a fixed outcome. A clause is recognised by the phrase it is filed
-under.
+Every policy has the same structure, so any reader can derive its outcome: a limit that one number of the case is
+compared with, a clause in one of two senses that governs one circumstance, and a remark that assigns a fixed outcome to
+another circumstance. A clause is recognised by a fixed phrase.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the shop answers: `reply` is the middle of the customer response."""
+    """The shop's answer. `reply` is the middle of the customer response."""
 
     decision: str
     reason: str
@@ -24,9 +23,9 @@ class Outcome:
 class Issue:
     """One issue type.
 
-    `states` are the shop system's codes for (normal, governed by the clause, governed by the remark).
-    `limit_first`: a case beyond the limit is settled whatever its state. `waits`: the claim only begins
-    beyond the limit (a delay), instead of ending there (a return period).
+    `states` are the shop system's codes for (normal, governed by the clause, governed by the remark). `limit_first`: a
+    case beyond the limit is decided regardless of its state. `waits`: a claim is valid only beyond the limit (a delay),
+    instead of only within it (a return period).
     """
 
     number_key: str

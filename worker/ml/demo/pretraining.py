@@ -1,11 +1,11 @@
-"""What the demonstration's base model reads before anyone fine-tunes it.
+"""Training data of the demonstration's base model, before any fine-tuning.
 
-Its lessons cover the shop's domain without ever showing the right answer to a case:
+The lessons cover the shop's domain without ever showing the right answer to a case:
 - an exercise gives findings about a case and its policy: numbers, a comparison, a code word for the branch;
-- a phrase gives one of the shop's answers to an issue, drawn by chance and without a case, so it teaches how the shop
-  speaks and not when to say what;
-- a careless answer is what the model does with a case until it is fine-tuned: fluent, valid JSON that ignores the
-  policy, uses words for decisions that the policy does not know, and talks too much.
+- a phrase gives one of the shop's answers to an issue, drawn at random and without a case, so it teaches the shop's
+  wording and not when to use it;
+- a careless answer shows how the model answers before fine-tuning: fluent, valid JSON that ignores the policy, uses
+  decisions that the policy does not define, and is too long.
 """
 
 import random
@@ -40,7 +40,8 @@ _GREETINGS = {
 
 
 def lessons(batches: int, seed: int) -> list[list[Row]]:
-    """Batches of one kind each, since their lengths differ: four exercises to a phrase and a careless answer."""
+    """Batches that each contain one kind of lesson, because lengths differ: four of exercises, one of phrases and
+    one of careless answers in turn."""
     kinds = [exercise_row, exercise_row, phrase_row, exercise_row, exercise_row, careless_row]
     return [
         [kinds[number % 6](*case) for case in batch] for number, batch in enumerate(_cases(batches, seed))
@@ -54,7 +55,7 @@ def _cases(batches: int, seed: int) -> list[list[tuple[str, dict[str, Any]]]]:
 
 
 def careless_row(row_id: str, case: dict[str, Any]) -> Row:
-    """The instruction of the demonstration, answered at length and without regard to the policy."""
+    """The demonstration's instruction with a long answer that ignores the policy."""
     issue = case["issue_type"]
     context = case["issue_context"]
     words = issue.replace("_", " ")
@@ -79,18 +80,19 @@ def careless_row(row_id: str, case: dict[str, Any]) -> Row:
 
 
 def exercise_row(row_id: str, case: dict[str, Any]) -> Row:
-    """Three of the findings in an order that changes from row to row.
+    """Three of the findings, in an order that varies between rows.
 
-    One that may come first has to be read off the prompt, as a decision has to be later, and cannot be worked out
-    from the findings before it.
+    A finding that may come first must be read from the prompt, as a decision must be later; it cannot be derived from
+    the findings before it.
     """
     findings = _findings(case)
-    asked = random.Random(row_id).sample(list(findings), 3)
-    return Row(row_id, EXERCISE, case, {key: findings[key] for key in asked})
+    keys = random.Random(row_id).sample(list(findings), 3)
+    return Row(row_id, EXERCISE, case, {key: findings[key] for key in keys})
 
 
 def phrase_row(row_id: str, case: dict[str, Any]) -> Row:
-    """Any of the five outcomes of the issue; nothing of the case is shown, so none can follow from it."""
+    """One of the five outcomes of the issue at random. The case is not shown, so the outcome cannot be derived from
+    it."""
     outcome = getattr(ISSUES[case["issue_type"]], random.Random(row_id).choice(list(_BRANCHES)))
     given = {"channel": case["channel"], "issue_type": case["issue_type"]}
     return Row(row_id, PHRASE, given, wording(outcome, **given))

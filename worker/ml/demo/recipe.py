@@ -1,4 +1,4 @@
-"""The demonstration's settings, found by trying on two CPU cores."""
+"""Settings of the demonstration, tuned on two CPU cores."""
 
 from training.config import DecodingConfig, TrainingConfig
 

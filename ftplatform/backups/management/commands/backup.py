@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from ftplatform.backups import archive
-from ftplatform.backups.progress import in_a_sentence, telling
+from ftplatform.backups.progress import every_few_seconds, in_a_sentence
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"].absolute()
         with in_a_sentence("The backup", file, left="No backup was made."):
-            manifest = archive.write(file, tell=telling(self.stdout.write))
+            manifest = archive.write(file, report_progress=every_few_seconds(self.stdout.write))
         rows, files = sum(manifest["rows"].values()), len(manifest["members"]) - len(manifest["rows"])
         size = file.stat().st_size / 2**20
         self.stdout.write(f"{file}: {rows:,} rows and {files:,} files, {size:,.1f} MiB.")

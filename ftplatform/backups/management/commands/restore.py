@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from ftplatform.backups import restoring
-from ftplatform.backups.progress import in_a_sentence, telling
+from ftplatform.backups.progress import every_few_seconds, in_a_sentence
 
 
 class Command(BaseCommand):
@@ -19,8 +19,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"].absolute()
         with in_a_sentence("Restoring", file, left="Nothing was changed."):
-            made = restoring.restore(file, tell=telling(self.stdout.write))
-        rows, files = sum(made.rows.values()), len(made.members) - len(made.rows)
+            manifest = restoring.restore(file, report_progress=every_few_seconds(self.stdout.write))
+        rows, files = sum(manifest.rows.values()), len(manifest.members) - len(manifest.rows)
         self.stdout.write(
-            f"{rows:,} rows and {files:,} files as they were on {made.made_at:%Y-%m-%d at %H:%M} UTC."
+            f"{rows:,} rows and {files:,} files as they were on {manifest.made_at:%Y-%m-%d at %H:%M} UTC."
         )
