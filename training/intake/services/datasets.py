@@ -52,7 +52,6 @@ def create(
         checked = check(file, source_name, wishes, scratch, problems, tell)
         tell("Storing", 1)
         _keep(checked)
-    checked.facts["mapping"] = mapping.to_json() if mapping else None
     checked.facts["skipped"] = {"rows": problems.rows, "problems": problems.shown[:_KEPT_PROBLEMS]}
     return _store(user=user, name=name, source_name=source_name, description=description, checked=checked)
 
