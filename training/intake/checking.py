@@ -13,8 +13,9 @@ from django.template.defaultfilters import pluralize
 
 from ftplatform.errors import DomainError
 from training.intake import near_duplicates
+from training.intake.column_mapping import ColumnMapping
 from training.intake.problems import ProblemLog
-from training.intake.rows import SPLITS, ColumnMapping, ReadRow, Rows
+from training.intake.rows import SPLITS, ReadRow, Rows
 from training.intake.schemas import Checker, Inference, Schema
 from training.intake.splits import Index
 

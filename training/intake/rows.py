@@ -8,7 +8,7 @@ from typing import IO, Any, Protocol
 
 from ftplatform.errors import DomainError
 from training.intake import conversations, layouts
-from training.intake.column_mapping import ColumnMapping as ColumnMapping
+from training.intake.column_mapping import ColumnMapping as ColumnMapping  # also imported from here
 from training.intake.layouts import EXAMPLE_FIELDS
 from training.intake.readers import json_text, open_source
 from training.intake.readers.clean import require_clean

@@ -18,6 +18,7 @@ from evaluation.scoring.matching.field_rule import normalised
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.intake import near_duplicates
+from training.intake.conversations import prompt_parts
 from training.models import Dataset, ModelVersion
 
 _MOST_PROMPTS, _MOST_ROWS = 4_000, 60_000
@@ -112,8 +113,8 @@ def require_clean(
 
 
 def _digest(row: Row) -> bytes:
-    """A digest of instruction and input, ignoring case, character width and white space."""
-    text = json.dumps([_plain(row["instruction"]), _plain(row["input"])], sort_keys=True)
+    """A digest of instruction and input, or of all turns, ignoring case, character width and white space."""
+    text = json.dumps([_plain(part) for part in prompt_parts(row)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 

@@ -48,7 +48,14 @@ _SIDES = ("baseline", "candidate")
 
 
 def create(
-    *, user: User, name: str, file: IO[bytes], source_name: str, baseline: str, candidate: str
+    *,
+    user: User,
+    name: str,
+    file: IO[bytes],
+    source_name: str,
+    baseline: str,
+    candidate: str,
+    columns: readers.Columns = readers.NO_COLUMNS,
 ) -> Comparison:
     """Store the pairs of a file (see `evaluation.comparison.readers`) as a comparison called `name`.
 
@@ -62,7 +69,7 @@ def create(
     if baseline.strip() == candidate.strip():
         raise DomainError("same_model", "Give the two systems different names.", status=400)
     with tempfile.TemporaryFile() as kept:
-        checked = _check(file, source_name, kept)
+        checked = _check(readers.pairs(file, source_name, columns), kept)
         comparison = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
         pairs = _store_all(comparison, checked)
     Comparison.objects.filter(pk=comparison.pk).update(
@@ -161,11 +168,11 @@ class _Checked:
         return self._suggestion.fields()
 
 
-def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
+def _check(read: Iterable[readers.Read], kept: IO[bytes]) -> _Checked:
     checked = _Checked(kept)
     problems: list[dict[str, Any]] = []
     bad = 0
-    for found in readers.pairs(file, source_name):
+    for found in read:
         if found.row is not None:
             checked.add(found.row)
         else:

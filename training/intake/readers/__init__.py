@@ -11,7 +11,7 @@ from django.db import models
 from ftplatform.errors import DomainError
 from ftplatform.text.encodings import FIRST_BYTES, not_utf8
 from training.intake.readers import json_lines, packed, parquet, separated
-from training.intake.readers.lines import Source
+from training.intake.readers.lines import ReadFacts, Source
 
 
 class Format(models.TextChoices):
@@ -41,12 +41,17 @@ _OBJECT = re.compile(rb'\{\s*["}]')
 
 def open_source(file: IO[bytes], source_name: str) -> Source:
     """The rows of `file`, which may be packed or in another encoding. Raises DomainError for errors about the whole
-    file: those of `detect`, of `packed.plain` and of a header."""
+    file: those of `plain` and of a header."""
+    opened, facts = plain(file, source_name)
+    return _READERS[Format(facts.format)](opened, facts)
+
+
+def plain(file: IO[bytes], source_name: str) -> tuple[IO[bytes], ReadFacts]:
+    """The file, or an unpacked copy in UTF-8, and its format. Raises DomainError as `detect` and `packed.plain`."""
     _refuse_spreadsheet(source_name)
     opened, facts = packed.plain(file)
-    kind = detect(opened, source_name)
-    facts.format = kind.value
-    return _READERS[kind](opened, facts)
+    facts.format = detect(opened, source_name).value
+    return opened, facts
 
 
 def detect(file: IO[bytes], source_name: str) -> Format:

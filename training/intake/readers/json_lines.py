@@ -71,7 +71,9 @@ def _object(text: str) -> Cells:
 
 # --- One list ---------------------------------------------------------------------------------------------
 
-# Finds the end of a row that the strict decoder refuses for a reason other than its syntax.
+_NO_END = "The list has no end; the file was cut off."
+_NO_COMMA = "Not JSON: a comma is missing after the row before. What follows was not read."
+# Finds the end of a row, also of one that the strict decoder refuses for a reason other than its syntax.
 _LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
@@ -89,7 +91,7 @@ def _items(buffer: "_Buffer") -> Iterator[RawRow]:
     while (sign := buffer.sign()) != "]":
         end = buffer.end_of_item() if sign else None
         if end is None:
-            yield number, failing(buffer.problem() if sign else "The list has no end; the file was cut off.")
+            yield number, failing(buffer.problem() if sign else _NO_END)
             return
         yield number, _item(buffer.text[buffer.place : end])
         number += 1
@@ -97,8 +99,7 @@ def _items(buffer: "_Buffer") -> Iterator[RawRow]:
         if (sign := buffer.sign()) == ",":
             buffer.place += 1
         elif sign != "]":
-            said = "Not JSON: a comma or the list's end is missing after the row before."
-            yield number, failing(f"{said} What follows was not read.")
+            yield number, failing(_NO_COMMA if sign else _NO_END)
             return
     buffer.place += 1
     if buffer.sign():

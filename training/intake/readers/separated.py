@@ -93,7 +93,7 @@ def _separator(ahead: Sequence[str]) -> str:
 
 def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     try:
-        return [row for row in csv.reader(lines, delimiter=separator) if row]
+        return [row for row in csv.reader(lines, delimiter=separator) if "".join(row).strip()]
     except csv.Error:
         return []
 
