@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import IO, Any, Protocol
 
 from ftplatform.errors import DomainError
@@ -42,16 +43,19 @@ class ReadRow:
 
 
 class Rows:
-    """The rows of a file under a mapping, or under what its layout says without one. Iterate once.
+    """The rows of a file under a mapping, or under what its layout says without one. Iterate once. `is_plain`: see
+    `open_source`.
 
     Raises DomainError for errors about the whole file: a mapping that is missing or incomplete, a header that cannot
     be read or lacks a mapped column, preferences, a size beyond the limit.
     """
 
-    def __init__(self, file: IO[bytes], source_name: str, mapping: ColumnMapping | None) -> None:
+    def __init__(
+        self, file: IO[bytes], source_name: str, mapping: ColumnMapping | None, *, is_plain: bool = False
+    ) -> None:
         if mapping is not None:
             mapping.require_complete()
-        self._source = open_source(file, source_name)
+        self._source = open_source(file, source_name, is_plain=is_plain)
         self.first, self._raw = ahead(self._source)
         self.columns = columns_of(self._source, self.first)
         self.layout = layouts.recognise(self.columns, self.first)
@@ -114,15 +118,26 @@ def read(file: IO[bytes], source_name: str, mapping: ColumnMapping | None) -> It
 
 
 def ahead(source: Source) -> tuple[list[Cells], Iterator[RawRow]]:
-    """The cells of the first rows that can be read, and all rows from the first."""
-    raw = list(islice(source.rows, _LOOKED_AT))
-    first = []
-    for _, parse in raw:
-        try:
-            first.append(parse())
-        except RowError:
-            continue
-    return first, chain(raw, source.rows)
+    """The cells of the first rows that can be read, and all rows from the first. An error that ends the file is raised
+    when it is its turn."""
+    raw: list[RawRow] = []
+    first: list[Cells] = []
+    errors: list[DomainError] = []
+    try:
+        for row in islice(source.rows, _LOOKED_AT):
+            raw.append(row)
+            with suppress(RowError):
+                first.append(row[1]())
+    except DomainError as error:
+        errors.append(error)
+
+    def all_rows() -> Iterator[RawRow]:
+        yield from raw
+        for error in errors:
+            raise error
+        yield from source.rows
+
+    return first, all_rows()
 
 
 def columns_of(source: Source, first: list[Cells]) -> list[str]:

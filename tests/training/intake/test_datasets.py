@@ -50,7 +50,7 @@ def nested(levels):
     [
         (b"{not json", "Not JSON"),
         (b"[1, 2]", "must be one JSON object"),
-        (b'{"instruction": "x", "output": "\xff"}', "not valid UTF-8"),
+        (b'{"instruction": "x", "output": "\x81"}', "not valid UTF-8"),
         (b'{"instruction": "x", "output": "a\\u0000b"}', "NUL"),
         (b'{"instruction": "x", "output": "\\ud800"}', "surrogate"),
         (b'{"instruction": "x", "output": NaN}', "NaN is not JSON"),

@@ -15,7 +15,7 @@ import pytest
 from ftplatform.errors import DomainError
 from tests.services import ROOT
 from training.intake.readers import Format, detect, open_source
-from training.intake.readers.lines import RowError
+from training.intake.readers.lines import RowError, used
 from training.intake.rows import ColumnMapping, read
 
 MAPPING = ColumnMapping("Classify.", {"query": "text"}, {"intent": "category"})
@@ -108,11 +108,11 @@ def test_parquet_becomes_examples_by_its_mapping(tmp_path):
     }
 
 
-def test_a_value_that_json_cannot_hold_is_one_bad_row():
-    found = open_source(io.BytesIO(parquet(pa.table({"n": [1.0, float("nan"), 2.0]}))), "a.parquet").rows
-    _, parse = list(found)[1]
+def test_a_value_that_json_cannot_hold_is_one_cell_that_cannot_be_read():
+    found = rows(parquet(pa.table({"n": [1.0, float("nan"), 2.0]})), "a.parquet")
+    assert (found[0][1], found[2][1]) == ({"n": 1.0}, {"n": 2.0})
     with pytest.raises(RowError, match="cannot be written as JSON"):
-        parse()
+        used(found[1][1]["n"], "n")
 
 
 @pytest.mark.parametrize("keep", [20, 200, -10])

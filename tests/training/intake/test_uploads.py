@@ -258,9 +258,9 @@ def test_chats_are_recognised_shown_turn_by_turn_and_stored(client, admin):
 
 
 def test_conversations_that_differ_in_one_turn_only_are_near_duplicates(admin):
-    long = "My order of two lamps has not arrived and nobody answers the phone at all"
+    long = "My order of two lamps has not arrived and nobody answers the phone at all, " * 3
     rows = [
-        {"messages": [{"role": "user", "content": f"{long} {n}"}, *chat(0)["messages"][1:]]}
+        {"messages": [{"role": "user", "content": f"{n} {long}"}, *chat(0)["messages"][1:]]}
         for n in range(20)
     ]
     made = datasets.create(user=admin, name="x", file=factories.jsonl(*rows), source_name="a.jsonl")

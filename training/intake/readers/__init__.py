@@ -39,10 +39,14 @@ _NAMES = {
 _OBJECT = re.compile(rb'\{\s*["}]')
 
 
-def open_source(file: IO[bytes], source_name: str) -> Source:
-    """The rows of `file`, which may be packed or in another encoding. Raises DomainError for errors about the whole
-    file: those of `plain` and of a header."""
-    opened, facts = plain(file, source_name)
+def open_source(file: IO[bytes], source_name: str, *, is_plain: bool = False) -> Source:
+    """The rows of `file`, which may be packed or in another encoding; with `is_plain` it is known to be neither, which
+    saves reading it to its end first. Raises DomainError for errors about the whole file: those of `plain` and of a
+    header."""
+    if is_plain:
+        opened, facts = file, ReadFacts(format=detect(file, source_name).value)
+    else:
+        opened, facts = plain(file, source_name)
     return _READERS[Format(facts.format)](opened, facts)
 
 

@@ -37,7 +37,7 @@ def read(file: IO[bytes], facts: ReadFacts) -> Source:
 def _rows(file: IO[bytes], facts: ReadFacts) -> Iterator[RawRow]:
     for number, raw in bounded_lines(file):
         content = raw.removeprefix(_MARK) if number == 1 else raw
-        if not content.strip():
+        if not content or content.isspace():
             facts.blank_lines += 1
             continue
 

@@ -127,7 +127,7 @@ def look(upload: Upload) -> Look:
     """The first rows, unmapped. Raises DomainError for a file that cannot be read at all."""
     rows, problems = [], []
     with opened(upload) as file:
-        source = open_source(file, upload.source_name)
+        source = open_source(file, upload.source_name, is_plain=True)
         for line, parse in islice(source.rows, _RECOGNISED_BY):
             try:
                 rows.append({name: _shown(cell) for name, cell in parse().items()})
@@ -150,7 +150,7 @@ def preview(upload: Upload, mapping: ColumnMapping | None) -> Preview:
     """The first rows as examples, and the schema of the outputs of up to 5,000 rows."""
     made, outputs = Preview(whole=True), Inference()
     with opened(upload) as file:
-        source = Rows(file, upload.source_name, mapping)
+        source = Rows(file, upload.source_name, mapping, is_plain=True)
         for row in source.read():
             if made.rows == _LOOKED_AT:
                 made.whole = False
