@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ftplatform.errors import DomainError
@@ -126,7 +126,10 @@ def _chat(turns: str, columns: Sequence[str], known: dict[str, str], rows: Seque
         messages_column=turns,
         output_column="" if complete else answer,
         tools_column=known.get("tools", ""),
-        **{part: hinted[part] for part in ("system_column", "id_column", "group_column", "split_column")},
+        system_column=hinted["system_column"],
+        id_column=hinted["id_column"],
+        group_column=hinted["group_column"],
+        split_column=hinted["split_column"],
     )
     spelling = "from and value" if _is_sharegpt(turns, rows) else "role and content"
     title = "ShareGPT conversations" if spelling.startswith("from") else "OpenAI chat messages"
@@ -177,7 +180,7 @@ def _plain(column: str) -> str:
     return re.sub(r"\W+", "_", column.strip().lower())
 
 
-def _hinted(known: dict[str, str]) -> dict[str, str]:
+def _hinted(known: dict[str, str]) -> dict[str, Any]:
     return {
         part: next((known[name] for name in names if name in known), "") for part, names in _HINTS.items()
     }
@@ -192,10 +195,8 @@ def propose(columns: Sequence[str], rows: Sequence[Cells]) -> ColumnMapping:
     if not found["input_column"] and found["output_column"]:
         found["input_column"] = _only_other(columns, set(found.values()))
     whole = [column for column in (found["input_column"], found["output_column"]) if column]
-    return ColumnMapping(
-        json_cells=bool(whole) and all(_holds_json(column, rows) for column in whole),
-        **found,
-    )
+    as_json = bool(whole) and all(_holds_json(column, rows) for column in whole)
+    return replace(ColumnMapping(json_cells=as_json), **found)
 
 
 def _only_other(columns: Sequence[str], used: set[str]) -> str:

@@ -185,9 +185,9 @@ def _mapped(row: Cells, mapping: ColumnMapping) -> Cells:
         raise RowError(f"`{empty}` is empty.", empty)
     if mapping.makes_conversations:
         user = _user_text(instruction, given, mapping)
-        parts = (_cell(row, column) for column in (mapping.system_column, mapping.history_column))
-        turns = conversations.of_parts(*parts, user, output, tools=_cell(row, mapping.tools_column))
-        return made | {"messages": turns}
+        system, history = _cell(row, mapping.system_column), _cell(row, mapping.history_column)
+        tools = _cell(row, mapping.tools_column)
+        return made | {"messages": conversations.of_parts(system, history, user, output, tools=tools)}
     return made | {"instruction": instruction, "input": given, "output": output}
 
 

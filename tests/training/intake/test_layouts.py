@@ -108,7 +108,7 @@ def test_optional_columns_may_be_absent_from_a_row_and_required_ones_not():
     rows = [{"m": TURNS, "key": "k", "t": None, "s": "S"}, {"m": TURNS}, {"key": "x"}]
     found = list(Rows(io.BytesIO(lines(*rows)), "a.jsonl", mapping).read())
     assert found[0].example == {"id": "k", "instruction": "S", "input": "a", "output": "b"}
-    assert found[1].example["id"] == "row-2"
+    assert found[1].example and found[1].example["id"] == "row-2"
     assert (found[2].line, found[2].field) == (3, "m")
 
 

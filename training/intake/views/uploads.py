@@ -58,8 +58,9 @@ def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return HttpResponseClientRefresh()
     look = uploads.look(found)
     if request.method == "GET":
-        look = _as_asked(look, last, _chosen(request))
-        form = MappingForm(look=look, initial=_initial(found, look, last))
+        chosen = _chosen(request)
+        look = _as_asked(look, last, chosen)
+        form = MappingForm(look=look, initial=_initial(found, look, None if chosen else last))
         error = imports.refusal(last) if last else None
         return _upload_page(request, found, form, mapping=form.look.proposal, error=error)
     form = MappingForm(request.POST, look=look)
@@ -139,8 +140,11 @@ def _initial(found: Upload, look: uploads.Look, last: DatasetImport | None) -> d
     """Initial form values: those of the last check that produced no dataset, or suggestions from the file."""
     if last is None:
         proposed = look.proposal or ColumnMapping()
-        values = {"instruction": proposed.instruction, "json_cells": proposed.json_cells}
-        return {"name": found.name, **values}
+        return {
+            "name": found.name,
+            "instruction": proposed.instruction,
+            "json_cells": proposed.json_cells,
+        }
     wishes = imports.wishes_of(last)
     values: dict[str, Any] = {
         "name": last.wishes["name"],
