@@ -5,6 +5,7 @@ A small packed file can expand to any size, so it is unpacked in pieces, to disk
 
 import codecs
 import gzip
+import re
 import tempfile
 import unicodedata
 import zipfile
@@ -27,6 +28,8 @@ _MOST_ZIP_DIRECTORY = 2**20
 _ZIP_END, _ZIP64 = b"PK\x05\x06", b"PK\x06\x07"
 _ZIP_END_BYTES, _ZIP_TAIL = 22, 2**16 + 64
 _OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf": "7z"}
+# A surrogate as some programs write it, as if it were a character of UTF-8.
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _CONTROLS = set("\t\r\n\x00\x0b\x0c\x1a")
 _SIDE_FILES = ("__MACOSX/", ".DS_Store")
 
@@ -185,8 +188,11 @@ def _is_cp1252(file: IO[bytes]) -> bool:
         text = decoder.decode(piece)
         if not all(sign.isascii() or "\udc80" <= sign <= "\udcff" for sign in set(text)):
             return False
+        raw = text.encode("utf-8", "surrogateescape")
+        if _SURROGATE.search(raw):
+            return False
         try:
-            signs = text.encode("utf-8", "surrogateescape").decode("cp1252")
+            signs = raw.decode("cp1252")
         except UnicodeDecodeError:
             return False
         if any(unicodedata.category(sign) == "Cc" for sign in set(signs) - _CONTROLS):
