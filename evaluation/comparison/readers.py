@@ -208,10 +208,11 @@ def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
     require_clean(cells)
     expected = _content(cells, "expected")
     asked = {"instruction": cells.get("prompt"), "input": _content(cells, "input") or ""}
-    column = next((name for name in ("messages", "prompt") if _is_chat(cells, name)), "")
-    if column:
-        asked, answer = _question(cells, column)
-        expected = answer if expected in (None, "", {}) else expected
+    for column in ("messages", "prompt"):
+        if turns := conversations.turns_in(cells.get(column)):
+            asked, answer = _question(cells, turns, column)
+            expected = answer if expected in (None, "", {}) else expected
+            break
     if not isinstance(asked["instruction"], str) or not asked["instruction"].strip():
         raise RowError("`prompt` must be a text that is not empty.", "prompt")
     return {
@@ -222,16 +223,12 @@ def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
     }
 
 
-def _is_chat(cells: Cells, name: str) -> bool:
-    return conversations.is_turns(conversations.listed(cells.get(name), name))
-
-
-def _question(cells: Cells, column: str) -> tuple[Row, Any]:
+def _question(cells: Cells, turns: list[Any], column: str) -> tuple[Row, Any]:
     """The only question of a chat, and the answer if the chat has one."""
     if cells.get("input") not in (None, "", {}):
         raise RowError(f"`{column}` contains the input; give no other one.", "input")
-    turns = conversations.listed(cells[column], column)
-    is_open = turns[-1].get("role", turns[-1].get("from")) in ("user", "human")
+    last = turns[-1] if isinstance(turns[-1], dict) else {}
+    is_open = last.get("role", last.get("from")) in ("user", "human")
     found = conversations.of_turns(turns, column, output="" if is_open else None)
     row = {"messages": found.messages, "output": found.output}
     if not conversations.is_single_question(row):
@@ -242,8 +239,8 @@ def _question(cells: Cells, column: str) -> tuple[Row, Any]:
 
 def _response(value: Any, side: str) -> Any:
     """A response's text, also of one that is a list with the assistant's turn."""
-    turns = conversations.listed(value, side) if isinstance(value, str) and '"role"' in value else value
-    if not conversations.is_turns(turns):
+    turns = conversations.turns_in(value)
+    if turns is None:
         return value
     answer = conversations.of_turns([{"role": "user", "content": "-"}, *turns[-1:]], side).output
     return answer if isinstance(answer, str) else None

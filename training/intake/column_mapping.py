@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ftplatform.errors import DomainError
@@ -33,19 +34,25 @@ class ColumnMapping:
     system_column: str = ""
     history_column: str = ""
 
-    @property
+    @cached_property
     def required(self) -> set[str]:
         """Columns that every row must have."""
         single = (self.instruction_column, self.input_column, self.output_column, self.messages_column)
         return {*self.inputs.values(), *self.outputs.values(), *filter(None, single)}
 
-    @property
+    @cached_property
     def columns(self) -> set[str]:
         optional = (self.tools_column, self.system_column, self.history_column)
         named = (self.id_column, self.group_column, self.split_column)
         return {*self.required, *filter(None, (*optional, *named))}
 
-    @property
+    @cached_property
+    def row_columns(self) -> list[tuple[str, str]]:
+        """The fields that are read unchanged, with their columns."""
+        named = (("id", self.id_column), ("group", self.group_column), ("split", self.split_column))
+        return [(name, column) for name, column in named if column]
+
+    @cached_property
     def makes_conversations(self) -> bool:
         """Whether rows become turns, not instruction and input."""
         turns = (self.messages_column, self.system_column, self.history_column, self.tools_column)

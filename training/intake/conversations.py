@@ -56,12 +56,23 @@ class Conversation:
 def is_turns(value: Any) -> bool:
     """Whether a cell holds a list of turns, of either spelling."""
     first = value[0] if isinstance(value, list) and value else None
-    return isinstance(first, dict) and bool({"role", "from"} & first.keys())
+    return isinstance(first, dict) and (
+        {"role", "content"} <= first.keys() or {"from", "value"} <= first.keys()
+    )
 
 
 def listed(value: Any, column: str) -> Any:
     """The cell itself, or the list in it if it is JSON text, as files without lists store them."""
     return json_text.parse(value, column) if isinstance(value, str) and value.strip()[:1] == "[" else value
+
+
+def turns_in(value: Any) -> list[Any] | None:
+    """The turns in a cell, also in one that is their JSON text; None if it holds none."""
+    try:
+        found = listed(value, "")
+    except RowError:
+        return None
+    return list(found) if is_turns(found) else None
 
 
 def of_turns(
@@ -73,7 +84,7 @@ def of_turns(
     Raises RowError naming the turn and its field.
     """
     turns = _turns(value, column)
-    if not any(turn["role"] == "system" for turn in turns[:1]) and not _is_empty(system):
+    if turns[0]["role"] != "system" and not _is_empty(system):
         turns.insert(0, {"role": "system", "content": _text(system, "system")})
     _require_order(turns, column)
     if output is not None:
@@ -111,7 +122,9 @@ def _turns(value: Any, column: str) -> list[Turn]:
         raise RowError(f"`{column}` must be a list of turns, each with a role and a text.", column)
     turns = [_turn(item, f"{column}[{number}]") for number, item in enumerate(value)]
     # An empty system turn says nothing; exports write one for every conversation.
-    return turns[1:] if turns[0] == {"role": "system", "content": ""} else turns
+    if turns[0] == {"role": "system", "content": ""} and len(turns) > 1:
+        return turns[1:]
+    return turns
 
 
 def _turn(item: Any, place: str) -> Turn:
@@ -225,10 +238,10 @@ def _output(turn: Turn) -> Any:
 
 def _answer(value: Any) -> Any:
     """An answer in a column of its own: a text, an object, or a list of one assistant turn."""
-    value = listed(value, "output") if isinstance(value, str) and '"role"' in value else value
-    if not is_turns(value):
+    found = turns_in(value)
+    if found is None:
         return value
-    turns = _turns(value, "output")
+    turns = _turns(found, "output")
     if len(turns) != 1 or turns[0]["role"] != "assistant":
         raise RowError("The answer must be one assistant turn.", "output")
     return _output(turns[0])

@@ -7,8 +7,8 @@ from typing import Any
 
 from ftplatform.errors import DomainError
 from training.intake.column_mapping import ColumnMapping
-from training.intake.conversations import is_turns, listed
-from training.intake.readers.lines import Cells, RowError, shown
+from training.intake.conversations import turns_in
+from training.intake.readers.lines import Cells, shown
 
 EXAMPLE_FIELDS = ("id", "instruction", "input", "output", "split", "group", "messages", "tools")
 # Common names of these columns, the most likely first.
@@ -80,11 +80,11 @@ def recognise(columns: Sequence[str], rows: Sequence[Cells]) -> Layout:
 
 def _preferences(known: dict[str, str], rows: Sequence[Cells]) -> Layout | None:
     chosen = {"chosen", "rejected"} <= known.keys()
-    labels = [row[known["label"]] for row in rows if known.get("label") in row]
+    labels = [str(row[known["label"]]).lower() for row in rows if known.get("label") in row]
     kto = (
         {"prompt", "completion", "label"} <= known.keys()
         and bool(labels)
-        and all(isinstance(label, bool) for label in labels)
+        and set(labels) <= {"true", "false"}
     )
     if not chosen and not kto:
         return None
@@ -121,7 +121,7 @@ def _chat(turns: str, columns: Sequence[str], known: dict[str, str], rows: Seque
     """Turns in one column, perhaps beside the answer, tools, and columns that are ignored."""
     hinted = _hinted(known)
     answer = next((known[name] for name in ("output", "completion") if name in known), "")
-    complete = any(_ends_with_answer(row.get(turns), turns) for row in rows)
+    complete = any(_ends_with_answer(row.get(turns)) for row in rows)
     mapping = ColumnMapping(
         messages_column=turns,
         output_column="" if complete else answer,
@@ -137,27 +137,16 @@ def _chat(turns: str, columns: Sequence[str], known: dict[str, str], rows: Seque
     return Layout("chat", title, why, mapping, is_certain=complete or bool(answer))
 
 
-def _cells(column: str, rows: Sequence[Cells]) -> list[Any]:
-    found = []
-    for row in rows:
-        try:
-            found.append(listed(row.get(column), column))
-        except RowError:
-            continue
-    return found
-
-
 def _holds_turns(column: str, rows: Sequence[Cells]) -> bool:
-    return bool(column) and any(is_turns(cell) for cell in _cells(column, rows))
+    return bool(column) and any(turns_in(row.get(column)) for row in rows)
 
 
 def _is_sharegpt(column: str, rows: Sequence[Cells]) -> bool:
-    return any(is_turns(cell) and "from" in cell[0] for cell in _cells(column, rows))
+    return any("from" in turns[0] for row in rows if (turns := turns_in(row.get(column))))
 
 
-def _ends_with_answer(value: Any, column: str) -> bool:
-    cells = _cells(column, [{column: value}])
-    last = cells[0][-1] if cells and is_turns(cells[0]) else None
+def _ends_with_answer(value: Any) -> bool:
+    last = (turns_in(value) or [None])[-1]
     return isinstance(last, dict) and last.get("role", last.get("from")) not in ("user", "human", "tool")
 
 

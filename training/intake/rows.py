@@ -167,8 +167,7 @@ def _mapped(row: Cells, mapping: ColumnMapping) -> Cells:
     """The fields of an Example from the mapped columns."""
     if missing := mapping.required - row.keys():
         raise RowError(f"The row lacks {shown(sorted(missing))}.", sorted(missing)[0])
-    named = {"id": mapping.id_column, "group": mapping.group_column, "split": mapping.split_column}
-    made = {name: used(row[column], column) for name, column in named.items() if column in row}
+    made = {name: used(row[column], column) for name, column in mapping.row_columns if column in row}
     if mapping.messages_column:
         return made | {"messages": _given_turns(row, mapping)}
     instruction = (

@@ -120,6 +120,22 @@ def test_chats_with_one_question_are_prompts():
     assert third.field == "messages" and "one question" in third.problem
 
 
+@pytest.mark.parametrize(
+    "text", ["[INST] Say it.", '[{"role": "king"}', '[{"from": "A", "to": "B"}]', "[1] Why?"]
+)
+def test_a_text_that_begins_with_a_bracket_stays_text(text):
+    (row,) = prompt_rows({"prompt": text, "expected": text})
+    assert (row.row["instruction"], row.row["expected"]) == (text, text)
+    (pair,) = rows(json.dumps({"prompt": "P", "baseline": text, "candidate": "b"}).encode(), name="a.jsonl")
+    assert pair.row["baseline"]["text"] == text
+
+
+def test_a_chat_that_is_broken_is_named():
+    turn = {"role": "user", "content": "Hi"}
+    first, second = prompt_rows({"messages": [turn, 7]}, {"messages": [turn], "input": "x"})
+    assert (first.field, second.field) == ("messages[1]", "input")
+
+
 def conversation_dataset(owner, *more):
     rows = [
         {

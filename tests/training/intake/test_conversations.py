@@ -144,6 +144,8 @@ def test_a_stored_row_can_be_read_again():
         ([USER, turn("assistant", "", tool_calls=[CALL]), USER], "messages[2]", "tool's result"),
         ([USER, turn("tool", "x"), ANSWER], "messages[1]", "tool turn after a user turn"),
         ([USER, "hello"], "messages[1]", "must be a turn"),
+        ([turn("system", "")], "messages", "no assistant turn"),
+        ("[not json", "messages", "Not JSON"),
     ],
 )
 def test_what_is_wrong_has_one_message_and_a_place(turns, field, said):

@@ -81,6 +81,12 @@ def test_a_problem_of_all_rows_is_one_message(content, name, code):
     assert caught.value.code == code
 
 
+def test_kto_labels_are_recognised_in_a_table_too():
+    with pytest.raises(DomainError) as caught:
+        Rows(io.BytesIO(b"prompt,completion,label\np,c,True\np,d,False\n"), "a.csv", None)
+    assert caught.value.code == "preference_data"
+
+
 def test_columns_that_a_mapping_does_not_name_are_ignored_and_listed():
     content = b"id,text,label,a,b\n1,x,y,,\n2,z,w,?,!\n"
     _, source = examples(content, "a.csv", ColumnMapping(input_column="text", output_column="label"))
