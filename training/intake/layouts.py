@@ -121,10 +121,12 @@ def _chat(turns: str, columns: Sequence[str], known: dict[str, str], rows: Seque
     """Turns in one column, perhaps beside the answer, tools, and columns that are ignored."""
     hinted = _hinted(known)
     answer = next((known[name] for name in ("output", "completion") if name in known), "")
-    complete = any(_ends_with_answer(row.get(turns)) for row in rows)
+    roles = [_roles(row.get(turns)) for row in rows]
+    # Turns that end with a question have their answer in another column, or an answer before it.
+    answer = answer if all(said[-1:] == ["asks"] for said in roles) else ""
     mapping = ColumnMapping(
         messages_column=turns,
-        output_column="" if complete else answer,
+        output_column=answer,
         tools_column=known.get("tools", ""),
         system_column=hinted["system_column"],
         id_column=hinted["id_column"],
@@ -134,7 +136,9 @@ def _chat(turns: str, columns: Sequence[str], known: dict[str, str], rows: Seque
     spelling = "from and value" if _is_sharegpt(turns, rows) else "role and content"
     title = "ShareGPT conversations" if spelling.startswith("from") else "OpenAI chat messages"
     why = f"the column {shown([turns])} holds turns with {spelling}"
-    return Layout("chat", title, why, mapping, is_certain=complete or bool(answer))
+    return Layout(
+        "chat", title, why, mapping, is_certain=bool(answer) or any("answers" in said for said in roles)
+    )
 
 
 def _holds_turns(column: str, rows: Sequence[Cells]) -> bool:
@@ -145,9 +149,10 @@ def _is_sharegpt(column: str, rows: Sequence[Cells]) -> bool:
     return any("from" in turns[0] for row in rows if (turns := turns_in(row.get(column))))
 
 
-def _ends_with_answer(value: Any) -> bool:
-    last = (turns_in(value) or [None])[-1]
-    return isinstance(last, dict) and last.get("role", last.get("from")) not in ("user", "human", "tool")
+def _roles(value: Any) -> list[str]:
+    """For each turn in a cell, whether it asks or answers."""
+    roles = [turn.get("role", turn.get("from")) for turn in turns_in(value) or () if isinstance(turn, dict)]
+    return ["asks" if role in ("system", "user", "human", "tool") else "answers" for role in roles]
 
 
 def common(rows: Sequence[Cells]) -> set[str]:

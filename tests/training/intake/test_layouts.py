@@ -81,6 +81,17 @@ def test_a_problem_of_all_rows_is_one_message(content, name, code):
     assert caught.value.code == code
 
 
+def test_turns_after_the_answer_leave_a_chat_complete():
+    chat = {"messages": [*TURNS, TURNS[0]], "source": "web"}
+    (example,), source = examples(lines(chat))
+    assert example["output"] == "b" and source.facts()["dropped_turns"] == 1
+
+
+def test_an_answer_in_another_column_belongs_to_turns_that_ask():
+    (example,), _ = examples(lines({"messages": TURNS[:1], "completion": "c", "source": "web"}))
+    assert example == {"id": "row-1", "messages": TURNS[:1], "output": "c"}
+
+
 def test_kto_labels_are_recognised_in_a_table_too():
     with pytest.raises(DomainError) as caught:
         Rows(io.BytesIO(b"prompt,completion,label\np,c,True\np,d,False\n"), "a.csv", None)
