@@ -240,9 +240,7 @@ def test_chats_are_recognised_shown_turn_by_turn_and_stored(client, admin):
     url, page = open_upload(client, gzip.compress(content), "chats.jsonl.gz")
     text = page.content.decode()
     assert (
-        "OpenAI chat messages" in text
-        and "Unpacked from gzip." in text
-        and "Columns not used: source." in text
+        "OpenAI chat messages" in text and "Unpacked from gzip." in text and "Unused columns: source." in text
     )
     assert "not trained on" in text and "30 turns after the last trained answer dropped." in text
     stored = client.post(url, {**fields(page), "store": "1"})

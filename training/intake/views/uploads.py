@@ -186,10 +186,13 @@ def _upload_page(
         hint = " ".join(problem["message"] for problem in incomplete.problems) or incomplete.detail
     if preview is not None:
         _show_schema(form, json.dumps(preview.schema, ensure_ascii=False, indent=2))
+    source = form.look.source | (preview.source if preview else {})
+    # The preview itself lists the unused columns.
+    source.pop("ignored_columns", None)
     unused = [column for column in form.look.columns if mapping and column not in mapping.columns]
     context = {
         "saved": selectors.saved_mappings(user=request.user, kind=SavedMapping.Kind.DATASET.value)[:200],
-        "reading": sentences.reading(form.look.source | (preview.source if preview else {})),
+        "reading": sentences.reading(source),
         "upload": found,
         "form": form,
         "preview": preview,
