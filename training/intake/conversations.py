@@ -102,7 +102,10 @@ def of_parts(system: Any, history: Any, user: str, output: Any, *, tools: Any = 
     turns: list[Turn] = []
     if not _is_empty(system):
         turns.append({"role": "system", "content": _text(system, "system")})
-    for number, pair in enumerate(listed(history, "history") or []):
+    pairs = [] if _is_empty(history) else listed(history, "history")
+    if not isinstance(pairs, list):
+        raise RowError("`history` must be a list of [question, answer] pairs.", "history")
+    for number, pair in enumerate(pairs):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise RowError("`history` must be a list of [question, answer] pairs.", f"history[{number}]")
         for role, text in zip(("user", "assistant"), pair, strict=True):

@@ -203,12 +203,13 @@ def _given_turns(row: Cells, mapping: ColumnMapping) -> conversations.Conversati
 
 def _user_text(instruction: Any, given: Any, mapping: ColumnMapping) -> str:
     """Instruction and input as one turn."""
-    for name, text in (("instruction", instruction), ("input", given)):
-        _content(text, name, empty=True)
-    wanted = "instruction" if mapping.instruction_column else "input"
+    if not isinstance(instruction, str | None):
+        raise RowError("`instruction` must be a text.", "instruction")
+    given = _content(given, "input", empty=True)
     whole = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     said = "\n\n".join(text for text in (instruction, whole) if text and text.strip())
-    if not said or (wanted == "instruction" and not instruction):
+    wanted = "instruction" if mapping.instruction_column else "input"
+    if not said or (wanted == "instruction" and not (instruction or "").strip()):
         raise RowError(f"`{wanted}` is empty.", wanted)
     return said
 

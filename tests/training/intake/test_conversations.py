@@ -181,11 +181,20 @@ def test_alpaca_with_system_and_history_becomes_turns():
     assert one({**row, "system": "", "history": None})["messages"] == [turn("user", "Translate.\n\nHaus")]
 
 
-@pytest.mark.parametrize("history", [[["only one"]], ["x"], [["a", ""]]])
-def test_a_bad_history_is_named(history):
+@pytest.mark.parametrize(
+    ("history", "field"),
+    [
+        ([["only one"]], "history[0]"),
+        (["x"], "history[0]"),
+        ([["a", ""]], "history[0]"),
+        (7, "history"),
+        ("x", "history"),
+    ],
+)
+def test_a_bad_history_is_named(history, field):
     mapping = ColumnMapping(input_column="q", output_column="a", history_column="history")
     (found,), _ = read({"q": "x", "a": "y", "history": history}, mapping=mapping)
-    assert found.field == "history[0]"
+    assert found.field == field
 
 
 def test_an_input_without_instruction_is_a_user_turn():
@@ -193,6 +202,15 @@ def test_an_input_without_instruction_is_a_user_turn():
     assert one({"q": "Why?", "a": "So."}, mapping=mapping)["messages"] == [turn("user", "Why?")]
     (found,), _ = read({"q": " ", "a": "So."}, mapping=mapping)
     assert (found.field, found.problem) == ("q", "`q` is empty.")
+
+
+@pytest.mark.parametrize(
+    ("task", "text"), [({"a": 1}, "x"), (7, "x"), ("do", 7), ("do", ["x"]), (" ", "x"), (None, "x")]
+)
+def test_what_is_no_text_is_refused_in_a_user_turn(task, text):
+    mapping = ColumnMapping(instruction_column="task", input_column="q", output_column="a", system_column="s")
+    (found,), _ = read({"task": task, "q": text, "a": "So.", "s": "S"}, mapping=mapping)
+    assert found.field == ("q" if task == "do" else "task")
 
 
 def test_equal_prompts_of_both_forms_share_a_hash_and_all_turns_count():

@@ -76,6 +76,24 @@ def test_a_zip_whose_directory_is_huge_is_refused_unread():
     assert code(bytes(content), "a.zip") == "packed_file"
 
 
+def test_every_damage_of_a_zip_is_said():
+    whole = zipped(("a.csv", CSV))
+    for place in range(len(whole)):
+        for change in (1, 0x80, 0xFF):
+            content = bytearray(whole)
+            content[place] ^= change
+            try:
+                list(open_source(io.BytesIO(bytes(content)), "a.zip").rows)
+            except DomainError as error:
+                assert error.code in (
+                    "damaged_file",
+                    "packed_file",
+                    "invalid_header",
+                    "not_utf8",
+                    "too_large",
+                )
+
+
 def test_unpacking_stops_at_the_size_of_an_upload(settings):
     settings.UPLOAD_MAX_BYTES = 2**20
     bomb = gzip.compress(b"a,b\n" * 2**20)

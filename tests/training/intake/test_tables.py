@@ -44,6 +44,12 @@ def test_the_separator_and_the_names_are_recognised(content, separator):
     assert facts.separator == separator
 
 
+def test_a_half_quoted_declaration_is_an_error_of_the_header():
+    with pytest.raises(DomainError) as caught:
+        open_source(io.BytesIO(b'"sep=,\ntext,label\n'), "a.csv")
+    assert caught.value.code == "invalid_header"
+
+
 def test_a_comma_in_a_quoted_name_is_no_separator():
     rows, _ = cells(b'"text, long";label\n' + b"a, b, c;red\n" * 3)
     assert rows[0] == (2, {"text, long": "a, b, c", "label": "red"})
@@ -72,6 +78,12 @@ def test_columns_that_hold_nothing_are_left_out_and_named(content, skipped):
     rows, facts = cells(content)
     assert [row for _, row in rows] == [{"text": "a", "label": "red"}, {"text": "b", "label": "blue"}]
     assert facts.skipped_columns == skipped
+
+
+def test_damaged_bytes_in_a_column_that_is_left_out_do_no_harm():
+    content = b",text,,label,\n" + b"0,a,,red,\n" * 30 + b"\x81\xc3\xa9,b,\x81,blue,\n"
+    rows, _ = cells(content.replace(b"\n0,", b"\n,"))
+    assert rows[-1][1] == {"text": "b", "label": "blue"}
 
 
 def test_a_column_without_a_name_that_holds_something_can_be_mapped():

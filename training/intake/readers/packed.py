@@ -6,6 +6,7 @@ A small packed file can expand to any size, so it is unpacked in pieces, to disk
 import codecs
 import gzip
 import re
+import struct
 import tempfile
 import unicodedata
 import zipfile
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 from django.conf import settings
 
@@ -81,23 +83,27 @@ def _unpacked(file: IO[bytes], opened: Callable[[IO[bytes]], Any]) -> IO[bytes]:
     size = file.seek(0, 2)
     file.seek(0)
     copy, taken = _scratch(), 0
+    for piece in _pieces(file, opened):
+        taken += len(piece)
+        if taken > settings.UPLOAD_MAX_BYTES:
+            raise too_large()
+        if taken > max(_ALWAYS_ALLOWED, _MOST_TIMES * size):
+            said = f"The packed file unpacks to more than {_MOST_TIMES} times its size. Upload it unpacked."
+            raise DomainError("too_large", said, status=413)
+        copy.write(piece)
+    copy.seek(0)
+    return copy
+
+
+def _pieces(file: IO[bytes], opened: Callable[[IO[bytes]], Any]) -> Iterator[bytes]:
+    """The content of a packed file. The libraries report damage by many kinds of errors."""
     try:
         with opened(file) as inner:
             while piece := inner.read(_PIECE):
-                taken += len(piece)
-                if taken > settings.UPLOAD_MAX_BYTES:
-                    raise too_large()
-                if taken > max(_ALWAYS_ALLOWED, _MOST_TIMES * size):
-                    said = f"The packed file unpacks to more than {_MOST_TIMES} times its size. Upload it unpacked."
-                    raise DomainError("too_large", said, status=413)
-                copy.write(piece)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise
+                yield piece
+    except (OSError, EOFError, ValueError, RuntimeError, LookupError, zlib.error, struct.error, BadZipFile):
         said = "The packed file is damaged or was cut off. Pack and upload it again."
         raise DomainError("damaged_file", said, status=422) from None
-    copy.seek(0)
-    return copy
 
 
 @contextmanager
@@ -133,7 +139,7 @@ def _require_small_directory(file: IO[bytes]) -> None:
     tail = file.read(_ZIP_TAIL)
     end = tail.rfind(_ZIP_END)
     if end < 0 or len(tail) - end < _ZIP_END_BYTES:
-        raise zipfile.BadZipFile
+        raise BadZipFile
     if _ZIP64 in tail or int.from_bytes(tail[end + 12 : end + 16], "little") > _MOST_ZIP_DIRECTORY:
         raise _unusable_zip("holds too many or too large files; pack exactly one, or use gzip")
     file.seek(0)

@@ -26,7 +26,7 @@ from training.intake.readers.lines import (
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # The first line with which spreadsheets name the separator.
-_DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_DECLARED = re.compile(r'("?)sep=([,;\t|:^~#])\1\s*', re.IGNORECASE)
 _LINES_AHEAD, _CHARACTERS_AHEAD = 20, 2**20
 
 
@@ -40,7 +40,7 @@ def read(file: IO[bytes], facts: ReadFacts) -> Source:
     declared = _DECLARED.fullmatch(ahead[0]) if ahead else None
     if declared:
         ahead = ahead[1:]
-    separator = declared.group(1) if declared else _separator(ahead)
+    separator = declared.group(2) if declared else _separator(ahead)
     facts.separator = _SEPARATORS.get(separator, separator)
     reader = csv.reader(lines, strict=True, delimiter=separator)
     before = facts.blank_lines + bool(declared)
@@ -158,11 +158,12 @@ def _rows(reader: _Reader, header: list[str], facts: ReadFacts) -> Iterator[RawR
             if len(cells) != width:
                 raise RowError(f"The row has {len(cells)} cells; the header has {width}.")
             row = dict(zip(header, cells, strict=True))
-            if not is_text(text):
-                name = next(name for name in header if not is_text(row[name]))
-                raise RowError(_not_utf8(row[name]), name)
             if has_gaps:
                 del row[""]
+            if not is_text(text):
+                for name, cell in row.items():
+                    if not is_text(cell):
+                        raise RowError(_not_utf8(cell), name)
             return row
 
         yield line, parse
