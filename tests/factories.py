@@ -165,8 +165,14 @@ def imported_run(owner: User, pairs: int = 4) -> Comparison:
         }
         for number in range(pairs)
     ]
-    names = {"name": f"import-{next(_numbers)}", "baseline": "system A", "candidate": "system B"}
-    return pair_imports.create(user=owner, file=jsonl(*rows), source_name="pairs.jsonl", **names)
+    return pair_imports.create(
+        user=owner,
+        name=f"import-{next(_numbers)}",
+        file=jsonl(*rows),
+        source_name="pairs.jsonl",
+        baseline="system A",
+        candidate="system B",
+    )
 
 
 RUBRIC = """## How to rate

@@ -295,6 +295,9 @@ class Upload(models.Model):
     source_name = models.CharField(max_length=255)
     format = models.CharField(max_length=10)
     size_bytes = models.PositiveBigIntegerField()
+    facts = models.JSONField(
+        default=dict, help_text="How it was unpacked and converted before it was stored."
+    )
     dataset = models.ForeignKey(Dataset, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -323,6 +326,29 @@ class Upload(models.Model):
         return actions.upload_actions(
             stored=self.dataset_id is not None, check_status=check.status if check else None
         )
+
+
+class SavedMapping(models.Model):
+    """The meaning of the columns of a kind of file, under a name, to be used for the next file."""
+
+    class Kind(models.TextChoices):
+        DATASET = "dataset", "Dataset"
+        PROMPTS = "prompts", "Prompts"
+        PAIRS = "pairs", "Pairs"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField(max_length=100)
+    mapping = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="saved_mapping_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class DatasetImport(Job):

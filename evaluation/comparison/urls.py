@@ -5,14 +5,16 @@ from rest_framework.routers import SimpleRouter
 
 from evaluation.comparison.api.comparisons import ComparisonViewSet
 from evaluation.comparison.api.prompts import PromptSetViewSet
-from evaluation.comparison.views import comparisons, figures, prompts
+from evaluation.comparison.views import comparisons, figures, files, prompts
 
 pages = [
     path("prompt-sets/", prompts.prompt_sets, name="prompt_sets"),
     path("prompt-sets/new/", prompts.prompt_set_new, name="prompt_set_new"),
     path("prompt-sets/checks/", prompts.checks_add, name="checks_add"),
     path("prompt-sets/<uuid:pk>/", prompts.prompt_set, name="prompt_set"),
+    path("prompt-sets/files/<uuid:pk>/", files.prompt_file, name="prompt_file"),
     path("comparisons/import/", prompts.pairs_import, name="pairs_import"),
+    path("comparisons/import/<uuid:pk>/", files.pairs_file, name="pairs_file"),
     path("comparisons/", comparisons.comparison_list, name="comparisons"),
     path("comparisons/new/", comparisons.comparison_new, name="comparison_new"),
     path("comparisons/<uuid:pk>/", comparisons.comparison_detail, name="comparison"),

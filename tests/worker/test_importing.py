@@ -51,7 +51,8 @@ def send(client, content=CSV, **changed):
     ).url
     form = client.get(url).context["form"]
     values = {bound.name: bound.value() for bound in form if bound.value() not in (None, False)}
-    answer = client.post(url, {**values, "instruction": "Name the intent.", "store": "1", **changed})
+    keys = {"role_1": "output_key", "key_1": "intent", "instruction": "Name the intent."}
+    answer = client.post(url, {**values, **keys, "store": "1", **changed})
     assert answer.status_code == 302 and answer.url == url
     return url
 

@@ -13,8 +13,9 @@ from django.template.defaultfilters import pluralize
 
 from ftplatform.errors import DomainError
 from training.intake import near_duplicates
+from training.intake.column_mapping import ColumnMapping
 from training.intake.problems import ProblemLog
-from training.intake.rows import SPLITS, ColumnMapping, ReadRow, read
+from training.intake.rows import SPLITS, ReadRow, Rows
 from training.intake.schemas import Checker, Inference, Schema
 from training.intake.splits import Index
 
@@ -54,6 +55,7 @@ class Checked:
 Tell = Callable[[str, float], None]
 # Progress at the end of reading and of splitting, from timings with a file of two gigabytes.
 _READ, _DEALT = 0.75, 0.9
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def silent(stage: str, part: float) -> None:
@@ -75,13 +77,8 @@ def check(
     """
     rows = folder / "rows.jsonl"
     with closing(Index(folder / "index.sqlite3")) as index:
-        reading = read(
-            file,
-            source_name,
-            wishes.mapping,
-            index,
-            lambda part: tell("Checking every row", _READ * min(part, 1)),
-        )
+        source = Rows(file, source_name, wishes.mapping)
+        reading = source.read(index, lambda part: tell("Checking every row", _READ * min(part, 1)))
         schema = _read(reading, wishes, rows, index, problems)
         tell("Dealing rows into splits", _READ)
         index.link()
@@ -93,6 +90,7 @@ def check(
         index.deal(wishes.validation_share, wishes.test_share)
         _write(checked, rows, index.splits(), tell)
         checked.facts |= index.facts()
+        checked.facts |= {"mapping": source.mapping and source.mapping.to_json(), "source": source.facts()}
     rows.unlink()
     (folder / "index.sqlite3").unlink()
     _require_splits(checked)
@@ -123,7 +121,7 @@ def _read(
                 raise DomainError("too_many_rows", said, status=413)
             if not checker:
                 inferred.add(row.example["output"])
-            out.write(json.dumps(row.example, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            out.write(_encode(row.example).encode() + b"\n")
             index.add(row.line, row.example, asked=row.split, group=row.group)
     return wishes.schema if wishes.schema is not None else inferred.schema()
 

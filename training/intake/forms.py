@@ -7,18 +7,25 @@ from django.conf import settings
 
 from ftplatform.errors import DomainError
 from training.intake import schemas
+from training.intake.column_mapping import ColumnMapping
 from training.intake.readers.lines import too_large
-from training.intake.rows import ColumnMapping
 from training.intake.services.uploads import Look
 
-_SINGLE = ("instruction", "input", "output", "id", "group", "split")
+_SINGLE = (
+    *("instruction", "input", "output", "id", "group", "split"),
+    *("messages", "tools", "system", "history"),
+)
 _ROLES = [
-    ("", "Not used"),
-    ("input_key", "Input key"),
-    ("output_key", "Expected output key"),
+    ("", "Ignore this column"),
+    ("input", "Input"),
+    ("output", "Expected output"),
+    ("input_key", "Key of an input object"),
+    ("output_key", "Key of an output object"),
     ("instruction", "Instruction"),
-    ("input", "Whole input"),
-    ("output", "Whole expected output"),
+    ("messages", "Conversation (list of turns)"),
+    ("system", "System text"),
+    ("history", "Earlier turns (pairs)"),
+    ("tools", "Tools"),
     ("id", "Row ID"),
     ("group", "Group (kept in one split)"),
     ("split", "Split"),
@@ -39,7 +46,9 @@ class UploadForm(forms.Form):
     name = forms.CharField(
         max_length=100, help_text="The name of an existing dataset creates its next version."
     )
-    file = forms.FileField(help_text="JSON lines, CSV or Parquet, with any column names.")
+    file = forms.FileField(
+        help_text="JSON lines, a JSON list, CSV or Parquet, with any column names; also packed with gzip or ZIP."
+    )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -56,7 +65,7 @@ class MappingForm(forms.Form):
         required=False,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="What the model is asked to do in every row. Leave empty if a column contains it.",
+        help_text="What the model is asked to do in every row. Leave empty if a column or the input contains it.",
     )
     json_cells = forms.BooleanField(
         required=False,
@@ -84,6 +93,12 @@ class MappingForm(forms.Form):
         help_text="Every row is checked against it. Unchanged or empty: inferred from all rows.",
     )
     inferred = forms.CharField(required=False, widget=forms.HiddenInput)
+    save_as = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Save this mapping as",
+        help_text="To use it for the next file. A saved mapping of the same name is replaced.",
+    )
     skip_bad_rows = forms.BooleanField(
         required=False,
         label="Import valid rows only",

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.intake.conversations import prompt_parts, texts
+
 THRESHOLD = 0.8
 _BANDS, _PLACES = 16, 6
 _MAX_HELD_OUT, _MAX_TRAIN = 4_000, 60_000
@@ -144,21 +146,11 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def asked(example: dict[str, Any]) -> tuple[str, Hashes]:
-    """The part that must be equal, and the part that may differ slightly: instruction and input. Without an input,
-    only the instruction is compared. If a long instruction shared by all rows were included, every two rows would
-    seem similar."""
-    text = " ".join(_texts(example["input"]))
+    """The part that must be equal, and the part that may differ slightly: instruction and input, or the system turn
+    and all other turns. Without an input, only the instruction is compared. If a long instruction shared by all rows
+    were included, every two rows would seem similar."""
+    instruction, given = prompt_parts(example)
+    text = " ".join(texts(given))
     if not text.strip():
-        return "", shingles(example["instruction"])
-    return example["instruction"], shingles(text)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    else:
-        yield str(value)
+        return "", shingles(instruction)
+    return instruction, shingles(text)

@@ -4,8 +4,9 @@ A few bytes of Parquet can demand any amount of memory (compressed pages, dictio
 its reader is C++ code that parses untrusted files. So the file is read here, under memory and time limits that the
 system enforces, and the parent stops reading lines when it has enough. Standard library and pyarrow only; no Django.
 
-stdin is the file. Each line on stdout begins with its type: `C` the column names, `R` a row, `E` why one row cannot
-be read, `F` why the file cannot be read. A non-zero exit status without `F` means that a limit was reached.
+stdin is the file. Each line on stdout begins with its type: `C` the columns, with the reason for those that are not
+read; `R` a row; `X` a row with the reason for each cell that cannot be read; `F` why the file cannot be read. A
+non-zero exit status without `F` means that a limit was reached.
 """
 
 import json
@@ -34,11 +35,13 @@ def main() -> int:
         out.reconfigure(encoding="utf-8")
     try:
         file = pyarrow.parquet.ParquetFile(sys.stdin.buffer, pre_buffer=False, buffer_size=2**16)
-        for field in file.schema_arrow:
-            _require_plain(pyarrow, field.type, field.name)
-        said = {"columns": file.schema_arrow.names, "rows": file.metadata.num_rows}
-        out.write("C" + json.dumps(said) + "\n")
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+        unread = {field.name: why for field in file.schema_arrow if (why := _unplain(pyarrow, field.type))}
+        names = file.schema_arrow.names
+        out.write(
+            "C" + json.dumps({"columns": names, "unread": unread, "rows": file.metadata.num_rows}) + "\n"
+        )
+        wanted = [name for name in names if name not in unread] if unread else None
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False, columns=wanted):
             for row in batch.to_pylist():
                 out.write(_line(row) + "\n")
         out.flush()
@@ -64,24 +67,38 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _require_plain(pyarrow: Any, kind: Any, name: str) -> None:
-    """Allow only columns of plain values: an extension type may bring code, and map keys may not be text."""
+def _unplain(pyarrow: Any, kind: Any) -> str:
+    """Why a column is not read: an extension type may bring code, and map keys may not be text."""
     types = pyarrow.types
     if isinstance(kind, pyarrow.BaseExtensionType) or types.is_map(kind) or types.is_union(kind):
-        raise ValueError(
-            f"The column {name} has the type {kind}, which is not supported. Use text or a struct."
-        )
-    for index in range(kind.num_fields):
-        _require_plain(pyarrow, kind.field(index).type, name)
+        return f"The type {_shown(kind)} is not supported; use text or a struct."
+    inner = (_unplain(pyarrow, kind.field(index).type) for index in range(kind.num_fields))
+    return next(filter(None, inner), "")
+
+
+def _shown(kind: Any) -> str:
+    return " ".join(str(kind).split())[:100]
 
 
 def _line(row: dict[str, Any]) -> str:
     try:
-        return "R" + json.dumps(row, default=_plain, ensure_ascii=False, allow_nan=False)
-    except UnicodeDecodeError:
-        return "EA value of bytes is not valid UTF-8; store it as text."
-    except ValueError as error:
-        return f"EA value cannot be written as JSON ({_one_line(error)}); use null or a number."
+        return "R" + _written(row)
+    except ValueError:
+        cells: dict[str, Any] = {}
+        bad: dict[str, str] = {}
+        for name, value in row.items():
+            try:
+                _written(value)
+                cells[name] = value
+            except UnicodeDecodeError:
+                bad[name] = "The value is bytes that are not UTF-8; store it as text."
+            except ValueError as error:
+                bad[name] = f"The value cannot be written as JSON ({_one_line(error)}); use null or a number."
+        return "X" + _written({"cells": cells, "bad": bad})
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
 
 
 def _one_line(error: Exception) -> str:

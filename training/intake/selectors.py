@@ -5,17 +5,14 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from ftplatform.jobs.models import Job
 from training.access import get_or_404, visible
-from training.models import (
-    Dataset,
-    DatasetImport,
-    Upload,
-)
+from training.models import Dataset, DatasetImport, SavedMapping, Upload
 
 
 def upload(*, user: User, pk: UUID) -> Upload:
@@ -37,6 +34,20 @@ def open_imports(*, user: User) -> list[DatasetImport]:
 
 def newest_import(upload: Upload) -> DatasetImport | None:
     return upload.imports.select_related("upload").first()
+
+
+def saved_mappings(*, user: User, kind: str) -> QuerySet[SavedMapping]:
+    """The mappings saved for files of this kind, by name; all staff share them."""
+    return visible(SavedMapping.objects.filter(kind=kind), user)
+
+
+def saved_mapping(*, user: User, kind: str, name: str) -> dict[str, Any]:
+    """The mapping saved under this name. Raises DomainError `unknown_mapping`."""
+    found = saved_mappings(user=user, kind=kind).filter(name=name).first()
+    if found is None:
+        raise DomainError("unknown_mapping", f"No column mapping is saved as {name}.", status=404)
+    mapping: dict[str, Any] = found.mapping
+    return mapping
 
 
 def examples(dataset: Dataset, split: str, *, limit: int) -> list[dict[str, Any]]:

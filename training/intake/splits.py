@@ -14,7 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from training.intake.conversations import prompt_parts
+
 _BATCH = 2000
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _SCHEMA = """
 CREATE TABLE ids (hash INTEGER PRIMARY KEY, line INTEGER NOT NULL);
 CREATE TABLE rows (
@@ -150,7 +153,7 @@ def _deal(units: Iterable[tuple[int, int]], left: dict[str, int]) -> Iterator[tu
 
 def prompt_hash(example: dict[str, Any]) -> int:
     """A hash of the prompt. Key order is part of it, because it is part of the text used for training."""
-    return _hash(json.dumps([example["instruction"], example["input"]], ensure_ascii=False))
+    return _hash(_encode(prompt_parts(example)))
 
 
 def _hash(text: str) -> int:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
+from evaluation.comparison.api.columns import ColumnsSerializer, taken_columns
 from evaluation.comparison.document import SIDES
 from evaluation.comparison.exports import comparison_json, pair_json
 from evaluation.comparison.selectors import pair_table, responses
@@ -36,9 +37,9 @@ _QUERY = [
 ]
 
 
-class PairsImportSerializer(serializers.Serializer[Comparison]):
+class PairsImportSerializer(ColumnsSerializer):
     name = serializers.CharField(max_length=100)
-    file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
+    file = serializers.FileField(help_text="JSON, CSV or Parquet, see the guide.")
     baseline = serializers.CharField(max_length=100)
     candidate = serializers.CharField(max_length=100)
 
@@ -104,7 +105,10 @@ class ComparisonActions(StaffViewSet):
     def import_pairs(self, request: Request) -> Response:
         """Import responses generated elsewhere as a finished comparison."""
         values = parse(PairsImportSerializer, request)
-        comparison = pair_imports.create(user=signed_in(request), source_name=values["file"].name, **values)
+        columns, source_name = taken_columns(values), values["file"].name
+        comparison = pair_imports.create(
+            user=signed_in(request), source_name=source_name, columns=columns, **values
+        )
         return Response(self.get_serializer(comparison).data, status=status.HTTP_201_CREATED)
 
 

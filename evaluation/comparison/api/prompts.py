@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
+from evaluation.comparison.api.columns import ColumnsSerializer, taken_columns
 from evaluation.comparison.services import checks, figures, prompts
 from evaluation.models import PromptSet
 from evaluation.staff_api import EvaluationViewSet
@@ -83,8 +84,8 @@ class PromptSetCreateSerializer(_Common):
         return values
 
 
-class PromptFileSerializer(_Common):
-    file = serializers.FileField(help_text="JSON lines, CSV or Parquet, see the guide.")
+class PromptFileSerializer(ColumnsSerializer, _Common):
+    file = serializers.FileField(help_text="JSON, CSV or Parquet, see the guide.")
     against = serializers.UUIDField(required=False, default=None, allow_null=True)
     limit = serializers.IntegerField(
         required=False, default=None, min_value=1, max_value=100_000, allow_null=True
@@ -137,9 +138,9 @@ class PromptSetViewSet(EvaluationViewSet):
     def upload(self, request: Request) -> Response:
         values = parse(PromptFileSerializer, request)
         values["against"] = self._dataset(values["against"])
-        source_name = values["file"].name
+        columns, source_name = taken_columns(values), values["file"].name
         return self._created(
-            prompts.from_file(user=signed_in(request), source_name=source_name, mapping=None, **values)
+            prompts.from_file(user=signed_in(request), source_name=source_name, columns=columns, **values)
         )
 
     @extend_schema(request=None, responses={200: PromptSetSerializer(many=True)})

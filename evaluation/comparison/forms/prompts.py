@@ -8,9 +8,9 @@ from django.conf import settings
 
 from ftplatform.accounts.models import User
 from training import access as training_access
+from training.intake.column_mapping import ColumnMapping
 from training.intake.forms import column_pairs
 from training.intake.readers.lines import too_large
-from training.intake.rows import ColumnMapping
 
 TYPED_ROWS, MOST_TYPED_ROWS = 5, 50
 
@@ -94,11 +94,29 @@ class _UploadForm(forms.Form):
         return file
 
 
-class PromptFileForm(PromptSetForm, _UploadForm):
-    field_order = ("name", "file", "against", "limit", "tag_fields", "leakage_reason", "leave_out_leaked")
-    columns = ("instruction", "inputs", "outputs")
+class PromptOptionsForm(PromptSetForm):
+    """The name and options of a prompt set whose rows come from a file."""
+
+    field_order: tuple[str, ...] = (
+        "name",
+        "against",
+        "limit",
+        "tag_fields",
+        "leakage_reason",
+        "leave_out_leaked",
+    )
     limit = _limit()
     tag_fields = _tags()
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["against"] = _against(user)
+        self.order_fields(self.field_order)
+
+
+class PromptFileForm(PromptOptionsForm, _UploadForm):
+    field_order = ("name", "file", "against", "limit", "tag_fields", "leakage_reason", "leave_out_leaked")
+    columns = ("instruction", "inputs", "outputs")
     instruction = forms.CharField(
         required=False,
         label="Instruction",
@@ -110,11 +128,6 @@ class PromptFileForm(PromptSetForm, _UploadForm):
     outputs = forms.CharField(
         required=False, label="Output columns", help_text="As key=column, e.g. intent=category."
     )
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["against"] = _against(user)
-        self.order_fields(self.field_order)
 
     @property
     def mapping(self) -> ColumnMapping | None:
@@ -155,9 +168,10 @@ TypedRows = forms.formset_factory(
 )
 
 
-class PairsForm(_UploadForm):
-    field_order = ("name", "file", "baseline", "candidate")
-    name = forms.CharField(max_length=100, help_text="Shown in lists and reports.")
+class PairNamesForm(forms.Form):
+    """The names of a comparison of imported pairs and of its two systems."""
+
+    name = forms.CharField(max_length=100, help_text="Name of the comparison.")
     baseline = forms.CharField(
         max_length=100,
         label="Baseline system",
@@ -168,6 +182,10 @@ class PairsForm(_UploadForm):
         label="Candidate system",
         help_text="The system whose responses are in the column “candidate”.",
     )
+
+
+class PairsForm(PairNamesForm, _UploadForm):
+    field_order = ("name", "file", "baseline", "candidate")
 
 
 class DeclareForm(forms.Form):

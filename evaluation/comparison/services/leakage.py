@@ -17,6 +17,7 @@ from evaluation.scoring.matching.field_rule import normalised
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.intake import near_duplicates
+from training.intake.conversations import prompt_parts
 from training.models import Dataset, ModelVersion
 
 _MOST_PROMPTS, _MOST_ROWS = 4_000, 60_000
@@ -114,8 +115,8 @@ def new_findings(prompt_set: PromptSet, models: Iterable[ModelVersion]) -> list[
 
 
 def _digest(row: Row) -> bytes:
-    """A digest of instruction and input, ignoring case, character width and white space."""
-    text = json.dumps([_plain(row["instruction"]), _plain(row["input"])], sort_keys=True)
+    """A digest of instruction and input, or of all turns, ignoring case, character width and white space."""
+    text = json.dumps([_plain(part) for part in prompt_parts(row)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 

@@ -48,7 +48,14 @@ _INCOMPLETE = "import_incomplete"
 
 
 def create(
-    *, user: User, name: str, file: IO[bytes], source_name: str, baseline: str, candidate: str
+    *,
+    user: User,
+    name: str,
+    file: IO[bytes],
+    source_name: str,
+    baseline: str,
+    candidate: str,
+    columns: readers.Columns = readers.NO_COLUMNS,
 ) -> Comparison:
     """Store the pairs of a file (see `evaluation.comparison.readers`) as a comparison called `name`.
 
@@ -62,7 +69,7 @@ def create(
     if baseline.strip() == candidate.strip():
         raise DomainError("same_model", "Give the two systems different names.", status=400)
     with tempfile.TemporaryFile() as kept:
-        checked = _check(file, source_name, kept)
+        checked = _check(readers.pairs(file, source_name, columns), kept)
         comparison = _begin(user, name, source_name, (baseline.strip(), candidate.strip()), checked)
         pairs = _store_all(comparison, checked)
     Comparison.objects.filter(pk=comparison.pk).update(
@@ -161,17 +168,17 @@ class _Checked:
         return self._suggestion.fields()
 
 
-def _check(file: IO[bytes], source_name: str, kept: IO[bytes]) -> _Checked:
+def _check(read: Iterable[readers.Read], kept: IO[bytes]) -> _Checked:
     checked = _Checked(kept)
     problems: list[dict[str, Any]] = []
     bad = 0
-    for read in readers.pairs(file, source_name):
-        if read.row is not None:
-            checked.add(read.row)
+    for item in read:
+        if item.row is not None:
+            checked.add(item.row)
         else:
             bad += 1
             if len(problems) < readers.MOST_PROBLEMS:
-                problems.append(read.to_json())
+                problems.append(item.to_json())
         if checked.size > MAX_PAIRS:
             raise DomainError("too_many_rows", f"An import may have {MAX_PAIRS:,} pairs.", status=413)
     if bad:

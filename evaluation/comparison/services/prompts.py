@@ -15,8 +15,9 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.intake import selectors
+from training.intake.column_mapping import ColumnMapping
+from training.intake.conversations import is_single_question
 from training.intake.readers.lines import RowError
-from training.intake.rows import ColumnMapping
 from training.models import Dataset
 
 MAX_PROMPTS = 100_000
@@ -41,7 +42,13 @@ def from_dataset(
     """
     split = dataset.held_out_split
     examples = selectors.examples(dataset, split, limit=limit or MAX_PROMPTS)
-    rows = [{**example, "expected": example["output"]} for example in examples]
+    rows = [readers.as_prompt(example) for example in examples if is_single_question(example)]
+    if several := len(examples) - len(rows):
+        said = (
+            f"{several:,} of {len(examples):,} held-out rows are conversations of several turns, but a prompt holds "
+            "one question. Upload the questions to compare on as a file of prompts."
+        )
+        raise DomainError("conversation_prompts", said, status=422)
     return create(
         user=user,
         name=name,
@@ -62,7 +69,8 @@ def from_file(
     name: str,
     file: IO[bytes],
     source_name: str,
-    mapping: ColumnMapping | None,
+    mapping: ColumnMapping | None = None,
+    columns: readers.Columns = readers.NO_COLUMNS,
     limit: int | None = None,
     tag_fields: Sequence[str] | None = None,
     against: Dataset | None = None,
@@ -73,7 +81,7 @@ def from_file(
 
     Raises DomainError `invalid_rows` listing each invalid row with its line and field; then nothing is stored.
     """
-    read = list(islice(readers.prompts(file, source_name, mapping), limit or MAX_PROMPTS))
+    read = list(islice(readers.prompts(file, source_name, mapping, columns), limit or MAX_PROMPTS))
     bad = [item for item in read if item.row is None]
     if bad:
         problems = [item.to_json() for item in bad[: readers.MOST_PROBLEMS]]

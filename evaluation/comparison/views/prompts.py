@@ -27,6 +27,8 @@ from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.text.numbers import percent
 from ftplatform.text.values import plain
+from training.intake.services import uploads
+from training.models import Upload
 
 PAGE = 50
 _LEAKAGE = ("leakage_reason", "leave_out_leaked")
@@ -48,6 +50,8 @@ def prompt_set_new(request: StaffRequest) -> HttpResponse:
         way = "dataset"
     form, rows, make = _WAYS[way](request)
     context: dict[str, Any] = {"form": form, "rows": rows, "way": way, "tabs": _tabs(way)}
+    if way == "file" and "map" in request.POST and (upload := _staged(request, form)):
+        return redirect("evaluation:prompt_file", pk=upload.pk)
     context["needs_dataset"] = way == "dataset" and not form.fields["dataset"].queryset.exists()
     if request.method == "POST" and form.is_valid() and (rows is None or rows.is_valid()):
         try:
@@ -59,6 +63,19 @@ def prompt_set_new(request: StaffRequest) -> HttpResponse:
             return redirect("evaluation:prompt_set", pk=created.pk)
     wrong = bool(form.errors or context.get("error"))
     return render(request, "evaluation/comparison/prompt_set_new.html", context, status=400 if wrong else 200)
+
+
+def _staged(request: StaffRequest, form: Any) -> Upload | None:
+    """Store the form's file for the page that maps its columns; None if the form lacks it or the file is unusable."""
+    form.is_valid()
+    name, file = form.cleaned_data.get("name"), form.cleaned_data.get("file")
+    if not name or file is None:
+        return None
+    try:
+        return uploads.stage(user=request.user, name=name, file=file, source_name=file.name)
+    except DomainError as error:
+        form.add_error("file", error.detail)
+        return None
 
 
 Made = tuple[Any, Any, Callable[[], PromptSet]]
@@ -185,6 +202,8 @@ def checks_add(request: StaffRequest) -> HttpResponse:
 def pairs_import(request: StaffRequest) -> HttpResponse:
     form = PairsForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {"form": form}
+    if "map" in request.POST and (upload := _staged(request, form)):
+        return redirect("evaluation:pairs_file", pk=upload.pk)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:

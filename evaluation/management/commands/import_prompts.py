@@ -6,12 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from evaluation.comparison.services import prompts
+from evaluation.management.commands.import_pairs import add_column_arguments, columns_of
 from ftplatform.accounts.models import User
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
 from training import access as training_access
 from training.management.commands.import_dataset import add_file_arguments, explain, mapping_of
-from training.models import Dataset
+from training.models import Dataset, SavedMapping
 
 
 class Command(BaseCommand):
@@ -19,6 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_file_arguments(parser)
+        add_column_arguments(parser)
         parser.add_argument("--limit", type=int, help="At most so many rows, from the top.")
         parser.add_argument(
             "--tags",
@@ -53,6 +55,7 @@ class Command(BaseCommand):
                     file=file,
                     source_name=options["file"].name,
                     mapping=mapping_of(options),
+                    columns=columns_of(options, SavedMapping.Kind.PROMPTS),
                     limit=options["limit"],
                     tag_fields=[name.strip() for name in options["tags"].split(",") if name.strip()] or None,
                     against=against,

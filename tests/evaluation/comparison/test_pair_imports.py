@@ -121,7 +121,7 @@ def test_the_seed_s_trap_is_said():
         ({"baseline": None}, "baseline"),
         ({"candidate_latency_ms": "fast"}, "candidate_latency_ms"),
         ({"baseline_output_tokens": 1.5}, "baseline_output_tokens"),
-        ({"candidate_finish_reason": "bored"}, "candidate_finish_reason"),
+        ({"candidate_finish_reason": 7}, "candidate_finish_reason"),
         ({"tags": {"x": ""}}, "tags.x"),
         ({"prompt": " "}, "prompt"),
         ({"id": "p0"}, "id"),

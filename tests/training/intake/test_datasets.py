@@ -50,9 +50,7 @@ def nested(levels):
     [
         (b"{not json", "Not JSON"),
         (b"[1, 2]", "must be one JSON object"),
-        (b"", "empty"),
-        (b"   ", "empty"),
-        (b'{"instruction": "x", "output": "\xff"}', "not valid UTF-8"),
+        (b'{"instruction": "x", "output": "\x81"}', "not valid UTF-8"),
         (b'{"instruction": "x", "output": "a\\u0000b"}', "NUL"),
         (b'{"instruction": "x", "output": "\\ud800"}', "surrogate"),
         (b'{"instruction": "x", "output": NaN}', "NaN is not JSON"),
@@ -96,7 +94,7 @@ def test_numbers_and_nesting_at_the_limit_are_stored():
 
 def test_many_long_unknown_names_make_a_short_message():
     bad = factories.row(**{"k" * 5000 + str(number): 1 for number in range(30)})
-    found = problems(bad)[1]
+    found = problems(factories.row(id="b"), bad)[2]
     assert len(found) < 2000
     assert "10 more" in found
 
@@ -196,9 +194,9 @@ def test_a_csv_is_mapped_and_quoted_newlines_survive():
         (b"text,label\na,b\n", MAPPING, "missing_columns"),
         (CSV + b"one cell\n", MAPPING, "invalid_rows"),
         (CSV + b'"open quote,x\n', MAPPING, "invalid_rows"),
-        (CSV + b"\xff\xfe,x\n", MAPPING, "invalid_rows"),
+        (CSV + b"\xff\x81,x\n", MAPPING, "invalid_rows"),
         (CSV + b'"a\nb",' + b"c," * 600_000 + b"\n", MAPPING, "invalid_rows"),
-        (b"text,category,caf\xe9\na,b,c\n", MAPPING, "invalid_header"),
+        (b"text,category,caf\x81\na,b,c\n", MAPPING, "invalid_header"),
         (b'text,category,"open\na,b,c\n', MAPPING, "invalid_header"),
         (b"text,category" + b",x" * 600_000 + b"\na,b\n", MAPPING, "invalid_header"),
     ],

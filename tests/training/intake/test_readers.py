@@ -15,7 +15,7 @@ import pytest
 from ftplatform.errors import DomainError
 from tests.services import ROOT
 from training.intake.readers import Format, detect, open_source
-from training.intake.readers.lines import RowError
+from training.intake.readers.lines import RowError, used
 from training.intake.rows import ColumnMapping, read
 
 MAPPING = ColumnMapping("Classify.", {"query": "text"}, {"intent": "category"})
@@ -66,19 +66,8 @@ def test_a_file_is_known_by_what_it_begins_with_and_then_by_its_name(content, na
     assert detect(io.BytesIO(content), name) == expected
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "code"),
-    [
-        (b"\x1f\x8b\x08\x00", "bomb.jsonl", "packed_file"),
-        (b"\x1f\x8b\x08\x00", "bomb.csv.gz", "packed_file"),
-        (b"PK\x03\x04....", "a.zip", "packed_file"),
-        (b"\x28\xb5\x2f\xfd..", "a.parquet", "packed_file"),
-        (b'[{"instruction": "x"}]', "a.json", "json_list"),
-        (b"text,category\n", "a.parquet", "invalid_parquet"),
-    ],
-)
-def test_what_is_packed_or_no_row_file_is_refused_whole(content, name, code):
-    assert refused(content, name).code == code
+def test_a_file_named_parquet_that_is_none_is_refused_whole():
+    assert refused(b"text,category\n", "a.parquet").code == "invalid_parquet"
 
 
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
@@ -119,11 +108,11 @@ def test_parquet_becomes_examples_by_its_mapping(tmp_path):
     }
 
 
-def test_a_value_that_json_cannot_hold_is_one_bad_row():
-    found = open_source(io.BytesIO(parquet(pa.table({"n": [1.0, float("nan"), 2.0]}))), "a.parquet").rows
-    _, parse = list(found)[1]
+def test_a_value_that_json_cannot_hold_is_one_cell_that_cannot_be_read():
+    found = rows(parquet(pa.table({"n": [1.0, float("nan"), 2.0]})), "a.parquet")
+    assert (found[0][1], found[2][1]) == ({"n": 1.0}, {"n": 2.0})
     with pytest.raises(RowError, match="cannot be written as JSON"):
-        parse()
+        used(found[1][1]["n"], "n")
 
 
 @pytest.mark.parametrize("keep", [20, 200, -10])
@@ -270,6 +259,9 @@ def test_a_cell_that_should_hold_json_and_does_not_is_named_by_its_column():
     ("mapping", "fields"),
     [
         (ColumnMapping(), ["instruction", "outputs"]),
+        (ColumnMapping("", {"a": "b"}, {"a": "b"}), ["instruction"]),
+        (ColumnMapping(messages_column="m", input_column="b"), ["inputs"]),
+        (ColumnMapping(messages_column="m", outputs={"a": "b"}), ["outputs"]),
         (ColumnMapping("x", instruction_column="y", outputs={"a": "b"}), ["instruction"]),
         (ColumnMapping("x", {"a": "b"}, {"a": "b"}, input_column="c"), ["inputs"]),
         (ColumnMapping("x", {}, {"a\x00": "b"}), ["mapping"]),

@@ -144,9 +144,9 @@ def test_the_report_has_every_problem_and_no_formula(tmp_path):
     report = tmp_path / "problems.csv"
     rows = [factories.row(id=f"r{n}", **{"=cmd()": 1}) for n in range(1500)]
     with ProblemLog(report) as problems, pytest.raises(DomainError):
-        check(factories.jsonl(*rows), "a.jsonl", Wishes(), tmp_path, problems)
+        check(factories.jsonl(factories.row(), *rows), "a.jsonl", Wishes(), tmp_path, problems)
     lines = report.read_text().splitlines()
     assert len(lines) == 1501
     assert len(problems.shown) == 1000
     assert "'=cmd()" in lines[1]
-    assert io.StringIO(lines[1]).read().startswith("1,'=cmd()")
+    assert io.StringIO(lines[1]).read().startswith("2,'=cmd()")

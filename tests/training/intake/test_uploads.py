@@ -1,5 +1,6 @@
 """A file is uploaded once; then its columns are mapped, its rows shown and checked, and it becomes a dataset."""
 
+import gzip
 import io
 import json
 import os
@@ -17,9 +18,9 @@ from django.utils import timezone
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
 from tests import factories
-from training.intake import mappings, selectors
+from training.intake import selectors
 from training.intake.rows import ColumnMapping
-from training.intake.services import uploads
+from training.intake.services import datasets, uploads
 from training.models import Dataset, Upload
 from training.tasks import sweep_uploads
 
@@ -50,9 +51,9 @@ def test_banking77_is_imported_by_looking_and_clicking(client, admin, shared_dat
     content = (shared_data / "banking77" / "train.csv").read_bytes()
     url, page = open_upload(client, content, "train.csv")
     values = fields(page)
-    assert (values["role_0"], values["key_0"]) == ("input_key", "query")
-    assert (values["role_1"], values["key_1"]) == ("output_key", "intent")
-    asked = {**values, "instruction": "Name the intent."}
+    assert (values["role_0"], values["role_1"]) == ("input", "output")
+    keys = {"role_0": "input_key", "key_0": "query", "role_1": "output_key", "key_1": "intent"}
+    asked = {**values, **keys, "instruction": "Name the intent."}
     shown = client.post(url, {**asked, "preview": "1"})
     assert shown.context["preview"].examples[0]["input"] == {"query": "I am still waiting on my card?"}
     assert json.loads(fields(shown)["schema"])["required"] == ["intent"]
@@ -100,7 +101,8 @@ def test_a_broken_file_is_listed_downloaded_and_imported_without_its_bad_rows(cl
 def test_an_edited_schema_is_checked_and_stays_in_the_form(client, admin):
     url, page = open_upload(client)
     schema = '{"properties": {"intent": {"enum": ["lost_card"]}}}'
-    values = {**fields(page), "instruction": "Name it.", "schema": schema, "store": "1"}
+    keys = {"role_1": "output_key", "key_1": "intent"}
+    values = {**fields(page), **keys, "instruction": "Name it.", "schema": schema, "store": "1"}
     refused = client.post(url, values)
     assert refused.status_code == 422
     assert fields(refused)["schema"] == schema
@@ -113,10 +115,10 @@ def test_an_edited_schema_is_checked_and_stays_in_the_form(client, admin):
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"instruction": ""}, "instruction"),
+        ({"instruction": "", "role_0": "input_key"}, "instruction"),
         ({"role_1": ""}, None),
-        ({"role_0": "input", "role_1": "input"}, "role_1"),
-        ({"role_1": "input_key", "key_1": "query"}, "key_1"),
+        ({"role_1": "input"}, "role_1"),
+        ({"role_0": "input_key", "role_1": "input_key", "key_1": "text"}, "key_1"),
         ({"test_percent": "95"}, "test_percent"),
     ],
 )
@@ -179,7 +181,7 @@ def test_nothing_stays_of_a_file_that_is_refused(admin, settings):
     before = set(root.iterdir()) if root.exists() else set()
     with pytest.raises(DomainError, match="larger than 100 bytes"):
         stage(admin)
-    with pytest.raises(DomainError, match="compressed"):
+    with pytest.raises(DomainError, match="damaged"):
         stage(admin, b"\x1f\x8b" + b"\0" * 20)
     assert set(root.iterdir()) == before
     assert not Upload.objects.exists()
@@ -206,48 +208,6 @@ def test_names_of_columns_are_shown_and_never_run(client, admin):
     assert url
 
 
-@pytest.mark.parametrize(
-    ("columns", "row", "expected"),
-    [
-        (
-            ["text", "category"],
-            {"text": "a", "category": "b"},
-            {"inputs": {"query": "text"}, "outputs": {"intent": "category"}},
-        ),
-        (
-            ["question", "answer"],
-            {"question": "a", "answer": "b"},
-            {"inputs": {"question": "question"}, "output_column": "answer"},
-        ),
-        (
-            ["system", "prompt", "completion", "user_id"],
-            {"system": "x", "prompt": '{"a": 1}', "completion": '{"b": 2}', "user_id": "7"},
-            {
-                "instruction_column": "system",
-                "input_column": "prompt",
-                "output_column": "completion",
-                "group_column": "user_id",
-                "json_cells": True,
-            },
-        ),
-        (["x", "y"], {"x": "1", "y": "2"}, {}),
-        (
-            ["case_text", "instruction", "answer"],
-            {"case_text": '{"a": 1}', "instruction": "Decide.", "answer": '{"b": 2}'},
-            {
-                "instruction_column": "instruction",
-                "input_column": "case_text",
-                "output_column": "answer",
-                "json_cells": True,
-            },
-        ),
-    ],
-)
-def test_the_names_of_columns_suggest_a_mapping(columns, row, expected):
-    made = mappings.propose(columns, [row]).to_json()
-    assert {name: value for name, value in made.items() if value} == expected
-
-
 def test_a_body_beyond_the_limit_is_not_kept_and_said(client, admin, settings):
     settings.UPLOAD_MAX_BYTES = 3 * 2**20
     content = b"text,category\n" + b"a,b\n" * 3_000_000
@@ -258,6 +218,82 @@ def test_a_body_beyond_the_limit_is_not_kept_and_said(client, admin, settings):
     assert "larger than 3,145,728 bytes" in page.content.decode()
     assert not Upload.objects.exists()
     assert not list((Path(settings.ARTEFACT_DIR) / "incoming").glob("*"))
+
+
+# --- Conversations ----------------------------------------------------------------------------------------
+
+
+def chat(number, *more):
+    turns = [
+        {"role": "user", "content": f"Where is parcel {number}?"},
+        {"role": "assistant", "content": "Which town?", "weight": 0},
+        {"role": "user", "content": f"Town {number}."},
+        {"role": "assistant", "content": "It arrives today."},
+    ]
+    return {"messages": [*turns, *more], "source": "web"}
+
+
+def test_chats_are_recognised_shown_turn_by_turn_and_stored(client, admin):
+    content = factories.jsonl(
+        *(chat(n, {"role": "user", "content": "Thanks."}) for n in range(30))
+    ).getvalue()
+    url, page = open_upload(client, gzip.compress(content), "chats.jsonl.gz")
+    text = page.content.decode()
+    assert (
+        "OpenAI chat messages" in text and "Unpacked from gzip." in text and "Unused columns: source." in text
+    )
+    assert "not trained on" in text and "30 turns after the last trained answer dropped." in text
+    stored = client.post(url, {**fields(page), "store": "1"})
+    made = Dataset.objects.get()
+    assert made.rows == 30
+    (first,) = selectors.examples(made, "train", limit=1)
+    assert [turn["role"] for turn in first["messages"]] == ["user", "assistant", "user"]
+    assert first["output"] == "It arrives today." and first["messages"][1]["weight"] == 0
+    source = made.facts["source"]
+    assert (source["packed"], source["dropped_turns"], source["ignored_columns"]) == ("gzip", 30, ["source"])
+    text = client.get(stored.url).content.decode()
+    assert "Which town?" in text and "Assistant, expected output" in text
+
+
+def test_conversations_that_differ_in_one_turn_only_are_near_duplicates(admin):
+    long = "My order of two lamps has not arrived and nobody answers the phone at all, " * 3
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n} {long}"}, *chat(0)["messages"][1:]]}
+        for n in range(20)
+    ]
+    made = datasets.create(user=admin, name="x", file=factories.jsonl(*rows), source_name="a.jsonl")
+    assert made.facts["near_duplicates"]["rows"] == made.validation_rows
+
+
+def test_preferences_are_said_and_can_be_mapped_to_the_preferred_answer(client, admin):
+    rows = [{"prompt": f"p {n}", "chosen": "good", "rejected": "bad"} for n in range(30)]
+    url, page = open_upload(client, factories.jsonl(*rows).getvalue(), "a.jsonl")
+    assert "Training on preferences is not available" in page.content.decode()
+    assert client.post(url, {**fields(page), "store": "1"}).status_code == 302
+    (first,) = selectors.examples(Dataset.objects.get(), "train", limit=1)
+    assert first["output"] == "good"
+
+
+def test_a_mapping_is_saved_by_name_and_used_for_the_next_file(client, admin, tmp_path, headers):
+    url, page = open_upload(client)
+    keys = {"role_1": "output_key", "key_1": "intent", "instruction": "Name the intent."}
+    assert "save_as" in client.post(url, {**fields(page), **keys, "save": "1"}).context["form"].errors
+    saved = client.post(url, {**fields(page), **keys, "save_as": "bank", "save": "1"})
+    assert saved.status_code == 200
+    other, page = open_upload(client, name="b.csv")
+    used = fields(client.get(f"{other}?mapping=bank"))
+    assert (used["role_1"], used["key_1"], used["instruction"]) == (
+        "output_key",
+        "intent",
+        "Name the intent.",
+    )
+    assert client.get(f"{other}?mapping=none").status_code == 404
+    file = tmp_path / "c.csv"
+    file.write_bytes(CSV)
+    call_command("import_dataset", file, "--name", "by command", "--mapping", "bank")
+    body = {"name": "by API", "file": SimpleUploadedFile("a.csv", CSV), "saved_mapping": "bank"}
+    assert client.post("/api/v1/datasets/", body, headers=headers).status_code == 201
+    assert {made.facts["mapping"]["instruction"] for made in Dataset.objects.all()} == {"Name the intent."}
 
 
 # --- The API and the command ------------------------------------------------------------------------------
@@ -279,7 +315,8 @@ def test_a_program_uploads_looks_maps_and_imports(client, headers):
     url = f"/api/v1/uploads/{made.json()['id']}/"
     seen = client.get(url, headers=headers).json()
     assert seen["columns"] == ["text", "category"]
-    assert seen["proposal"]["inputs"] == {"query": "text"}
+    assert (seen["proposal"]["input_column"], seen["proposal"]["output_column"]) == ("text", "category")
+    assert (seen["layout"]["name"], seen["source"]["separator"]) == ("table", "comma")
 
     def store(**body):
         return client.post(

@@ -30,10 +30,10 @@ from training.intake.api.serializers import (
     UploadWishesSerializer,
 )
 from training.intake.checking import Wishes
+from training.intake.column_mapping import ColumnMapping
 from training.intake.forms import column_pairs
-from training.intake.rows import ColumnMapping
 from training.intake.services import imports, uploads
-from training.models import Dataset, DatasetImport, Upload
+from training.models import Dataset, DatasetImport, SavedMapping, Upload
 
 
 class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
@@ -52,9 +52,7 @@ class DatasetViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         values = parse(DatasetUploadSerializer, request)
         user, file = signed_in(request), values["file"]
         upload = uploads.stage(user=user, name=values["name"], file=file, source_name=file.name)
-        values["mapping"] = (
-            mappings.from_json(values["mapping"]) if values["mapping"] else _short_mapping(values)
-        )
+        values["mapping"] = _mapping(request, values) or _short_mapping(values)
         return _answer(
             imports.start(user=user, upload=upload, name=values["name"], wishes=_wishes(values)), upload
         )
@@ -65,6 +63,14 @@ def _answer(made: Dataset | DatasetImport, upload: Upload) -> Response:
     if isinstance(made, Dataset):
         return Response(DatasetSerializer(made).data, status=status.HTTP_201_CREATED)
     return Response(UploadSerializer(upload).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _mapping(request: Request, values: dict[str, Any]) -> ColumnMapping | None:
+    """The mapping of the request, or the saved one that it names."""
+    if values["saved_mapping"]:
+        saved = {"kind": SavedMapping.Kind.DATASET.value, "name": values["saved_mapping"]}
+        return mappings.from_json(selectors.saved_mapping(user=signed_in(request), **saved))
+    return mappings.from_json(values["mapping"]) if values["mapping"] else None
 
 
 def _short_mapping(values: dict[str, Any]) -> ColumnMapping | None:
@@ -117,7 +123,7 @@ class UploadViewSet(StaffViewSet):
         user = signed_in(request)
         found = selectors.upload(user=user, pk=pk)
         values["name"] = values["name"] or found.name
-        values["mapping"] = mappings.from_json(values["mapping"]) if values["mapping"] else None
+        values["mapping"] = _mapping(request, values)
         return _answer(
             imports.start(user=user, upload=found, name=values["name"], wishes=_wishes(values)), found
         )

@@ -43,12 +43,13 @@ class JSONText(serializers.JSONField):
 
 
 class WishesSerializer(serializers.Serializer[Dataset]):
-    """How a dataset is made from a file. `mapping` has the fields of `ColumnMapping`; without `schema` it is
-    inferred."""
+    """How a dataset is made from a file. `mapping` has the fields of `ColumnMapping`, `saved_mapping` is the name of
+    one that was saved; without `schema` it is inferred."""
 
     validation_percent = serializers.FloatField(default=10, min_value=0.1, max_value=90)
     test_percent = serializers.FloatField(default=0, min_value=0, max_value=90)
     mapping = JSONText(required=False, default=None)
+    saved_mapping = serializers.CharField(required=False, default="", max_length=100)
     schema = JSONText(required=False, default=None)
     skip_bad_rows = serializers.BooleanField(default=False)
 

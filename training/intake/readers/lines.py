@@ -1,8 +1,9 @@
 """Shared by all readers: lines of bounded size, and no more bytes than an upload may have."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from django.conf import settings
@@ -24,13 +25,43 @@ RawRow = tuple[int, Callable[[], Cells]]
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A cell that cannot be read, and why. Its row is refused only if the cell is used."""
+
+    why: str
+
+
+def used(cell: Any, column: str) -> Any:
+    """A cell that is needed. Raises RowError if it cannot be read."""
+    if isinstance(cell, Unreadable):
+        raise RowError(cell.why, column)
+    return cell
+
+
+@dataclass
+class ReadFacts:
+    """What was recognised in a file and done to read it. `blank_lines` grows while the file is read."""
+
+    format: str = ""
+    packed: str = ""
+    encoding: str = ""
+    separator: str = ""
+    skipped_columns: list[str] = field(default_factory=list)
+    blank_lines: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
 class Source:
-    """The unmapped rows of a file. `columns` is None when every row has its own names (JSON lines); `part_read`
-    returns how much has been read, from 0 to 1."""
+    """The unmapped rows of a file. `columns` is None when every row has its own names (JSON); `part_read` returns how
+    much has been read, from 0 to 1."""
 
     columns: list[str] | None
     rows: Iterator[RawRow]
     part_read: Callable[[], float]
+    facts: ReadFacts = field(default_factory=ReadFacts)
 
 
 def part_read(file: IO[bytes]) -> Callable[[], float]:
@@ -71,12 +102,16 @@ def too_large() -> DomainError:
 
 def require_short(raw: bytes) -> None:
     if len(raw) > settings.UPLOAD_MAX_ROW_BYTES:
-        raise RowError(f"The row is longer than {settings.UPLOAD_MAX_ROW_BYTES:,} bytes. Shorten it.")
+        raise too_long()
 
 
-def failing(message: str) -> Callable[[], Cells]:
+def too_long() -> RowError:
+    return RowError(f"The row is longer than {settings.UPLOAD_MAX_ROW_BYTES:,} bytes. Shorten it.")
+
+
+def failing(message: str, field: str = "") -> Callable[[], Cells]:
     def parse() -> Cells:
-        raise RowError(message)
+        raise RowError(message, field)
 
     return parse
 
@@ -102,6 +137,6 @@ def require_columns(columns: list[str], where: str) -> None:
         raise DomainError(
             "invalid_header", f"{where}: a name is not valid UTF-8; save it as UTF-8.", status=422
         )
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+    if twice := sorted(name for name, times in Counter(columns).items() if times > 1):
         said = f"{where}: the column {shown(twice)} appears twice. Give each column its own name."
         raise DomainError("invalid_header", said, status=422)

@@ -16,16 +16,17 @@ from training.intake.readers import json_text
 from training.intake.readers.lines import (
     Cells,
     RawRow,
+    ReadFacts,
     Source,
+    Unreadable,
     bounded_lines,
-    failing,
     require_columns,
     require_short,
     too_large,
 )
 
 
-def read(file: IO[bytes]) -> Source:
+def read(file: IO[bytes], facts: ReadFacts) -> Source:
     """Rows numbered from 1. Raises DomainError: `invalid_parquet`, `too_large` (the unpacked size, as JSON)."""
     lines = _lines(file)
     _, first = next(lines, (0, b""))
@@ -36,7 +37,8 @@ def read(file: IO[bytes]) -> Source:
     columns = [str(name) for name in said["columns"]]
     require_columns(columns, "The schema")
     passed = _Passed(lines)
-    return Source(columns, _rows(passed), lambda: passed.count / max(int(said["rows"]), 1))
+    unread = {name: Unreadable(why) for name, why in said["unread"].items()}
+    return Source(columns, _rows(passed, unread), lambda: passed.count / max(int(said["rows"]), 1), facts)
 
 
 class _Passed:
@@ -52,16 +54,15 @@ class _Passed:
             yield line
 
 
-def _rows(lines: _Passed) -> Iterator[RawRow]:
+def _rows(lines: _Passed, unread: Cells) -> Iterator[RawRow]:
     for number, raw in lines:
-        if raw.startswith(b"E"):
-            yield number - 1, failing(raw[1:].decode().strip())
-            continue
 
         def parse(raw: bytes = raw) -> Cells:
             require_short(raw)
             row: Cells = json_text.parse(raw[1:].decode())
-            return row
+            if raw.startswith(b"X"):
+                row = row["cells"] | {name: Unreadable(why) for name, why in row["bad"].items()}
+            return row | unread if unread else row
 
         yield number - 1, parse
 

@@ -3,9 +3,10 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from django.conf import settings
@@ -16,8 +17,9 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.intake.checking import Checked, Tell, Wishes, check, silent
+from training.intake.column_mapping import ColumnMapping
 from training.intake.problems import ProblemLog
-from training.intake.rows import SPLITS, ColumnMapping
+from training.intake.rows import SPLITS
 from training.intake.schemas import Schema
 from training.models import Dataset
 
@@ -37,14 +39,16 @@ def create(
     skip_bad_rows: bool = False,
     description: str = "",
     report: Path | None = None,
+    read_before: Mapping[str, str] = MappingProxyType({}),
     tell: Tell = silent,
 ) -> Dataset:
-    """Check `file` (JSON lines, CSV or Parquet) and store it as the next version of `name`.
+    """Check `file` (see docs/dataset-format.md) and store it as the next version of `name`.
 
     Without `schema`, the one that all outputs share is inferred and stored. The same content under the same name
     returns the existing version. Raises DomainError `invalid_rows` listing bad rows with line, field and reason,
-    unless they are skipped. Nothing is stored if it raises. `report` receives all of them as CSV. `tell` is called
-    with the progress; raise from it to cancel.
+    unless they are skipped. Nothing is stored if it raises. `report` receives all of them as CSV. `read_before` has
+    the facts of unpacking and conversion that were done before. `tell` is called with the progress; raise from it to
+    cancel.
     """
     wishes = Wishes(mapping, validation_share, test_share, schema, skip_bad_rows)
     wishes.require_valid()
@@ -52,7 +56,7 @@ def create(
         checked = check(file, source_name, wishes, scratch, problems, tell)
         tell("Storing", 1)
         _keep(checked)
-    checked.facts["mapping"] = mapping.to_json() if mapping else None
+    checked.facts["source"] |= {name: value for name, value in read_before.items() if value}
     checked.facts["skipped"] = {"rows": problems.rows, "problems": problems.shown[:_KEPT_PROBLEMS]}
     return _store(user=user, name=name, source_name=source_name, description=description, checked=checked)
 

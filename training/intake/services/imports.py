@@ -15,7 +15,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training.intake.checking import Tell, Wishes
-from training.intake.rows import ColumnMapping
+from training.intake.column_mapping import ColumnMapping
 from training.intake.services import uploads
 from training.models import Dataset, DatasetImport, Upload
 

@@ -13,30 +13,43 @@ from django.utils import timezone
 
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
-from training.intake import mappings
 from training.intake.checking import Tell, Wishes, silent
-from training.intake.readers import detect, open_source
-from training.intake.readers.lines import Cells, RowError, too_large
-from training.intake.rows import ColumnMapping, ReadRow, read
+from training.intake.column_mapping import ColumnMapping
+from training.intake.layouts import Layout, recognise, refuse_preferences
+from training.intake.readers import open_source, plain
+from training.intake.readers.lines import Cells, RowError, Unreadable, too_large
+from training.intake.rows import ReadRow, Rows, columns_of
 from training.intake.schemas import DIALECT, Inference, Schema
 from training.intake.services import datasets
 from training.models import Dataset, DatasetImport, Upload
 
 _PIECE = 2**20
 _FIRST_ROWS = 5
+_RECOGNISED_BY = 20
 _LOOKED_AT = 5_000
 MAX_COLUMNS = 100
 
 
 @dataclass(frozen=True)
 class Look:
-    """The beginning of a file: column names, first rows (or their problems), and the mapping suggested by the names;
-    None when the rows need no mapping."""
+    """The beginning of a file: column names, first rows (or their problems), the suggested mapping (None when the rows
+    need none), what the rows were recognised as and why, and how the file is read."""
 
     columns: list[str]
     rows: list[Cells]
     problems: list[dict[str, Any]]
     proposal: ColumnMapping | None
+    layout: Layout
+    source: dict[str, Any]
+
+    @property
+    def caution(self) -> str:
+        """Why these rows are not what a dataset holds; "" if they are."""
+        try:
+            refuse_preferences(self.layout)
+        except DomainError as error:
+            return error.detail
+        return ""
 
 
 @dataclass
@@ -49,29 +62,31 @@ class Preview:
     rows: int = 0
     bad_rows: int = 0
     schema: Schema = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
     whole: bool = False
 
     @property
     def without_input(self) -> bool:
         """Whether the model is given only the instruction."""
-        return bool(self.examples) and not any(example["input"] for example in self.examples)
+        return bool(self.examples) and not any(example.get("input", True) for example in self.examples)
 
 
 def stage(*, user: User, name: str, file: IO[bytes], source_name: str) -> Upload:
     """Store `file` for its owner until it expires. Raises DomainError: `too_large`, `disk`, and the errors of
     `detect` for unsupported files."""
-    kind = detect(file, source_name)
+    content, facts = plain(file, source_name)
     now = timezone.now()
     upload = Upload(
         name=name,
         source_name=source_name[:255],
-        format=kind,
+        format=facts.format,
+        facts={"packed": facts.packed, "encoding": facts.encoding},
         created_by=user,
         expires_at=now + timedelta(hours=settings.UPLOAD_KEEP_HOURS),
     )
     try:
         upload.folder.mkdir(parents=True)
-        upload.size_bytes = _copy(file, upload)
+        upload.size_bytes = _copy(content, upload)
         upload.save()
     except OSError as error:
         shutil.rmtree(upload.folder, ignore_errors=True)
@@ -111,26 +126,32 @@ def sweep() -> int:
 def look(upload: Upload) -> Look:
     """The first rows, unmapped. Raises DomainError for a file that cannot be read at all."""
     rows, problems = [], []
-    with _opened(upload) as file:
-        source = open_source(file, upload.source_name)
-        for line, parse in islice(source.rows, _FIRST_ROWS):
+    with opened(upload) as file:
+        source = open_source(file, upload.source_name, is_plain=True)
+        for line, parse in islice(source.rows, _RECOGNISED_BY):
             try:
-                rows.append(parse())
+                rows.append({name: _shown(cell) for name, cell in parse().items()})
             except RowError as error:
                 problems.append({"line": line, "message": str(error)})
-    columns = list(source.columns or dict.fromkeys(key for row in rows for key in row))
+    columns = columns_of(source, rows)
     if len(columns) > MAX_COLUMNS:
         said = f"The file has {len(columns):,} columns. At most {MAX_COLUMNS} are allowed."
         raise DomainError("too_many_columns", said, status=422)
-    proposal = None if mappings.is_canonical(columns) else mappings.propose(columns, rows)
-    return Look(columns, rows, problems, proposal)
+    layout = recognise(columns, rows)
+    facts = source.facts.to_json() | {name: value for name, value in upload.facts.items() if value}
+    return Look(columns, rows[:_FIRST_ROWS], problems[:_FIRST_ROWS], layout.mapping, layout, facts)
+
+
+def _shown(cell: Any) -> Any:
+    return f"({cell.why})" if isinstance(cell, Unreadable) else cell
 
 
 def preview(upload: Upload, mapping: ColumnMapping | None) -> Preview:
     """The first rows as examples, and the schema of the outputs of up to 5,000 rows."""
     made, outputs = Preview(whole=True), Inference()
-    with _opened(upload) as file:
-        for row in read(file, upload.source_name, mapping):
+    with opened(upload) as file:
+        source = Rows(file, upload.source_name, mapping, is_plain=True)
+        for row in source.read():
             if made.rows == _LOOKED_AT:
                 made.whole = False
                 break
@@ -138,6 +159,7 @@ def preview(upload: Upload, mapping: ColumnMapping | None) -> Preview:
             _note(made, row)
             if row.example is not None:
                 outputs.add(row.example["output"])
+    made.source = source.facts()
     made.schema = {"$schema": DIALECT, **outputs.schema()}
     return made
 
@@ -152,7 +174,8 @@ def _note(made: Preview, row: ReadRow) -> None:
         made.problems.append({"line": row.line, "field": row.field, "message": row.problem})
 
 
-def _opened(upload: Upload) -> IO[bytes]:
+def opened(upload: Upload) -> IO[bytes]:
+    """The stored file. Raises DomainError `upload_gone`."""
     try:
         return upload.file.open("rb")
     except OSError:
@@ -167,7 +190,7 @@ def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell:
     if upload.dataset is not None:
         return upload.dataset
     try:
-        with _opened(upload) as file:
+        with opened(upload) as file:
             made = datasets.create(
                 user=user,
                 name=name,
@@ -179,6 +202,7 @@ def make_dataset(*, user: User, upload: Upload, name: str, wishes: Wishes, tell:
                 schema=wishes.schema,
                 skip_bad_rows=wishes.skip_bad_rows,
                 report=upload.report,
+                read_before=upload.facts,
                 tell=tell,
             )
     except DomainError as error:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from training import access
-from training.intake import selectors
+from training.intake import selectors, sentences
 
 PAGE = 50
 
@@ -35,6 +35,7 @@ def dataset(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "dataset": found,
         "examples": examples,
+        "reading": sentences.reading(found.facts.get("source", {})),
         "measurements": access.measurements(user=request.user).filter(dataset=found)[:20],
         "base_models": access.base_models(user=request.user)[:200],
     }

@@ -16,12 +16,12 @@ from ftplatform.accounts.permissions import AdminOnly, StaffRequest, roles
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
 from training.actions import UploadAction
-from training.intake import selectors
+from training.intake import selectors, sentences
 from training.intake.checking import Wishes
+from training.intake.column_mapping import ColumnMapping
 from training.intake.forms import MappingForm, UploadForm
-from training.intake.rows import ColumnMapping
-from training.intake.services import imports, uploads
-from training.models import Dataset, DatasetImport, Upload
+from training.intake.services import imports, saved_mappings, uploads
+from training.models import Dataset, DatasetImport, SavedMapping, Upload
 
 
 @roles(*AdminOnly)
@@ -58,14 +58,19 @@ def upload(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         return HttpResponseClientRefresh()
     look = uploads.look(found)
     if request.method == "GET":
-        form = MappingForm(look=_as_asked(look, last), initial=_initial(found, look, last))
+        chosen = _chosen(request)
+        look = _as_asked(look, last, chosen)
+        form = MappingForm(look=look, initial=_initial(found, look, None if chosen else last))
         error = imports.refusal(last) if last else None
         return _upload_page(request, found, form, mapping=form.look.proposal, error=error)
     form = MappingForm(request.POST, look=look)
     if not form.is_valid():
-        return render(request, "training/intake/upload.html", {"upload": found, "form": form}, status=400)
+        context = {"upload": found, "form": form, "reading": sentences.reading(look.source)}
+        return render(request, "training/intake/upload.html", context, status=400)
     if "store" in request.POST:
         return _store(request, found, form)
+    if "save" in request.POST:
+        _save_mapping(request, form)
     return _upload_page(request, found, form, mapping=form.cleaned_data["mapping"])
 
 
@@ -105,15 +110,41 @@ def _being_checked(request: StaffRequest, job: DatasetImport) -> HttpResponse:
     )
 
 
-def _as_asked(look: uploads.Look, last: DatasetImport | None) -> uploads.Look:
-    """Replace the suggested mapping with the one chosen before."""
+def _chosen(request: StaffRequest) -> ColumnMapping | None:
+    """The saved mapping that the address names."""
+    name = request.GET.get("mapping", "")
+    if not name:
+        return None
+    kind = SavedMapping.Kind.DATASET.value
+    return ColumnMapping(**selectors.saved_mapping(user=request.user, kind=kind, name=name))
+
+
+def _save_mapping(request: StaffRequest, form: MappingForm) -> None:
+    name, mapping = form.cleaned_data["save_as"].strip(), form.cleaned_data["mapping"]
+    if not name or mapping is None:
+        form.add_error("save_as", "Enter a name." if mapping else "These rows need no mapping.")
+        return
+    kind = SavedMapping.Kind.DATASET.value
+    saved_mappings.save(user=request.user, kind=kind, name=name, mapping=mapping.to_json())
+    messages.success(request, f"Mapping saved as {name}.")
+
+
+def _as_asked(look: uploads.Look, last: DatasetImport | None, chosen: ColumnMapping | None) -> uploads.Look:
+    """Replace the suggested mapping with a saved one, or with the one of the last check."""
+    if chosen is not None:
+        return replace(look, proposal=chosen)
     return replace(look, proposal=imports.wishes_of(last).mapping) if last else look
 
 
 def _initial(found: Upload, look: uploads.Look, last: DatasetImport | None) -> dict[str, Any]:
     """Initial form values: those of the last check that produced no dataset, or suggestions from the file."""
     if last is None:
-        return {"name": found.name, "json_cells": look.proposal is not None and look.proposal.json_cells}
+        proposed = look.proposal or ColumnMapping()
+        return {
+            "name": found.name,
+            "instruction": proposed.instruction,
+            "json_cells": proposed.json_cells,
+        }
     wishes = imports.wishes_of(last)
     values: dict[str, Any] = {
         "name": last.wishes["name"],
@@ -155,8 +186,13 @@ def _upload_page(
         hint = " ".join(problem["message"] for problem in incomplete.problems) or incomplete.detail
     if preview is not None:
         _show_schema(form, json.dumps(preview.schema, ensure_ascii=False, indent=2))
+    source = form.look.source | (preview.source if preview else {})
+    # The preview itself lists the unused columns.
+    source.pop("ignored_columns", None)
     unused = [column for column in form.look.columns if mapping and column not in mapping.columns]
     context = {
+        "saved": selectors.saved_mappings(user=request.user, kind=SavedMapping.Kind.DATASET.value)[:200],
+        "reading": sentences.reading(source),
         "upload": found,
         "form": form,
         "preview": preview,

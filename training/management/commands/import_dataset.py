@@ -8,19 +8,23 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ftplatform.accounts.services import acting_admin
 from ftplatform.errors import DomainError
-from training.intake import schemas
+from training.intake import schemas, selectors, sentences
+from training.intake.column_mapping import ColumnMapping
 from training.intake.forms import column_pairs
-from training.intake.rows import ColumnMapping
 from training.intake.services import datasets
+from training.models import SavedMapping
 
 SHOWN = 50
-_COLUMNS = ("instruction", "input", "output", "id", "group", "split")
+_COLUMNS = (
+    *("instruction", "input", "output", "id", "group", "split"),
+    *("messages", "tools", "system", "history"),
+)
 
 
 def add_file_arguments(parser: ArgumentParser) -> None:
     """Arguments for the file and its column mapping; shared with `import_prompts`."""
     parser.add_argument(
-        "file", type=Path, help="JSON lines, CSV or Parquet; other column names need a mapping."
+        "file", type=Path, help="JSON, CSV or Parquet, also packed; unusual column names need a mapping."
     )
     parser.add_argument("--name", required=True)
     parser.add_argument(
@@ -36,12 +40,21 @@ def add_file_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}-column", default="", metavar="COLUMN", help=f"Mapping: the column that is the {name}."
         )
+    parser.add_argument("--mapping", default="", metavar="NAME", help="A mapping saved on the upload page.")
     parser.add_argument(
         "--json-cells", action="store_true", help="Mapping: input and output columns hold JSON as text."
     )
 
 
+def saved_mapping(name: str) -> ColumnMapping:
+    """The mapping that was saved under this name on the page."""
+    kind = SavedMapping.Kind.DATASET.value
+    return ColumnMapping(**selectors.saved_mapping(user=acting_admin(), kind=kind, name=name))
+
+
 def mapping_of(options: dict[str, Any]) -> ColumnMapping | None:
+    if options["mapping"]:
+        return saved_mapping(options["mapping"])
     columns = {f"{name}_column": options[f"{name}_column"] for name in _COLUMNS}
     if not (options["instruction"] or options["input"] or options["output"] or any(columns.values())):
         return None
@@ -96,6 +109,8 @@ class Command(BaseCommand):
             ) from error
         except DomainError as error:
             raise explain(error) from error
+        for sentence in sentences.reading(dataset.facts["source"]):
+            self.stdout.write(sentence)
         skipped = dataset.facts["skipped"]["rows"]
         self.stdout.write(
             f"{dataset}: {dataset.train_rows} rows to train on, {dataset.validation_rows} for validation, "

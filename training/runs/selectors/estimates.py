@@ -136,5 +136,5 @@ def _characters(train_file: str) -> tuple[float, float]:
 
 
 def _length(row: dict[str, Any]) -> int:
-    texts = (row.get("instruction"), row.get("input"), row.get("output"))
+    texts = [row[name] for name in ("instruction", "input", "messages", "tools", "output") if name in row]
     return sum(len(text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)) for text in texts)
