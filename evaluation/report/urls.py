@@ -10,6 +10,7 @@ from evaluation.report.views import analysis, ranking, report
 
 pages = [
     path("analyse/", analysis.analyse, name="analyse"),
+    path("analyse/download/", analysis.download, name="analysis_download"),
     path("ranking/", ranking.ranking, name="ranking"),
     path("campaigns/<uuid:pk>/look/", report.take_look, name="take_look"),
     path("campaigns/<uuid:pk>/report/", report.latest, name="report"),
