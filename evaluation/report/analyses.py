@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, get_args
 
 import numpy as np
 
+from evaluation.review.selectors.reviewers import without_side
 from evaluation.stats import Plan, Report, analyse
 from evaluation.stats.ratings import LOSS, WIN
 from evaluation.stats.ratings_file import FileError, Problem, RatingsFile, Reading, read_ratings
@@ -140,7 +141,7 @@ def analyse_file(
     report = analyse(found.ratings, plan, quality=_quality(found))
     report = report.labelled(found.prompt_labels, found.reviewer_labels)
     if not found.sides_known:
-        report = _without_position(report)
+        report = without_position(report)
     report = replace(report, cautions=(*_cautions(found), *report.cautions))
     return {**report.to_json(), "rows": rows_of(found, reading)}
 
@@ -165,7 +166,8 @@ def rows_of(found: RatingsFile, reading: Reading) -> dict[str, Any]:
     }
 
 
-def _without_position(report: Report) -> Report:
+def without_position(report: Report) -> Report:
+    """The report without the check of the side, for ratings whose side is not known."""
     kept = tuple(caution for caution in report.cautions if caution.code not in _POSITION_CAUTIONS)
     return replace(report, position=_NO_POSITION, cautions=kept)
 
@@ -213,12 +215,7 @@ def _quality(found: RatingsFile) -> tuple[ReviewerQuality, ...]:
     )
     names = found.reviewer_labels
     quality = (replace(one, reviewer=names[int(one.reviewer)]) for one in reviewer_quality(work))
-    return tuple(quality if found.sides_known else map(_without_side, quality))
-
-
-def _without_side(one: ReviewerQuality) -> ReviewerQuality:
-    flags = tuple(flag for flag in one.flags if flag.code != "side_sticking")
-    return replace(one, left_share=None, side_p_value=None, flags=flags)
+    return tuple(quality if found.sides_known else map(without_side, quality))
 
 
 def how_read(rows: Mapping[str, Any]) -> str:

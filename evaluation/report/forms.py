@@ -75,6 +75,24 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+class ImportForm(RatingsForm):
+    """A ratings file to store as a campaign. Both systems need names."""
+
+    title = forms.CharField(max_length=100, label="Title")
+    field_order = ("title", "file", "baseline", "candidate")
+    margin = forms.FloatField(
+        initial=5,
+        min_value=0.5,
+        max_value=49,
+        label="Smallest relevant difference, in percentage points of the win score",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("baseline", "candidate"):
+            self.fields[name].required = True
+
+
 class AnalysisForm(RatingsForm):
     margin = forms.FloatField(
         initial=5,

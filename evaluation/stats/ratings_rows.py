@@ -93,7 +93,7 @@ class RatingsFile:
     `active_ms` (n,) is NaN where not given; it is None if the file has no such column. `cluster` groups the ratings
     by topic, customer or document, if the file has a column for it. `alike` lists names of reviewers that differ in
     case or spaces only. `texts[code]` are a prompt and its responses (baseline, candidate), "" where not given; None
-    unless asked for.
+    unless asked for. `simulated_reviewers` are the codes of reviewers with simulated ratings.
     """
 
     ratings: Ratings
@@ -108,6 +108,7 @@ class RatingsFile:
     cluster: Slicing | None
     alike: tuple[tuple[str, ...], ...]
     texts: tuple[Texts, ...] | None
+    simulated_reviewers: frozenset[int]
     n_blank: int = 0
     ignored: tuple[str, ...] = ()
     format: str = ""
@@ -153,6 +154,7 @@ class Rows:
         self.answers: dict[str, Answer] = {}
         self.counting: set[str] = set()
         self.models: set[str] = set()
+        self.simulated_reviewers: set[int] = set()
         self.texts: list[Texts] | None = [] if with_texts else None
         self.problems: list[Problem] = []
 
@@ -211,6 +213,8 @@ class Rows:
         self.left.append(left)
         self.known.append(known)
         self.n_simulated += simulated
+        if simulated:
+            self.simulated_reviewers.add(reviewer)
         if self.texts is not None and texts is not None:
             self.texts.append(texts)
         for column, number in numbers.items():
@@ -313,6 +317,7 @@ class Rows:
             cluster=cluster,
             alike=_alike(self.reviewers),
             texts=None if self.texts is None else tuple(self.texts),
+            simulated_reviewers=frozenset(self.simulated_reviewers),
         )
 
     def _require_names(self) -> None:

@@ -1,4 +1,4 @@
-"""Endpoint that analyses uploaded ratings. Nothing is stored."""
+"""Endpoints for ratings made elsewhere: analyse them without storing them, or import them as a campaign."""
 
 import io
 import shutil
@@ -15,11 +15,12 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from evaluation.report import analyses
+from evaluation.report.services import rating_imports
 from evaluation.stats.ratings_file import Reading
 from evaluation.stats.schema import report_schema
 from ftplatform.accounts.models import ApiToken
 from ftplatform.accounts.permissions import RolePermission, Staff
-from ftplatform.api.endpoints import check
+from ftplatform.api.endpoints import check, signed_in
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -157,3 +158,44 @@ class Analyse(APIView):
         require_size(request)
         reading, options = read_options(AnalysisOptions, request)
         return Response(analyses.analyse_file(source=body_of(request), reading=reading, **options))
+
+
+class ImportOptions(ReadingOptions):
+    title = serializers.CharField(max_length=100)
+    file = serializers.CharField(max_length=200, default="the API")
+    margin = serializers.FloatField(default=0.05)
+
+
+class ImportRatings(APIView):
+    permission_classes = [RolePermission]
+    parser_classes = RATINGS_PARSERS
+    throttle_classes = [AnalysisThrottle]
+    read_roles = write_roles = Staff
+    write_scope = ApiToken.Scope.EVALUATE
+
+    @extend_schema(
+        request=RATINGS_BODIES,
+        parameters=[
+            OpenApiParameter("title", str, required=True, description="Of the campaign and its comparison."),
+            OpenApiParameter("file", str, description="Where the ratings come from, as the report names it."),
+            OpenApiParameter("margin", float, description="Smallest win-score difference that matters."),
+            *READING_PARAMETERS,
+        ],
+        responses={201: OpenApiResponse(description="{id, title, ratings, reviewers, pairs}")},
+    )
+    def post(self, request: Request) -> Response:
+        """Store the ratings in the body as a closed campaign, labelled as rated elsewhere in all its results."""
+        require_size(request)
+        reading, options = read_options(ImportOptions, request)
+        name = options.pop("file")
+        made = rating_imports.create(
+            user=signed_in(request), source=body_of(request), source_name=name, reading=reading, **options
+        )
+        content = {
+            "id": str(made.pk),
+            "title": made.title,
+            "ratings": made.ratings_planned,
+            "reviewers": made.reviewers.count(),
+            "pairs": made.pairs_planned,
+        }
+        return Response(content, status=201)

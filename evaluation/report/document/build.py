@@ -63,6 +63,6 @@ def _sections(
         ]
     found += [
         analyses.exclusions(report),
-        analyses.planned(report, history, has_plan=origin is not None),
+        analyses.planned(report, history, has_plan=origin is not None and "rated_elsewhere" not in source),
     ]
     return tuple(section for section in found if section is not None)

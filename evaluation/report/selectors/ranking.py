@@ -33,6 +33,7 @@ def ranking(*, user: User) -> dict[str, Any]:
             "candidate": one.candidate.name,
             "ratings": one.counted,
             "simulated": one.simulated,
+            "rated_elsewhere": bool(one.elsewhere),
         }
         for one in ended.annotate(
             counted=Count("ratings", filter=Q(ratings__kind="real")),

@@ -124,7 +124,7 @@ def test_the_result_can_be_downloaded_and_only_as_the_site_computed_it(client):
     assert "the tuned model" not in json.dumps(result)
     assert download("md").content.decode().startswith("# Report")
     rows = list(csv.DictReader(io.StringIO(download("csv").content.decode())))
-    score = next(row for row in rows if row["name"] == "Win score")
+    score = next(row for row in rows if row["name"] == "Win score of the candidate")
     assert float(score["value"]) == pytest.approx(result["primary"]["estimate"])
     assert download("xls").status_code == 404
     assert download("json", sealed[1][:-3] + "xxx").status_code == 400
