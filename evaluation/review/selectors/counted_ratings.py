@@ -66,8 +66,9 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
 
 
 def reviewer_label(campaign: Campaign, number: int, external_id: str) -> str:
-    """How results and exports name a reviewer: by a number, or for ratings made elsewhere by the file's id."""
-    return external_id if campaign.elsewhere else f"r{number}"
+    """How results and exports name a reviewer: by a number, or for ratings made elsewhere by the file's id, until it is
+    erased."""
+    return external_id if campaign.elsewhere and external_id else f"r{number}"
 
 
 def _both(
