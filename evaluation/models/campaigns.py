@@ -140,6 +140,10 @@ class Campaign(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.TextField(blank=True)
+    elsewhere = models.JSONField(
+        default=dict,
+        help_text="Of ratings that were made elsewhere and imported: {file, ratings, sides_known, texts}; else {}.",
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -159,7 +163,19 @@ class Campaign(models.Model):
 
     @property
     def ratings_planned(self) -> int:
+        if self.elsewhere:
+            return int(self.elsewhere["ratings"])
         return self.pairs_planned * self.overlap
+
+    @property
+    def sides_known(self) -> bool:
+        """Whether the side on which each rating's reviewer saw the candidate is known."""
+        return bool(self.elsewhere.get("sides_known", True))
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether prompts and responses are stored; imported ratings may come without."""
+        return bool(self.elsewhere.get("texts", True))
 
     @property
     def is_over(self) -> bool:

@@ -1,19 +1,102 @@
-"""Form for analysing a ratings file."""
+"""Forms for analysing and importing a ratings file."""
+
+from typing import Any
 
 from django import forms
 
+from evaluation.report import analyses
+from evaluation.stats.ratings_file import Reading
 
-class AnalysisForm(forms.Form):
+
+class RatingsForm(forms.Form):
+    """A ratings file and how to read it."""
+
     file = forms.FileField(
         label="Ratings",
-        help_text="CSV or JSON lines with prompt_id, reviewer_id, preference (win, tie, loss, both_bad), "
-        "candidate_side (left, right) and, for each criterion, NAME_baseline and NAME_candidate.",
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.jsonl,.ndjson"}),
+        help_text="CSV, JSON lines, JSON or Parquet with one rating per row, or an export of another tool.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet"}),
     )
+    baseline = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Baseline",
+        help_text="Name of the system to compare with. Required if the file has model_a and model_b.",
+    )
+    candidate = forms.CharField(
+        required=False, max_length=100, label="Candidate", help_text="Name of the system under test."
+    )
+    columns = forms.CharField(
+        required=False,
+        label="Columns with other names",
+        help_text="One per line, our name first: prompt_id=ticket",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    answers = forms.CharField(
+        required=False,
+        label="Answers with other words",
+        help_text="One per line, our word (win, tie, both_bad, loss, left, right) first: left=Response 1",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    ignore = forms.CharField(
+        required=False,
+        label="Columns to ignore",
+        help_text="One per line.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    left_is = forms.ChoiceField(
+        required=False,
+        label="If answers are left and right, or A and B",
+        choices=[
+            ("", "A column says on which side the candidate was"),
+            ("candidate", "Left (A) is always the candidate"),
+            ("baseline", "Left (A) is always the baseline"),
+        ],
+    )
+    lowest_score = forms.FloatField(initial=1, required=False, label="Lowest score")
+    highest_score = forms.FloatField(initial=10, required=False, label="Highest score")
+    skip_bad_rows = forms.BooleanField(required=False, label="Skip rows with errors")
+
+    def reading(self) -> Reading:
+        """How to read the file. Raises DomainError as `analyses.reading_of` does."""
+        values: dict[str, Any] = self.cleaned_data
+        low, high = values["lowest_score"], values["highest_score"]
+        return analyses.reading_of(
+            columns=_lines(values["columns"]),
+            answers=_lines(values["answers"]),
+            ignore=_lines(values["ignore"]),
+            left_is=values["left_is"],
+            baseline=values["baseline"],
+            candidate=values["candidate"],
+            score_range=(1.0 if low is None else low, 10.0 if high is None else high),
+        )
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+class ImportForm(RatingsForm):
+    """A ratings file to store as a campaign. Both systems need names."""
+
+    title = forms.CharField(max_length=100, label="Title")
+    field_order = ("title", "file", "baseline", "candidate")
     margin = forms.FloatField(
         initial=5,
         min_value=0.5,
         max_value=49,
         label="Smallest relevant difference, in percentage points of the win score",
     )
-    skip_bad_rows = forms.BooleanField(required=False, label="Skip rows with errors")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("baseline", "candidate"):
+            self.fields[name].required = True
+
+
+class AnalysisForm(RatingsForm):
+    margin = forms.FloatField(
+        initial=5,
+        min_value=0.5,
+        max_value=49,
+        label="Smallest relevant difference, in percentage points of the win score",
+    )

@@ -3,13 +3,15 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from evaluation.report.api.analyses import Analyse
+from evaluation.report.api.analyses import Analyse, ImportRatings
 from evaluation.report.api.ranking import RankingView
 from evaluation.report.api.reports import ReportViewSet
 from evaluation.report.views import analysis, ranking, report
 
 pages = [
     path("analyse/", analysis.analyse, name="analyse"),
+    path("analyse/download/", analysis.download, name="analysis_download"),
+    path("ratings/import/", analysis.import_ratings, name="import_ratings"),
     path("ranking/", ranking.ranking, name="ranking"),
     path("campaigns/<uuid:pk>/look/", report.take_look, name="take_look"),
     path("campaigns/<uuid:pk>/report/", report.latest, name="report"),
@@ -31,6 +33,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("campaigns", ReportViewSet, basename="campaign-report")
 endpoints = [
     path("analyses/", Analyse.as_view(), name="analyses"),
+    path("imported-ratings/", ImportRatings.as_view(), name="imported-ratings"),
     path("ranking/", RankingView.as_view(), name="api-ranking"),
     *router.urls,
 ]

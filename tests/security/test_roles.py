@@ -27,6 +27,7 @@ STAFF = {
     "training:run_facts",
     "accounts:tokens",
     "evaluation:analyse",
+    "evaluation:import_ratings",
     "evaluation:overview",
     "evaluation:ranking",
     "evaluation:prompt_sets",
@@ -85,6 +86,7 @@ POSTS = {
     "evaluation:practice_remove": "manager",
     "evaluation:rubric_preview": "manager",
     "evaluation:take_look": "manager",
+    "evaluation:analysis_download": "manager",
 }
 
 

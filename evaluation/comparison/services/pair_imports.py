@@ -244,6 +244,11 @@ def _clear_interrupted(name: str) -> None:
         _forget(comparison)
 
 
+def remove(comparison: Comparison) -> None:
+    """Remove an import, for a caller that could not complete what it was for. Nothing else may use it."""
+    _forget(comparison)
+
+
 def _forget(comparison: Comparison) -> None:
     with transaction.atomic():
         prompt_set = comparison.prompt_set

@@ -38,7 +38,7 @@ def bundle(*, report: Report, user: User) -> IO[bytes]:
             for piece in csv_lines(header, rows):
                 file.write(piece.encode())
         with tempfile.TemporaryFile() as table:
-            ratings.write_parquet(table, header, ratings.rows(report.campaign, "unblinded"))
+            ratings.write_parquet(table, report.campaign, header, ratings.rows(report.campaign, "unblinded"))
             table.seek(0)
             with archive.open("ratings.parquet", "w") as file:
                 while block := table.read(1 << 20):

@@ -25,6 +25,7 @@ from ftplatform.errors import DomainError
 
 Variant = Literal["blinded", "unblinded"]
 _ROW_GROUP = 10_000
+_COLUMN_SIDES = ("_baseline", "_candidate", "_left", "_right")
 _TAIL = EXPORT_COLUMNS
 
 
@@ -59,14 +60,17 @@ def download(*, campaign: Campaign, user: User, variant: str, kind: str) -> Http
     if kind == "csv":
         return csv_response(name, header, table)
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    write_parquet(file, header, table)
+    write_parquet(file, campaign, header, table)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=name)
 
 
-def write_parquet(file: IO[bytes], header: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    """Write the table as Parquet, with one row group in memory at a time."""
-    schema = pa.schema([(name, _arrow_type(name)) for name in header])
+def write_parquet(
+    file: IO[bytes], campaign: Campaign, header: Sequence[str], rows: Iterator[Sequence[Any]]
+) -> None:
+    """Write the campaign's table as Parquet, with one row group in memory at a time."""
+    scores = {f"{name}{side}" for name in _keys(campaign, "scale") for side in _COLUMN_SIDES}
+    schema = pa.schema([(name, _arrow_type(name, scores)) for name in header])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROW_GROUP)):
             columns = [[row[place] for row in group] for place in range(len(header))]
@@ -76,28 +80,29 @@ def write_parquet(file: IO[bytes], header: Sequence[str], rows: Iterator[Sequenc
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _arrow_type(name: str) -> Any:
+def _arrow_type(name: str, scores: set[str]) -> Any:
     if name == "active_ms":
         return pa.int64()
     if name == "simulated":
         return pa.bool_()
-    is_score = name.endswith(("_baseline", "_candidate", "_left", "_right"))
-    return pa.float64() if is_score else pa.string()
+    return pa.float64() if name in scores else pa.string()
 
 
 def _header(campaign: Campaign, variant: Variant) -> list[str]:
     sides = ("baseline", "candidate") if variant == "unblinded" else ("left", "right")
-    scores = [f"{name}_{side}" for name in counted_ratings.side_fields(campaign, "scale") for side in sides]
+    names = [*_keys(campaign, "scale"), *_keys(campaign, "yes_no")]
+    scores = [f"{name}_{side}" for name in names for side in sides]
     middle = ["candidate_side"] if variant == "unblinded" else []
     return ["prompt_id", "reviewer_id", "preference", *middle, *scores, *_TAIL]
 
 
 def rows(campaign: Campaign, variant: Variant) -> Iterator[list[Any]]:
     """The rows alone, for callers that have already called `open_table`."""
-    names = counted_ratings.side_fields(campaign, "scale")
+    scales, questions = _keys(campaign, "scale"), _keys(campaign, "yes_no")
     stored = counted_ratings.counted_ratings(campaign).values_list(
         "assignment__item__pair__prompt__key",
         "assignment__reviewer__number",
+        "assignment__reviewer__external_id",
         "preference",
         "assignment__candidate_left",
         "scores",
@@ -107,19 +112,31 @@ def rows(campaign: Campaign, variant: Variant) -> Iterator[list[Any]]:
         "active_ms",
         "submitted_at",
     )
-    for key, number, preference, left, scores, simulated, answers, *rest, at in stored.iterator(
+    for key, number, name, preference, left, scores, simulated, answers, *rest, at in stored.iterator(
         chunk_size=2000
     ):
         answers_json = json.dumps(answers, ensure_ascii=False) if answers else None
         tail = [simulated, answers_json, *rest, at.isoformat(timespec="seconds")]
-        reviewer = f"r{number}"
+        reviewer = counted_ratings.reviewer_label(campaign, number, name)
         if variant == "unblinded":
             sides = ("right", "left") if left else ("left", "right")
-            middle = [counted_ratings.outcome_of(preference, left), "left" if left else "right"]
+            side = ("left" if left else "right") if campaign.sides_known else None
+            middle = [counted_ratings.outcome_of(preference, left), side]
         else:
             sides, middle = ("left", "right"), [preference]
-        values = [_number((scores.get(name) or {}).get(side)) for name in names for side in sides]
+        values: list[float | str | None] = [
+            _number((scores.get(name) or {}).get(side)) for name in scales for side in sides
+        ]
+        values += [_word((answers.get(name) or {}).get(side)) for name in questions for side in sides]
         yield [key, reviewer, *middle, *values, *tail]
+
+
+def _keys(campaign: Campaign, kind: str) -> list[str]:
+    return counted_ratings.side_fields(campaign, kind)
+
+
+def _word(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
 
 
 def _number(value: Any) -> float | None:

@@ -36,6 +36,7 @@ def ranking(*, user: User) -> dict[str, Any]:
             "candidate": one.candidate.name,
             "ratings": one.counted,
             "simulated": one.simulated,
+            "rated_elsewhere": bool(one.elsewhere),
         }
         for one in campaigns(user=user)
         .filter(pk__in=[one.pk for one in ended])

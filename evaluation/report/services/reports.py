@@ -15,7 +15,9 @@ from evaluation.review.selectors.planned_analyses import next_look, plan_of
 from evaluation.review.services import campaigns
 from evaluation.stats import Look, Plan, analyse
 from evaluation.stats.arrays import BoolArray
-from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged, reviewer_quality
+from evaluation.stats.report import Report as Result
+from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged
+from evaluation.stats.summaries import Caution
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -47,7 +49,7 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
     excluded, quality = _quality(campaign, plan)
     look_now = _look(campaign, plan, fraction)
     report = analyse(ratings, plan, look_now, excluded=excluded, quality=quality)
-    report = report.labelled(prompts, reviewers)
+    report = _as_made_elsewhere(campaign, report.labelled(prompts, reviewers))
     try:
         with transaction.atomic():
             stored = Report.objects.create(
@@ -75,11 +77,26 @@ def _quality(campaign: Campaign, plan: Plan) -> tuple[BoolArray, tuple[ReviewerQ
     the order of `ratings_arrays`.
     """
     work = reviewer_reads.work(campaign)
-    quality = reviewer_quality(work)
+    quality = reviewer_reads.judged(campaign, work)
     hit = flagged(quality, plan.exclusion or FLAG_CODES)
-    numbers = dict(campaign.reviewers.values_list("pk", "number"))
-    named = tuple(replace(one, reviewer=f"r{numbers[int(one.reviewer)]}") for one in quality)
+    names = {
+        pk: counted_ratings.reviewer_label(campaign, number, name)
+        for pk, number, name in campaign.reviewers.values_list("pk", "number", "external_id")
+    }
+    named = tuple(replace(one, reviewer=names[int(one.reviewer)]) for one in quality)
     return np.isin(work.reviewer, sorted(hit)), named
+
+
+def _as_made_elsewhere(campaign: Campaign, result: Result) -> Result:
+    """The result, with a caution if its ratings were imported."""
+    if not campaign.elsewhere:
+        return result
+    caution = Caution(
+        "rated_elsewhere",
+        f"Rated elsewhere: these ratings were imported from {campaign.elsewhere['file']}. How pairs were assigned and "
+        "hidden from reviewers is not known here, and the settings were chosen when the ratings existed.",
+    )
+    return replace(result, cautions=(caution, *result.cautions))
 
 
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
@@ -130,6 +147,7 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
         else None,
         "training_run": str(training.pk) if training else None,
         "comparison": str(comparison.pk),
+        **({"rated_elsewhere": campaign.elsewhere} if campaign.elsewhere else {}),
         "decoding": comparison.decoding,
         "facts": comparison.facts,
     }

@@ -40,6 +40,7 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
             "assignment__reviewer__number",
             "assignment__item__pair_id",
             "assignment__item__pair__prompt__tags",
+            "assignment__reviewer__external_id",
         )
     )
     first = first_of_equal(campaign)
@@ -56,15 +57,23 @@ def ratings_arrays(campaign: Campaign) -> CountedRatings:
             name: _both([row[5] for row in rows], name, sides) for name in side_fields(campaign, "yes_no")
         },
         slices=_slices([row[9] for row in rows]),
-        lengths=_lengths(campaign, [row[8] for row in rows]),
+        lengths=_lengths(campaign, [row[8] for row in rows]) if campaign.has_texts else None,
         simulated=any(row[6] for row in rows),
         n_simulated=sum(row[6] for row in rows),
         from_zero=frozenset(_scales_from_zero(campaign)),
+        sides_known=campaign.sides_known,
     )
     # A code is the index of its id among the sorted ids.
     prompts = [key for _, key in sorted({first[row[0]] for row in rows})]
-    reviewers = [f"r{number}" for _, number in sorted({(row[1], row[7]) for row in rows})]
+    named = sorted({(row[1], row[7], row[10]) for row in rows})
+    reviewers = [reviewer_label(campaign, number, name) for _, number, name in named]
     return CountedRatings(arrays, prompts, reviewers)
+
+
+def reviewer_label(campaign: Campaign, number: int, external_id: str) -> str:
+    """How results and exports name a reviewer: by a number, or for ratings made elsewhere by the file's id, until it is
+    erased."""
+    return external_id if campaign.elsewhere and external_id else f"r{number}"
 
 
 def _both(

@@ -1,6 +1,6 @@
 """Reads how reviewers worked, for quality flags, calibration of the sample size, and pay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -53,8 +53,19 @@ def table(campaign: Campaign) -> QuerySet[Reviewer]:
 
 def quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
     """Figures and flags by the reviewer's primary key. Nothing in them depends on which side is the candidate's."""
-    result = reviewer_quality(work(campaign), QualityRules())
-    return {int(one.reviewer): one for one in result}
+    return {int(one.reviewer): one for one in judged(campaign, work(campaign))}
+
+
+def judged(campaign: Campaign, done: ReviewerWork) -> tuple[ReviewerQuality, ...]:
+    """Figures and flags of every reviewer. Where the sides are not known, nothing is said about them."""
+    quality = reviewer_quality(done, QualityRules())
+    return quality if campaign.sides_known else tuple(map(without_side, quality))
+
+
+def without_side(one: ReviewerQuality) -> ReviewerQuality:
+    """The same figures without the preference for a side."""
+    flags = tuple(flag for flag in one.flags if flag.code != "side_sticking")
+    return replace(one, left_share=None, side_p_value=None, flags=flags)
 
 
 def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:
@@ -90,7 +101,7 @@ def work(campaign: Campaign) -> ReviewerWork:
         preference=np.array([_PREFERENCE[row[2]] for row in rows], dtype=np.int64),
         first_left=np.array([row[3] for row in rows], dtype=bool),
         active_ms=np.array([row[4] or np.nan for row in rows], dtype=float),
-        words=np.array([words[row[1]] for row in rows], dtype=float),
+        words=np.array([words[row[1]] if campaign.has_texts else np.nan for row in rows], dtype=float),
         scores={
             name: (
                 np.array([_point(row[5], name, "left") for row in rows], dtype=float),
@@ -108,7 +119,7 @@ def work(campaign: Campaign) -> ReviewerWork:
 def excluded(campaign: Campaign) -> frozenset[int]:
     """Ids of the reviewers whom the frozen plan's exclusion rule leaves out."""
     rule = tuple(campaign.plan.get("exclusion", ()))
-    return flagged(reviewer_quality(work(campaign)), rule) if rule else frozenset()
+    return flagged(judged(campaign, work(campaign)), rule) if rule else frozenset()
 
 
 def _point(scores: dict[str, Any], name: str, side: str) -> float:

@@ -1,5 +1,7 @@
 """Every kind of campaign that has a report, or must say clearly that it has none; small, made through the services."""
 
+import io
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from evaluation.models import Campaign, Report
-from evaluation.report.services import reports
+from evaluation.report.services import rating_imports, reports
 from evaluation.review.services import campaigns
+from evaluation.stats.ratings_file import Reading
 from ftplatform.accounts.models import User
 from tests import factories
 
@@ -25,6 +28,7 @@ RUBRIC = (
 """
 )
 PAIRS, REVIEWERS = 5, 3
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -157,20 +161,30 @@ def interim(owner: User) -> Campaign:
     return made
 
 
+def rated_elsewhere(owner: User) -> Campaign:
+    """Imported ratings without texts, and without the sides that reviewers saw."""
+    header = "prompt_id,reviewer_id,preference,tone_baseline,tone_candidate,solved_baseline,solved_candidate"
+    answers = ("win", "tie", "loss", "win")
+    rows = [
+        f"p{p},{who},{answers[(p + r) % 4]},{4 + r},{5 + p % 3},{'yes' if r else 'no'},yes"
+        for p in range(PAIRS)
+        for r, who in enumerate(("Ann", "Zoé", "Lee"))
+    ]
+    return rating_imports.create(
+        user=owner,
+        title=f"Elsewhere {next(_numbers)}",
+        source=io.BytesIO("\n".join([header, *rows]).encode()),
+        source_name="votes.csv",
+        reading=Reading(baseline="Kea 1", candidate="Kea 2"),
+    )
+
+
 KINDS: dict[str, Callable[[User], Campaign]] = {
     made.__name__: made
     for made in (
         *(trained, merged, imported, external, second_candidate, pilot, everyone_excluded, some_excluded),
-        *(
-            nobody_excluded,
-            not_rated,
-            closed_early,
-            rated_once,
-            all_agree,
-            repeated_prompts,
-            watched,
-            interim,
-        ),
+        *(nobody_excluded, not_rated, closed_early, rated_once, all_agree, repeated_prompts, watched),
+        *(interim, rated_elsewhere),
     )
 }
 

@@ -31,8 +31,10 @@ def test_bad_rows_are_refused_with_lines_and_analysed_only_on_request(tmp_path):
 
 
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
-    with pytest.raises(CommandError, match=r"must end in \.csv"):
-        _command(tmp_path / "ratings.xlsx")
+    workbook = tmp_path / "ratings.xlsx"
+    workbook.write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(CommandError, match="a ZIP archive or a spreadsheet"):
+        _command(workbook)
     with pytest.raises(CommandError, match="cannot be read"):
         _command(tmp_path / "missing.csv")
     file = tmp_path / "ratings.jsonl"

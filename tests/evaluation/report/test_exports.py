@@ -62,8 +62,8 @@ def ratings_csv(client, campaign, variant):
 
 def test_the_unblinded_ratings_analyse_to_the_report(manager, closed):
     text = ratings_csv(manager, closed, "unblinded")
-    found = read_ratings(io.BytesIO(text.encode()), "csv")
-    assert found.n_problems == 0 and len(found.ratings) == 36
+    found = read_ratings(io.BytesIO(text.encode()))
+    assert found.n_bad == 0 and len(found.ratings) == 36
     plan = Plan(criteria=tuple(closed.plan["criteria"]))
     result = closed.reports.get().result
     primary = analyse(found.ratings, plan).primary

@@ -5,19 +5,30 @@ import numpy as np
 import pytest
 
 from evaluation.stats.ratings import OUTCOMES
-from evaluation.stats.ratings_file import MAX_LINE_BYTES, MAX_PROBLEMS_KEPT, read_ratings
+from evaluation.stats.ratings_file import MAX_LINE, MAX_PROBLEMS_KEPT, FileError, Reading, read_ratings
 
 HEADER = "prompt_id,reviewer_id,preference,candidate_side,tone_baseline,tone_candidate\n"
 
 
+def _read(data, *, simulated=False, with_texts=False, on_problem=None, **reading):
+    options = {"simulated": simulated, "with_texts": with_texts, "on_problem": on_problem}
+    return read_ratings(io.BytesIO(data), Reading(**reading), **options)
+
+
+def _refused(read, *args, **options):
+    with pytest.raises(FileError) as refusal:
+        read(*args, **options)
+    return refusal.value.line, refusal.value.reason
+
+
 def _csv(text, **options):
     data = text if isinstance(text, bytes) else text.encode()
-    return read_ratings(io.BytesIO(data), "csv", **options)
+    return _read(data, **options)
 
 
 def _jsonl(*rows, **options):
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    return read_ratings(io.BytesIO("\n".join(lines).encode()), "jsonl", **options)
+    return _read("\n".join(lines).encode(), **options)
 
 
 def _row(**changes):
@@ -67,8 +78,8 @@ def test_a_criterion_that_appears_late_is_missing_before():
     [
         (",r1,win,left,5,5", "prompt_id is empty"),
         ("p1,  ,win,left,5,5", "reviewer_id is empty"),
-        ("p1,r1,Win,left,5,5", "preference must be one of win, tie, both_bad, loss, not 'Win'"),
-        ("p1,r1,win,middle,5,5", "candidate_side must be one of left, right, not 'middle'"),
+        ("p1,r1,better,left,5,5", "preference must be one of win, tie, both_bad, loss, not 'better'"),
+        ("p1,r1,win,middle,5,5", "candidate_side must be left, right or empty, not 'middle'"),
         ("p1,r1,win,left,eleven,5", "tone_baseline must be a number, not 'eleven'"),
         ("p1,r1,win,left,nan,5", "tone_baseline must be a number, not 'nan'"),
         ("p1,r1,win,left,5,1_0", "tone_candidate must be a number, not '1_0'"),
@@ -88,7 +99,8 @@ def test_each_bad_row_is_named_and_costs_one_row(row, reason):
 
 
 def test_invalid_utf8_names_line_and_byte():
-    found = _csv(HEADER.encode() + b"p1,r\xff,win,left,5,5\np2,r1,win,left,5,5\n")
+    # 0x81 is no character of Windows-1252 either.
+    found = _csv(HEADER.encode() + b"p1,r\x81,win,left,5,5\np2,r1,win,left,5,5\n")
     assert _problems(found) == [(2, "byte 5 is not valid UTF-8; save the file as UTF-8")]
     assert found.prompt_labels == ("p2",)
 
@@ -102,24 +114,23 @@ def test_a_second_rating_of_the_same_prompt_points_to_the_first():
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("prompt_id,preference,candidate_side", "missing columns: reviewer_id"),
+        (
+            "prompt_id,preference,candidate_side",
+            "missing columns: reviewer_id. The file has prompt_id, preference, candidate_side; say which of them to "
+            "read (for example reviewer_id=COLUMN)",
+        ),
         ("prompt_id,reviewer_id,preference,preference,candidate_side", "repeated columns: preference"),
-        ('prompt_id,"reviewer', "the header has an unclosed quote"),
+        ('prompt_id,"reviewer', "the header has an unclosed or misplaced quote"),
     ],
 )
-def test_a_header_that_cannot_be_used_yields_only_the_problem(header, reason):
-    found = _csv(header + "\np1,r1,win\n")
-    assert _problems(found) == [(1, reason)]
-    assert len(found.ratings) == 0
+def test_a_header_that_cannot_be_used_is_refused_once(header, reason):
+    assert _refused(_csv, header + "\np1,r1,win\n") == (1, reason)
 
 
-def test_unknown_columns_are_reported_and_not_read():
+def test_unknown_columns_are_listed_and_not_read():
     header = "prompt_id,reviewer_id,preference,candidate_side,notes,tone_baseline"
     found = _csv(header + "\np1,r1,win,left,fine,5\n")
-    assert _problems(found) == [
-        (1, "unknown column 'notes'"),
-        (1, "column 'tone_baseline' has no 'tone_candidate' beside it"),
-    ]
+    assert (found.problems, found.ignored) == ((), ("notes", "tone_baseline"))
     assert len(found.ratings) == 1
     assert found.ratings.criteria == {}
 
@@ -152,16 +163,16 @@ def test_json_scores_must_be_numbers_in_range(score):
     assert len(found.ratings) == 0
 
 
-def test_an_unknown_json_name_is_reported_once():
+def test_an_unknown_json_name_is_listed_once():
     found = _jsonl(_row(mood="a"), _row(prompt_id="p2", mood="b"))
-    assert _problems(found) == [(1, "unknown column 'mood'")]
+    assert (found.problems, found.ignored) == ((), ("mood",))
     assert len(found.ratings) == 2
 
 
 def test_an_overlong_line_is_skipped_whole():
     row = "p1,r1,win,left,5,5"
-    found = _csv(f"{HEADER}{'x' * (2 * MAX_LINE_BYTES + 5)}\n{row}\n")
-    assert _problems(found) == [(2, f"the line is longer than {MAX_LINE_BYTES} bytes")]
+    found = _csv(f"{HEADER}{'x' * (2 * MAX_LINE + 5)}\n{row}\n")
+    assert _problems(found) == [(2, "the line is longer than 1,000,000 characters")]
     assert len(found.ratings) == 1
 
 
@@ -173,15 +184,14 @@ def test_byte_order_mark_and_windows_line_ends_are_read():
 
 @pytest.mark.parametrize("data", ["", "\n\n"])
 def test_an_empty_file_says_so(data):
-    assert _problems(_csv(data)) == [(1, "the file is empty")]
-    assert len(_jsonl(data).ratings) == 0
+    assert _refused(_csv, data) == (1, "the file is empty")
 
 
 def test_all_problems_are_counted_and_the_first_kept():
     bad = "p1,r1,oops,left,5,5\n" * (MAX_PROBLEMS_KEPT + 5)
     found = _csv(HEADER + bad)
     assert len(found.problems) == MAX_PROBLEMS_KEPT
-    assert found.n_problems == found.n_rows == MAX_PROBLEMS_KEPT + 5
+    assert found.n_bad == found.n_rows == MAX_PROBLEMS_KEPT + 5
 
 
 def test_score_range_and_simulation_are_the_callers():
@@ -214,7 +224,7 @@ def test_answers_of_yes_and_no_are_an_outcome_and_not_a_score():
 
 def test_a_bad_first_row_does_not_decide_what_a_column_holds():
     found = _csv(HEADER + "p1,r1,win,middle,yes,yes\np2,r1,win,left,5,7\n")
-    assert found.n_problems == 1
+    assert found.n_bad == 1
     assert found.ratings.criteria["tone"][0].tolist() == [5.0]
 
 
@@ -237,16 +247,16 @@ def test_every_bad_row_is_told_however_many_there_are():
     assert len(told) == MAX_PROBLEMS_KEPT + 5
 
 
-def test_another_encoding_is_named():
-    line, why = _problems(_csv("prompt_id\n".encode("utf-16")))[0]
-    assert line == 1 and "it is UTF-16; save it as UTF-8" in why
-    mixed = HEADER.encode() + b"p1,r1,win,left,5,5\n" + "pé,r1,win,left,5,5\n".encode("latin-1")
-    assert _problems(_csv(mixed)) == [(3, "byte 2 is not valid UTF-8; save the file as UTF-8")]
+def test_a_file_of_mixed_encodings_names_the_row():
+    mixed = "pé1,r1,win,left,5,5\n".encode() + "pé2,r1,win,left,5,5\n".encode("latin-1")
+    found = _csv(HEADER.encode() + mixed)
+    assert _problems(found) == [(3, "byte 2 is not valid UTF-8; save the file as UTF-8")]
+    assert found.prompt_labels == ("pé1",)
 
 
 def test_one_bad_row_in_many_is_found_and_the_rest_kept():
     lines = [f"p{i // 5},r{i % 5},{'win' if i % 3 else 'loss'},left,5,6" for i in range(200_000)]
     lines[123_456] = lines[123_456].replace(",left", ",top")
     found = _csv(HEADER + "\n".join(lines))
-    assert _problems(found) == [(123_458, "candidate_side must be one of left, right, not 'top'")]
+    assert _problems(found) == [(123_458, "candidate_side must be left, right or empty, not 'top'")]
     assert len(found.ratings) == 199_999
