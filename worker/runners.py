@@ -79,6 +79,7 @@ def _train(claim: jobs.Claim) -> Outcome:
         "output_dir": str(folder / "adapter"),
         "config": run.config,
         "resume_from": str(start.checkpoint) if start.checkpoint else None,
+        "date": run.created_at.date().isoformat(),
     }
     with tracking.mirrored(run, lambda message: jobs.note(claim, message)) as mirror:
 
