@@ -39,9 +39,11 @@ def model_summary(model: ModelVersion) -> list[dict[str, Any]]:
 
 
 def unfinished_downloads(*, user: User) -> QuerySet[ModelJob]:
-    """Recent downloads that are queued, running, or ended without a model."""
+    """Recent downloads and conversions that are queued, running, or ended without a model."""
     asked = visible(ModelJob.objects.select_related("model"), user)
-    return asked.filter(kind=Job.Kind.DOWNLOAD, model__isnull=True).order_by("-created_at")[:10]
+    return asked.filter(kind__in=(Job.Kind.DOWNLOAD, Job.Kind.CONVERSION), model__isnull=True).order_by(
+        "-created_at"
+    )[:10]
 
 
 def model_jobs(*, user: User) -> QuerySet[ModelJob]:
