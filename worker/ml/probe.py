@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.ml.chat import render_answer, render_turns, rendering, template_hash, use_rendering, with_thoughts
+from worker.ml.chat import (
+    Turn,
+    render_answer,
+    render_turns,
+    rendering,
+    template_hash,
+    use_rendering,
+    with_thoughts,
+)
 from worker.ml.errors import MlError
 from worker.ml.models import load_tokenizer
 from worker.ml.protocol import Reporter, run_command
@@ -33,7 +41,7 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-_TOOL_TURNS = [
+_TOOL_TURNS: list[Turn] = [
     _TURNS[0],
     {"role": "assistant", "content": "", "tool_calls": [_CALL]},
     {"role": "tool", "name": "probe_tool", "content": "Probe of a result."},

@@ -1,17 +1,21 @@
 """Chat templates that lose or change text: folded, frozen or refused, and never trained on silently."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.worker.ml.conftest import BASE, run, write_jsonl
+from tests.worker.ml.conftest import BASE, run, training_job, write_jsonl
+from training.artefacts import publish
 from worker.ml import chat, measure
 from worker.ml.chat import Rendering, render_prompt, render_turns, rendering, template_hash, use_rendering
 from worker.ml.data import Row, prompt_ids, render_for, tokenise_rows
 from worker.ml.errors import MlError
-from worker.ml.models import load_tokenizer, stop_ids
+from worker.ml.models import inspect_base, load_tokenizer, stop_ids
+from worker.ml.sides import adapter_rendering, check_adapter
+from worker.ml.train_job import parse, read_inputs
 
 TURN = "<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n"
 OPENING = "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
@@ -339,3 +343,66 @@ def test_every_row_of_a_measurement_can_be_of_either_shape(tmp_path):
 
 def test_the_excerpt_of_a_lost_text_is_short():
     assert len(chat._excerpt("long " * 1000)) < 70
+
+
+# --- Adapters ---------------------------------------------------------------------------------------------
+
+
+def test_a_dated_adapter_is_asked_with_the_day_of_its_run(files, tmp_path):
+    base = base_with(tmp_path / "base", DATED)
+    job = training_job(files, tmp_path / "adapter", sample_prompts=0) | {"base_model": str(base)}
+    inputs = read_inputs(parse(job | {"date": "2026-01-31"}))
+    facts = {
+        "template_hash": inputs.base["template_hash"],
+        "rendering": rendering(inputs.tokenizer).to_json(),
+        "base": {"name": "dated", "sha256": inputs.base["sha256"]},
+    }
+    publish(tmp_path / "adapter", lambda folder: (folder / "weights").write_bytes(b"x") and facts)
+    kept = adapter_rendering([tmp_path / "adapter"])
+    assert kept == Rendering(date="2026-01-31")
+    check_adapter(tmp_path / "adapter", inspect_base(base, kept))
+    with pytest.raises(MlError) as caught:
+        check_adapter(tmp_path / "adapter", inspect_base(base))
+    assert caught.value.code == "template_mismatch"
+
+
+def test_an_adapter_of_an_earlier_release_keeps_its_template_hash(tmp_path):
+    """It records no rendering; its hash is that of the template alone, dated or not."""
+    base = base_with(tmp_path / "base", DATED)
+    old = hashlib.sha256(f"rendering 1\n{DATED}".encode()).hexdigest()
+    facts = {"template_hash": old, "base": {"name": "dated", "sha256": inspect_base(base)["sha256"]}}
+    publish(tmp_path / "adapter", lambda folder: (folder / "weights").write_bytes(b"x") and facts)
+    check_adapter(tmp_path / "adapter", inspect_base(base, adapter_rendering([tmp_path / "adapter"])))
+
+
+def test_adapters_with_different_renderings_are_not_asked_together(tmp_path):
+    for day in ("2026-01-31", "2026-02-01"):
+        facts = {"rendering": Rendering(date=day).to_json()}
+        publish(tmp_path / day, lambda folder, facts=facts: (folder / "weights").write_bytes(b"x") and facts)
+    with pytest.raises(MlError) as caught:
+        adapter_rendering([tmp_path / "2026-01-31", tmp_path / "2026-02-01"])
+    assert caught.value.code == "template_mismatch"
+    assert adapter_rendering([]) is None
+
+
+def test_a_run_on_thoughts_records_that_prompts_leave_room_for_them(tmp_path):
+    base = base_with(tmp_path / "base", THINKER)
+    rows = [
+        {
+            "id": f"r{n}",
+            "instruction": "Say it.",
+            "input": f"{n}",
+            "output": f"<think>It is {n}.</think>\nred",
+        }
+        for n in range(4)
+    ]
+    for name in ("train", "validation"):
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    job = training_job(tmp_path, tmp_path / "adapter") | {"base_model": str(base)}
+    inputs = read_inputs(parse(job))
+    assert rendering(inputs.tokenizer) == Rendering(thinking=True)
+    assert inputs.base["template_hash"] != inspect_base(base)["template_hash"]
+    splits = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "validation")}
+    result = run(measure.main, {"base_model": str(base), "files": splits, "rows": 8})[-1]["result"]
+    assert result["splits"]["train"]["bad_rows"] == 0
+    assert result["template_hash"] == inputs.base["template_hash"]
