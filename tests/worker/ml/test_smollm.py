@@ -9,14 +9,14 @@ import pytest
 from tests.worker.ml.conftest import run, write_jsonl
 from worker.ml import convert, generate, train
 from worker.ml.chat import Rendering, render_turns, rendering
-from worker.ml.data import Row, control_tokens, prompt_ids, read_rows, tokenise_rows
+from worker.ml.data import Row, TrainedTurns, control_tokens, prompt_ids, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base, load_tokenizer, stop_ids
 from worker.ml.sides import adapter_rendering
 
 pytestmark = pytest.mark.slow
 
-TALK = [
+TALK: list[dict[str, Any]] = [
     {"role": "system", "content": "Answer in one word."},
     {"role": "user", "content": "The capital of France?"},
     {"role": "assistant", "content": "Paris."},
@@ -77,7 +77,11 @@ def test_all_seventeen_control_tokens_are_known_although_the_settings_name_three
 
 def test_masks_are_on_the_answers_and_their_ends_and_nowhere_else(tokenizer, ends):
     row = Row("talk", "", None, "Rome.", TALK)
-    for trained, expected in (("last", "Rome.<|im_end|>"), ("all", "Paris.<|im_end|>Rome.<|im_end|>")):
+    expected_of: dict[TrainedTurns, str] = {
+        "last": "Rome.<|im_end|>",
+        "all": "Paris.<|im_end|>Rome.<|im_end|>",
+    }
+    for trained, expected in expected_of.items():
         (tokens,) = tokenise_rows([row], tokenizer, ends, trained=trained)
         kept = [token for token, is_on in zip(tokens.input_ids, tokens.completion_mask, strict=True) if is_on]
         assert tokenizer.decode(kept) == expected

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.worker.ml.conftest import BASE, run, training_job, write_jsonl
 from training.artefacts import publish
 from worker.ml import chat, measure
 from worker.ml.chat import Rendering, render_prompt, render_turns, rendering, template_hash, use_rendering
-from worker.ml.data import Row, prompt_ids, render_for, tokenise_rows
+from worker.ml.data import Row, TrainedTurns, prompt_ids, render_for, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base, load_tokenizer, stop_ids
 from worker.ml.sides import adapter_rendering, check_adapter
@@ -53,7 +54,7 @@ TOOLS = (
 
 SHORT = Row("row-1", "Say the colour.", {"thing": "item 0"}, {"colour": "red"})
 THOUGHT = Row("row-1", "Say the colour.", "item 0", "<think>It is item 0.</think>\nred")
-TALK = [
+TALK: list[dict[str, Any]] = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "One?"},
     {"role": "assistant", "content": "First answer."},
@@ -79,7 +80,7 @@ def made():
     return make
 
 
-def trained_text(tokenizer, row: Row, trained="last") -> str:
+def trained_text(tokenizer, row: Row, trained: TrainedTurns = "last") -> str:
     """The trained tokens as text, with a bar between runs of them."""
     (tokens,) = tokenise_rows([row], tokenizer, stop_ids(tokenizer, BASE), trained=trained)
     parts: list[list[int]] = [[]]
@@ -91,7 +92,7 @@ def trained_text(tokenizer, row: Row, trained="last") -> str:
     return " | ".join(tokenizer.decode(part) for part in parts if part)
 
 
-def refusal(tokenizer, row: Row, trained="last") -> MlError:
+def refusal(tokenizer, row: Row, trained: TrainedTurns = "last") -> MlError:
     with pytest.raises(MlError) as caught:
         tokenise_rows([row], tokenizer, stop_ids(tokenizer, BASE), trained=trained)
     return caught.value
@@ -307,7 +308,7 @@ def base_with(folder: Path, template: str) -> Path:
 
 
 def test_a_measurement_says_how_the_template_is_used_and_marks_earlier_answers(tmp_path):
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "talk", "messages": TALK, "output": "Third answer."},
         {"id": "short", "instruction": "Say it.", "input": "x", "output": "y"},
         {"id": "broken", "messages": [{"role": "assistant", "content": "x"}], "output": "y"},
@@ -348,6 +349,16 @@ def test_the_excerpt_of_a_lost_text_is_short():
 # --- Adapters ---------------------------------------------------------------------------------------------
 
 
+def adapter_with(folder: Path, facts: dict[str, Any]) -> None:
+    """An artefact with these facts and weights that are never read."""
+
+    def write(target: Path) -> dict[str, Any]:
+        (target / "weights").write_bytes(b"x")
+        return facts
+
+    publish(folder, write)
+
+
 def test_a_dated_adapter_is_asked_with_the_day_of_its_run(files, tmp_path):
     base = base_with(tmp_path / "base", DATED)
     job = training_job(files, tmp_path / "adapter", sample_prompts=0) | {"base_model": str(base)}
@@ -357,7 +368,7 @@ def test_a_dated_adapter_is_asked_with_the_day_of_its_run(files, tmp_path):
         "rendering": rendering(inputs.tokenizer).to_json(),
         "base": {"name": "dated", "sha256": inputs.base["sha256"]},
     }
-    publish(tmp_path / "adapter", lambda folder: (folder / "weights").write_bytes(b"x") and facts)
+    adapter_with(tmp_path / "adapter", facts)
     kept = adapter_rendering([tmp_path / "adapter"])
     assert kept == Rendering(date="2026-01-31")
     check_adapter(tmp_path / "adapter", inspect_base(base, kept))
@@ -371,14 +382,14 @@ def test_an_adapter_of_an_earlier_release_keeps_its_template_hash(tmp_path):
     base = base_with(tmp_path / "base", DATED)
     old = hashlib.sha256(f"rendering 1\n{DATED}".encode()).hexdigest()
     facts = {"template_hash": old, "base": {"name": "dated", "sha256": inspect_base(base)["sha256"]}}
-    publish(tmp_path / "adapter", lambda folder: (folder / "weights").write_bytes(b"x") and facts)
+    adapter_with(tmp_path / "adapter", facts)
     check_adapter(tmp_path / "adapter", inspect_base(base, adapter_rendering([tmp_path / "adapter"])))
 
 
 def test_adapters_with_different_renderings_are_not_asked_together(tmp_path):
     for day in ("2026-01-31", "2026-02-01"):
         facts = {"rendering": Rendering(date=day).to_json()}
-        publish(tmp_path / day, lambda folder, facts=facts: (folder / "weights").write_bytes(b"x") and facts)
+        adapter_with(tmp_path / day, facts)
     with pytest.raises(MlError) as caught:
         adapter_rendering([tmp_path / "2026-01-31", tmp_path / "2026-02-01"])
     assert caught.value.code == "template_mismatch"
