@@ -94,6 +94,7 @@ def _train(folder: Path) -> Path:
 def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     """Prompts per second of each engine by round, and the mean number of active rows in a fixed batch."""
     from training.config import DecodingConfig
+    from worker.ml.chat import prompt_messages
     from worker.ml.data import prompt_ids
     from worker.ml.demo.cases import generate_cases
     from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, stop_ids
@@ -105,7 +106,7 @@ def _engines(adapter: Path, options: argparse.Namespace) -> tuple[Timed, float]:
     ends = stop_ids(tokenizer, BASE)
     sides = Sides(model, tokenizer, ends, {"tuned": adapter}, decoding)
     rows = generate_cases(3000)[-options.prompts :]
-    ids = [prompt_ids(tokenizer, row["instruction"], row["input"]) for row in rows]
+    ids = [prompt_ids(tokenizer, prompt_messages(row["instruction"], row["input"])) for row in rows]
     ids.sort(key=len, reverse=True)
 
     def ours(wanted: list[list[int]]) -> list[list[int]]:

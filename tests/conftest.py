@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import services
+from tests import smollm as real_model
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -49,6 +50,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there is no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    """The folder of SmolLM2-135M-Instruct, a real instruct model; do not change it."""
+    return real_model.prepared()[1]
+
+
+@pytest.fixture(scope="session")
+def smollm_gguf() -> Path:
+    """The same model as one quantised file."""
+    return real_model.prepared()[0]
 
 
 def find_chromium() -> str | None:

@@ -82,6 +82,10 @@ class TrainingConfig(BaseModel):
         "refuse",
         description="What to do with rows that would lose their end token: refuse the run, or skip the rows.",
     )
+    trained_turns: Literal["last", "all"] = Field(
+        "last",
+        description="In conversations, train the last answer only, or all answers of the assistant that have weight.",
+    )
     evaluate_every: int = Field(
         0, ge=0, le=1_000_000, description="Steps between validations. 0: at the end of each epoch."
     )

@@ -159,7 +159,8 @@ class StageChange(models.Model):
 
 
 class ModelJob(Job):
-    """A job on one model's files: its download from the hub, or its verification."""
+    """A job on one model's files: its download from the hub, its conversion from a GGUF file (`reference` is then the
+    file, `name` the name that it will get), or its verification."""
 
     name = models.CharField(
         max_length=100, help_text="Of the model; for a download, the name that it will get."

@@ -1,4 +1,4 @@
-"""Downloads and verifications of models. They only handle files, so they use the `cpu` queue."""
+"""Downloads, conversions and verifications of models. They only handle files, so they use the `cpu` queue."""
 
 from pathlib import Path
 
@@ -16,6 +16,10 @@ def download(claim: jobs.Claim) -> None:
     guard(claim, _download)
 
 
+def convert(claim: jobs.Claim) -> None:
+    guard(claim, _convert)
+
+
 def verify(claim: jobs.Claim) -> None:
     guard(claim, _verify)
 
@@ -26,18 +30,43 @@ def _download(claim: jobs.Claim) -> Outcome:
     target = Path(settings.ARTEFACT_DIR) / "models" / repository.replace("/", "--") / commit
     target.parent.mkdir(parents=True, exist_ok=True)
 
-    def note(events: list[Event]) -> None:
-        for event in events:
-            if event["event"] == "stage":
-                jobs.note(claim, f"{str(event['stage']).capitalize()}.")
-
     wanted = {"repository": repository, "commit": commit, "target": str(target)}
     outcome = Attempt(
-        claim, "worker.ml.download", wanted, job.folder / f"attempt-{claim.attempt}", note
+        claim,
+        "worker.ml.download",
+        wanted,
+        job.folder / f"attempt-{claim.attempt}",
+        lambda events: _note(claim, events),
     ).run()
     if outcome.status == Job.Status.SUCCEEDED:
         model_jobs.complete_download(claim, job=job, path=outcome.done["artefact"])
     return outcome
+
+
+def _convert(claim: jobs.Claim) -> Outcome:
+    job = model_jobs.begin_attempt(claim)
+    target = Path(settings.ARTEFACT_DIR) / "models" / "gguf" / str(job.pk)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    wanted = {"file": job.reference, "target": str(target)}
+    outcome = Attempt(
+        claim,
+        "worker.ml.convert",
+        wanted,
+        job.folder / f"attempt-{claim.attempt}",
+        lambda events: _note(claim, events),
+    ).run()
+    if outcome.status == Job.Status.SUCCEEDED:
+        done = outcome.done
+        model_jobs.complete_conversion(
+            claim, job=job, path=done["artefact"], precision=done["facts"]["precision"]
+        )
+    return outcome
+
+
+def _note(claim: jobs.Claim, events: list[Event]) -> None:
+    for event in events:
+        if event["event"] == "stage":
+            jobs.note(claim, f"{str(event['stage']).capitalize()}.")
 
 
 def _verify(claim: jobs.Claim) -> Outcome:

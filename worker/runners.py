@@ -12,6 +12,7 @@ from ftplatform.jobs import services as jobs
 from ftplatform.jobs.models import Job
 from training import checkpoints, integrity, model_folder
 from training.artefacts import ArtefactError, verify
+from training.models import TrainingRun
 from training.registry.services import merges, models
 from training.runs.services import runs
 from worker import generation, tracking
@@ -79,6 +80,7 @@ def _train(claim: jobs.Claim) -> Outcome:
         "output_dir": str(folder / "adapter"),
         "config": run.config,
         "resume_from": str(start.checkpoint) if start.checkpoint else None,
+        "date": _first_day(run),
     }
     with tracking.mirrored(run, lambda message: jobs.note(claim, message)) as mirror:
 
@@ -99,6 +101,13 @@ def _train(claim: jobs.Claim) -> Outcome:
         )
         checkpoints.remove_all(run.folder)
     return outcome
+
+
+def _first_day(run: TrainingRun) -> str:
+    """The day on which the first run of a chain of retries from checkpoints was launched."""
+    while run.from_step and run.retry_of is not None:
+        run = run.retry_of
+    return run.created_at.date().isoformat()
 
 
 def _store_training(claim: jobs.Claim, events: list[Event]) -> None:

@@ -14,6 +14,7 @@ RUNNERS = {
     Job.Kind.TRAINING: runners.train,
     Job.Kind.GENERATION: runners.generate,
     Job.Kind.DOWNLOAD: model_jobs.download,
+    Job.Kind.CONVERSION: model_jobs.convert,
     Job.Kind.VERIFICATION: model_jobs.verify,
     Job.Kind.MEASUREMENT: measuring.measure,
     Job.Kind.IMPORT: importing.import_file,

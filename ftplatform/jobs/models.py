@@ -33,6 +33,7 @@ class Job(models.Model):
         GENERATION = "generation", "Generation"
         MERGE = "merge", "Merge"
         DOWNLOAD = "download", "Download"
+        CONVERSION = "conversion", "Conversion"
         VERIFICATION = "verification", "Verification"
         MEASUREMENT = "measurement", "Measurement"
         IMPORT = "import", "Import"

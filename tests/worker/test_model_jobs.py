@@ -13,7 +13,7 @@ from tests import factories
 from tests.training import hub
 from training import integrity
 from training.artefacts import publish, verify
-from training.models import ModelVersion
+from training.models import ModelJob, ModelVersion
 from training.registry.services import model_jobs, models
 from worker import tasks
 from worker.demo.stages import BASE_FOLDER
@@ -152,3 +152,66 @@ def test_asking_twice_for_a_verification_is_asking_once(owner):
     assert model_jobs.request_verification(user=owner, model=model).pk == first.pk
     jobs.cancel(job=first, user=owner)
     assert model_jobs.request_verification(user=owner, model=model).pk != first.pk
+
+
+# --- GGUF files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_gguf_file_is_registered_with_its_original_precision(owner, settings, smollm, smollm_gguf, client):
+    """An earlier attempt has unpacked the weights and was lost; what unpacking gives is tested with the model."""
+    job = model_jobs.request_conversion(user=owner, name="smol", file=str(smollm_gguf), licence="apache-2.0")
+    shutil.copytree(smollm, settings.ARTEFACT_DIR / "models" / "gguf" / str(job.pk))
+    assert (work(job).status, job.error_message) == (Job.Status.SUCCEEDED, "")
+    model = ModelVersion.objects.get()
+    assert (model.name, model.licence, model.kind, job.model) == ("smol", "apache-2.0", "base", model)
+    assert (model.details["precision"], model.details["gguf"]) == ("Q4_1", smollm_gguf.name)
+    assert model.details["template"]["tools"] is False
+    client.force_login(owner)
+    assert "Q4_1, unpacked to 16 bit" in client.get(f"/training/models/{model.pk}/").content.decode()
+    assert "GGUF, Q4_1" in client.get("/training/models/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "gguf_missing"),
+        (b"", "gguf_unreadable"),
+        (b"GGUF" + bytes(40), "gguf_unreadable"),
+        (b"x" * 99, "gguf_unreadable"),
+    ],
+    ids=["missing", "empty", "cut short", "other content"],
+)
+def test_a_file_that_is_no_gguf_fails_with_its_reason_and_leaves_no_model(owner, tmp_path, content, code):
+    file = tmp_path / "model.gguf"
+    if content is not None:
+        file.write_bytes(content)
+    job = work(model_jobs.request_conversion(user=owner, name="smol", file=str(file)))
+    assert (job.status, job.error_code) == (Job.Status.FAILED, code), job.error_message
+    assert not ModelVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [("model.gguf", "relative_path"), ("/models/base", "no_gguf"), (f"/{'x' * 200}.gguf", "path_too_long")],
+)
+def test_a_conversion_needs_one_absolute_file_name(owner, file, code):
+    with pytest.raises(DomainError) as caught:
+        model_jobs.request_conversion(user=owner, name="smol", file=file)
+    assert caught.value.code == code and not Job.objects.exists()
+
+
+def test_the_form_and_the_api_queue_a_conversion(owner, client):
+    client.force_login(owner)
+    answer = client.post("/training/models/new/", {"name": "smol", "path": "/models/smol.gguf"})
+    assert answer.status_code == 302 and answer.url == "/training/models/"
+    made = client.post(
+        "/api/v1/models/convert/",
+        {"name": "other", "file": "/models/other.GGUF"},
+        content_type="application/json",
+    )
+    assert made.status_code == 202 and made.json()["kind"] == "conversion"
+    assert [job.reference for job in ModelJob.objects.order_by("created_at")] == [
+        "/models/smol.gguf",
+        "/models/other.GGUF",
+    ]

@@ -12,8 +12,9 @@ class BaseModelForm(forms.Form):
     name = forms.CharField(max_length=100)
     path = forms.CharField(
         max_length=1000,
-        label="Folder",
-        help_text="Absolute path on the workers' machine, with config.json, safetensors and tokenizer files.",
+        label="Folder or GGUF file",
+        help_text="Absolute path on the workers' machine: a folder with config.json, safetensors and tokenizer files, "
+        "or a single .gguf file, which is unpacked to 16 bit.",
     )
     licence = forms.CharField(max_length=100, required=False, help_text=LICENCE_HELP)
 

@@ -51,6 +51,8 @@ def main() -> int:
         "validation_file": str((given.data / "validation.jsonl").resolve()),
         "output_dir": str((given.out / "adapter").resolve()),
         "config": recorded["config"],
+        # What a dated chat template printed; None for other templates.
+        "date": recorded["facts"].get("rendering", {}).get("date"),
     }
     (given.out / "job.json").write_text(json.dumps(job, indent=2), encoding="utf-8")
     return subprocess.call([sys.executable, "-m", "worker.ml.train", str(given.out / "job.json")])

@@ -39,9 +39,10 @@ def model_summary(model: ModelVersion) -> list[dict[str, Any]]:
 
 
 def unfinished_downloads(*, user: User) -> QuerySet[ModelJob]:
-    """Recent downloads that are queued, running, or ended without a model."""
+    """Recent downloads and conversions that are queued, running, or ended without a model."""
     jobs = visible(ModelJob.objects.select_related("model"), user)
-    return jobs.filter(kind=Job.Kind.DOWNLOAD, model__isnull=True).order_by("-created_at")[:10]
+    kinds = (Job.Kind.DOWNLOAD, Job.Kind.CONVERSION)
+    return jobs.filter(kind__in=kinds, model__isnull=True).order_by("-created_at")[:10]
 
 
 def model_jobs(*, user: User) -> QuerySet[ModelJob]:

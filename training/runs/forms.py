@@ -78,7 +78,7 @@ GROUPS = (
     Group("Validation and stopping", ("evaluate_every", "patience", "sample_prompts", "max_hours")),
     Group(
         "Batches and devices",
-        ("batching", "long_rows", "devices", "checkpoint_every", "keep_checkpoints", "seed"),
+        ("batching", "trained_turns", "long_rows", "devices", "checkpoint_every", "keep_checkpoints", "seed"),
     ),
 )
 

@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.config import DecodingConfig
-from worker.ml.data import control_tokens, prompt_ids
+from worker.ml.data import ControlTokens, control_tokens, prompt_ids
 from worker.ml.errors import MlError
 from worker.ml.latency import measure, warm_up
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.prompts import Measurement, PromptLine, read_prompts
 from worker.ml.protocol import Reporter, run_command
-from worker.ml.sides import Prompt, Sides, check_adapter
+from worker.ml.sides import Prompt, Sides, adapter_rendering, check_adapter
 
 COMMIT_RESPONSES = 64
 COMMIT_SECONDS = 2.0
@@ -56,11 +56,14 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     merged = {side.model: side.merged for side in job.sides if side.merged}
     with reporter.quiet_stage("checking inputs"):
         base_path = resolve_base(job.base_model)
-        base = inspect_base(base_path)
-        for folder in filter(None, [*adapters.values(), *merged.values()]):
+        tuned = list(filter(None, [*adapters.values(), *merged.values()]))
+        rendering = adapter_rendering(tuned)
+        base = inspect_base(base_path, rendering)
+        for folder in tuned:
             check_adapter(folder, base)
-        tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
-        prompts, failures = _read_prompts(job, tokenizer, base["context"])
+        tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"], rendering=rendering)
+        ends = stop_ids(tokenizer, base_path)
+        prompts, failures = _read_prompts(job, tokenizer, ends, base["context"])
     if failures:
         wanted = sum(len(prompt.wanted) for prompt in prompts)
         reporter.emit("failures", failures=failures, done=0, total=wanted or len(failures))
@@ -74,7 +77,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
             name: load_base(folder, quantisation=job.decoding.quantisation, device=device)
             for name, folder in merged.items()
         }
-        sides = Sides(model, tokenizer, stop_ids(tokenizer, base_path), adapters, job.decoding, whole)
+        sides = Sides(model, tokenizer, ends, adapters, job.decoding, whole)
     work = Work(reporter, job, sides, prompts)
     with reporter.quiet_stage("warming up"):
         sides.prove_adapters(prompts[0].token_ids)
@@ -103,7 +106,7 @@ def _parse(raw_job: dict[str, Any]) -> GenerateJob:
 
 
 def _read_prompts(
-    job: GenerateJob, tokenizer: Any, context: int | None
+    job: GenerateJob, tokenizer: Any, ends: set[int], context: int | None
 ) -> tuple[list[Prompt], list[dict[str, Any]]]:
     """The valid prompts, longest first, and the reason for each wanted response that cannot be generated.
 
@@ -111,9 +114,16 @@ def _read_prompts(
     """
     prompts: list[Prompt] = []
     failures: list[dict[str, Any]] = []
+    spelled = control_tokens(tokenizer, ends)
     for line in read_prompts(job.prompts_file):
-        ids = prompt_ids(tokenizer, line.instruction, line.input)
-        fault = _fault(line, len(ids) + job.decoding.max_new_tokens, tokenizer, context)
+        ids, fault = _ids_or_fault(line, tokenizer, spelled)
+        needed = len(ids) + job.decoding.max_new_tokens
+        if fault is None and context and needed > context:
+            fault = (
+                "prompt_too_long",
+                f"Prompt {line.key} with its answer may need {needed} tokens, the base model reads {context}; shorten "
+                "the prompt or lower the longest response.",
+            )
         if fault is None:
             prompts.append(Prompt(line.prompt_id, line.key, ids, frozenset(line.wanted)))
             continue
@@ -130,21 +140,22 @@ def _read_prompts(
     return sorted(prompts, key=lambda prompt: -len(prompt.token_ids)), failures
 
 
-def _fault(line: PromptLine, needed: int, tokenizer: Any, context: int | None) -> tuple[str, str] | None:
-    """Why a prompt is rejected, as code and message. A prompt that contains a control token could end its turn early
-    or start the turn of another role."""
-    if tokens := control_tokens(tokenizer, (line.instruction, line.input)):
-        return (
-            "control_token_in_text",
-            f"Prompt {line.key} contains the base model's own control token {tokens[0]}; remove it from the text.",
-        )
-    if context and needed > context:
-        return (
-            "prompt_too_long",
-            f"Prompt {line.key} with its answer may need {needed} tokens, the base model reads {context}; shorten the "
-            "prompt or lower the longest response.",
-        )
-    return None
+def _ids_or_fault(
+    line: PromptLine, tokenizer: Any, spelled: ControlTokens
+) -> tuple[list[int], tuple[str, str] | None]:
+    """A prompt's token ids, or why it cannot be asked, as code and message; one that spells a control token could end
+    its turn early or open another speaker's."""
+    try:
+        turns = line.turns
+        if tokens := spelled.within(turns, line.tools):
+            return [], (
+                "control_token_in_text",
+                f"Prompt {line.key} contains the base model's own control token {tokens[0]}; remove it from the "
+                "text.",
+            )
+        return prompt_ids(tokenizer, turns, line.tools), None
+    except MlError as error:
+        return [], (error.code, f"Prompt {line.key}: {error}")
 
 
 def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from worker.ml.chat import template_hash
-from worker.ml.data import Row, row_of, tokenise_rows
+from worker.ml.chat import rendering, template_hash
+from worker.ml.data import Row, TokenisedRow, control_tokens, render_for, row_of, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.protocol import Reporter, run_command
@@ -26,6 +26,11 @@ _PROBLEMS = 100
 _PREVIEWED_ROWS = 3
 _PREVIEWED_TOKENS = 1200
 _REPORT_EVERY = 200
+# What one row may be refused for; the others are measured.
+_ROW_PROBLEMS = (
+    *("control_token_in_text", "data_invalid", "template_drops_text", "template_failed"),
+    *("template_inconsistent", "template_without_end", "tools_unsupported"),
+)
 
 
 class MeasureJob(BaseModel):
@@ -49,6 +54,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         base = inspect_base(path)
         tokenizer = load_tokenizer(path, embedding_rows=base["vocab"])
         ends = stop_ids(tokenizer, path)
+        render_for((row for _, row in _rows(job.files["train"])), tokenizer)
     reporter.stage("measuring rows")
     measured = {}
     done = 0
@@ -64,6 +70,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         measured[split] = lengths.result()
     result = {
         "template_hash": template_hash(tokenizer),
+        "rendering": rendering(tokenizer).to_json(),
         "context": base["context"],
         "splits": measured,
         "preview": [
@@ -87,7 +94,7 @@ class Lengths:
         try:
             (tokens,) = tokenise_rows([row], tokenizer, ends)
         except MlError as error:
-            if error.code not in ("control_token_in_text", "template_inconsistent", "template_without_end"):
+            if error.code not in _ROW_PROBLEMS:
                 raise
             self._bad += 1
             if len(self._problems) < _PROBLEMS:
@@ -135,7 +142,8 @@ def previewed(file: Path, longest: list[dict[str, Any]]) -> list[Row]:
 
 
 def preview(row: Row, tokenizer: Any, ends: set[int]) -> dict[str, Any]:
-    """The row as the model is trained on it: its tokens in order, each as [text, trained, special].
+    """The row as the model is trained on it: its tokens in order, each as [text, trained, special]. `trained` is 2 for
+    a token that is trained only if all answers of a conversation are.
 
     The texts of a character that was split into several tokens show as the replacement sign.
     """
@@ -143,15 +151,27 @@ def preview(row: Row, tokenizer: Any, ends: set[int]) -> dict[str, Any]:
         (tokens,) = tokenise_rows([row], tokenizer, ends)
     except MlError as error:
         return {"id": row.id, "problem": str(error)}
-    special = set(tokenizer.all_special_ids) | ends
+    masks, note = _masks(row, tokens, tokenizer, ends)
+    special = set(control_tokens(tokenizer, ends).by_id) | ends
     shown = [
         [tokenizer.decode([token], clean_up_tokenization_spaces=False), trained, int(token in special)]
-        for token, trained in zip(tokens.input_ids, tokens.completion_mask, strict=True)
+        for token, trained in zip(tokens.input_ids, masks, strict=True)
     ]
     cut = max(0, len(shown) - _PREVIEWED_TOKENS)
     # The middle of a long prompt is left out: its beginning and all of the answer are what must be seen.
     kept = shown if not cut else shown[: _PREVIEWED_TOKENS // 2] + shown[-(_PREVIEWED_TOKENS // 2) :]
-    return {"id": row.id, "length": len(shown), "left_out": len(shown) - len(kept), "tokens": kept}
+    shape = {"turns": len(row.turns) + 1, "note": note}
+    return {"id": row.id, "length": len(shown), "left_out": len(shown) - len(kept), "tokens": kept} | shape
+
+
+def _masks(row: Row, tokens: TokenisedRow, tokenizer: Any, ends: set[int]) -> tuple[list[int], str]:
+    """The mask of the last answer, with 2 for what is trained of earlier answers; and why those cannot be trained."""
+    try:
+        (every,) = tokenise_rows([row], tokenizer, ends, trained="all")
+    except MlError as error:
+        return tokens.completion_mask, str(error)
+    both = zip(tokens.completion_mask, every.completion_mask, strict=True)
+    return [1 if last else 2 * any_ for last, any_ in both], ""
 
 
 if __name__ == "__main__":

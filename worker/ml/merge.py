@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.artefacts import publish
 from training.model_folder import IDENTITY_FILES
+from worker.ml.chat import rendering as rendering_of
 from worker.ml.data import Row, read_rows, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import device_name, inspect_base, load_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.protocol import Reporter, run_command
-from worker.ml.sides import check_adapter
+from worker.ml.sides import adapter_rendering, check_adapter
 
 _ROWS = 16
 _PLAIN = [Row("plain", "Answer the question.", "What is the capital of France?", "Paris.")]
@@ -44,9 +45,10 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         raise MlError("job_invalid", f"The job is not valid: {error.errors()[0]['msg']}.") from error
     with reporter.quiet_stage("checking inputs"):
         base_path = resolve_base(job.base_model)
-        base = inspect_base(base_path)
+        rendering = adapter_rendering([job.adapter])
+        base = inspect_base(base_path, rendering)
         trained = check_adapter(job.adapter, base)
-        tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"])
+        tokenizer = load_tokenizer(base_path, embedding_rows=base["vocab"], rendering=rendering)
         rows = read_rows(job.rows_file)[:_ROWS] if job.rows_file else _PLAIN
         longest = base["context"] or sys.maxsize
         compared = tokenise_rows(rows, tokenizer, stop_ids(tokenizer, base_path), longest)
@@ -70,6 +72,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
         return {
             "base": base | {"name": trained["base"]["name"]},
             "template_hash": base["template_hash"],
+            "rendering": rendering_of(tokenizer).to_json(),
             "dtype": "bfloat16",
             "compared": {"rows": len(compared), "tokens": len(merged)},
             **{name: _difference(before, merged) for name, before in unmerged.items()},

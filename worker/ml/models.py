@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from training import model_folder
-from worker.ml.chat import render_prompt, template_hash
+from worker.ml.chat import Rendering, template_hash, use_rendering
 from worker.ml.errors import MlError
 from worker.ml.processes import local_rank
 
@@ -44,8 +44,10 @@ def resolve_base(base_model: str) -> Path:
         ) from error
 
 
-def inspect_base(path: Path) -> dict[str, Any]:
+def inspect_base(path: Path, rendering: Rendering | None = None) -> dict[str, Any]:
     """Check a base model's folder and describe it, reading no weights (their files are hashed).
+
+    `rendering` is that of an adapter; None is what the base's template needs.
 
     Returns architecture, parameters (count), hidden_size, layers, vocab (embedding rows), context (tokens),
     template_hash, files (name to SHA-256) and sha256, the base's identity: the one it is registered with
@@ -56,7 +58,7 @@ def inspect_base(path: Path) -> dict[str, Any]:
         facts = model_folder.inspect(path)
     except model_folder.ModelFolderError as error:
         raise MlError(error.code, str(error)) from error
-    tokenizer = load_tokenizer(path, embedding_rows=facts.vocabulary)
+    tokenizer = load_tokenizer(path, embedding_rows=facts.vocabulary, rendering=rendering)
     return {
         "architecture": facts.architecture,
         "parameters": facts.parameters,
@@ -71,11 +73,12 @@ def inspect_base(path: Path) -> dict[str, Any]:
     }
 
 
-def load_tokenizer(path: Path, *, embedding_rows: int) -> Any:
-    """The tokenizer, padding on the left as generation needs, with a pad token that ends nothing.
+def load_tokenizer(path: Path, *, embedding_rows: int, rendering: Rendering | None = None) -> Any:
+    """The tokenizer, padding on the left as generation needs, with a pad token that ends nothing. It renders as
+    `rendering` says; None is what its template needs.
 
     The folder must have passed `model_folder.inspect`. Raises MlError: tokenizer_damaged, tokenizer_disagrees,
-    tokenizer_no_end, tokenizer_no_pad, template_failed.
+    tokenizer_no_end, tokenizer_no_pad, template_failed, template_drops_text.
     """
     from transformers import AutoTokenizer
 
@@ -86,7 +89,7 @@ def load_tokenizer(path: Path, *, embedding_rows: int) -> Any:
             "tokenizer_damaged", f"The tokenizer in {path} does not load ({error}); copy its files again."
         ) from error
     _check_ids(path, tokenizer, embedding_rows)
-    render_prompt(tokenizer, "instruction", "input")
+    use_rendering(tokenizer, rendering)
     return _with_own_pad(path, tokenizer)
 
 

@@ -5,20 +5,31 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from worker.ml.data import read_jsonl
+from worker.ml.chat import Turn, prompt_messages
+from worker.ml.data import check_turns, read_jsonl
 from worker.ml.errors import MlError
 
 
 class PromptLine(BaseModel):
-    """One line of the prompts file; `wanted` are the responses still missing, as (model, sample)."""
+    """One line of the prompts file: a prompt in short form or as messages with optional tools. `wanted` are the
+    responses still missing, as (model, sample)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt_id: str | int
     key: str
-    instruction: str
-    input: Any
+    instruction: str = ""
+    input: Any = None
+    messages: list[Turn] | None = None
+    tools: list[Any] | None = None
     wanted: list[tuple[str, int]]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that the model is given."""
+        if self.messages is None:
+            return prompt_messages(self.instruction, self.input)
+        return check_turns(f"Prompt {self.key}", self.messages)
 
 
 class Measurement(BaseModel):

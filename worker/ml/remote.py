@@ -21,7 +21,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.config import DecodingConfig
-from worker.ml.chat import prompt_messages
 from worker.ml.endpoint import Client, Completion, EndpointError
 from worker.ml.errors import MlError
 from worker.ml.prompts import Measurement, PromptLine, read_prompts
@@ -271,7 +270,7 @@ class Work:
         luck = stream(decoding.seed, question.prompt.key, question.sample)
         return {
             "model": self._served[question.model],
-            "messages": prompt_messages(question.prompt.instruction, question.prompt.input),
+            "messages": question.prompt.turns,
             "max_tokens": decoding.max_new_tokens,
             "temperature": decoding.temperature,
             "top_p": decoding.top_p,

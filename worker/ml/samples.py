@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from worker.ml.chat import as_text, render_prompt
+from worker.ml.chat import as_text, render_turns
 from worker.ml.data import Row
 from worker.ml.protocol import Reporter
 
@@ -25,7 +25,7 @@ class Answers:
     def __init__(self, reporter: Reporter, tokenizer: Any, ends: set[int], rows: list[Row]) -> None:
         self._reporter, self._tokenizer, self._ends = reporter, tokenizer, ends
         self._prompts = [
-            SamplePrompt(row.id, render_prompt(tokenizer, row.instruction, row.input), as_text(row.output))
+            SamplePrompt(row.id, render_turns(tokenizer, row.turns, row.tools), as_text(row.output))
             for row in rows
         ]
         expected = [len(self._ids(prompt.expected)) for prompt in self._prompts]

@@ -1,7 +1,7 @@
 """One loaded base that generates for every model of a comparison by switching adapters. Merged models are loaded
 separately."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from training.artefacts import verify
 from training.config import DecodingConfig
 from worker.ml.adapters import require_effect
+from worker.ml.chat import Rendering
 from worker.ml.continuous import Limits, Row, Writer
 from worker.ml.errors import MlError
 from worker.ml.sampling import Sampler, stream
@@ -100,6 +101,22 @@ class Sides:
             self.model.disable_adapter() if self.adapters else nullcontext()
         )
         return disabled
+
+
+def adapter_rendering(folders: Iterable[Path]) -> Rendering | None:
+    """How the template was used in training these adapters, or models into which one was merged; None without any.
+
+    Raises ArtefactError, or MlError("template_mismatch") if they differ.
+    """
+    # Adapters of releases before 0.2 record nothing: their template was used as it is, with its own clock.
+    found = {Rendering(**verify(folder).get("rendering", {})) for folder in folders}
+    if len(found) > 1:
+        raise MlError(
+            "template_mismatch",
+            "The adapters were trained with the chat template used in different ways (date, system turn or thoughts), "
+            "so they cannot be asked the same prompts; compare each with the base alone.",
+        )
+    return found.pop() if found else None
 
 
 def check_adapter(folder: Path, base: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from training.artefacts import file_sha256, publish
+from worker.ml.chat import rendering
 from worker.ml.processes import become_launcher
 from worker.ml.protocol import Reporter, run_command
 from worker.ml.train_job import parse, read_inputs
@@ -51,6 +52,7 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     facts = {
         "base": base | {"name": job.base_model if "@" in job.base_model else inputs.base_path.name},
         "template_hash": base["template_hash"],
+        "rendering": rendering(inputs.tokenizer).to_json(),
         "config": job.config.model_dump(),
         "quantisation": quantisation,
         "libraries": {name: version(name) for name in LIBRARIES},

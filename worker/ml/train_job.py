@@ -1,5 +1,6 @@
 """The job file of a training command, and all checks that need no weights."""
 
+import datetime
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.artefacts import ArtefactError, file_sha256
 from training.config import TrainingConfig
-from worker.ml.data import Row, TokenisedRow, keep_fitting, read_rows, tokenise_rows
+from worker.ml.chat import Rendering, rendering, template_hash, use_rendering
+from worker.ml.data import Row, TokenisedRow, keep_fitting, read_rows, render_for, tokenise_rows
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base, load_tokenizer, resolve_base, stop_ids
 from worker.ml.saving import read_checkpoint
@@ -18,7 +20,8 @@ from worker.ml.saving import read_checkpoint
 
 class TrainJob(BaseModel):
     """The job file. `output_dir` must not exist. `resume_from` is a checkpoint folder of an earlier attempt.
-    Checkpoints are saved beside the result."""
+    Checkpoints are saved beside the result. `date` is what a dated chat template prints, so that every attempt of a
+    run prints the same; None is today."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +31,7 @@ class TrainJob(BaseModel):
     output_dir: Path
     config: TrainingConfig
     resume_from: Path | None = None
+    date: datetime.date | None = None
 
     @property
     def attempt_folder(self) -> Path:
@@ -79,14 +83,27 @@ def read_inputs(job: TrainJob) -> Inputs:
         name: read_rows(file)
         for name, file in {"train": job.train_file, "validation": job.validation_file}.items()
     }
+    _choose_rendering(job, tokenizer, rows["train"])
+    base["template_hash"] = template_hash(tokenizer)
     longest = job.config.max_length
     limit = longest if job.config.long_rows == "refuse" else None
-    tokenised = {name: tokenise_rows(split_rows, tokenizer, ends, limit) for name, split_rows in rows.items()}
+    trained = job.config.trained_turns
+    tokenised = {
+        name: tokenise_rows(split_rows, tokenizer, ends, limit, trained=trained)
+        for name, split_rows in rows.items()
+    }
     fitting = {name: keep_fitting(split_rows, longest) for name, split_rows in tokenised.items()}
     splits = {name: kept for name, (kept, _) in fitting.items()}
     dropped = {name: left_out for name, (_, left_out) in fitting.items()}
     state = read_checkpoint(job.resume_from, expected=identity(job, base)) if job.resume_from else None
     return Inputs(base_path, base, tokenizer, ends, rows, splits, dropped, state)
+
+
+def _choose_rendering(job: TrainJob, tokenizer: Any, rows: list[Row]) -> None:
+    needed = rendering(tokenizer)
+    if needed.date and job.date:
+        use_rendering(tokenizer, Rendering(system=needed.system, date=job.date.isoformat()))
+    render_for(rows, tokenizer)
 
 
 def identity(job: TrainJob, base: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,16 +67,17 @@ def button_class(tags: Any, is_link: bool) -> str:
     return "button primary"
 
 
+_TRAINED = {0: "", 1: " trained", 2: " earlier"}
+
+
 @register.filter
-def token_spans(tokens: list[tuple[str, bool, bool]]) -> SafeString:
-    """Render tokens (text, is trained, is special) as spans without whitespace between them."""
+def token_spans(tokens: list[tuple[str, int, int]]) -> SafeString:
+    """Render tokens (text, trained, is special) as spans without whitespace between them; trained is 1, or 2 for a
+    token of an earlier answer."""
     return format_html_join(
         "",
         '<span class="token{}{}">{}</span>',
-        (
-            (" trained" if trained else "", " special" if special else "", text)
-            for text, trained, special in tokens
-        ),
+        ((_TRAINED[trained], " special" if special else "", text) for text, trained, special in tokens),
     )
 
 

@@ -241,3 +241,47 @@ def test_a_relative_path_is_refused(path):
 
 def test_the_shipped_demo_base_loads_as_registered():
     assert {"model.safetensors", "README.md", "tokenizer.json"} <= {file.name for file in DEMO_BASE.iterdir()}
+
+
+# --- Chat templates ---------------------------------------------------------------------------------------
+
+TURN = "<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n"
+OPENING = "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+
+
+def with_template(folder, template):
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+@pytest.mark.django_db
+@pytest.mark.slow
+def test_a_registered_base_says_what_its_template_supports(folder, client):
+    drops_system = "{% for m in messages if m['role'] != 'system' %}" + TURN + "{% endfor %}" + OPENING
+    owner = factories.user()
+    model = models.register_base(user=owner, name="base", path=str(with_template(folder, drops_system)))
+    template = model.details["template"]
+    assert (template["system"], template["tools"], template["dated"]) == ("folded", False, False)
+    client.force_login(owner)
+    page = client.get(f"/training/models/{model.pk}/").content.decode()
+    assert "No system turn" in page and "rows with tools are refused" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("template", "code"),
+    [
+        ("{% for m in messages[-1:] %}" + TURN + "{% endfor %}" + OPENING, "template_drops_text"),
+        ("{{ raise_exception('never') }}", "template_failed"),
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "template_too_slow",
+        ),
+    ],
+)
+def test_a_template_that_loses_turns_or_never_ends_is_refused_at_registration(folder, template, code):
+    with pytest.raises(DomainError) as caught:
+        models.register_base(user=factories.user(), name="base", path=str(with_template(folder, template)))
+    assert caught.value.code == code
+    assert not ModelVersion.objects.exists()

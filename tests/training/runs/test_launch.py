@@ -265,3 +265,13 @@ def test_an_admin_moves_a_waiting_run_forward_but_no_other(client, admin):
         client.post(reverse("training:run_prioritise", args=[first.pk]), {"priority": "10"}).status_code
         == 403
     )
+
+
+def test_rows_longer_than_the_base_reads_are_refused_at_the_launch(admin, data):
+    base = factories.base_model(admin, details=SIZE | {"context_length": 1024})
+    asked = {"user": admin, "name": "long", "dataset": data, "base_model": base}
+    with pytest.raises(DomainError) as caught:
+        runs.launch(**asked, config=TrainingConfig(max_length=1025))
+    assert caught.value.code == "max_length_too_long" and "1,024" in caught.value.detail
+    assert not TrainingRun.objects.exists()
+    assert runs.launch(**asked, config=TrainingConfig(max_length=1024)).pk

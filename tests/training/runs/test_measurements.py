@@ -11,7 +11,7 @@ from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
 from ftplatform.jobs.models import Job
 from tests import factories
-from training import access
+from training import access, model_folder
 from training.config import TrainingConfig
 from training.models import Measurement, TrainingRun
 from training.registry.services import models
@@ -192,7 +192,9 @@ def test_a_worker_measures_and_survives_a_hostile_template(client, tmp_path):
     config.pop("chat_template", None)
     (hostile / "tokenizer_config.json").write_text(json.dumps(config))
     bases = [
-        models.register_base(user=owner, name="hostile", path=str(hostile)),
+        factories.base_model(
+            owner, path=str(hostile), weights_hash=model_folder.inspect(hostile).weights_hash
+        ),
         models.register_base(user=owner, name="tiny", path=str(BASE_FOLDER)),
     ]
     bad, good = (measurements.launch(user=owner, dataset=data, base_model=base) for base in bases)

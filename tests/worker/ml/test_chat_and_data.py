@@ -28,7 +28,7 @@ def test_the_mask_covers_the_answer_and_its_end_token_and_nothing_else(tokenizer
         ]
         assert tokenizer.decode(scored) == as_text(row.output) + tokenizer.eos_token
         assert tokens.completion_mask == sorted(tokens.completion_mask)
-        assert tokens.input_ids[: -len(scored)] == prompt_ids(tokenizer, row.instruction, row.input)
+        assert tokens.input_ids[: -len(scored)] == prompt_ids(tokenizer, row.turns)
 
 
 def test_json_is_one_line_in_the_given_order_and_text_stays_as_it_is():

@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 
 from tests.worker.ml.conftest import BASE
 from training.config import DecodingConfig
+from worker.ml.chat import prompt_messages
 from worker.ml.continuous import Limits, Row, Writer
 from worker.ml.data import prompt_ids
 from worker.ml.models import inspect_base, load_base, load_tokenizer, stop_ids
@@ -40,7 +41,7 @@ def model(request, trained):
 @pytest.fixture(scope="module")
 def prompts(tokenizer, cases):
     """Prompts of very different lengths, so that padding and joining have something to do."""
-    rows = [prompt_ids(tokenizer, row["instruction"], row["input"]) for row in cases[32:42]]
+    rows = [prompt_ids(tokenizer, prompt_messages(row["instruction"], row["input"])) for row in cases[32:42]]
     return [ids[: 5 + 20 * number] if number % 3 else ids for number, ids in enumerate(rows)]
 
 

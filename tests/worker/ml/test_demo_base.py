@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from tests.worker.ml.conftest import BASE
+from worker.ml.chat import prompt_messages
 from worker.ml.data import prompt_ids
 from worker.ml.demo import base_model
 from worker.ml.models import inspect_base, load_base, load_tokenizer
@@ -20,7 +21,8 @@ def test_it_is_small_and_says_what_it_is():
 def test_it_answers_a_case_in_fluent_json_with_words_the_policy_does_not_know(cases):
     tokenizer = load_tokenizer(BASE, embedding_rows=10**6)
     model = load_base(BASE, quantisation="none", device="cpu")
-    ids = torch.tensor([prompt_ids(tokenizer, cases[0]["instruction"], cases[0]["input"])])
+    turns = prompt_messages(cases[0]["instruction"], cases[0]["input"])
+    ids = torch.tensor([prompt_ids(tokenizer, turns)])
     answer = tokenizer.decode(
         model.generate(ids, max_new_tokens=400)[0, ids.shape[1] :], skip_special_tokens=True
     )

@@ -94,6 +94,14 @@ class ModelViewSet(ListModelMixin, RetrieveModelMixin, StaffViewSet):
         job = model_jobs.request_download(user=signed_in(request), **values)
         return Response(serializers.ModelJobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(request=serializers.ConversionSerializer, responses={202: serializers.ModelJobSerializer})
+    @action(detail=False, methods=["post"])
+    def convert(self, request: Request) -> Response:
+        """Queue the unpacking of a single GGUF file to 16-bit safetensors, and their registration."""
+        values = parse(serializers.ConversionSerializer, request)
+        job = model_jobs.request_conversion(user=signed_in(request), **values)
+        return Response(serializers.ModelJobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
     @extend_schema(request=None, responses={200: dict[str, str]})
     @action(detail=True, methods=["get"])
     def card(self, request: Request, pk: UUID) -> Response:

@@ -57,6 +57,14 @@ class DownloadSerializer(serializers.Serializer[ModelJob]):
     confirmed = serializers.BooleanField(default=False)
 
 
+class ConversionSerializer(serializers.Serializer[ModelJob]):
+    """`file` is the absolute path of a single GGUF file on the workers' machine."""
+
+    name = serializers.CharField(max_length=100)
+    file = serializers.CharField(max_length=1000)
+    licence = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+
+
 class StageSerializer(serializers.Serializer[ModelVersion]):
     stage = serializers.ChoiceField(choices=ModelVersion.Stage.choices)
     reason = serializers.CharField(max_length=2000)

@@ -1,6 +1,7 @@
-"""Downloads and verifications of models: pages request them, workers run them."""
+"""Downloads, conversions and verifications of models: pages request them, workers run them."""
 
 import re
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -43,6 +44,31 @@ def request_download(
     return _queue(user, ModelJob(kind=Job.Kind.DOWNLOAD, name=name, reference=reference, licence=licence))
 
 
+def request_conversion(*, user: User, name: str, file: str, licence: str = "") -> ModelJob:
+    """Queue the unpacking of a single GGUF file to 16-bit safetensors; the folder is then registered as `name`.
+
+    Raises DomainError: relative_path, no_gguf, path_too_long, name_taken.
+    """
+    longest = ModelJob._meta.get_field("reference").max_length or 0
+    if not Path(file).is_absolute():
+        raise DomainError(
+            "relative_path", "Enter the absolute path of the file, beginning with /.", status=400
+        )
+    if not is_gguf(file):
+        raise DomainError("no_gguf", "Enter the path of a single file that ends with .gguf.", status=400)
+    if len(file) > longest:
+        raise DomainError(
+            "path_too_long", f"The path has more than {longest} characters. Move the file.", status=400
+        )
+    if ModelVersion.objects.filter(name=name).exists():
+        raise DomainError("name_taken", f"Another model is already called {name}. Choose a different name.")
+    return _queue(user, ModelJob(kind=Job.Kind.CONVERSION, name=name, reference=file, licence=licence))
+
+
+def is_gguf(path: str) -> bool:
+    return path.lower().endswith(".gguf")
+
+
 def request_verification(*, user: User, model: ModelVersion) -> ModelJob:
     """Queue a comparison of all of a model's files with their hashes, or return the one already queued or running."""
     if not model.path:
@@ -77,6 +103,19 @@ def complete_download(claim: jobs.Claim, *, job: ModelJob, path: str) -> ModelVe
         jobs.check_current(claim)
     model = models.register_base(
         user=job.created_by, name=job.name, path=path, licence=job.licence, hub_reference=job.reference
+    )
+    ModelJob.objects.filter(pk=job.pk).update(model=model)
+    return model
+
+
+def complete_conversion(claim: jobs.Claim, *, job: ModelJob, path: str, precision: str) -> ModelVersion:
+    """Register the unpacked model with the precision of its file; idempotent. Raises what `models.register_base`
+    raises."""
+    with transaction.atomic():
+        jobs.check_current(claim)
+    origin = {"precision": precision, "gguf": Path(job.reference).name}
+    model = models.register_base(
+        user=job.created_by, name=job.name, path=path, licence=job.licence, origin=origin
     )
     ModelJob.objects.filter(pk=job.pk).update(model=model)
     return model

@@ -12,6 +12,7 @@ from ftplatform.errors import DomainError
 from ftplatform.jobs.services import Claim, check_current
 from training.integrity import inspect
 from training.models import ModelVersion, StageChange, TrainingRun
+from training.registry.services import probing
 
 # The bundled base has two million parameters; the smallest models in real use have about 100 million.
 TOY_PARAMETERS = 20_000_000
@@ -24,8 +25,12 @@ def register_base(
     path: str,
     licence: str = "",
     hub_reference: str = "",
+    origin: dict[str, Any] | None = None,
 ) -> ModelVersion:
     """Check a local folder and register it. The same name with the same weights returns the existing model.
+
+    `origin` is added to its details: what its files were made from. Raises DomainError with a code of
+    `model_folder.inspect`, relative_path, name_taken, or that of a chat template that loses text.
 
     A toy model is recognised by its size, regardless of who registers it and where it is stored.
     """
@@ -35,6 +40,7 @@ def register_base(
             "relative_path", "Enter the absolute path of the folder, beginning with /.", status=400
         )
     facts = inspect(folder)
+    template = probing.supported(folder, facts)
     try:
         with transaction.atomic():
             model, created = ModelVersion.objects.get_or_create(
@@ -43,7 +49,9 @@ def register_base(
                     "kind": ModelVersion.Kind.BASE,
                     "path": str(folder),
                     "weights_hash": facts.weights_hash,
-                    "details": facts.to_json(),
+                    "details": facts.to_json()
+                    | ({"template": template} if template else {})
+                    | (origin or {}),
                     "licence": licence,
                     "hub_reference": hub_reference,
                     "is_demo": facts.parameters < TOY_PARAMETERS,

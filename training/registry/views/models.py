@@ -67,7 +67,15 @@ def model_new(request: StaffRequest) -> HttpResponse:
 
 
 def _register(request: StaffRequest, form: Form) -> HttpResponse | None:
+    path = form.cleaned_data["path"]
     try:
+        if model_jobs.is_gguf(path):
+            values = {name: form.cleaned_data[name] for name in ("name", "licence")}
+            model_jobs.request_conversion(user=request.user, file=path, **values)
+            messages.success(
+                request, "Conversion queued. The model appears here after its files have been checked."
+            )
+            return redirect("training:models")
         model = model_services.register_base(user=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error("name" if error.code == "name_taken" else "path", error.detail)
@@ -123,7 +131,7 @@ def _details(model: ModelVersion) -> list[tuple[str, Any]]:
     """Details shown nowhere else on the page, without a merge's figures, which are shown as its difference."""
     if model.kind == ModelVersion.Kind.MERGED:
         return []
-    shown_elsewhere = ("parameters", "size_bytes", "weights_hash")
+    shown_elsewhere = ("parameters", "size_bytes", "weights_hash", "template", "precision", "gguf")
     rest = {name: value for name, value in model.details.items() if name not in shown_elsewhere}
     return hyperparameters.described(rest)
 

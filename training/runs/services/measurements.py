@@ -95,6 +95,19 @@ def long_rows(measurement: Measurement, max_length: int) -> LongRows:
     )
 
 
+def require_context(base_model: ModelVersion, config: TrainingConfig) -> None:
+    """Raise DomainError `max_length_too_long` if rows could be longer than what the base model reads."""
+    context = base_model.details.get("context_length")
+    if context and config.max_length > context:
+        raise DomainError(
+            "max_length_too_long",
+            f"max_length is {config.max_length:,} tokens, but {base_model} reads only {context:,}. Lower it to "
+            f"{context:,} or less.",
+            status=422,
+            problems=[{"field": "max_length", "message": f"At most {context:,} for {base_model}."}],
+        )
+
+
 def require_end_tokens(dataset: Dataset, base_model: ModelVersion, config: TrainingConfig) -> None:
     """Raise DomainError `rows_too_long`, with each row's length and possible remedies, when a measurement shows that
     a row would lose its end token. Without a measurement, the run checks this before its first step."""

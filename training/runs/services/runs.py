@@ -63,6 +63,7 @@ def launch(
     if base_model.stage == ModelVersion.Stage.RETIRED:
         raise DomainError("model_retired", f"{base_model} is retired. Choose another base model.")
     integrity.check_before_launch(base_model)
+    measurements.require_context(base_model, config)
     measurements.require_end_tokens(dataset, base_model, config)
     expected = estimates.forecast(dataset=dataset, base_model=base_model, config=config, from_step=from_step)
     try:
