@@ -84,3 +84,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="no Chromium is installed (CHROMIUM may name one)"))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length. By its content, a compressed file would have another name at every second, and two
+    test processes must collect the same names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
