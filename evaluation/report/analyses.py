@@ -6,12 +6,19 @@ from typing import Any, BinaryIO, get_args
 
 import numpy as np
 
-from evaluation.review.selectors.reviewers import without_side
 from evaluation.stats import Plan, analyse
 from evaluation.stats.ratings import LOSS, WIN
 from evaluation.stats.ratings_file import FileError, Problem, RatingsFile, Reading, read_ratings
 from evaluation.stats.ratings_words import ANSWERS, Role
-from evaluation.stats.reviewers import LEFT, RIGHT, TIE, ReviewerQuality, ReviewerWork, reviewer_quality
+from evaluation.stats.reviewers import (
+    LEFT,
+    RIGHT,
+    TIE,
+    ReviewerQuality,
+    ReviewerWork,
+    reviewer_quality,
+    without_side,
+)
 from evaluation.stats.summaries import Caution
 from evaluation.stats.wording import counted
 from ftplatform.errors import DomainError

@@ -16,7 +16,6 @@ from evaluation.stats.cautions import (
     data_cautions,
     inference_cautions,
     quality_cautions,
-    structure_cautions,
     weighting_caution,
 )
 from evaluation.stats.equivalence import Verdict
@@ -45,6 +44,7 @@ from evaluation.stats.sections import (
     reviewers_summary,
     variation_summary,
 )
+from evaluation.stats.structure import structure_cautions
 from evaluation.stats.summaries import (
     AgreementSummary,
     Caution,

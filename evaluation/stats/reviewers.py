@@ -10,7 +10,7 @@ for two failed checks.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -165,6 +165,12 @@ def reviewer_quality(work: ReviewerWork, rules: QualityRules | None = None) -> t
 def flagged(quality: tuple[ReviewerQuality, ...], codes: tuple[str, ...]) -> frozenset[int]:
     """The numbers of the reviewers with at least one flag in `codes`."""
     return frozenset(int(one.reviewer) for one in quality if any(flag.code in codes for flag in one.flags))
+
+
+def without_side(one: ReviewerQuality) -> ReviewerQuality:
+    """The same figures without the preference for a side."""
+    flags = tuple(flag for flag in one.flags if flag.code != "side_sticking")
+    return replace(one, left_share=None, side_p_value=None, flags=flags)
 
 
 def _with_flags(

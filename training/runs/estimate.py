@@ -104,10 +104,10 @@ class Estimate:
 
 def estimate(plan: Plan, past: Sequence[PastRun], *, price_per_hour: float = 0.0) -> Estimate:
     """Estimate a run from past ones, newest first. All must have run on the device that the new run will use."""
-    here = [run for run in past if run.device == past[0].device]
-    if not here:
+    if not past:
         return _without_past(plan)
-    device = here[0].device
+    device = past[0].device
+    here = [run for run in past if run.device == device]
     alike, basis = _most_alike(plan, here)
     seconds = _limited(_time(plan, alike), plan.config)
     return Estimate(
@@ -122,7 +122,6 @@ def estimate(plan: Plan, past: Sequence[PastRun], *, price_per_hour: float = 0.0
 
 
 def _without_past(plan: Plan) -> Estimate:
-    flops = 4 * plan.work
     both = [computed_memory(plan, device) for device in _PROCESS_BYTES]
     return Estimate(
         seconds=None,
@@ -132,7 +131,7 @@ def _without_past(plan: Plan) -> Estimate:
         runs=0,
         basis="No run has finished on this server yet, so this is a rough calculation.",
         guesses={
-            device: (_STARTUP_SECONDS / 2 + flops / fast, 2 * _STARTUP_SECONDS + flops / slow)
+            device: (_STARTUP_SECONDS / 2 + 4 * plan.work / fast, 2 * _STARTUP_SECONDS + 4 * plan.work / slow)
             for device, (fast, slow) in _RATES.items()
         },
     )

@@ -1,6 +1,6 @@
 """Reads how reviewers worked, for quality flags, calibration of the sample size, and pay."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from evaluation.stats.reviewers import (
     ReviewerWork,
     flagged,
     reviewer_quality,
+    without_side,
 )
 from evaluation.stats.weights import rating_weights
 
@@ -60,12 +61,6 @@ def judged(campaign: Campaign, done: ReviewerWork) -> tuple[ReviewerQuality, ...
     """Figures and flags of every reviewer. Where the sides are not known, nothing is said about them."""
     quality = reviewer_quality(done, QualityRules())
     return quality if campaign.sides_known else tuple(map(without_side, quality))
-
-
-def without_side(one: ReviewerQuality) -> ReviewerQuality:
-    """The same figures without the preference for a side."""
-    flags = tuple(flag for flag in one.flags if flag.code != "side_sticking")
-    return replace(one, left_share=None, side_p_value=None, flags=flags)
 
 
 def recent_quality(campaign: Campaign) -> dict[int, ReviewerQuality]:

@@ -54,10 +54,8 @@ def prompt_rows(*cells, name="a.jsonl"):
     ],
 )
 def test_what_spreadsheets_add_is_passed_over(content):
-    assert [(row.row["instruction"], row.row["baseline"]["text"]) for row in rows(content)] == [
-        ("Q1", "a"),
-        ("Q2", "c"),
-    ]
+    texts = [(row.row["instruction"], row.row["baseline"]["text"]) for row in rows(content)]
+    assert texts == [("Q1", "a"), ("Q2", "c")]
 
 
 def test_an_unknown_column_is_one_message_and_can_be_ignored():

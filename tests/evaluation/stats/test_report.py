@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evaluation.stats import report
 from evaluation.stats.criteria import criterion_difference
-from evaluation.stats.plan import Look, Plan
+from evaluation.stats.plan import Plan
 from evaluation.stats.ratings import BOTH_BAD, LOSS, TIE, WIN, Ratings, outcome_codes
 from tests.evaluation.stats.crossed import from_outcomes, make_ratings, unchecked
 
@@ -306,34 +306,6 @@ def test_constant_criteria_have_an_interval_and_a_test():
         assert constant.problem is None
 
 
-def test_the_plan_hash_is_the_plans_content():
-    assert Plan().hash() == Plan().hash()
-    assert (
-        len({p.hash() for p in (Plan(), Plan(margin=0.04), Plan(criteria=("tone",)), Plan(looks=(1.0,)))})
-        == 4
-    )
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"alpha": 0.0},
-        {"margin": 0.5},
-        {"looks": (0.5, 0.2)},
-        {"criteria": ("a", "a")},
-        {"planned_ratings": 0},
-    ],
-)
-def test_values_that_make_no_plan_are_refused(bad):
-    with pytest.raises(ValueError, match=r"must|looks"):
-        Plan(**bad)
-
-
-def test_a_look_must_be_planned():
-    with pytest.raises(ValueError, match="planned looks"):
-        Look(3, (0.5, 1.0))
-
-
 def test_ratings_check_their_columns():
     codes = np.arange(2)
     with pytest.raises(ValueError, match="same length"):
@@ -493,13 +465,3 @@ def test_degenerate_data_are_inconclusive_or_exact_and_say_what_to_collect(kind,
         assert ("A new campaign" in found.sentence) != ("Collect ratings from" in found.sentence)
     if kind in ("one reviewer", "one prompt"):
         assert found.verdict == "inconclusive"
-
-
-def test_the_hash_of_a_plan_frozen_by_an_earlier_version_is_the_same():
-    frozen = Plan(
-        candidate_name="the tuned model",
-        baseline_name="the base model",
-        planned_ratings=180,
-        analysis_version=2,
-    )
-    assert frozen.hash() == "def67e0e342095acf0dcef67a1a40705640b7977299bb43c7bc3f7c6986846fc"
