@@ -35,6 +35,8 @@ _MARKS = {
 _ENCODING_NAMES = {"utf-8-sig": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
 # Bytes that have no character in Windows-1252, and NUL.
 _NOT_WINDOWS = b"\0\x81\x8d\x8f\x90\x9d"
+# A surrogate as some programs write it, as if it were a character of UTF-8.
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 Kind = Literal["csv", "json_lines", "json_list", "parquet"]
 # A row by column name, or the reason why it cannot be read.
 RawRow = Mapping[str, object] | str
@@ -119,7 +121,9 @@ def _utf8_or_windows(source: BinaryIO) -> str:
             try:
                 plain = decoder.decode(block).isascii() and plain
             except UnicodeDecodeError as error:
-                windows = plain and bytes(error.object[: error.start]).isascii() and _is_windows(source)
+                surrogate = _SURROGATE.match(error.object, error.start)
+                ascii_before = plain and bytes(error.object[: error.start]).isascii()
+                windows = ascii_before and not surrogate and _is_windows(source)
                 return "cp1252" if windows else "utf-8"
         return "utf-8"
     finally:

@@ -1,4 +1,5 @@
-"""Every upload rejects files that are not UTF-8 text: the message says how to fix the file, and nothing is stored."""
+"""Every upload converts text of other encodings and rejects what is no text: the message says how to fix the file, and
+nothing is stored."""
 
 import json
 from collections.abc import Callable
@@ -76,9 +77,8 @@ FILES: dict[str, Callable[[str, str], bytes]] = {
     "a byte order mark alone": lambda kind, end: b"\xef\xbb\xbf",
     "white space": lambda kind, end: b" \n\n",
 }
-# Files that a reader converts, and says so; only the reader of ratings refuses them.
+# Files that every reader converts, and says so.
 CONVERTED = {name for name in FILES if name.startswith(("Latin", "CP", "UTF"))}
-MENDED_BY_UTF8 = {name for name in FILES if name.startswith(("Latin", "CP", "UTF"))} | {"cut in a character"}
 
 
 @pytest.fixture
@@ -180,11 +180,11 @@ DOORS: dict[str, tuple[str, Callable[..., tuple[int, str]]]] = {
 def test_a_file_that_is_not_text_is_refused_and_nothing_stored(owner, tmp_path, door, end):
     kind, opened = DOORS[door]
     for file, made in FILES.items():
-        if file in CONVERTED and kind != "ratings":
+        if file in CONVERTED:
             continue
         status, text = opened(owner, made(kind, end), f"file.{end}", tmp_path)
         assert 400 <= status < 500 and status not in (403, 404, 429), (file, status, text[-2000:])
-        if file in MENDED_BY_UTF8:
+        if file == "cut in a character":
             assert "UTF-8" in text, (file, text[-3000:])
         assert not (Dataset.objects.exists() or PromptSet.objects.exists() or Comparison.objects.exists())
 
@@ -203,7 +203,5 @@ def test_the_same_file_as_utf8_is_taken(owner, tmp_path, door, end):
 @pytest.mark.parametrize("file", sorted(CONVERTED - {"Latin-1 in the header"}))
 def test_a_file_in_another_encoding_is_converted(owner, tmp_path, door, end, file):
     kind, opened = DOORS[door]
-    if kind == "ratings":
-        pytest.skip("ratings must be UTF-8")
     status, text = opened(owner, FILES[file](kind, end), f"file.{end}", tmp_path)
     assert status < 400, text[-3000:]
