@@ -71,6 +71,9 @@ test: test-sqlite test-postgresql
 # freezes processes, runs after it with nothing beside it. A part that PYTEST names, as in
 # `make test-sqlite PYTEST="tests/jobs -k lease"`, runs in one process unless PYTEST itself says `-n 2`.
 SPREAD := -n $(WORKERS) --dist worksteal
+AGAIN := --last-failed --last-failed-no-failures=none
+# With CI set, failed tests run once more, alone: both runs name them, and what fails twice fails.
+run-tests = $(RUN) -m pytest $(1) $(if $(CI),|| { echo "Once more what failed:"; $(RUN) -m pytest $(2) $(AGAIN); })
 ON_POSTGRESQL := --database=postgresql -m "django_db and not browser and not slow"
 
 test-sqlite: $(VENV)/dev.stamp
@@ -78,8 +81,8 @@ test-sqlite: $(VENV)/dev.stamp
 ifdef PYTEST
 	@$(RUN) -m pytest $(PYTEST)
 else
-	@$(RUN) -m pytest $(SPREAD) --ignore=tests/faults
-	@$(RUN) -m pytest tests/faults
+	@$(call run-tests,$(SPREAD) --ignore=tests/faults,--ignore=tests/faults)
+	@$(call run-tests,tests/faults,tests/faults)
 endif
 
 test-postgresql: $(VENV)/dev.stamp
@@ -87,7 +90,7 @@ test-postgresql: $(VENV)/dev.stamp
 ifdef PYTEST
 	@$(RUN) -m pytest $(ON_POSTGRESQL) $(PYTEST)
 else
-	@$(RUN) -m pytest $(ON_POSTGRESQL) $(SPREAD)
+	@$(call run-tests,$(ON_POSTGRESQL) $(SPREAD),$(ON_POSTGRESQL))
 endif
 
 # `make -k check` goes on after the first failure; each part can be run alone.
