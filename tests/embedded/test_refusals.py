@@ -98,5 +98,5 @@ def test_a_stand_in_folder_that_others_may_enter_is_refused(tmp_path: Path, monk
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
     monkeypatch.setattr(settings, "REDIS_SOCKET", tmp_path / "open" / "valkey.sock")
-    with pytest.raises(CannotStart, match="belongs to somebody else"):
+    with pytest.raises(CannotStart, match="belongs to another user"):
         broker.command()

@@ -228,7 +228,7 @@ def test_a_report_counts_the_ratings_that_people_made(owner):
     rate(factories.reviewer(campaign, is_simulated=True), 2)
     result = reports.take_look(campaign=campaign, user=owner).result
     said = next(caution["message"] for caution in result["cautions"] if caution["code"] == "simulated")
-    assert "2 of 4 ratings were simulated" in said
+    assert "2 of 4 ratings are simulated" in said
     assert "people and simulated reviewers" in result["sentence"]
 
 
