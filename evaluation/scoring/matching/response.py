@@ -40,7 +40,7 @@ def answer(text: str) -> str:
     if _THOUGHT_ENDS in text:
         first = text.index(_THOUGHT_ENDS) + len(_THOUGHT_ENDS)
         for start in (0, first):
-            if _quickly(text[start:]) is not None:
+            if _Reader().whole(text[start:].strip()) is not None:
                 return text[start:]
         text = text[text.rindex(_THOUGHT_ENDS) + len(_THOUGHT_ENDS) :].lstrip("\r\n")
     return "" if text.removeprefix("\ufeff").lstrip().startswith(_THOUGHT) else text

@@ -2,7 +2,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluation.scoring.matching.field_rule import FieldRule, Json, infer, normalised, similarity
@@ -258,6 +258,7 @@ OBJECTS = st.dictionaries(st.text(alphabet="abcdef", min_size=1, max_size=4), VA
 
 
 @settings(max_examples=150, deadline=None)
+@example(expected={"a": {"\x07": None, "</think>": None}})
 @given(expected=OBJECTS)
 def test_the_expected_output_matches_itself(expected):
     found = match(expected, json.dumps(expected))
