@@ -8,6 +8,12 @@ from evaluation.report import analyses
 from evaluation.stats.ratings_file import Reading
 
 
+def _lines_field(label: str, help_text: str, rows: int = 3) -> forms.CharField:
+    """A field for texts, one per line."""
+    widget = forms.Textarea(attrs={"rows": rows})
+    return forms.CharField(required=False, label=label, help_text=help_text, widget=widget)
+
+
 class RatingsForm(forms.Form):
     """A ratings file and how to read it."""
 
@@ -25,24 +31,12 @@ class RatingsForm(forms.Form):
     candidate = forms.CharField(
         required=False, max_length=100, label="Candidate", help_text="Name of the system under test."
     )
-    columns = forms.CharField(
-        required=False,
-        label="Columns with other names",
-        help_text="One per line, our name first: prompt_id=ticket",
-        widget=forms.Textarea(attrs={"rows": 3}),
+    columns = _lines_field("Columns with other names", "One per line, our name first: prompt_id=ticket")
+    answers = _lines_field(
+        "Answers with other words",
+        "One per line, our word (win, tie, both_bad, loss, left, right) first: left=Response 1",
     )
-    answers = forms.CharField(
-        required=False,
-        label="Answers with other words",
-        help_text="One per line, our word (win, tie, both_bad, loss, left, right) first: left=Response 1",
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
-    ignore = forms.CharField(
-        required=False,
-        label="Columns to ignore",
-        help_text="One per line.",
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
+    ignore = _lines_field("Columns to ignore", "One per line.", rows=2)
     left_is = forms.ChoiceField(
         required=False,
         label="If answers are left and right, or A and B",

@@ -129,17 +129,21 @@ def body_of(request: Request) -> BinaryIO:
     return found
 
 
-class AnalysisOptions(ReadingOptions):
-    margin = serializers.FloatField(default=0.05)
+class _RatingsView(APIView):
+    """Takes a ratings file as its body."""
 
-
-class Analyse(APIView):
     permission_classes = [RolePermission]
     parser_classes = RATINGS_PARSERS
     throttle_classes = [AnalysisThrottle]
     read_roles = write_roles = Staff
     write_scope = ApiToken.Scope.EVALUATE
 
+
+class AnalysisOptions(ReadingOptions):
+    margin = serializers.FloatField(default=0.05)
+
+
+class Analyse(_RatingsView):
     @extend_schema(
         request=RATINGS_BODIES,
         parameters=[
@@ -166,13 +170,7 @@ class ImportOptions(ReadingOptions):
     margin = serializers.FloatField(default=0.05)
 
 
-class ImportRatings(APIView):
-    permission_classes = [RolePermission]
-    parser_classes = RATINGS_PARSERS
-    throttle_classes = [AnalysisThrottle]
-    read_roles = write_roles = Staff
-    write_scope = ApiToken.Scope.EVALUATE
-
+class ImportRatings(_RatingsView):
     @extend_schema(
         request=RATINGS_BODIES,
         parameters=[
