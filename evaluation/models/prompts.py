@@ -41,6 +41,10 @@ class Prompt(models.Model):
     key = models.CharField(max_length=200, help_text="The row's id in its source.")
     instruction = models.TextField()
     input = models.JSONField()
+    messages = models.JSONField(
+        default=list, help_text="The turns before the response of a conversation; [] for the short form."
+    )
+    tools = models.JSONField(default=list, help_text="What the assistant may call, in OpenAI's form.")
     expected = models.JSONField(null=True)
     tags = models.JSONField(default=dict, help_text="name → short text: what a comparison is sliced by.")
 
