@@ -1,4 +1,5 @@
 """Measure memory and speed of importing a large dataset: `python -m benchmarks.datasets [--gigabytes 0.2]`.
+Two million short rows: `python -m benchmarks.datasets --gigabytes 0.386 --words 6 --formats jsonl`.
 
 Writes a file of the given size in each format, imports it in a separate process with the service that pages, API and
 command use, and prints how much the memory of that process grew. --control also collects all rows in a list, to show
@@ -24,32 +25,36 @@ GOAL_MIB = 200
 FORMATS = ["jsonl", "csv", "parquet"]
 
 
-def rows(size: int, seed: int = 20) -> Iterator[dict[str, Any]]:
-    """Rows of about one kilobyte, up to `size` bytes in total. Every hundredth repeats an earlier question."""
+def rows(size: int, words: int, seed: int = 20) -> Iterator[dict[str, Any]]:
+    """Rows with questions of so many words, up to about `size` bytes in total. Every hundredth repeats an earlier
+    question."""
     draw = random.Random(seed)
     written, number = 0, 0
     while written < size:
         number += 1
-        question = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=120))
+        question = f"{number - 50 if number % 100 == 0 else number} " + " ".join(draw.choices(WORDS, k=words))
         if number % 100 == 0:
             question = "The same question again."
         row = {
             "id": f"row-{number}",
             "instruction": "Decide the case by the policy.",
             "input": {"case": question},
-            "output": {"decision": draw.choice(["Yes", "No"]), "reason": " ".join(draw.choices(WORDS, k=15))},
+            "output": {
+                "decision": draw.choice(["Yes", "No"]),
+                "reason": " ".join(draw.choices(WORDS, k=1 + words // 8)),
+            },
             "group": f"customer-{draw.randrange(1_000_000)}",
         }
-        written += len(question) + 250
+        written += len(question) + 145 + words
         yield row
 
 
-def write(file: Path, size: int) -> int:
+def write(file: Path, size: int, words: int) -> int:
     """Write the rows as JSON lines, CSV or Parquet. Returns the number of rows."""
     count = 0
     if file.suffix == ".jsonl":
         with file.open("w") as out:
-            for row in rows(size):
+            for row in rows(size, words):
                 out.write(json.dumps(row) + "\n")
                 count += 1
         return count
@@ -57,7 +62,7 @@ def write(file: Path, size: int) -> int:
         with file.open("w", newline="") as out:
             cells = csv.writer(out)
             cells.writerow(["id", "instruction", "input", "output", "group"])
-            for row in rows(size):
+            for row in rows(size, words):
                 cells.writerow(json.dumps(each) if isinstance(each, dict) else each for each in row.values())
                 count += 1
         return count
@@ -65,7 +70,7 @@ def write(file: Path, size: int) -> int:
     import pyarrow.parquet as pq
 
     writer, batch = None, []
-    for row in rows(size):
+    for row in rows(size, words):
         batch.append(row)
         count += 1
         if len(batch) == 10_000:
@@ -141,6 +146,7 @@ def measure(file: Path, folder: Path, *, control: bool = False) -> dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--gigabytes", type=float, default=0.1)
+    parser.add_argument("--words", type=int, default=120, help="of a question; 120 make rows of a kilobyte")
     parser.add_argument("--control", action="store_true", help="also measure a list of all rows")
     parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS)
     asked = parser.parse_args()
@@ -149,7 +155,7 @@ def main() -> None:
         for kind in asked.formats:
             file = Path(scratch) / f"rows.{kind}"
             began = time.monotonic()
-            count = write(file, int(asked.gigabytes * 2**30))
+            count = write(file, int(asked.gigabytes * 2**30), asked.words)
             size = file.stat().st_size
             print(
                 f"{kind}: {size / 2**30:.2f} GiB, {count:,} rows, written in {time.monotonic() - began:.0f} s"
