@@ -100,26 +100,25 @@ def launch_and_watch(admin: Visitor) -> None:
     expect(admin.page.get_by_role("link", name="Compare with base")).to_be_visible(timeout=LONG)
 
 
-def compare(admin: Visitor) -> None:
+def compare(admin: Visitor, dataset: str, tokens: int) -> None:
     admin.page.goto("/prompt-sets/new/")
-    admin.page.fill("[name=name]", "held out")
-    admin.choose("dataset", "cases")
+    admin.page.fill("[name=name]", f"{dataset}, held out")
+    admin.choose("dataset", dataset)
     admin.submit()
-    expect(admin.page.locator("main")).to_contain_text("held out")
+    expect(admin.page.locator("main")).to_contain_text(f"{dataset}, held out")
     admin.page.goto("/comparisons/new/")
-    admin.page.fill("[name=name]", "base against tuned")
-    admin.choose("prompt_set", "held out")
+    admin.page.fill("[name=name]", f"{dataset}, base against tuned")
+    admin.choose("prompt_set", f"{dataset}, held out")
     admin.page.locator("[name=candidates]").first.check()
-    admin.page.fill("[name=max_new_tokens]", "48")
+    admin.page.fill("[name=max_new_tokens]", str(tokens))
     admin.submit()
-    expect(admin.page.locator("main")).to_contain_text("decision", timeout=LONG)
     expect(admin.page.locator("main")).to_contain_text("Succeeded", timeout=LONG)
 
 
-def plan_and_open(admin: Visitor) -> str:
+def plan_and_open(admin: Visitor, dataset: str, title: str) -> str:
     admin.page.goto("/campaigns/new/")
-    admin.page.fill("[name=title]", "Which reply is better?")
-    admin.choose("comparison", "base against tuned")
+    admin.page.fill("[name=title]", title)
+    admin.choose("comparison", f"{dataset}, base against tuned")
     admin.page.fill("[name=pairs]", "2")
     admin.page.fill("[name=overlap]", "2")
     admin.submit()
@@ -166,8 +165,9 @@ def test_from_a_file_to_a_verdict(site, browser, tmp_path):
     admin.sign_in(found[1], found[2])
     upload_and_register(admin, tmp_path)
     launch_and_watch(admin)
-    compare(admin)
-    link = plan_and_open(admin)
+    compare(admin, "cases", 48)
+    expect(admin.page.locator("main")).to_contain_text("decision")
+    link = plan_and_open(admin, "cases", "Which reply is better?")
     email, password = make_manager(admin)
 
     reviewers = [Visitor(browser, site), Visitor(browser, site)]
