@@ -57,8 +57,7 @@ def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[s
                 {
                     "prompt_id": prompt.pk,
                     "key": prompt.key,
-                    "instruction": prompt.instruction,
-                    "input": prompt.input,
+                    **prompt.content,
                     "wanted": wanted,
                 }
             )
