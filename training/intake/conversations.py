@@ -65,7 +65,11 @@ def is_turns(value: Any) -> bool:
 
 def listed(value: Any, column: str) -> Any:
     """The cell itself, or the list in it if it is JSON text, as files without lists store them."""
-    return json_text.parse(value, column) if isinstance(value, str) and value.strip()[:1] == "[" else value
+    if not isinstance(value, str) or value.strip()[:1] != "[":
+        return value
+    found = json_text.parse(value, column)
+    require_clean({column: found})
+    return found
 
 
 def turns_in(value: Any) -> list[Any] | None:
