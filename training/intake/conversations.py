@@ -5,6 +5,7 @@ becomes the row's `output`; the turns before it stay in `messages`, and later on
 turn, a user turn and an answer make a row in the short form: `instruction`, `input`, `output`.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -229,9 +230,7 @@ def _text(value: Any, place: str) -> str:
 
 def _calls(calls: Any, place: str) -> list[Any]:
     for number, call in enumerate(calls if isinstance(calls, list) else [None]):
-        function = call.get("function") if isinstance(call, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(name, str) or not name:
+        if not _is_call(call) or not call["function"]["name"]:
             said = f"`{place}` must be a list of calls, each with a `function` that has a `name`."
             raise RowError(said, f"{place}[{number}]")
     return list(calls)
@@ -327,12 +326,27 @@ def prompt_content(conversation: Conversation) -> dict[str, Any]:
 def spoken(output: Any) -> Any:
     """An answer as it is matched: its tool calls by name and arguments alone, because ids differ each time."""
     calls = output.get("tool_calls") if isinstance(output, dict) else None
-    if not isinstance(calls, list) or not all(
-        isinstance(call, dict) and "function" in call for call in calls
-    ):
+    if not isinstance(calls, list) or not all(map(_is_call, calls)):
         return output
     said = {"content": output["content"]} if output.get("content") else {}
     return said | {"tool_calls": [_called(call["function"]) for call in calls]}
+
+
+def spoken_text(text: str) -> str:
+    """A response as it is stored: JSON of an answer with tool calls as `spoken` has it, other text unchanged."""
+    if '"tool_calls"' not in text:
+        return text
+    try:
+        output = json_text.parse(text)
+    except RowError:
+        return text
+    said = spoken(output)
+    return text if said == output else json.dumps(said, ensure_ascii=False)
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _called(function: dict[str, Any]) -> dict[str, Any]:
