@@ -13,6 +13,7 @@ from training.intake.readers.lines import Cells, RowError, shown
 Row = dict[str, Any]
 
 MOST_TAGS = 20
+MOST_TAG_NAME = 60
 _CONTENT: dict[str, Any] = {"instruction": "", "input": "", "messages": [], "tools": []}
 MOST_TURNS = 1000
 PROMPT = frozenset(
@@ -191,8 +192,8 @@ def _tags(value: Any) -> dict[str, str]:
             raise RowError(
                 f"The tag {shown([name])} must be a text of 1 to 60 characters.", f"tags.{name}"[:200]
             )
-        if not 0 < len(name) <= 60:
-            raise RowError("A tag's name must have 1 to 60 characters.", "tags")
+        if not 0 < len(name) <= MOST_TAG_NAME:
+            raise RowError(f"A tag's name must have 1 to {MOST_TAG_NAME} characters.", "tags")
     return {name: str(text) for name, text in value.items()}
 
 

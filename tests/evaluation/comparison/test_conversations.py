@@ -406,3 +406,81 @@ def test_the_api_and_the_commands_take_conversations(client, manager, tmp_path):
     stored = list(Prompt.objects.values_list("messages", flat=True))
     assert stored == [TALK] * 5
     assert set(Prompt.objects.exclude(expected=None).values_list("expected", flat=True)) == {"On its way."}
+
+
+# --- Files that are read back -----------------------------------------------------------------------------
+
+
+def body(answer):
+    return answer.getvalue() if hasattr(answer, "getvalue") else b"".join(answer.streaming_content)
+
+
+MIXED = [
+    {"id": "talk", "messages": factories.messages(), "tools": factories.TOOLS, "tags": {"topic": "orders"}},
+    {"id": "short", "prompt": "Decide.", "input": {"n": 1}, "expected": {"ok": True}},
+    {"id": "text", "prompt": "Say\n“hi”.", "expected": "Hi, you."},
+]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_prompts_come_back_as_they_went(client, manager, kind):
+    made = prompts.from_file(user=manager, name="first", file=factories.jsonl(*MIXED), source_name="a.jsonl")
+    content = body(client.get(reverse("evaluation:prompt_texts", args=[made.pk, kind])))
+    again = prompts.from_file(user=manager, name="again", file=io.BytesIO(content), source_name=f"a.{kind}")
+    fields = ("key", "instruction", "input", "messages", "tools", "expected", "tags")
+    assert list(again.prompts.values_list(*fields)) == list(made.prompts.values_list(*fields))
+    assert client.get(reverse("evaluation:prompt_texts", args=[made.pk, "xls"])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_pairs_come_back_as_they_went(client, manager, kind):
+    rows = [
+        row
+        | {
+            "baseline": "No.",
+            "candidate": "Yes, \n“now”.",
+            "candidate_latency_ms": 1.5,
+            "baseline_output_tokens": 3,
+        }
+        for row in MIXED
+    ]
+    names = {"baseline": "a", "candidate": "b"}
+    made = pair_imports.create(
+        user=manager, name="first", file=factories.jsonl(*rows), source_name="a.jsonl", **names
+    )
+    content = body(client.get(reverse("evaluation:pair_texts", args=[made.pk, kind])))
+    again = pair_imports.create(
+        user=manager, name="again", file=io.BytesIO(content), source_name=f"a.{kind}", **names
+    )
+    prompt = [
+        f"prompt__{name}" for name in ("key", "instruction", "input", "messages", "tools", "expected", "tags")
+    ]
+    sides = [
+        f"{side}_response__{name}"
+        for side in ("baseline", "candidate")
+        for name in ("text", "input_tokens", "output_tokens", "batch_latency_ms", "finish_reason", "match")
+    ]
+    stored = [list(run.pairs.order_by("pk").values_list(*prompt, *sides)) for run in (made, again)]
+    assert stored[0] == stored[1] and len(stored[0]) == 3
+
+
+def test_several_responses_to_a_prompt_are_rows_of_their_own(client, manager):
+    run = factories.comparison(manager, prompts=2, samples=2)
+    factories.with_turns(run.prompt_set)
+    content = body(client.get(reverse("evaluation:pair_texts", args=[run.pk, "jsonl"])))
+    found = list(readers.pairs(io.BytesIO(content), "a.jsonl"))
+    assert sorted(item.row["id"] for item in found) == ["p0", "p0 #2", "p1", "p1 #2"]
+    assert found[0].row["messages"] == factories.messages()
+
+
+def test_the_api_sends_the_same_files_and_only_these(client, manager):
+    made = prompts.from_file(user=manager, name="x", file=factories.jsonl(*MIXED), source_name="a.jsonl")
+    run = factories.comparison(manager, prompts=1)
+    _, key = issue_token(user=manager, name="t", scopes=["read"], days=1)
+    headers = {"Authorization": f"Bearer {key}"}
+    first = body(client.get(f"/api/v1/prompt-sets/{made.pk}/prompts/", headers=headers))
+    assert json.loads(first.splitlines()[0])["messages"] == factories.messages()
+    second = body(client.get(f"/api/v1/comparisons/{run.pk}/pairs-with-texts/?kind=csv", headers=headers))
+    assert second.startswith(b"id,prompt,input,messages,tools,expected,tags,baseline,candidate,")
+    for url in (f"prompt-sets/{made.pk}/prompts", f"comparisons/{run.pk}/pairs-with-texts"):
+        assert client.get(f"/api/v1/{url}/?kind=xls", headers=headers).json()["code"] == "unknown_format"
