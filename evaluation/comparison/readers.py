@@ -7,7 +7,7 @@ columns. In tables, the columns `input.KEY`, `expected.KEY` and `tag.NAME` are c
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import IO, Any
@@ -41,7 +41,7 @@ class Columns:
     ignored: frozenset[str] = frozenset()
     ignore_others: bool = False
 
-    def require_known(self, known: Collection[str]) -> None:
+    def require_known(self, known: Set[str]) -> None:
         if unknown := sorted(set(self.names) - known):
             said = f"There is no field {shown(unknown)}. Use {', '.join(sorted(known))}."
             raise DomainError("invalid_mapping", said, status=400)
@@ -81,7 +81,7 @@ def prompts(
                 yield Read(row.line, as_prompt(row.example) | {"tags": {}})
 
 
-def _of_turns(mapping: ColumnMapping) -> tuple[Parser, Collection[str], Columns]:
+def _of_turns(mapping: ColumnMapping) -> tuple[Parser, Set[str], Columns]:
     """How `_read` reads turns under a dataset's mapping: unlike an example, a prompt needs no answer."""
     mapping.require_complete()
     parts = {"messages": "messages", "expected": "output", "id": "id", "tools": "tools", "system": "system"}
@@ -120,7 +120,7 @@ def refused(problems: list[dict[str, Any]], bad: int, rows: int) -> DomainError:
 
 
 def _read(
-    file: IO[bytes], source_name: str, parser: Parser, known: Collection[str], columns: Columns
+    file: IO[bytes], source_name: str, parser: Parser, known: Set[str], columns: Columns
 ) -> Iterator[Read]:
     columns.require_known(known)
     rows = _renamed(file, source_name, known, columns)
@@ -145,7 +145,7 @@ def _refused(line: int, error: RowError, columns: Columns) -> Read:
     return Read(line, None, problem, column + error.field.removeprefix(name))
 
 
-def _renamed(file: IO[bytes], source_name: str, known: Collection[str], columns: Columns) -> Iterator[RawRow]:
+def _renamed(file: IO[bytes], source_name: str, known: Set[str], columns: Columns) -> Iterator[RawRow]:
     """The rows under the names of their fields. Raises DomainError: `missing_columns`, `unknown_columns`,
     `preference_data`."""
     source = open_source(file, source_name)

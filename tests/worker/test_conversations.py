@@ -5,9 +5,11 @@ import pytest
 from evaluation.comparison.services import comparisons, prompts
 from evaluation.models import Comparison
 from ftplatform import queues
+from ftplatform.errors import DomainError
 from tests import factories
 from training.config import DecodingConfig, TrainingConfig
 from training.intake.services import datasets
+from training.models import ModelVersion
 from training.registry.services import models
 from training.runs.services import runs
 from worker.ml.data import Row, prompt_ids
@@ -31,6 +33,16 @@ def talk(number):
     ]
 
 
+def launch(name, prompt_set, candidate):
+    return comparisons.launch(
+        user=candidate.created_by,
+        name=name,
+        prompt_set=prompt_set,
+        candidates=[candidate],
+        decoding=DECODING,
+    )
+
+
 def worked(job):
     run_next(queues.GPU)
     job.refresh_from_db()
@@ -46,8 +58,7 @@ def test_a_model_is_asked_the_conversations_as_it_was_trained_on_them(smollm):
     assert run.status == run.Status.SUCCEEDED, run.error_message
 
     asked = prompts.from_dataset(user=owner, name="held out", dataset=data)
-    launched = {"user": owner, "candidates": [run.adapter], "decoding": DECODING}
-    compared = worked(comparisons.launch(name="chats", prompt_set=asked, **launched))
+    compared = worked(launch("chats", asked, run.adapter))
     assert compared.status == compared.Status.SUCCEEDED, compared.error_message
 
     tokenizer = load_tokenizer(smollm, embedding_rows=inspect_base(smollm)["vocab"])
@@ -67,9 +78,13 @@ def test_a_model_is_asked_the_conversations_as_it_was_trained_on_them(smollm):
             {"id": "call", "messages": talk(2), "tools": factories.TOOLS},
         ],
     )
-    base.details["template"].pop("tools")  # as for a base that was registered without the libraries
+    with pytest.raises(DomainError, match="Prompt call uses tools") as caught:
+        launch("tools", with_tools, run.adapter)
+    assert caught.value.code == "tools_unsupported"
+    # A base that was registered where the libraries are missing: the worker finds it out.
+    del base.details["template"]
     base.save()
-    failed = worked(comparisons.launch(name="tools", prompt_set=with_tools, **launched))
+    failed = worked(launch("tools", with_tools, ModelVersion.objects.get(pk=run.adapter.pk)))
     assert (failed.status, failed.error_code) == (failed.Status.FAILED, "tools_unsupported")
     assert failed.error_message.startswith("Prompt call: ")
     assert not Comparison.objects.get(pk=failed.pk).responses.exists()

@@ -6,7 +6,7 @@ turn, a user turn and an answer make a row in the short form: `instruction`, `in
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -295,7 +295,7 @@ def _is_empty(value: Any) -> bool:
 # --- Stored rows ------------------------------------------------------------------------------------------
 
 
-def prompt_parts(row: dict[str, Any]) -> tuple[str, Any]:
+def prompt_parts(row: Mapping[str, Any]) -> tuple[str, Any]:
     """Instruction and input of a stored row of either form. A conversation of one user turn is an instruction without
     input, because models read both in the same way; of a longer one, the input is the list of what was said."""
     if "messages" not in row:

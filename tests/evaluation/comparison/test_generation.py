@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -102,7 +103,7 @@ def test_tools_that_the_base_cannot_render_are_refused_with_the_prompt(owner):
     base = factories.base_model(owner, details={"template": {"tools": False}})
     candidate = factories.adapter(owner, base=base)
     prompts = factories.prompt_set(owner, 2)
-    asked = {"name": "run", "candidates": [candidate], "decoding": DecodingConfig()}
+    asked: dict[str, Any] = {"name": "run", "candidates": [candidate], "decoding": DecodingConfig()}
     assert comparisons.launch(user=owner, prompt_set=prompts, **asked)
     with pytest.raises(DomainError) as caught:
         comparisons.launch(user=owner, prompt_set=factories.with_turns(prompts), **asked)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from evaluation.comparison.turns import Call, ShownTurn, last_question, shown_prompt, shown_turns, tool_names
@@ -10,7 +12,7 @@ def test_turns_keep_their_order_role_text_and_tool_calls() -> None:
         {"type": "function", "function": {"name": "broken", "arguments": "{number"}},
         {"function": {"name": "open", "arguments": {"city": "Zürich"}}},
     ]
-    messages = [
+    messages: list[Any] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Where is it?"},
         {"role": "assistant", "content": None, "tool_calls": calls},
@@ -54,7 +56,7 @@ def test_arguments_that_indenting_would_change_stay_as_they_are(arguments, shown
 
 
 def test_tools_without_a_name_are_left_out():
-    tools = [
+    tools: list[Any] = [
         {"type": "function", "function": {"name": "a"}},
         {"name": "b"},
         {"type": "code"},
