@@ -74,8 +74,8 @@ def test_a_model_is_asked_the_conversations_as_it_was_trained_on_them(smollm):
         user=owner,
         name="tools",
         rows=[
-            {"id": "plain", "messages": talk(1)},
-            {"id": "call", "messages": talk(2), "tools": factories.TOOLS},
+            {"id": "plain", "messages": talk(201)},
+            {"id": "call", "messages": talk(202), "tools": factories.TOOLS},
         ],
     )
     with pytest.raises(DomainError, match="Prompt call uses tools") as caught:
