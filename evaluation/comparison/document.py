@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from evaluation.comparison.turns import ShownTurn
+from ftplatform.text.turns import ShownTurn
 
 Tone = Literal["", "good", "danger", "caution", "info", "neutral"]
 Side = Literal["baseline", "candidate"]

@@ -21,9 +21,9 @@ from evaluation.comparison.document import (
     Tone,
 )
 from evaluation.comparison.sentences import cautions, facts, trap
-from evaluation.comparison.turns import shown_turns, tool_names
 from ftplatform.text.numbers import DASH, change_from, count, decimal
 from ftplatform.text.quantities import quantity, relative_change
+from ftplatform.text.turns import shown_turns, tool_names
 from ftplatform.text.values import pretty, words
 
 READING_NOTE = (

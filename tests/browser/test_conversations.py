@@ -20,7 +20,12 @@ MESSAGES = [
     {"role": "assistant", "content": "Could you give me the order number?"},
     {"role": "user", "content": "It is A-17."},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
-    {"role": "tool", "tool_call_id": "call_1", "name": "find_order", "content": '{"status":"lost","since":"Monday"}'},
+    {
+        "role": "tool",
+        "tool_call_id": "call_1",
+        "name": "find_order",
+        "content": '{"status":"lost","since":"Monday"}',
+    },
     {"role": "assistant", "content": "I am sorry, the parcel seems to be lost."},
     {"role": "user", "content": "Then send me another one, please. I need it by Friday, it is a present."},
 ]
@@ -56,7 +61,7 @@ def overflow(page: Page) -> int:
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
 def test_the_last_question_is_in_sight_and_earlier_turns_unfold_by_key(page, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    question, history = page.locator("#input > .turns .turn"), page.locator("#history")
+    question, history = page.locator(".conversation > .turns .turn"), page.locator("#history")
     expect(question).to_have_count(1)
     expect(question).to_contain_text(QUESTION)
     expect(question).to_be_in_viewport(ratio=1)
@@ -79,7 +84,7 @@ def test_the_last_question_is_in_sight_and_earlier_turns_unfold_by_key(page, siz
 
 
 def test_a_tool_call_shows_its_indented_arguments_and_folds(page):
-    expect(page.locator("#input > p")).to_have_text("Tools the assistant can call: find_order")
+    expect(page.locator(".conversation > p")).to_have_text("Tools the assistant can call: find_order")
     page.keyboard.press("h")
     call = page.locator("details.call")
     expect(call.locator("summary")).to_have_text("Tool call find_order")
@@ -118,5 +123,5 @@ def test_a_short_conversation_is_open_and_the_short_form_has_no_turns(page):
 
 @pytest.mark.parametrize("campaign", ["de"], indirect=True)
 def test_who_speaks_is_named_in_the_language_of_the_reviewer(page):
-    expect(page.locator("#input > .turns .speaker > strong")).to_have_text("Nutzer")
+    expect(page.locator(".conversation > .turns .speaker > strong")).to_have_text("Nutzer")
     expect(page.locator("#history > summary")).to_contain_text("7 frühere Beiträge")

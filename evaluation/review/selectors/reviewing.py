@@ -9,9 +9,10 @@ from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404
 
 from evaluation.access import get_or_404
-from evaluation.comparison.turns import last_question, shown_turns
+from evaluation.comparison.turns import last_question
 from evaluation.models import Assignment, Campaign, Invite, Rating, Remark, Reviewer, ReviewItem
 from ftplatform.accounts.models import AuditEntry
+from ftplatform.text.turns import shown_turns
 
 ENOUGH = 10  # minimum number of comparisons for a meaningful share
 SHORT = 90  # characters of a prompt that identify it in a list

@@ -9,13 +9,13 @@ const LATEST = 1600; // the same for what the responses answer
 const FEW = 3; // earlier turns that are shown at once,
 const BRIEF = 600; // if they have no more characters than these
 
-export function showPrompt({ instruction, input, turns = [], tools = [] }, sameInstruction) {
+export function showPrompt({ instruction, input, turns, tools }, sameInstruction) {
   $("instruction-text").textContent = instruction;
   $("instruction").hidden = !instruction;
   $("same").hidden = !sameInstruction;
   if (!sameInstruction) $("instruction").open = true;
   const given = input === "" || input == null ? [] : [value(input)];
-  $("input").replaceChildren(...(turns.length ? conversation(turns, tools) : given));
+  $("input").replaceChildren(...(turns.length ? [conversation(turns, tools)] : given));
 }
 
 // The user's last turn and what follows it stay in sight; the turns before them can be folded.
@@ -24,7 +24,9 @@ function conversation(turns, tools) {
   const characters = earlier.reduce((sum, { text: { length } }) => sum + Math.min(length, LONG), 0);
   const count = earlier.length === 1 ? word("earlier_one") : word("earlier", { count: earlier.length });
   const list = (some, longest) => el("ol", { class: "turns" }, ...some.map((one) => turn(one, longest)));
-  return [
+  return el(
+    "div",
+    { class: "conversation" },
     tools.length > 0 && el("p", { class: "small muted" }, word("tools", { names: tools.join(", ") })),
     earlier.length > 0 && el(
       "details",
@@ -32,8 +34,8 @@ function conversation(turns, tools) {
       el("summary", { "aria-keyshortcuts": "h" }, `${count} `, el("kbd", {}, "h")),
       list(earlier, LONG)
     ),
-    list(turns.slice(earlier.length), LATEST),
-  ].filter(Boolean);
+    list(turns.slice(earlier.length), LATEST)
+  );
 }
 
 function turn({ role, text: content, name, calls }, longest) {

@@ -1,0 +1,50 @@
+"""Every page for managers that quotes a prompt shows a conversation in the same way, every text as text."""
+
+import pytest
+from django.urls import reverse
+
+from evaluation.models import Pair, Prompt
+from evaluation.report.services import reports
+from evaluation.review.services import campaigns
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def campaign():
+    made = factories.campaign(factories.user(), pairs=4)
+    factories.with_turns(made.comparison.prompt_set)
+    for prompt in Prompt.objects.all():
+        prompt.messages[3]["content"] += SCRIPT
+        prompt.save()
+    return made
+
+
+def prompt_set(campaign):
+    return reverse("evaluation:prompt_set", args=[campaign.comparison.prompt_set_id])
+
+
+def pair(campaign):
+    first = Pair.objects.filter(comparison=campaign.comparison).earliest("pk")
+    return reverse("evaluation:pair", args=[campaign.comparison_id, first.pk])
+
+
+def pair_file(campaign):
+    first = Pair.objects.filter(comparison=campaign.comparison).earliest("pk")
+    return reverse("evaluation:pair_file", args=[campaign.comparison_id, first.pk, "html"])
+
+
+@pytest.mark.parametrize("page", [prompt_set, pair, pair_file])
+def test_who_speaks_and_what_is_called_is_shown_with_earlier_turns_folded_apart(client, campaign, page):
+    client.force_login(campaign.created_by)
+    text = client.get(page(campaign)).content.decode()
+    assert "3 earlier turns" in text
+    for role in ("system", "user", "assistant", "tool"):
+        assert f'data-role="{role}"' in text
+    assert "<summary>Tool call <code>find_order</code></summary>" in text
+    assert "{\n  &quot;number&quot;: 7\n}" in text
+    earlier, _, latest = text.partition("</details>")
+    assert "How can I help?" in earlier and "Where is order 0?" in latest
+    assert SCRIPT not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
