@@ -48,3 +48,23 @@ def test_who_speaks_and_what_is_called_is_shown_with_earlier_turns_folded_apart(
     earlier, _, latest = text.partition("</details>")
     assert "How can I help?" in earlier and "Where is order 0?" in latest
     assert SCRIPT not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_the_report_quotes_the_turns_of_a_conversation(client, campaign):
+    factories.rate(campaign, 3)
+    campaigns.close(campaign=campaign, user=campaign.created_by, reason="enough")
+    campaign.refresh_from_db()
+    reports.take_look(campaign=campaign, user=campaign.created_by)
+    client.force_login(campaign.created_by)
+    text = client.get(reverse("evaluation:report", args=[campaign.pk])).content.decode()
+    assert "3 earlier turns" in text and "Where is order" in text and SCRIPT not in text
+
+
+def test_a_practice_pair_shows_its_conversation(client, campaign):
+    prompt = {"messages": factories.messages(), "tools": factories.TOOLS}
+    item = {"prompt": prompt, "left": "A", "right": "B", "expected": ["left"], "explanation": "Kind."}
+    campaign.practice = [item]
+    campaign.save()
+    client.force_login(campaign.created_by)
+    text = client.get(reverse("evaluation:practice", args=[campaign.pk])).content.decode()
+    assert "3 earlier turns" in text and "Tools the assistant can call" in text
