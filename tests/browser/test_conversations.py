@@ -5,14 +5,16 @@ from playwright.sync_api import Page, expect
 
 from evaluation.models import Campaign, Prompt, Rating
 from tests import factories, services
+from tests.browser.test_accessibility import complaints
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+TOOL = "find_order_by_number_with_status_and_carrier_of_the_last_parcel"  # wider than a phone
 SCRIPT = "<script>document.title = 'taken over'</script>"
 CALL = {
     "id": "call_1",
     "type": "function",
-    "function": {"name": "find_order", "arguments": '{"order_id": "A-17", "with": ["status", "carrier"]}'},
+    "function": {"name": TOOL, "arguments": '{"order_id": "A-17", "with": ["status", "carrier"]}'},
 }
 MESSAGES = [
     {"role": "system", "content": "You answer customers of a furniture shop. Be brief and friendly. " * 4},
@@ -23,14 +25,14 @@ MESSAGES = [
     {
         "role": "tool",
         "tool_call_id": "call_1",
-        "name": "find_order",
+        "name": TOOL,
         "content": '{"status":"lost","since":"Monday"}',
     },
     {"role": "assistant", "content": "I am sorry, the parcel seems to be lost."},
     {"role": "user", "content": "Then send me another one, please. I need it by Friday, it is a present."},
 ]
 QUESTION = MESSAGES[-1]["content"]
-TOOLS = [{"type": "function", "function": {"name": "find_order", "parameters": {"type": "object"}}}]
+TOOLS = [{"type": "function", "function": {"name": TOOL, "parameters": {"type": "object"}}}]
 
 
 @pytest.fixture
@@ -78,16 +80,16 @@ def test_the_last_question_is_in_sight_and_earlier_turns_unfold_by_key(page, siz
     expect(history.locator(".turn").nth(1)).to_contain_text(SCRIPT)
     expect(history.locator(".turn").nth(5)).to_contain_text('{\n  "status": "lost",\n  "since": "Monday"\n}')
     assert page.locator("#input script").count() == 0 and page.title() != "taken over"
-    assert overflow(page) == 0
+    assert overflow(page) == 0 and complaints(page) == []
     page.keyboard.press("h")
     expect(history.locator(".turn").first).to_be_hidden()
 
 
 def test_a_tool_call_shows_its_indented_arguments_and_folds(page):
-    expect(page.locator(".conversation > p")).to_have_text("Tools the assistant can call: find_order")
+    expect(page.locator(".conversation > p")).to_have_text(f"Tools the assistant can call: {TOOL}")
     page.keyboard.press("h")
     call = page.locator("details.call")
-    expect(call.locator("summary")).to_have_text("Tool call find_order")
+    expect(call.locator("summary")).to_have_text(f"Tool call {TOOL}")
     arguments = '{\n  "order_id": "A-17",\n  "with": [\n    "status",\n    "carrier"\n  ]\n}'
     assert call.locator("pre").text_content() == arguments
     call.locator("summary").press("Enter")

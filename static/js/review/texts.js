@@ -43,7 +43,7 @@ function turn({ role, text: content, name, calls }, longest) {
   return el(
     "li",
     { class: "turn", "data-role": role },
-    el("p", { class: "speaker" }, el("strong", {}, word(role)), name && el("code", {}, name)),
+    el("p", { class: "speaker" }, el("strong", {}, word(role)), " ", name && el("code", {}, name)),
     (shown || !calls.length) && text(shown || word("nothing"), longest),
     ...calls.map(call)
   );
