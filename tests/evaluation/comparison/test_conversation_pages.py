@@ -7,6 +7,7 @@ from evaluation.models import Pair, Prompt
 from evaluation.report.services import reports
 from evaluation.review.services import campaigns
 from tests import factories
+from training.intake.services import uploads
 
 pytestmark = pytest.mark.django_db
 SCRIPT = "<script>alert(1)</script>"
@@ -36,7 +37,16 @@ def pair_file(campaign):
     return reverse("evaluation:pair_file", args=[campaign.comparison_id, first.pk, "html"])
 
 
-@pytest.mark.parametrize("page", [prompt_set, pair, pair_file])
+def preview(campaign):
+    messages = factories.messages()
+    messages[3]["content"] += SCRIPT
+    file = factories.jsonl({"messages": messages, "tools": factories.TOOLS})
+    owner = campaign.created_by
+    upload = uploads.stage(user=owner, name="chats", file=file, source_name="chats.jsonl")
+    return reverse("evaluation:prompt_file", args=[upload.pk])
+
+
+@pytest.mark.parametrize("page", [prompt_set, pair, pair_file, preview])
 def test_who_speaks_and_what_is_called_is_shown_with_earlier_turns_folded_apart(client, campaign, page):
     client.force_login(campaign.created_by)
     text = client.get(page(campaign)).content.decode()
@@ -45,8 +55,8 @@ def test_who_speaks_and_what_is_called_is_shown_with_earlier_turns_folded_apart(
         assert f'data-role="{role}"' in text
     assert "<summary>Tool call <code>find_order</code></summary>" in text
     assert "{\n  &quot;number&quot;: 7\n}" in text
-    earlier, _, latest = text.partition("</details>")
-    assert "How can I help?" in earlier and "Where is order 0?" in latest
+    between = text[text.index("How can I help?") : text.index("Where is order 0?")]
+    assert between.count("</details>") == 1 and "<details" not in between
     assert SCRIPT not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
