@@ -1,5 +1,7 @@
 """Conversations on the review screen: the question in sight, what came before it a key away, every text as text."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -16,7 +18,7 @@ CALL = {
     "type": "function",
     "function": {"name": TOOL, "arguments": '{"order_id": "A-17", "with": ["status", "carrier"]}'},
 }
-MESSAGES = [
+MESSAGES: list[dict[str, Any]] = [
     {"role": "system", "content": "You answer customers of a furniture shop. Be brief and friendly. " * 4},
     {"role": "user", "content": f"Hi, I ordered a lamp last week. {SCRIPT}"},
     {"role": "assistant", "content": "Could you give me the order number?"},

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ftplatform.text.turns import Call, ShownTurn, indented, parts, shown_turns, tool_names
@@ -9,7 +11,7 @@ def test_turns_keep_their_order_role_text_and_tool_calls() -> None:
         {"type": "function", "function": {"name": "broken", "arguments": "{number"}},
         {"function": {"name": "open", "arguments": {"city": "Zürich"}}},
     ]
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Where is it?"},
         {"role": "assistant", "content": None, "tool_calls": calls},
@@ -53,7 +55,7 @@ def test_arguments_that_indenting_would_change_stay_as_they_are(arguments, shown
 
 
 def test_tools_without_a_name_are_left_out():
-    tools = [
+    tools: list[dict[str, Any]] = [
         {"type": "function", "function": {"name": "a"}},
         {"name": "b"},
         {"type": "code"},
