@@ -86,6 +86,31 @@ def training_run(owner: User, **fields: Any) -> TrainingRun:
     return TrainingRun.objects.create(**values | fields)
 
 
+TOOLS = [{"type": "function", "function": {"name": "find_order", "parameters": {"type": "object"}}}]
+
+
+def messages(number: int = 0) -> list[dict[str, Any]]:
+    """Six turns before the response, with a system turn and a tool call; `number` makes them differ."""
+    call = {"id": "1", "type": "function", "function": {"name": "find_order", "arguments": '{"number": 7}'}}
+    return [
+        {"role": "system", "content": "You are kind."},
+        {"role": "user", "content": "Hello!"},
+        {"role": "assistant", "content": "How can I help?"},
+        {"role": "user", "content": f"Where is order {number}?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "name": "find_order", "tool_call_id": "1", "content": "It leaves tomorrow."},
+    ]
+
+
+def with_turns(prompts: PromptSet) -> PromptSet:
+    """The same prompts as conversations of six turns with a tool."""
+    for number, prompt in enumerate(prompts.prompts.all()):
+        prompt.instruction, prompt.input = "", ""
+        prompt.messages, prompt.tools = messages(number), TOOLS
+        prompt.save()
+    return prompts
+
+
 def prompt_set(owner: User, size: int = 4) -> PromptSet:
     made = PromptSet.objects.create(name=f"prompts-{next(_numbers)}", size=size, created_by=owner)
     Prompt.objects.bulk_create(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ftplatform.text.turns import ShownTurn
+
 Tone = Literal["", "good", "danger", "caution", "info", "neutral"]
 Side = Literal["baseline", "candidate"]
 SIDES: tuple[Side, Side] = ("baseline", "candidate")
@@ -301,11 +303,14 @@ class SideText:
 
 @dataclass(frozen=True)
 class PromptText:
-    """The prompt as readable text. Without an expected output, `expected` is empty and `expected_note` says so."""
+    """The prompt as readable text. A conversation has `turns`, and neither instruction nor input. Without an expected
+    output, `expected` is empty and `expected_note` says so."""
 
     instruction: str
     input: Any
     input_keys: tuple[str, ...]
+    turns: tuple[ShownTurn, ...]
+    tools: tuple[str, ...]
     expected: Any
     expected_note: str
     tags: tuple[Fact, ...]

@@ -90,15 +90,32 @@ def _title(row: Row) -> str:
 
 
 def _prompt(prompt: PromptText) -> list[str]:
-    keys = ", ".join(f"`{escape(key)}`" for key in prompt.input_keys) or "the input is one text"
     return [
         "## Prompt",
-        f"**Instruction:**\n\n{fenced(prompt.instruction)}",
-        f"**Input keys:** {keys}",
-        f"**Input:**\n\n{fenced(prompt.input)}" if prompt.input else "**Input:** none",
+        *(_conversation(prompt) if prompt.turns else _question(prompt)),
         f"**Expected output:**\n\n{escape(prompt.expected_note) or fenced(prompt.expected)}",
         bullets((escape(tag.term), tag.text) for tag in prompt.tags),
     ]
+
+
+def _question(prompt: PromptText) -> list[str]:
+    keys = ", ".join(f"`{escape(key)}`" for key in prompt.input_keys) or "the input is one text"
+    return [
+        f"**Instruction:**\n\n{fenced(prompt.instruction)}",
+        f"**Input keys:** {keys}",
+        f"**Input:**\n\n{fenced(prompt.input)}" if prompt.input else "**Input:** none",
+    ]
+
+
+def _conversation(prompt: PromptText) -> list[str]:
+    tools = ", ".join(map(escape, prompt.tools))
+    parts = [f"**Tools:** {tools}"] if tools else []
+    for number, turn in enumerate(prompt.turns, start=1):
+        speaker = f"{turn.role} {turn.name}" if turn.name else turn.role
+        text = fenced(turn.text) if turn.text or not turn.calls else ""
+        calls = (f"Call of {escape(call.name)}:\n\n{fenced(call.arguments)}" for call in turn.calls)
+        parts += [f"**Turn {number}, {escape(speaker)}:**", text, *calls]
+    return parts
 
 
 def _response(response: SideText) -> list[str]:

@@ -1,48 +1,34 @@
 """Reads the rows of uploaded prompts and pairs. An invalid row gives an error with its line and field.
 
-Prompts: `prompt` (or `instruction`), `input`, `expected` (or `output`), `id`, `tags`; or `messages`, turns of a chat.
-Pairs also have `baseline` and `candidate`, each with optional `_input_tokens`, `_output_tokens`, `_latency_ms`,
-`_finish_reason` columns. In tables, the columns `input.KEY`, `expected.KEY` and `tag.NAME` are combined into objects.
+Prompts: `prompt` (or `instruction`), `input`, `expected` (or `output`), `id`, `tags`; or `messages`, the turns of a
+conversation, with `tools` and `system`; or `prompt` with `history`, earlier questions and answers. Pairs also have
+`baseline` and `candidate`, each with optional `_input_tokens`, `_output_tokens`, `_latency_ms`, `_finish_reason`
+columns. In tables, the columns `input.KEY`, `expected.KEY` and `tag.NAME` are combined into objects.
 """
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import IO, Any
 
-from evaluation.models import Response
+from evaluation.comparison.row_fields import PAIR, PROMPT, SIDES, Row, pair_of, prompt_of
 from ftplatform.errors import DomainError
 from training.intake import conversations
 from training.intake.column_mapping import ColumnMapping
-from training.intake.layouts import common
-from training.intake.readers import json_text, open_source
-from training.intake.readers.clean import require_clean
+from training.intake.layouts import TURN_COLUMNS, common
+from training.intake.readers import open_source
 from training.intake.readers.lines import Cells, RawRow, RowError, shown, used
 from training.intake.rows import Rows, ahead, columns_of, unknown_columns
 
-_SEVERAL_TURNS = "The conversation has several turns or tools, but a prompt holds one question. Leave it out."
 MOST_PROBLEMS = 1000
-MOST_TAGS = 20
-_ALIASES = {"instruction": "prompt", "output": "expected"}
+_ALIASES = {"instruction": "prompt", "output": "expected", **dict.fromkeys(TURN_COLUMNS, "messages")}
 _OBJECTS = {"tag": "tags", "input": "input", "output": "expected", "expected": "expected"}
-_PROMPT = {"id", "prompt", "input", "expected", "tags", "split", "group", "messages"}
-_SIDES = ("baseline", "candidate")
-_FIGURES = ("input_tokens", "output_tokens", "latency_ms", "finish_reason")
-_PAIR = _PROMPT | {*_SIDES, *(f"{side}_{figure}" for side in _SIDES for figure in _FIGURES)}
 # The fields that a mapping can name, in the order of a page.
-PROMPT_FIELDS = ("prompt", "input", "expected", "id", "tags", "messages")
-PAIR_FIELDS = ("prompt", "input", *_SIDES, *PROMPT_FIELDS[2:], *sorted(_PAIR - _PROMPT - {*_SIDES}))
-_MOST_TOKENS = 2**31 - 1
-_MOST_MS = 1e9
-# What model servers call these reasons; others are stored as unknown.
-_FINISHES = {
-    **dict.fromkeys(("eos", "eos_token", "end", "end_turn", "stop_sequence", "complete"), "stop"),
-    **dict.fromkeys(("max_tokens", "max_length"), "length"),
-    **dict.fromkeys(("content_filter", "safety", "refusal"), "filter"),
-}
+_TURNS = ("messages", "tools", "system", "history")
+PROMPT_FIELDS = ("prompt", "input", "expected", "id", "tags", *_TURNS)
+PAIR_FIELDS = ("prompt", "input", *SIDES, *PROMPT_FIELDS[2:], *sorted(PAIR - PROMPT - {*SIDES}))
 
-Row = dict[str, Any]
 Parser = Callable[[Cells, int], Row]
 
 
@@ -55,7 +41,7 @@ class Columns:
     ignored: frozenset[str] = frozenset()
     ignore_others: bool = False
 
-    def require_known(self, known: set[str]) -> None:
+    def require_known(self, known: Set[str]) -> None:
         if unknown := sorted(set(self.names) - known):
             said = f"There is no field {shown(unknown)}. Use {', '.join(sorted(known))}."
             raise DomainError("invalid_mapping", said, status=400)
@@ -84,26 +70,44 @@ def prompts(
     """Read prompts. `columns` says which column is which field. With a `mapping`, as for datasets, the expected output
     is required."""
     if mapping is None:
-        yield from _read(file, source_name, prompt_of, _PROMPT, columns)
-        return
-    for row in Rows(file, source_name, mapping).read():
-        if row.example is None:
-            yield Read(row.line, None, row.problem, row.field)
-        elif not conversations.is_single_question(row.example):
-            yield Read(row.line, None, _SEVERAL_TURNS, mapping.messages_column)
-        else:
-            yield Read(row.line, as_prompt(row.example) | {"tags": {}})
+        yield from _read(file, source_name, prompt_of, PROMPT, columns)
+    elif mapping.messages_column:
+        yield from _read(file, source_name, *_of_turns(mapping))
+    else:
+        for row in Rows(file, source_name, mapping).read():
+            if row.example is None:
+                yield Read(row.line, None, row.problem, row.field)
+            else:
+                yield Read(row.line, as_prompt(row.example) | {"tags": {}})
+
+
+def _of_turns(mapping: ColumnMapping) -> tuple[Parser, Set[str], Columns]:
+    """How `_read` reads turns under a dataset's mapping: unlike an example, a prompt needs no answer."""
+    mapping.require_complete()
+    parts = {"messages": "messages", "expected": "output", "id": "id", "tools": "tools", "system": "system"}
+    names = {name: column for name, part in parts.items() if (column := mapping.column_of(part))}
+
+    def parser(cells: Cells, line: int) -> Row:
+        named = {name: cell for name, cell in cells.items() if name in names}
+        return prompt_of({**named, "system": named.get("system") or mapping.instruction}, line)
+
+    return parser, PROMPT, Columns(names, ignore_others=True)
 
 
 def pairs(file: IO[bytes], source_name: str, columns: Columns = NO_COLUMNS) -> Iterator[Read]:
     """Read pairs. `columns` says which column is which field."""
-    yield from _read(file, source_name, pair_of, _PAIR, columns)
+    yield from _read(file, source_name, pair_of, PAIR, columns)
 
 
 def as_prompt(example: Row) -> Row:
-    """A dataset's row of one question as the row of a prompt."""
-    instruction, given = conversations.prompt_parts(example)
-    return {"id": example["id"], "instruction": instruction, "input": given, "expected": example["output"]}
+    """A dataset's row as the row of a prompt."""
+    expected = conversations.spoken(example["output"])
+    if "messages" not in example:
+        content = {name: example[name] for name in ("instruction", "input")}
+    else:
+        turns = conversations.Conversation(example["messages"], None, example.get("tools", []))
+        content = conversations.prompt_content(turns)
+    return {"id": example["id"], **content, "expected": expected}
 
 
 def refused(problems: list[dict[str, Any]], bad: int, rows: int) -> DomainError:
@@ -116,7 +120,7 @@ def refused(problems: list[dict[str, Any]], bad: int, rows: int) -> DomainError:
 
 
 def _read(
-    file: IO[bytes], source_name: str, parser: Parser, known: set[str], columns: Columns
+    file: IO[bytes], source_name: str, parser: Parser, known: Set[str], columns: Columns
 ) -> Iterator[Read]:
     columns.require_known(known)
     rows = _renamed(file, source_name, known, columns)
@@ -128,12 +132,20 @@ def _read(
             if first != line:
                 raise RowError(f"id {row['id']!r} was already used on line {first}; ids must differ.", "id")
         except RowError as error:
-            yield Read(line, None, str(error), error.field)
+            yield _refused(line, error, columns)
         else:
             yield Read(line, row)
 
 
-def _renamed(file: IO[bytes], source_name: str, known: set[str], columns: Columns) -> Iterator[RawRow]:
+def _refused(line: int, error: RowError, columns: Columns) -> Read:
+    """The error under the name that the field's column has in the file."""
+    name = re.split(r"[.\[]", error.field, maxsplit=1)[0]
+    column = columns.names.get(name, name)
+    problem = str(error).replace(f"`{name}", f"`{column}")
+    return Read(line, None, problem, column + error.field.removeprefix(name))
+
+
+def _renamed(file: IO[bytes], source_name: str, known: Set[str], columns: Columns) -> Iterator[RawRow]:
     """The rows under the names of their fields. Raises DomainError: `missing_columns`, `unknown_columns`,
     `preference_data`."""
     source = open_source(file, source_name)
@@ -151,14 +163,16 @@ def _renamed(file: IO[bytes], source_name: str, known: set[str], columns: Column
         if unknown := [name for name in strange if name in everywhere]:
             raise unknown_columns(unknown, known)
     leave_out |= set(strange) if columns.ignore_others else set()
-    if not mapped and not leave_out:
+    # A file with such a column holds conversations, also in a row without that cell.
+    absent = dict.fromkeys({"system", "history"} & {mapped.get(name, name) for name in header})
+    if not (mapped or leave_out or absent):
         yield from rows
         return
     for line, parse in rows:
 
         def renamed(parse: Callable[[], Cells] = parse) -> Cells:
             cells = {name: cell for name, cell in parse().items() if name not in leave_out}
-            return {mapped.get(name, name): used(cell, name) for name, cell in cells.items()}
+            return absent | {mapped.get(name, name): used(cell, name) for name, cell in cells.items()}
 
         yield line, renamed
 
@@ -178,74 +192,6 @@ def _refuse_preferences(columns: list[str]) -> None:
         raise DomainError("preference_data", said, status=422)
 
 
-def prompt_of(cells: Cells, line: int) -> Row:
-    """Parse a prompt's row; raises RowError."""
-    return _prompt(cells, line, _PROMPT)
-
-
-def pair_of(cells: Cells, line: int) -> Row:
-    """Parse a pair's row: a prompt with `baseline` and `candidate`, each {text, input_tokens, …}; raises RowError."""
-    row = _prompt(cells, line, _PAIR)
-    for side in _SIDES:
-        text = _response(cells.get(side), side)
-        if not isinstance(text, str):
-            raise RowError(f"`{side}` must be the text of its response; an empty one is allowed.", side)
-        row[side] = {
-            "text": text,
-            "input_tokens": _whole(cells, f"{side}_input_tokens"),
-            "output_tokens": _whole(cells, f"{side}_output_tokens"),
-            "latency_ms": _number(cells, f"{side}_latency_ms"),
-            "finish_reason": _finish(cells, f"{side}_finish_reason"),
-        }
-    return row
-
-
-def _prompt(cells: Cells, line: int, known: set[str]) -> Row:
-    if unknown := sorted(set(cells) - known):
-        raise RowError(
-            f"Unknown field {shown(unknown)}; a row has {', '.join(sorted(known))}.", shown(unknown[:1])
-        )
-    require_clean(cells)
-    expected = _content(cells, "expected")
-    asked = {"instruction": cells.get("prompt"), "input": _content(cells, "input") or ""}
-    for column in ("messages", "prompt"):
-        if turns := conversations.turns_in(cells.get(column)):
-            asked, answer = _question(cells, turns, column)
-            expected = answer if expected in (None, "", {}) else expected
-            break
-    if not isinstance(asked["instruction"], str) or not asked["instruction"].strip():
-        raise RowError("`prompt` must be a text that is not empty.", "prompt")
-    return {
-        "id": _identity(cells, line),
-        **asked,
-        "expected": expected if expected not in ("", {}) else None,
-        "tags": _tags(cells.get("tags")),
-    }
-
-
-def _question(cells: Cells, turns: list[Any], column: str) -> tuple[Row, Any]:
-    """The only question of a chat, and the answer if the chat has one."""
-    if cells.get("input") not in (None, "", {}):
-        raise RowError(f"`{column}` contains the input; give no other one.", "input")
-    last = turns[-1] if isinstance(turns[-1], dict) else {}
-    is_open = last.get("role", last.get("from")) in ("user", "human")
-    found = conversations.of_turns(turns, column, output="" if is_open else None)
-    row = {"messages": found.messages, "output": found.output}
-    if not conversations.is_single_question(row):
-        raise RowError(_SEVERAL_TURNS, column)
-    instruction, given = conversations.prompt_parts(row)
-    return {"instruction": instruction, "input": given}, found.output or None
-
-
-def _response(value: Any, side: str) -> Any:
-    """A response's text, also of one that is a list with the assistant's turn."""
-    turns = conversations.turns_in(value)
-    if turns is None:
-        return value
-    answer = conversations.of_turns([{"role": "user", "content": "-"}, *turns[-1:]], side).output
-    return answer if isinstance(answer, str) else None
-
-
 def _gathered(cells: Cells) -> Cells:
     """Combine dotted columns into objects, and rename the common dataset column names to ours."""
     combined: Cells = {}
@@ -259,80 +205,9 @@ def _gathered(cells: Cells) -> Cells:
                     raise RowError(f"Give either `{target}` or `{name}`, not both.", name)
                 combined[target][key] = value
         else:
-            combined[_ALIASES.get(name, name)] = value
+            target = _ALIASES.get(name, name)
+            if combined.get(target) in (None, ""):
+                combined[target] = value
+            elif value not in (None, ""):
+                raise RowError(f"`{target}` is given twice; the second is `{name}`.", name)
     return combined
-
-
-def _content(cells: Cells, name: str) -> Any:
-    """Text or an object. Text that contains a JSON object is parsed."""
-    value = cells.get(name)
-    if value is None or isinstance(value, dict):
-        return value
-    if not isinstance(value, str):
-        raise RowError(f"`{name}` must be a text or a JSON object.", name)
-    if not value.lstrip().startswith("{"):
-        return value
-    try:
-        parsed = json_text.parse(value, name)
-    except RowError:
-        return value
-    require_clean(parsed)
-    return parsed if isinstance(parsed, dict) else value
-
-
-def _identity(cells: Cells, line: int) -> str:
-    value = cells.get("id")
-    if value in (None, ""):
-        return f"row-{line}"
-    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 200:
-        raise RowError("`id` must be a text or whole number of at most 200 characters.", "id")
-    return str(value)
-
-
-def _tags(value: Any) -> dict[str, str]:
-    if value in (None, ""):
-        return {}
-    if isinstance(value, str):
-        value = json_text.parse(value, "tags")
-    if not isinstance(value, dict) or len(value) > MOST_TAGS:
-        raise RowError(f"`tags` must be an object of at most {MOST_TAGS} names with short texts.", "tags")
-    for name, text in value.items():
-        if isinstance(text, bool) or not isinstance(text, str | int | float) or not 0 < len(str(text)) <= 60:
-            raise RowError(
-                f"The tag {shown([name])} must be a text of 1 to 60 characters.", f"tags.{name}"[:200]
-            )
-        if not 0 < len(name) <= 60:
-            raise RowError("A tag's name must have 1 to 60 characters.", "tags")
-    return {name: str(text) for name, text in value.items()}
-
-
-def _number(cells: Cells, name: str) -> float | None:
-    value = cells.get(name)
-    if value in (None, ""):
-        return None
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number <= _MOST_MS:
-        raise RowError(f"`{name}` must be a number of at least 0, or left out.", name)
-    return number
-
-
-def _whole(cells: Cells, name: str) -> int | None:
-    number = _number(cells, name)
-    if number is None:
-        return None
-    if number != int(number) or number > _MOST_TOKENS:
-        raise RowError(f"`{name}` must be a whole number, or left out.", name)
-    return int(number)
-
-
-def _finish(cells: Cells, name: str) -> str:
-    value = cells.get(name)
-    if value in (None, ""):
-        return Response.FinishReason.UNKNOWN.value
-    if not isinstance(value, str):
-        raise RowError(f"`{name}` must be a text such as stop or length, or left out.", name)
-    reason = _FINISHES.get(value.strip().lower(), value.strip().lower())
-    return reason if reason in Response.FinishReason.values else Response.FinishReason.UNKNOWN.value

@@ -23,6 +23,7 @@ from evaluation.comparison.document import (
 from evaluation.comparison.sentences import cautions, facts, trap
 from ftplatform.text.numbers import DASH, change_from, count, decimal
 from ftplatform.text.quantities import quantity, relative_change
+from ftplatform.text.turns import shown_turns, tool_names
 from ftplatform.text.values import pretty, words
 
 READING_NOTE = (
@@ -103,6 +104,8 @@ def _prompt(prompt: Values) -> PromptText:
         instruction=prompt["instruction"],
         input=prompt["input"],
         input_keys=tuple(prompt["input_keys"]),
+        turns=shown_turns(prompt["messages"]),
+        tools=tool_names(prompt["tools"]),
         expected=prompt["expected"],
         expected_note="" if given else "No expected output, so only reviewers can judge this prompt.",
         tags=tuple(Fact(words(name), str(value)) for name, value in prompt["tags"].items()),

@@ -1,51 +1,28 @@
-"""The turns of a conversation as people read them: who speaks, the text, and calls of tools."""
+"""Prompts as the API sends them, and what a conversation is about."""
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a tool; `arguments` are indented JSON, or the text as it came if it is not JSON."""
-
-    name: str
-    arguments: str
+from ftplatform.text.turns import ShownTurn, shown_turns, tool_names
 
 
-@dataclass(frozen=True)
-class ShownTurn:
-    """`role` is "system", "user", "assistant" or "tool". `name` is the tool whose answer the turn is, if known."""
-
-    role: str
-    text: str
-    calls: tuple[Call, ...] = ()
-    name: str = ""
-
-
-def shown_turns(messages: Iterable[Mapping[str, Any]]) -> tuple[ShownTurn, ...]:
-    """Stored messages, in their order."""
-    return tuple(
-        ShownTurn(
-            role=turn["role"],
-            text=turn.get("content") or "",
-            calls=tuple(_call(call) for call in turn.get("tool_calls") or ()),
-            name=turn.get("name") or "",
-        )
-        for turn in messages
-    )
+def shown_prompt(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """A prompt, given as `Prompt.content` returns it, as the API sends it:
+    {instruction, input, turns: [{role, text, calls: [{name, arguments}], name}], tools: [name]}."""
+    return {
+        "instruction": prompt.get("instruction", ""),
+        "input": prompt.get("input", ""),
+        "turns": [_sent(turn) for turn in shown_turns(prompt.get("messages", ()))],
+        "tools": list(tool_names(prompt.get("tools", ()))),
+    }
 
 
-def _call(call: Mapping[str, Any]) -> Call:
-    function = call.get("function", call)
-    return Call(function["name"], _arguments(function.get("arguments")))
+def last_question(turns: Iterable[ShownTurn]) -> str:
+    """The text of the user's last turn, which says best what a conversation is about."""
+    return next((turn.text for turn in reversed(list(turns)) if turn.role == "user"), "")
 
 
-def _arguments(value: Any) -> str:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return value
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _sent(turn: ShownTurn) -> dict[str, Any]:
+    calls = [asdict(call) for call in turn.calls]
+    return {"role": turn.role, "text": turn.text, "calls": calls, "name": turn.name}

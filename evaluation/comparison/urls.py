@@ -12,6 +12,7 @@ pages = [
     path("prompt-sets/new/", prompts.prompt_set_new, name="prompt_set_new"),
     path("prompt-sets/checks/", prompts.checks_add, name="checks_add"),
     path("prompt-sets/<uuid:pk>/", prompts.prompt_set, name="prompt_set"),
+    path("prompt-sets/<uuid:pk>/prompts.<slug:kind>", prompts.prompt_texts, name="prompt_texts"),
     path("prompt-sets/files/<uuid:pk>/", files.prompt_file, name="prompt_file"),
     path("comparisons/import/", prompts.pairs_import, name="pairs_import"),
     path("comparisons/import/<uuid:pk>/", files.pairs_file, name="pairs_file"),
@@ -26,6 +27,7 @@ pages = [
     path("comparisons/<uuid:pk>/without/", comparisons.comparison_without, name="comparison_without"),
     path("comparisons/<uuid:pk>/comparison.<slug:kind>", figures.comparison_file, name="comparison_file"),
     path("comparisons/<uuid:pk>/pairs.csv", figures.pairs_csv, name="pairs_csv"),
+    path("comparisons/<uuid:pk>/pairs-with-texts.<slug:kind>", figures.pair_texts, name="pair_texts"),
     path("comparisons/<uuid:pk>/pairs/<int:pair>/", figures.pair, name="pair"),
     path("comparisons/<uuid:pk>/pairs/<int:pair>/pair.<slug:kind>", figures.pair_file, name="pair_file"),
 ]

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -54,6 +55,12 @@ class ReviewItem(models.Model):
                 condition=Q(kind="real") | Q(open_slots=0), name="item_quality_has_no_slots"
             ),
         ]
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The prompt that its reviewers read: its own or the pair's, in the form of `Prompt.content`."""
+        own: dict[str, Any] | None = (self.content or {}).get("prompt")
+        return own or self.pair.prompt.content
 
 
 class Reviewer(models.Model):

@@ -1,6 +1,7 @@
 """Prompt sets: the inputs that models answer."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -51,6 +52,14 @@ class Prompt(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["prompt_set", "key"], name="prompt_key")]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What models are asked, as in a row of a dataset: `instruction` and `input`, or `messages` and, if there are
+        any, `tools`."""
+        if not self.messages:
+            return {"instruction": self.instruction, "input": self.input}
+        return {"messages": self.messages} | ({"tools": self.tools} if self.tools else {})
 
 
 class PromptTag(models.Model):

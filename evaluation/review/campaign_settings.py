@@ -10,6 +10,8 @@ from evaluation.models import Campaign, Rating
 from evaluation.review import platforms
 from evaluation.stats.reviewers import FlagCode
 from ftplatform.errors import DomainError
+from training.intake.conversations import of_turns
+from training.intake.readers.lines import RowError
 
 MAX_PRACTICE = 20
 MAX_TEXT = 10_000
@@ -117,11 +119,22 @@ def _practice(items: Any) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     parsed, problems = [], []
     for number, item in enumerate(items):
         message = _practice_complaint(item)
+        if not message:
+            try:
+                parsed.append(item | {"prompt": _practice_prompt(item["prompt"])})
+            except RowError as error:
+                message = str(error)
         if message:
             problems.append({"field": f"practice[{number}]", "message": message})
-        else:
-            parsed.append(item)
     return parsed, problems
+
+
+def _practice_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
+    """The prompt in its stored form; raises RowError."""
+    if "messages" not in prompt:
+        return prompt
+    conversation = of_turns(prompt["messages"], "messages", tools=prompt.get("tools"), output="")
+    return {"messages": conversation.messages, "tools": conversation.tools}
 
 
 def _practice_complaint(item: Any) -> str:
@@ -134,9 +147,11 @@ def _practice_complaint(item: Any) -> str:
     }:
         return "A practice pair is {prompt, left, right, expected, explanation}."
     prompt = item["prompt"]
-    if not isinstance(prompt, dict) or set(prompt) != {"instruction", "input"}:
-        return "Its prompt is {instruction, input}."
-    texts = [prompt["instruction"], item["left"], item["right"], item["explanation"]]
+    if not isinstance(prompt, dict) or not (
+        set(prompt) == {"instruction", "input"} or {"messages"} <= set(prompt) <= {"messages", "tools"}
+    ):
+        return "Its prompt is {instruction, input}, or {messages, tools} for a conversation."
+    texts = [prompt.get("instruction", ""), item["left"], item["right"], item["explanation"]]
     if (
         any(not isinstance(text, str) or len(text) > 10 * MAX_TEXT for text in texts)
         or not item["explanation"]

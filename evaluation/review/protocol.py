@@ -26,7 +26,8 @@ FROZEN = (
 
 
 def hash_of(campaign: Campaign) -> str:
-    """SHA-256 of the canonical JSON of the frozen settings, with the shown texts and drawn sides of all items."""
+    """SHA-256 of the canonical JSON of the frozen settings, with the responses, the turns of conversations and
+    the drawn sides of all items."""
     content = {name: getattr(campaign, name) for name in FROZEN} | {"items": _items_hash(campaign)}
     return hashlib.sha256(_canonical(content)).hexdigest()
 
@@ -42,9 +43,11 @@ def _items_hash(campaign: Campaign) -> str:
         "content",
         "pair__baseline_response__text",
         "pair__candidate_response__text",
+        "pair__prompt__messages",
+        "pair__prompt__tools",
     )
-    for row in items.values_list(*columns).iterator(chunk_size=2000):
-        digest.update(_canonical(list(row)))
+    for *row, messages, tools in items.values_list(*columns).iterator(chunk_size=2000):
+        digest.update(_canonical([*row, messages, tools] if messages else row))
     return digest.hexdigest()
 
 

@@ -296,7 +296,7 @@ def lock_campaign(campaign: UUID, reviewer: int) -> tuple[str, int]:
 
 
 _PAIR_TEXTS = Statement(
-    "SELECT pair.prompt_id, prompt.instruction, prompt.input,"
+    "SELECT pair.prompt_id, prompt.instruction, prompt.input, prompt.messages, prompt.tools,"
     " pair.baseline_response_id, baseline.text, pair.candidate_response_id, candidate.text"
     " FROM evaluation_pair pair JOIN evaluation_prompt prompt ON prompt.id = pair.prompt_id"
     " JOIN evaluation_response baseline ON baseline.id = pair.baseline_response_id"
@@ -307,7 +307,7 @@ _PAIR_TEXTS = Statement(
 
 def pair_texts(pair: int) -> Pair:
     """A pair with its prompt and both responses; only the texts of the responses are loaded."""
-    ((prompt, instruction, given, baseline, baseline_text, candidate, candidate_text),) = _PAIR_TEXTS.all(
+    ((prompt, instruction, *parts, baseline, baseline_text, candidate, candidate_text),) = _PAIR_TEXTS.all(
         pair
     )
     rows = stored(
@@ -319,7 +319,8 @@ def pair_texts(pair: int) -> Pair:
             "candidate_response_id": candidate,
         },
     )
-    rows.prompt = stored(Prompt, {"id": prompt, "instruction": instruction, "input": json.loads(given)})
+    content = dict(zip(("input", "messages", "tools"), map(json.loads, parts), strict=True))
+    rows.prompt = stored(Prompt, {"id": prompt, "instruction": instruction, **content})
     rows.baseline_response = stored(Response, {"id": baseline, "text": baseline_text})
     rows.candidate_response = stored(Response, {"id": candidate, "text": candidate_text})
     return rows

@@ -5,11 +5,14 @@ becomes the row's `output`; the turns before it stay in `messages`, and later on
 turn, a user turn and an answer make a row in the short form: `instruction`, `input`, `output`.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from training.intake.readers import json_text
+from training.intake.readers.clean import require_clean
 from training.intake.readers.lines import RowError, shown
 
 Turn = dict[str, Any]
@@ -63,7 +66,11 @@ def is_turns(value: Any) -> bool:
 
 def listed(value: Any, column: str) -> Any:
     """The cell itself, or the list in it if it is JSON text, as files without lists store them."""
-    return json_text.parse(value, column) if isinstance(value, str) and value.strip()[:1] == "[" else value
+    if not isinstance(value, str) or value.strip()[:1] != "[":
+        return value
+    found = json_text.parse(value, column)
+    require_clean({column: found})
+    return found
 
 
 def turns_in(value: Any) -> list[Any] | None:
@@ -83,10 +90,7 @@ def of_turns(
 
     Raises RowError naming the turn and its field.
     """
-    turns = _turns(value, column)
-    if turns[0]["role"] != "system" and not _is_empty(system):
-        turns.insert(0, {"role": "system", "content": _text(system, "system")})
-    _require_order(turns, column)
+    turns = _ordered(value, column, system)
     if output is not None:
         if turns[-1]["role"] not in ("user", "tool"):
             raise RowError(f"`{column}` must end with a user turn, because the answer is given.", column)
@@ -95,6 +99,29 @@ def of_turns(
     if last is None:
         raise RowError(f"`{column}` has no assistant turn to learn from.", column)
     return Conversation(turns[:last], _output(turns[last]), _tools(tools), len(turns) - last - 1)
+
+
+def of_prompt(value: Any, column: str, *, tools: Any = None, system: Any = None) -> Conversation:
+    """The conversation to be answered. If its last turn is the assistant's, that is the expected `output`; otherwise
+    `output` is None.
+
+    Raises RowError as `of_turns` does.
+    """
+    turns = _ordered(value, column, system)
+    if turns[-1]["role"] == "assistant":
+        return Conversation(turns[:-1], _output(turns[-1]), _tools(tools))
+    if turns[-1]["role"] == "system":
+        raise RowError(f"`{column}` must end with a user turn, a tool's, or the expected answer.", column)
+    return Conversation(turns, None, _tools(tools))
+
+
+def of_answer(value: Any, column: str, asked: list[Turn]) -> Any:
+    """The answer in a turn or in a list of turns: the assistant's turn alone, or after the turns `asked`."""
+    turns = _turns([value] if isinstance(value, dict) else value, column)
+    if turns[:-1] not in ([], asked) or turns[-1]["role"] != "assistant":
+        said = f"`{column}` must be one assistant turn, alone or after the turns of the prompt."
+        raise RowError(said, column)
+    return _output(turns[-1])
 
 
 def of_parts(system: Any, history: Any, user: str, output: Any, *, tools: Any = None) -> Conversation:
@@ -113,6 +140,14 @@ def of_parts(system: Any, history: Any, user: str, output: Any, *, tools: Any = 
                 raise RowError("`history` has an empty text.", f"history[{number}]")
             turns.append({"role": role, "content": _text(text, f"history[{number}]")})
     return Conversation([*turns, {"role": "user", "content": user}], output, _tools(tools))
+
+
+def _ordered(value: Any, column: str, system: Any) -> list[Turn]:
+    turns = _turns(value, column)
+    if turns[0]["role"] != "system" and not _is_empty(system):
+        turns.insert(0, {"role": "system", "content": _text(system, "system")})
+    _require_order(turns, column)
+    return turns
 
 
 def _is_trained(turn: Turn) -> bool:
@@ -187,7 +222,7 @@ def _text(value: Any, place: str) -> str:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind != "text" or not isinstance(part.get("text"), str):
             named = shown([kind]) if isinstance(kind, str) and kind != "text" else "no text"
-            said = f"`{place}` has a part that is {named}; only text can be trained on. Remove the row."
+            said = f"`{place}` has a part that is {named}; only text can be used. Remove the row."
             raise RowError(said, f"{place}[{number}]")
         texts.append(part["text"])
     return "\n".join(texts)
@@ -195,9 +230,7 @@ def _text(value: Any, place: str) -> str:
 
 def _calls(calls: Any, place: str) -> list[Any]:
     for number, call in enumerate(calls if isinstance(calls, list) else [None]):
-        function = call.get("function") if isinstance(call, dict) else None
-        name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(name, str) or not name:
+        if not _is_call(call) or not call["function"]["name"]:
             said = f"`{place}` must be a list of calls, each with a `function` that has a `name`."
             raise RowError(said, f"{place}[{number}]")
     return list(calls)
@@ -209,6 +242,11 @@ def _tools(value: Any) -> list[Any]:
         return []
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise RowError("`tools` must be a list of objects that describe functions.", "tools")
+    for number, tool in enumerate(tools):
+        function = tool.get("function", tool)
+        if not isinstance(function, dict) or not isinstance(function.get("name", ""), str):
+            place = f"tools[{number}]"
+            raise RowError(f"`{place}` must describe a function that has a `name`.", place)
     return tools
 
 
@@ -257,7 +295,7 @@ def _is_empty(value: Any) -> bool:
 # --- Stored rows ------------------------------------------------------------------------------------------
 
 
-def prompt_parts(row: dict[str, Any]) -> tuple[str, Any]:
+def prompt_parts(row: Mapping[str, Any]) -> tuple[str, Any]:
     """Instruction and input of a stored row of either form. A conversation of one user turn is an instruction without
     input, because models read both in the same way; of a longer one, the input is the list of what was said."""
     if "messages" not in row:
@@ -272,6 +310,53 @@ def prompt_parts(row: dict[str, Any]) -> tuple[str, Any]:
 
 def _said(turn: Turn) -> Any:
     return [turn["content"], turn["tool_calls"]] if "tool_calls" in turn else turn["content"]
+
+
+def prompt_content(conversation: Conversation) -> dict[str, Any]:
+    """What a prompt stores: `instruction` and `input` if they hold it all, else `messages` and, if there are any,
+    `tools`. Weights are left out, because they concern training."""
+    turns = [{name: turn[name] for name in turn if name != "weight"} for turn in conversation.messages]
+    row = {"messages": turns} | ({"tools": conversation.tools} if conversation.tools else {})
+    if not is_single_question(row):
+        return row
+    instruction, given = prompt_parts(row)
+    return {"instruction": instruction, "input": given}
+
+
+def spoken(output: Any) -> Any:
+    """An answer as it is matched: its tool calls by name and arguments alone, because ids differ each time."""
+    calls = output.get("tool_calls") if isinstance(output, dict) else None
+    if not isinstance(calls, list) or not all(map(_is_call, calls)):
+        return output
+    said = {"content": output["content"]} if output.get("content") else {}
+    return said | {"tool_calls": [_called(call["function"]) for call in calls]}
+
+
+def spoken_text(text: str) -> str:
+    """A response as it is stored: JSON of an answer with tool calls as `spoken` has it, other text unchanged."""
+    if '"tool_calls"' not in text:
+        return text
+    try:
+        output = json_text.parse(text)
+    except RowError:
+        return text
+    said = spoken(output)
+    return text if said == output else json.dumps(said, ensure_ascii=False)
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
+
+
+def _called(function: dict[str, Any]) -> dict[str, Any]:
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        with suppress(RowError):
+            read = json_text.parse(arguments, "arguments")
+            require_clean(read)
+            arguments = read
+    return {"name": function["name"], "arguments": arguments}
 
 
 def is_single_question(row: dict[str, Any]) -> bool:

@@ -33,7 +33,9 @@ _HINTS = {
     "group_column": ("group", "group_id", "customer_id", "user_id", "conversation_id", "session_id"),
     "split_column": ("split", "fold", "subset"),
 }
-_TURNS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "prompt", "chosen")
+# Other names of the column `messages`.
+TURN_COLUMNS = ("conversations", "conversation", "dialogue", "dialog", "turns")
+_TURNS = ("messages", *TURN_COLUMNS, "prompt", "chosen")
 # Names of a question and its answer that leave no doubt.
 _PAIRS = (("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("query", "response"))
 # Columns of Alpaca files; `text` repeats the whole row.

@@ -72,8 +72,7 @@ def _rate(reviewer: Reviewer, current: Assignment, seed: int) -> None:
 def _active_ms(pair: Pair, pace: float, rng: random.Random) -> int:
     """Milliseconds to read the prompt and both responses at `pace` words per minute, and to decide."""
     texts = (
-        pair.prompt.instruction,
-        pair.prompt.input,
+        *pair.prompt.content.values(),
         pair.baseline_response.text,
         pair.candidate_response.text,
     )

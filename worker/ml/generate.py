@@ -144,7 +144,10 @@ def _ids_or_fault(
     line: PromptLine, tokenizer: Any, spelled: ControlTokens
 ) -> tuple[list[int], tuple[str, str] | None]:
     """A prompt's token ids, or why it cannot be asked, as code and message; one that spells a control token could end
-    its turn early or open another speaker's."""
+    its turn early or open another speaker's.
+
+    Raises MlError naming the prompt if the template does not render it: then no model of the job can answer it.
+    """
     try:
         turns = line.turns
         if tokens := spelled.within(turns, line.tools):
@@ -155,7 +158,7 @@ def _ids_or_fault(
             )
         return prompt_ids(tokenizer, turns, line.tools), None
     except MlError as error:
-        return [], (error.code, f"Prompt {line.key}: {error}")
+        raise MlError(error.code, f"Prompt {line.key}: {error}") from error
 
 
 def _conditions(job: GenerateJob, base: dict[str, Any], model: Any, device: str) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from evaluation.comparison.readers import Columns
+from evaluation.comparison.text_files import KINDS
 from evaluation.models import PromptSet
 from training.intake.api.serializers import JSONText
+
+TEXT_KIND = OpenApiParameter("kind", str, enum=KINDS, description="jsonl unless told.")
 
 
 class ColumnsSerializer(serializers.Serializer[PromptSet]):

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -11,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
-from evaluation.comparison.api.columns import ColumnsSerializer, taken_columns
+from evaluation.comparison import text_files
+from evaluation.comparison.api.columns import TEXT_KIND, ColumnsSerializer, taken_columns
 from evaluation.comparison.document import SIDES
 from evaluation.comparison.exports import comparison_json, pair_json
 from evaluation.comparison.selectors import pair_table, responses
@@ -89,6 +91,19 @@ class ComparisonActions(StaffViewSet):
         pages = _PairPages()
         page = pages.paginate_queryset(chosen, request, view=self)
         return pages.get_paginated_response([_line(pair) for pair in page or ()])
+
+    @extend_schema(
+        operation_id="comparisons_pair_texts",
+        parameters=[_CANDIDATE, TEXT_KIND],
+        responses={200: OpenApiResponse(description="The file")},
+    )
+    @action(detail=True, methods=["get"], url_path="pairs-with-texts")
+    def pair_texts(self, request: Request, pk: UUID) -> HttpResponseBase:
+        """All pairs with their texts as a file that can be imported again."""
+        self._require_known(("kind",))
+        user, comparison, candidate = self._compared(pk)
+        chosen = responses.pairs(user=user, comparison=comparison, candidate=candidate)
+        return text_files.pairs(chosen, request.query_params.get("kind", "jsonl"))
 
     @extend_schema(responses={200: OpenApiResponse(description="The pair in full")})
     @action(detail=True, methods=["get"], url_path="pairs/<int:pair>")

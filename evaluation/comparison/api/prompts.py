@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -12,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation import access
-from evaluation.comparison.api.columns import ColumnsSerializer, taken_columns
+from evaluation.comparison import text_files
+from evaluation.comparison.api.columns import TEXT_KIND, ColumnsSerializer, taken_columns
 from evaluation.comparison.services import checks, figures, prompts
 from evaluation.models import PromptSet
 from evaluation.staff_api import EvaluationViewSet
@@ -63,8 +65,8 @@ class _Common(serializers.Serializer[PromptSet]):
 
 
 class PromptSetCreateSerializer(_Common):
-    """Create from a dataset's held-out rows, or from typed `prompts`. `against` names a dataset to check typed
-    prompts against."""
+    """Create from a dataset's held-out rows, or from typed `prompts`: objects with the fields of a prompt file, such as
+    `prompt` or `messages`. `against` names a dataset to check typed prompts against."""
 
     dataset = serializers.UUIDField(required=False, default=None, allow_null=True)
     prompts = serializers.ListField(
@@ -142,6 +144,17 @@ class PromptSetViewSet(EvaluationViewSet):
         return self._created(
             prompts.from_file(user=signed_in(request), source_name=source_name, columns=columns, **values)
         )
+
+    @extend_schema(
+        operation_id="prompt_sets_prompts",
+        parameters=[TEXT_KIND],
+        responses={200: OpenApiResponse(description="The file")},
+    )
+    @action(detail=True, methods=["get"])
+    def prompts(self, request: Request, pk: UUID) -> HttpResponseBase:
+        """All prompts as a file that can be uploaded again; conversations have `messages` and `tools`."""
+        prompt_set = access.prompt_set(user=signed_in(request), pk=pk)
+        return text_files.prompts(prompt_set, request.query_params.get("kind", "jsonl"))
 
     @extend_schema(request=None, responses={200: PromptSetSerializer(many=True)})
     @action(detail=False, methods=["post"])

@@ -6,12 +6,15 @@ from typing import Any
 from django import forms
 
 from evaluation.comparison.readers import Columns, is_field
+from training.intake.layouts import TURN_COLUMNS
 from training.intake.services.uploads import Look
 
 _AS_NAMED = "as_named"
 # Other names of fields, as other tools write them.
 _HINTS = {
     "prompt": ("instruction", "question", "query", "text", "input_text"),
+    "messages": TURN_COLUMNS,
+    "system": ("system_prompt",),
     "expected": ("output", "answer", "completion", "reference"),
     "baseline": ("rejected", "response_a", "model_a_response", "response_1"),
     "candidate": ("chosen", "response_b", "model_b_response", "response_2"),

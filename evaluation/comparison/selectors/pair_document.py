@@ -42,6 +42,8 @@ def pair_document(*, comparison: Comparison, pair: Pair) -> PairDocument:
                 "instruction": prompt.instruction,
                 "input": prompt.input,
                 "input_keys": list(prompt.input) if isinstance(prompt.input, dict) else [],
+                "messages": prompt.messages,
+                "tools": prompt.tools,
                 "expected": prompt.expected,
                 "tags": prompt.tags,
             }

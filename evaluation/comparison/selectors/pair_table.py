@@ -36,6 +36,8 @@ def pairs(
     chosen = responses.pairs(user=user, comparison=comparison, candidate=candidate).defer(
         "prompt__instruction",
         "prompt__input",
+        "prompt__messages",
+        "prompt__tools",
         "prompt__expected",
         "baseline_response__text",
         "candidate_response__text",

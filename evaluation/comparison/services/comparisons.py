@@ -40,11 +40,13 @@ def launch(
     Prompts that a model was trained on are left out on request: the comparison then has a new prompt set without
     them. Otherwise they need a `leakage_reason`, or DomainError `leakage` is raised. Other DomainErrors:
     no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local, adapter_other_base,
-    template_mismatch, empty_prompt_set.
+    template_mismatch, tools_unsupported, empty_prompt_set.
     """
     baseline = _baseline(baseline, candidates)
     _check_distinct([baseline, *candidates])
     _check_engine(engine, baseline, candidates)
+    if engine == engines.LOCAL:
+        _check_tools(baseline.base or baseline, prompt_set)
     findings = leakage.new_findings(prompt_set, [baseline, *candidates])
     prompt_set = _decided(user, prompt_set, findings, leakage_reason, leave_out=leave_out_leaked)
     frozen = {
@@ -106,6 +108,20 @@ def _check_engine(engine: str, baseline: ModelVersion, candidates: Sequence[Mode
         raise DomainError(
             "unknown_engine", f"There is no engine {engine}; choose one of {known}.", status=400
         )
+
+
+def _check_tools(base: ModelVersion, prompt_set: PromptSet) -> None:
+    """Raise DomainError naming the first prompt with tools, if the base was registered as unable to render them."""
+    if base.details.get("template", {}).get("tools", True):
+        return
+    prompts = prompt_set.prompts.exclude(messages=[]).values_list("key", "messages", "tools")
+    for key, messages, tools in prompts.iterator(chunk_size=2000):
+        if tools or any(turn["role"] == "tool" or "tool_calls" in turn for turn in messages):
+            raise DomainError(
+                "tools_unsupported",
+                f"Prompt {key} uses tools, which the chat template of {base} does not support. Choose models that "
+                "were trained with tools, or prompts without them.",
+            )
 
 
 def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion]) -> ModelVersion:

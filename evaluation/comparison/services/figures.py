@@ -16,6 +16,7 @@ from ftplatform import queues
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
+from training.intake.conversations import prompt_parts
 from training.models import ModelVersion
 
 _PROMPTS = 1000
@@ -32,9 +33,10 @@ def scorer_of(prompt_set: PromptSet) -> Scorer:
 
 def scored(scorer: Scorer, prompt: Prompt, text: str) -> Scored:
     """(match, measures) of a response to `prompt`, as stored with the response."""
+    instruction, given = prompt_parts(prompt.content)
     (scores,) = scorer.score(
-        instruction=prompt.instruction,
-        content=prompt.input,
+        instruction=instruction,
+        content=given,
         tags=prompt.tags,
         expected=prompt.expected,
         texts=[text],

@@ -46,7 +46,7 @@ class Finding:
 
 
 def find(rows: Sequence[Row], dataset: Dataset) -> Finding:
-    """Compare prompts ({id, instruction, input}) with the training split of `dataset`."""
+    """Compare prompts ({id} with `Prompt.content`) with the training split of `dataset`."""
     finding = Finding()
     waiting: dict[bytes, list[str]] = {}
     for row in rows:
@@ -107,10 +107,8 @@ def new_findings(prompt_set: PromptSet, models: Iterable[ModelVersion]) -> list[
     new = sorted((dataset for dataset in datasets if dataset.pk not in known), key=str)
     if not new:
         return []
-    rows = [
-        {"id": key, "instruction": instruction, "input": content}
-        for key, instruction, content in prompt_set.prompts.values_list("key", "instruction", "input")
-    ]
+    prompts = prompt_set.prompts.defer("expected", "tags")
+    rows = [{"id": prompt.key, **prompt.content} for prompt in prompts.iterator(chunk_size=2000)]
     return [(dataset, find(rows, dataset)) for dataset in new]
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from evaluation.comparison import readers
 from evaluation.comparison.document import SIDES
+from evaluation.comparison.row_fields import content_fields
 from evaluation.comparison.services import figures, tags
 from evaluation.models import Comparison, ComparisonCandidate, FieldChange, Pair, Prompt, PromptSet, Response
 from evaluation.models import ComparisonFigures as ComparisonRow
@@ -35,6 +36,7 @@ from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from ftplatform.jobs.models import Job
+from training.intake.conversations import prompt_parts
 from training.models import ModelVersion
 
 MAX_PAIRS = 1_000_000
@@ -107,7 +109,7 @@ class _Batch(NamedTuple):
 
     def questions(self) -> list[Question]:
         return [
-            Question(row["instruction"], row["input"], own, row["expected"], [row[s]["text"] for s in SIDES])
+            Question(*prompt_parts(row), own, row["expected"], [row[s]["text"] for s in SIDES])
             for row, own in zip(self.rows, self.tagged, strict=True)
         ]
 
@@ -154,7 +156,7 @@ class _Checked:
     def add(self, row: dict[str, Any]) -> None:
         self.size += 1
         pickle.dump(row, self._kept, pickle.HIGHEST_PROTOCOL)
-        self._suggestion.add(row["input"])
+        self._suggestion.add(row.get("input"))
         if row["expected"] is not None:
             self.inference.add(row["expected"])
 
@@ -264,9 +266,9 @@ def _store(
     prompts = bulk_rows.insert(
         Prompt,
         {"prompt_set_id": comparison.prompt_set_id},
-        ("key", "instruction", "input", "expected", "tags"),
+        ("key", *content_fields({}), "expected", "tags"),
         [
-            (row["id"], row["instruction"], row["input"], row["expected"], own)
+            (row["id"], *content_fields(row).values(), row["expected"], own)
             for row, own in zip(batch.rows, batch.tagged, strict=True)
         ],
     )

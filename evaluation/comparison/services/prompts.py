@@ -7,6 +7,7 @@ from typing import IO, Any
 from django.db import IntegrityError, transaction
 
 from evaluation.comparison import readers
+from evaluation.comparison.row_fields import content_fields, prompt_of
 from evaluation.comparison.services import leakage, tags
 from evaluation.models import Prompt, PromptSet
 from evaluation.scoring.matching import Inference
@@ -16,7 +17,6 @@ from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training.intake import selectors
 from training.intake.column_mapping import ColumnMapping
-from training.intake.conversations import is_single_question
 from training.intake.readers.lines import RowError
 from training.models import Dataset
 
@@ -42,13 +42,9 @@ def from_dataset(
     """
     split = dataset.held_out_split
     examples = selectors.examples(dataset, split, limit=limit or MAX_PROMPTS)
-    rows = [readers.as_prompt(example) for example in examples if is_single_question(example)]
-    if several := len(examples) - len(rows):
-        said = (
-            f"{several:,} of {len(examples):,} held-out rows are conversations of several turns, but a prompt holds "
-            "one question. Upload the questions to compare on as a file of prompts."
-        )
-        raise DomainError("conversation_prompts", said, status=422)
+    rows = [readers.as_prompt(example) for example in examples]
+    # A schema describes tool calls as they are stored, with ids, and not as they are matched.
+    has_calls = any(row["expected"] != example["output"] for row, example in zip(rows, examples, strict=True))
     return create(
         user=user,
         name=name,
@@ -59,7 +55,7 @@ def from_dataset(
         tag_fields=tag_fields,
         leakage_reason=leakage_reason,
         leave_out_leaked=leave_out_leaked,
-        schema=dataset.output_schema,
+        schema={} if has_calls else dataset.output_schema,
     )
 
 
@@ -107,11 +103,11 @@ def typed(
     leakage_reason: str = "",
     leave_out_leaked: bool = False,
 ) -> PromptSet:
-    """Create from typed prompts: {prompt, input?, expected?, tags?} each, under the same rules as a file."""
+    """Create from typed prompts: {prompt or messages, expected?, tags?, …} each, under the same rules as a file."""
     prompts, problems = [], []
     for number, cells in enumerate(rows, 1):
         try:
-            prompts.append(readers.prompt_of(dict(cells), number))
+            prompts.append(prompt_of(dict(cells), number))
         except RowError as error:
             problems.append({"line": number, "field": error.field, "message": str(error)})
     if problems:
@@ -141,7 +137,7 @@ def create(
     schema: dict[str, Any] | None = None,
     check_name: str = "",
 ) -> PromptSet:
-    """Store checked rows ({id, instruction, input, expected, tags?}) as a prompt set, in one transaction.
+    """Store checked rows ({id, expected, tags?} with `Prompt.content`) as a prompt set, in one transaction.
 
     Prompts in the training split of `against` are left out on request, or need a `leakage_reason`. Raises DomainError
     `leakage`, `empty_prompt_set`, `name_taken`, `unknown_tag_field`.
@@ -233,8 +229,7 @@ def _prompt_row(prompt_set: PromptSet, row: dict[str, Any], own: tags.Tags) -> P
     return Prompt(
         prompt_set=prompt_set,
         key=row["id"],
-        instruction=row["instruction"],
-        input=row["input"],
+        **content_fields(row),
         expected=row["expected"],
         tags=own,
     )

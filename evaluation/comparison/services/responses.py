@@ -15,6 +15,7 @@ from evaluation.scoring import Scorer
 from evaluation.scoring.matching import printable
 from ftplatform.errors import DomainError
 from ftplatform.jobs import services as jobs
+from training.intake.conversations import spoken_text
 
 MAX_TEXT = 4_000_000
 _BATCH = 1000
@@ -57,8 +58,7 @@ def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[s
                 {
                     "prompt_id": prompt.pk,
                     "key": prompt.key,
-                    "instruction": prompt.instruction,
-                    "input": prompt.input,
+                    **prompt.content,
                     "wanted": wanted,
                 }
             )
@@ -121,7 +121,7 @@ def _chunks(items: list[dict[str, Any]], size: int = 50) -> Iterable[list[dict[s
 
 
 def _response(comparison: Comparison, scorer: Scorer, prompt: Prompt, values: dict[str, Any]) -> Response:
-    text = printable(values["text"])
+    text = spoken_text(printable(values["text"]))
     if len(text) > MAX_TEXT:
         raise DomainError(
             "response_too_long",

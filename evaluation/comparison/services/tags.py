@@ -7,6 +7,7 @@ from typing import Any
 from evaluation.models import PromptSet, PromptTag
 from ftplatform import bulk_rows
 from ftplatform.errors import DomainError
+from training.intake.conversations import prompt_parts, texts
 
 LENGTH = "length"
 LONGEST_VALUE = 60
@@ -37,7 +38,7 @@ def suggested(rows: Iterable[Row]) -> list[str]:
     """Input fields with 2 to 20 values and at least five prompts per value on average."""
     suggestion = Suggestion()
     for row in rows:
-        suggestion.add(row["input"])
+        suggestion.add(row.get("input"))
     return suggestion.fields()
 
 
@@ -72,15 +73,19 @@ class Suggestion:
 
 
 def length_band(content: Any) -> str:
-    """The band of the number of words in a prompt's input."""
-    words = len(content.split()) if isinstance(content, str) else sum(_words(v) for _, v in _leaves(content))
+    """The band of the number of words in a prompt's input, or in all turns of a conversation but the system's."""
+    if isinstance(content, dict):
+        words = sum(_words(value) for _, value in _leaves(content))
+    else:
+        words = sum(len(text.split()) for text in texts(content))
     return next((name for most, name in _BANDS if words <= most), _LONGEST_BAND)
 
 
 def of_row(row: Row, fields: Sequence[str]) -> Tags:
     """The tags of one row."""
-    leaves = dict(_leaves(row["input"]))
-    derived: Tags = {LENGTH: length_band(row["input"] or row["instruction"])}
+    instruction, given = prompt_parts(row)
+    leaves = dict(_leaves(given))
+    derived: Tags = {LENGTH: length_band(given or instruction)}
     derived |= {path: text for path in fields if (text := _text(leaves.get(path))) is not None}
     own: Tags = row.get("tags", {})
     return derived | own
@@ -97,7 +102,7 @@ def store(prompt_set: PromptSet, prompts: Iterable[tuple[int, Tags]]) -> None:
 
 
 def _require_known(rows: Sequence[Row], fields: Sequence[str]) -> None:
-    known = dict.fromkeys(path for row in rows for path, _ in _leaves(row["input"]))
+    known = dict.fromkeys(path for row in rows for path, _ in _leaves(row.get("input")))
     unknown = [path for path in fields if path not in known]
     if unknown:
         names = ", ".join(list(known)[:20]) or "no named fields"

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from evaluation import access
-from evaluation.comparison import exports, markdown
+from evaluation.comparison import exports, markdown, text_files
 from evaluation.comparison.charts import fields_chart
 from evaluation.comparison.document import ComparisonDocument
 from evaluation.comparison.selectors import pair_table, responses
@@ -100,6 +100,16 @@ def pairs_csv(request: StaffRequest, pk: uuid.UUID) -> StreamingHttpResponse:
     )
     lines = (_pair_line(pair) for pair in pairs.iterator(chunk_size=1000))
     return csv_response("pairs.csv", _PAIR_COLUMNS, lines)
+
+
+@roles(*Staff)
+@require_GET
+def pair_texts(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
+    """All pairs of a candidate with their texts, as a file that can be imported again."""
+    comparison = access.comparison(user=request.user, pk=pk)
+    candidate = responses.candidate(comparison=comparison, pk=request.GET.get("candidate"))
+    chosen = responses.pairs(user=request.user, comparison=comparison, candidate=candidate)
+    return text_files.pairs(chosen, kind)
 
 
 @roles(*Staff)

@@ -8,10 +8,12 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from evaluation import access
+from evaluation.comparison import text_files
 from evaluation.comparison.forms.prompts import (
     DeclareForm,
     HeldOutForm,
@@ -160,6 +162,13 @@ def prompt_set(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     return render(
         request, "evaluation/comparison/prompt_set.html", context, status=400 if form.errors else 200
     )
+
+
+@roles(*Staff)
+@require_GET
+def prompt_texts(request: StaffRequest, pk: uuid.UUID, kind: str) -> HttpResponseBase:
+    """All prompts as a file that can be uploaded again."""
+    return text_files.prompts(access.prompt_set(user=request.user, pk=pk), kind)
 
 
 _MATCHES = {

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from ftplatform.text.turns import ShownTurn
+
 # share: 0 to 1, shown as a percentage. points: a difference of shares, in percentage points. scale: points of
 # a rating scale. change: relative to the baseline, as a percentage. p: a p-value. text: no number behind it.
 Unit = Literal["share", "points", "scale", "change", "p", "count", "number", "hash", "text"]
@@ -139,10 +141,11 @@ class Table:
 
 @dataclass(frozen=True)
 class PairTexts:
-    """One prompt with both responses. `pair` identifies their page."""
+    """One prompt with both responses. `pair` identifies their page. A conversation has `turns` and no input."""
 
     pair: int
     input: Any
+    turns: tuple[ShownTurn, ...]
     baseline: str
     candidate: str
 

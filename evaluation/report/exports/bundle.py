@@ -6,7 +6,10 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO
 
-from evaluation.models import Report
+from django.db.models import QuerySet
+
+from evaluation.comparison import text_files
+from evaluation.models import Campaign, Pair, Report, ReviewItem
 from evaluation.report.exports import document, ratings, scripts
 from evaluation.report.exports.markdown import markdown
 from evaluation.report.exports.pdf import pdf
@@ -21,6 +24,7 @@ report.html, report.pdf, report.md   the report in three formats
 report.json                          the frozen result, for programs
 plots/                               its plots
 ratings.csv, ratings.parquet         every rating of the campaign, candidate against baseline
+pairs.jsonl                          the prompts and both responses; "Import pairs" reads it
 """
 _SCRIPTS = """recompute.py, recompute.R            run either beside ratings.csv: it recomputes the headline with public
                                      packages and says whether it agrees with report.json
@@ -34,6 +38,9 @@ def bundle(*, report: Report, user: User) -> IO[bytes]:
     with zipfile.ZipFile(file_, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _documents(report):
             archive.writestr(name, content)
+        with archive.open("pairs.jsonl", "w") as file:
+            for line in text_files.jsonl(text_files.pair_rows(_pairs(report.campaign))):
+                file.write(line.encode())
         with archive.open("ratings.csv", "w") as file:
             for piece in csv_lines(header, rows):
                 file.write(piece.encode())
@@ -45,6 +52,11 @@ def bundle(*, report: Report, user: User) -> IO[bytes]:
                     file.write(block)
     file_.seek(0)
     return file_
+
+
+def _pairs(campaign: Campaign) -> QuerySet[Pair]:
+    shown = campaign.items.filter(kind=ReviewItem.Kind.REAL)
+    return Pair.objects.filter(pk__in=shown.values("pair")).order_by("pk")
 
 
 def _documents(report: Report) -> Iterator[tuple[str, str | bytes]]:

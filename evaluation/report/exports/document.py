@@ -10,6 +10,7 @@ from evaluation.report.document import Origin, PairTexts, ReportDocument, build
 from evaluation.report.selectors import reports
 from ftplatform.charts import Figure
 from ftplatform.standalone_page import standalone
+from ftplatform.text.turns import shown_turns
 
 
 def document_of(report: Report) -> ReportDocument:
@@ -29,7 +30,13 @@ def document_of(report: Report) -> ReportDocument:
 
 
 def _texts(pair: Pair) -> PairTexts:
-    return PairTexts(pair.pk, pair.prompt.input, pair.baseline_response.text, pair.candidate_response.text)
+    return PairTexts(
+        pair=pair.pk,
+        input=pair.prompt.input,
+        turns=shown_turns(pair.prompt.messages),
+        baseline=pair.baseline_response.text,
+        candidate=pair.candidate_response.text,
+    )
 
 
 def history(report: Report) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ accident. Both sides go through the same calls, in the order drawn for them."""
 from functools import lru_cache
 from typing import Any
 
+from evaluation.comparison.turns import shown_prompt
 from evaluation.models import Assignment, Rating
 from evaluation.review import statements
 from evaluation.review.selectors.reviewing import reviewer_progress
@@ -17,13 +18,9 @@ def blind_assignment(assignment: Assignment) -> dict[str, Any]:
     item, campaign = assignment.item, assignment.reviewer.campaign
     item.pair = statements.pair_texts(item.pair_id)
     left, right = quality.shown_texts(assignment)
-    prompt = (item.content or {}).get("prompt") or {
-        "instruction": item.pair.prompt.instruction,
-        "input": item.pair.prompt.input,
-    }
     return {
         "token": str(assignment.token),
-        "prompt": prompt,
+        "prompt": shown_prompt(item.prompt),
         "left": _side(left, campaign.allow_markdown),
         "right": _side(right, campaign.allow_markdown),
         "rubric": _rubric(campaign.rubric),

@@ -126,7 +126,8 @@ def first_of_equal(campaign: Campaign) -> dict[int, tuple[int, str]]:
     prompts = Prompt.objects.filter(pk__in=campaign.items.values("pair__prompt")).order_by("pk")
     first: dict[bytes, tuple[int, str]] = {}
     equal = {}
-    for pk, key, *content in prompts.values_list("pk", "key", "instruction", "input").iterator(2000):
+    columns = ("pk", "key", "instruction", "input", "messages", "tools")
+    for pk, key, *content in prompts.values_list(*columns).iterator(2000):
         text = json.dumps(content, sort_keys=True)
         equal[pk] = first.setdefault(hashlib.sha256(text.encode()).digest(), (pk, key))
     return equal

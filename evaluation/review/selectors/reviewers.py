@@ -131,11 +131,13 @@ def _words(campaign: Campaign, items: set[int]) -> dict[int, int]:
     words: dict[int, int] = cache.get(key, {})
     missing = sorted(items - words.keys())
     shown = ("pair__baseline_response__text", "pair__candidate_response__text")
-    columns = ("pk", "pair__prompt__instruction", "pair__prompt__input", *shown)
+    asked = ("pair__prompt__messages", "pair__prompt__instruction", "pair__prompt__input")
+    columns = ("pk", *asked, *shown)
     texts = campaign.items.values_list(*columns).order_by()
     for start in range(0, len(missing), _AT_ONCE):
-        for pk, *row in texts.filter(pk__in=missing[start : start + _AT_ONCE]):
-            words[pk] = sum(len(str(text).split()) for text in row)
+        for pk, messages, *row in texts.filter(pk__in=missing[start : start + _AT_ONCE]):
+            read = [*row, *(turn["content"] for turn in messages)]
+            words[pk] = sum(len(str(text).split()) for text in read)
     if missing and len(words) > _MANY:
         cache.set(key, words, timeout=3600)
     return words

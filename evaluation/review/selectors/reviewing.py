@@ -9,8 +9,10 @@ from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404
 
 from evaluation.access import get_or_404
+from evaluation.comparison.turns import last_question
 from evaluation.models import Assignment, Campaign, Invite, Rating, Remark, Reviewer, ReviewItem
 from ftplatform.accounts.models import AuditEntry
+from ftplatform.text.turns import shown_turns
 
 ENOUGH = 10  # minimum number of comparisons for a meaningful share
 SHORT = 90  # characters of a prompt that identify it in a list
@@ -34,12 +36,15 @@ def own_rating(reviewer: Reviewer, token: UUID) -> Rating:
 
 def prompt_line(item: ReviewItem) -> str:
     """The beginning of the prompt, as one line."""
-    own = (item.content or {}).get("prompt")
-    prompt = item.pair.prompt
-    instruction, given = (own["instruction"], own["input"]) if own else (prompt.instruction, prompt.input)
-    values = list(given.values()) if isinstance(given, dict) else [given]
-    texts = [value for value in values if isinstance(value, str) and value.strip()]
-    line = " ".join((texts[-1] if texts else instruction).split())
+    prompt = item.prompt
+    if "messages" in prompt:
+        text = last_question(shown_turns(prompt["messages"]))
+    else:
+        given = prompt["input"]
+        values = list(given.values()) if isinstance(given, dict) else [given]
+        texts = [value for value in values if isinstance(value, str) and value.strip()]
+        text = texts[-1] if texts else prompt["instruction"]
+    line = " ".join(text.split())
     return line if len(line) <= SHORT else f"{line[:SHORT].rsplit(' ', 1)[0]} …"
 
 

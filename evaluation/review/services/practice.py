@@ -1,8 +1,8 @@
 """The practice round: explained examples before the first real pair, and the qualification threshold.
 
-A practice item is `{prompt: {instruction, input}, left, right, expected: [preference, …], explanation}` in
-`Campaign.practice`, frozen with the other settings. A reviewer's answers are `[{preference, right}]` in
-`Reviewer.practice`. Practice answers are never ratings.
+A practice item is `{prompt, left, right, expected: [preference, …], explanation}` in `Campaign.practice`, frozen with
+the other settings. Its prompt is `{instruction, input}`, or `{messages, tools}` for a conversation. A reviewer's
+answers are `[{preference, right}]` in `Reviewer.practice`. Practice answers are never ratings.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from evaluation.comparison.turns import shown_prompt
 from evaluation.models import Rating, Reviewer
 from ftplatform.errors import DomainError
 
@@ -28,7 +29,7 @@ def current(reviewer: Reviewer) -> dict[str, Any] | None:
     return {
         "number": number,
         "of": len(reviewer.campaign.practice),
-        "prompt": item["prompt"],
+        "prompt": shown_prompt(item["prompt"]),
         "left": {"text": item["left"]},
         "right": {"text": item["right"]},
     }

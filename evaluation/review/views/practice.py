@@ -27,7 +27,7 @@ def items(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     )
     if request.method == "POST" and (adding_shipped or form.is_valid()):
         shipped = rubrics.practice("customer_support", campaign.language) if adding_shipped else []
-        added = shipped or [_item(form)]
+        added = shipped or [_item(form, campaign)]
         try:
             campaigns.update_draft(
                 campaign=campaign, user=request.user, practice=[*campaign.practice, *added]
@@ -57,9 +57,13 @@ def _from_pair(request: StaffRequest, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _item(form: PracticeForm) -> dict[str, Any]:
-    pair = form.cleaned_data["pair"]
-    return form.item | ({"pair": pair} if pair else {})
+def _item(form: PracticeForm, campaign: Campaign) -> dict[str, Any]:
+    """The item of the form. A pair whose prompt is a conversation keeps it, because the form has no turns."""
+    key = form.cleaned_data["pair"]
+    if not key:
+        return form.item
+    prompt = reviewers.practice_pair(campaign=campaign, pk=key).prompt
+    return form.item | {"pair": key} | ({"prompt": prompt.content} if prompt.messages else {})
 
 
 @roles(*Staff)

@@ -8,7 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ftplatform.text import html, numbers, values
+from ftplatform.text import html, numbers, turns, values
 
 register = template.Library()
 
@@ -38,6 +38,10 @@ for _filter in (
     values.entries,
     values.verdict_word,
     values.plain,
+    turns.shown_turns,
+    turns.parts,
+    turns.tool_names,
+    turns.indented,
 ):
     register.filter(_filter.__name__, _filter)
 

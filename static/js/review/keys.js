@@ -41,10 +41,18 @@ export function listen({ submit, prefer, edit }) {
     if (key === "?") $("keys").showModal();
     else if ($("pair").hidden) return false;
     else if (key === "d") $("differences").click();
+    else if (key === "h") return fold($("history"));
     else if (key === "Escape" && document.body.dataset.editing !== undefined) $("edit-cancel").click();
     else if (key === "i") document.querySelector('[data-opens="instructions"]:not([hidden])')?.click();
     else if (PREFERENCES[key] && !target.closest(".question")) prefer(PREFERENCES[key]);
     else return false;
+    return true;
+  }
+
+  function fold(history) {
+    if (!history) return false;
+    history.open = !history.open;
+    history.querySelector("summary").focus();
     return true;
   }
 

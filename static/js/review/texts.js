@@ -5,13 +5,59 @@ import { $, el, word } from "./dom.js";
 
 const SHORT = 60; // characters that fit a narrow column of the table of inputs
 const LONG = 320; // characters after which a text is folded
+const LATEST = 1600; // the same for what the responses answer
+const FEW = 3; // earlier turns that are shown at once,
+const BRIEF = 600; // if they have no more characters than these
 
-export function showPrompt({ instruction, input }, sameInstruction) {
+export function showPrompt({ instruction, input, turns, tools }, sameInstruction) {
   $("instruction-text").textContent = instruction;
   $("instruction").hidden = !instruction;
   $("same").hidden = !sameInstruction;
   if (!sameInstruction) $("instruction").open = true;
-  $("input").replaceChildren(...(input === "" || input == null ? [] : [value(input)]));
+  const given = input === "" || input == null ? [] : [value(input)];
+  $("input").replaceChildren(...(turns.length ? [conversation(turns, tools)] : given));
+}
+
+// The user's last turn and what follows it stay in sight; the turns before them can be folded.
+function conversation(turns, tools) {
+  const earlier = turns.slice(0, Math.max(turns.findLastIndex(({ role }) => role === "user"), 0));
+  const characters = earlier.reduce((sum, { text: { length } }) => sum + Math.min(length, LONG), 0);
+  const count = earlier.length === 1 ? word("earlier_one") : word("earlier", { count: earlier.length });
+  const list = (some, longest) => el("ol", { class: "turns" }, ...some.map((one) => turn(one, longest)));
+  return el(
+    "div",
+    { class: "conversation" },
+    tools.length > 0 && el("p", { class: "small muted" }, word("tools", { names: tools.join(", ") })),
+    earlier.length > 0 && el(
+      "details",
+      { id: "history", open: earlier.length <= FEW && characters <= BRIEF },
+      el("summary", { "aria-keyshortcuts": "h" }, `${count} `, el("kbd", {}, "h")),
+      list(earlier, LONG)
+    ),
+    list(turns.slice(earlier.length), LATEST)
+  );
+}
+
+function turn({ role, text: content, name, calls }, longest) {
+  const shown = (role === "tool" && indented(content)) || content;
+  return el(
+    "li",
+    { class: "turn", "data-role": role },
+    el("p", { class: "speaker" }, el("strong", {}, word(role)), " ", name && el("code", {}, name)),
+    (shown || !calls.length) && text(shown || word("nothing"), longest),
+    ...calls.map(call)
+  );
+}
+
+function call({ name, arguments: given }) {
+  const title = [`${word("call")} `, el("code", {}, name)];
+  if (!given) return el("p", { class: "call" }, ...title);
+  return el(
+    "details",
+    { class: "call", open: given.length <= LONG },
+    el("summary", {}, ...title),
+    el("pre", { dir: "ltr" }, given)
+  );
 }
 
 function value(given) {
@@ -45,8 +91,8 @@ function table(given) {
   return el("dl", { class: "inputs" }, ...rows);
 }
 
-function text(content) {
-  if (content.length <= LONG) return el("div", { class: "text", dir: "auto" }, content);
+function text(content, longest = LONG) {
+  if (content.length <= longest) return el("div", { class: "text", dir: "auto" }, content);
   const start = content.slice(0, 140).replace(/\s+\S*$/, "");
   return el("details", { class: "long" },
     el(

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from evaluation.comparison import exports, markdown
 from evaluation.comparison.selectors import comparison_document
 from evaluation.comparison.selectors.pair_document import pair_document
 from evaluation.comparison.services import comparisons, figures, responses
@@ -341,3 +342,21 @@ def test_every_cell_is_text_already():
     rows = [row for section in sections for table in section.tables for row in table.rows]
     cells = [cell for row in rows for cell in row.cells]
     assert len(cells) > 50 and all(isinstance(cell.text, str) for cell in cells)
+
+
+def test_a_prompt_with_turns_is_shown_turn_by_turn():
+    run = factories.comparison(factories.user(), prompts=1)
+    factories.with_turns(run.prompt_set)
+
+    document = pair_document(comparison=run, pair=run.pairs.get())
+
+    assert [turn.role for turn in document.prompt.turns] == [
+        *("system", "user", "assistant", "user", "assistant", "tool")
+    ]
+    assert document.prompt.tools == ("find_order",)
+    written = markdown.single(document)
+    assert "**Tools:** find\\_order" in written and "**Instruction:**" not in written
+    assert "**Turn 4, user:**\n\n```\nWhere is order 0?\n```" in written
+    assert '**Turn 5, assistant:**\n\nCall of find\\_order:\n\n```\n{\n  "number": 7\n}\n```' in written
+    assert "**Turn 6, tool find\\_order:**\n\n```\nIt leaves tomorrow.\n```" in written
+    assert exports.pair_json(document)["prompt"]["messages"] == factories.messages()

@@ -110,12 +110,9 @@ def test_reasons_of_other_servers_are_translated_or_unknown(given, stored):
 def test_chats_with_one_question_are_prompts():
     system, user = {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}
     answer = {"role": "assistant", "content": "Ho"}
-    first, second, third = prompt_rows(
-        {"messages": [system, user]}, {"messages": [user, answer]}, {"messages": [user, answer, user]}
-    )
+    first, second = prompt_rows({"messages": [system, user]}, {"messages": [user, answer]})
     assert (first.row["instruction"], first.row["input"], first.row["expected"]) == ("Be kind.", "Hi", None)
     assert (second.row["instruction"], second.row["input"], second.row["expected"]) == ("Hi", "", "Ho")
-    assert third.field == "messages" and "one question" in third.problem
 
 
 @pytest.mark.parametrize(
@@ -134,12 +131,11 @@ def test_a_chat_that_is_broken_is_named():
     assert (first.field, second.field) == ("messages[1]", "input")
 
 
-def conversation_dataset(owner, *more):
+def conversation_dataset(owner):
     rows = [
         {
             "messages": [
                 {"role": "user", "content": f"Where is parcel {n}?"},
-                *more,
                 {"role": "assistant", "content": "a"},
             ]
         }
@@ -148,14 +144,10 @@ def conversation_dataset(owner, *more):
     return datasets.create(user=owner, name="chats", file=factories.jsonl(*rows), source_name="a.jsonl")
 
 
-def test_held_out_chats_of_one_question_become_prompts_and_longer_ones_are_refused(manager):
+def test_held_out_chats_of_one_question_become_prompts(manager):
     made = conversation_dataset(manager)
     prompt_set = prompts.from_dataset(user=manager, name="held out", dataset=made)
     assert Prompt.objects.filter(prompt_set=prompt_set, input="").count() == made.validation_rows
-    more = ({"role": "assistant", "content": "Which?"}, {"role": "user", "content": "That one."})
-    with pytest.raises(DomainError) as caught:
-        prompts.from_dataset(user=manager, name="longer", dataset=conversation_dataset(manager, *more))
-    assert caught.value.code == "conversation_prompts"
 
 
 def test_a_prompt_that_a_chat_trains_on_is_found(manager):

@@ -1,6 +1,8 @@
 """Comparisons: what may be compared, what a worker stores, what becomes a pair."""
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -95,6 +97,33 @@ def test_templates_that_differ_are_refused_with_both_hashes(owner):
     error = refusal(owner, one, other)
     assert error.code == "template_mismatch"
     assert "a" * 64 in error.detail and "b" * 64 in error.detail
+
+
+def test_tools_that_the_base_cannot_render_are_refused_with_the_prompt(owner):
+    base = factories.base_model(owner, details={"template": {"tools": False}})
+    candidate = factories.adapter(owner, base=base)
+    prompts = factories.prompt_set(owner, 2)
+    asked: dict[str, Any] = {"name": "run", "candidates": [candidate], "decoding": DecodingConfig()}
+    assert comparisons.launch(user=owner, prompt_set=prompts, **asked)
+    with pytest.raises(DomainError) as caught:
+        comparisons.launch(user=owner, prompt_set=factories.with_turns(prompts), **asked)
+    assert caught.value.code == "tools_unsupported"
+    assert "Prompt p0" in caught.value.detail and str(base) in caught.value.detail
+    assert Comparison.objects.count() == 1
+
+
+def test_tool_calls_of_an_endpoint_are_stored_without_ids(owner):
+    run = factories.comparison(owner, prompts=1, finished=False)
+    claim, prompt = claimed(run), run.prompt_set.prompts.get()
+    call = {"id": "x", "type": "function", "function": {"name": "find", "arguments": '{"n": 1}'}}
+    text = json.dumps({"content": "", "tool_calls": [call]})
+    responses.record_responses(claim, [factories.response(run, prompt, run.candidate, text=text)])
+    responses.record_responses(claim, [factories.response(run, prompt, run.baseline, text=f"{text}, so")])
+    stored = {response.model: response.text for response in run.responses.select_related("model")}
+    assert stored == {
+        run.candidate: '{"tool_calls": [{"name": "find", "arguments": {"n": 1}}]}',
+        run.baseline: f"{text}, so",
+    }
 
 
 def test_what_makes_no_comparison_is_refused(owner):

@@ -1,30 +1,25 @@
-from evaluation.comparison.turns import Call, ShownTurn, shown_turns
+from evaluation.comparison.turns import last_question, shown_prompt
+from ftplatform.text.turns import shown_turns
+from tests import factories
 
 
-def test_turns_keep_their_order_role_text_and_tool_calls() -> None:
-    calls = [
-        {"id": "1", "type": "function", "function": {"name": "find_order", "arguments": '{"number": 7}'}},
-        {"type": "function", "function": {"name": "broken", "arguments": "{number"}},
-        {"function": {"name": "open", "arguments": {"city": "Zürich"}}},
+def test_the_last_question_is_the_users_last_turn():
+    assert last_question(shown_turns(factories.messages(3))) == "Where is order 3?"
+    assert last_question(()) == ""
+
+
+def test_the_api_sends_the_same_fields_for_both_forms():
+    short = shown_prompt({"instruction": "Decide.", "input": {"n": 1}})
+    turns = shown_prompt({"messages": factories.messages(), "tools": factories.TOOLS})
+
+    assert short == {"instruction": "Decide.", "input": {"n": 1}, "turns": [], "tools": []}
+    assert (turns["instruction"], turns["input"], turns["tools"]) == ("", "", ["find_order"])
+    assert [turn["role"] for turn in turns["turns"]] == [
+        *("system", "user", "assistant", "user", "assistant", "tool")
     ]
-    messages = [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Where is it?"},
-        {"role": "assistant", "content": None, "tool_calls": calls},
-        {"role": "tool", "name": "find_order", "tool_call_id": "1", "content": "On its way."},
-    ]
-
-    assert shown_turns(messages) == (
-        ShownTurn("system", "Be brief."),
-        ShownTurn("user", "Where is it?"),
-        ShownTurn(
-            "assistant",
-            "",
-            (
-                Call("find_order", '{\n  "number": 7\n}'),
-                Call("broken", "{number"),
-                Call("open", '{\n  "city": "Zürich"\n}'),
-            ),
-        ),
-        ShownTurn("tool", "On its way.", name="find_order"),
-    )
+    assert turns["turns"][4] == {
+        "role": "assistant",
+        "text": "",
+        "calls": [{"name": "find_order", "arguments": '{\n  "number": 7\n}'}],
+        "name": "",
+    }

@@ -17,6 +17,7 @@ import scipy.stats
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from evaluation.comparison import readers
 from evaluation.models import Rating, Report
 from evaluation.report.exports import scripts
 from evaluation.report.services import reports
@@ -169,6 +170,9 @@ def test_the_zip_holds_everything(unpacked, closed):
     }
     assert names >= {"recompute.py", "recompute.R", "plots/preference.svg", "plots/criteria.png"}
     assert json.loads((unpacked / "report.json").read_text()) == closed.reports.get().result
+    read = list(readers.pairs(io.BytesIO((unpacked / "pairs.jsonl").read_bytes()), "pairs.jsonl"))
+    texts = closed.comparison.pairs.values_list("prompt__key", "candidate_response__text")
+    assert {(item.row["id"], item.row["candidate"]["text"]) for item in read if item.row} == set(texts)
 
 
 def recompute(folder, *command):

@@ -93,7 +93,7 @@ def test_what_a_reviewer_gets_names_no_model_and_nothing_but_the_contract(client
     reviewer = as_reviewer(client, _token(campaign))
     _, pair = reviewer("POST", f"campaigns/{campaign.pk}/assignments/next")
     assert set(pair) == {"token", "prompt", "left", "right", "rubric", "lease_expires_at", "progress"}
-    assert set(pair["prompt"]) == {"instruction", "input"}
+    assert set(pair["prompt"]) == {"instruction", "input", "turns", "tools"}
     assert set(pair["left"]) == set(pair["right"]) == {"text"}
     said = json.dumps(pair)
     for secret in (

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from evaluation.models import Assignment, Reviewer
 from evaluation.review.selectors import reviewing
-from evaluation.review.services import assignments, practice
+from evaluation.review.services import assignments, campaigns, practice
 from ftplatform.errors import DomainError
 from tests import factories
 
@@ -86,3 +86,54 @@ def test_only_the_next_item_takes_an_answer_and_only_a_real_one(reviewer, number
     with pytest.raises(DomainError) as caught:
         practice.answer(reviewer=reviewer, number=number, preference=preference)
     assert caught.value.code == code
+
+
+def test_a_practice_pair_can_be_a_conversation():
+    chat = [{"from": "human", "value": "Hello?"}, {"from": "gpt", "value": "Yes?"}]
+    asked = item(0, "left") | {"prompt": {"messages": [*chat, {"from": "human", "value": "Where is it?"}]}}
+    campaign = factories.campaign(factories.user("manager"), practice=[asked])
+
+    shown = practice.current(factories.reviewer(campaign))
+
+    assert shown is not None
+    assert [(turn["role"], turn["text"]) for turn in shown["prompt"]["turns"]] == [
+        ("user", "Hello?"),
+        ("assistant", "Yes?"),
+        ("user", "Where is it?"),
+    ]
+    assert shown["prompt"]["instruction"] == "" and shown["prompt"]["tools"] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ({"messages": [{"role": "assistant", "content": "Yes?"}]}, "must begin with a user turn"),
+        ({"messages": []}, "must be a list of turns"),
+        ({"messages": [{"role": "user", "content": "a"}], "input": ""}, "Its prompt is"),
+        ({"tools": []}, "Its prompt is"),
+    ],
+)
+def test_a_practice_conversation_that_is_none_names_its_place(prompt, said):
+    with pytest.raises(DomainError) as caught:
+        factories.campaign(factories.user("manager"), practice=[item(0, "left") | {"prompt": prompt}])
+    (problem,) = caught.value.problems
+    assert problem["field"] == "practice[0]" and said in problem["message"]
+
+
+def test_a_pair_that_is_a_conversation_keeps_it_as_a_practice_pair(client):
+    manager = factories.user("manager")
+    run = factories.comparison(manager)
+    factories.with_turns(run.prompt_set)
+    campaign = campaigns.create(
+        user=manager, title="Replies", rubric_text=factories.RUBRIC, overlap=1, pairs=2, comparison=run
+    )
+    client.force_login(manager)
+    pair = run.pairs.earliest("pk")
+    answer = {"left": "a", "right": "b", "expected": ["left"], "explanation": "Because."}
+
+    client.post(reverse("evaluation:practice", args=[campaign.pk]), {"pair": pair.pk, **answer})
+
+    campaign.refresh_from_db()
+    (stored,) = campaign.practice
+    assert stored["prompt"] == {"messages": pair.prompt.messages, "tools": factories.TOOLS}
+    assert stored["pair"] == pair.pk

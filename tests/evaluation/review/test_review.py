@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Assignment, Rating, ReviewItem
+from evaluation.review.selectors import reviewing
 from evaluation.review.selectors.counted_ratings import ratings_arrays
 from evaluation.review.services import assignments, campaigns, ratings
 from ftplatform.errors import DomainError
@@ -297,3 +298,10 @@ def test_a_refused_rating_brings_no_pair_along(owner):
 def test_the_script_that_keeps_the_screen_without_a_network_is_served(client):
     script = client.get(reverse("evaluation:review_worker"))
     assert script.status_code == 200 and script["Content-Type"].startswith("text/javascript")
+
+
+def test_a_conversation_is_listed_by_its_last_question(owner):
+    campaign = factories.campaign(owner, pairs=1)
+    factories.with_turns(campaign.comparison.prompt_set)
+
+    assert reviewing.prompt_line(campaign.items.get()) == "Where is order 0?"

@@ -193,14 +193,15 @@ def test_a_locked_campaign_comes_with_the_reviewers_count(reviewer):
         assert statements.lock_campaign(reviewer.campaign_id, 0) == ("open", 0)
 
 
-def test_the_texts_of_a_pair_take_one_query(campaign, django_assert_num_queries):
+@pytest.mark.parametrize("has_turns", [False, True])
+def test_the_texts_of_a_pair_take_one_query(campaign, django_assert_num_queries, has_turns):
+    if has_turns:
+        factories.with_turns(campaign.comparison.prompt_set)
     expected = Pair.objects.select_related("prompt", "baseline_response", "candidate_response").latest("pk")
     with django_assert_num_queries(1):
         found = statements.pair_texts(expected.pk)
-        assert (found.prompt.instruction, found.prompt.input) == (
-            expected.prompt.instruction,
-            expected.prompt.input,
-        )
+        for name in ("instruction", "input", "messages", "tools"):
+            assert getattr(found.prompt, name) == getattr(expected.prompt, name)
         assert found.baseline_response.text == expected.baseline_response.text
         assert found.candidate_response.text == expected.candidate_response.text
 

@@ -1,5 +1,6 @@
 """Both sides answer the same prompts from one base, and nothing unfit is asked."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from training.artefacts import ArtefactError
 from worker.ml import generate, merge
 from worker.ml.errors import MlError
 from worker.ml.models import inspect_base
+from worker.ml.protocol import Reporter
 
 
 @pytest.fixture
@@ -216,6 +218,32 @@ def test_prompts_that_cannot_be_asked_are_named_and_the_others_answered(job):
         each["prompt_id"] for event in events if event["event"] == "timings" for each in event["timings"]
     ]
     assert timed == [fine]
+
+
+def test_a_prompt_that_the_template_cannot_render_ends_the_job_before_a_model_is_loaded(tmp_path: Path):
+    tool = {"type": "function", "function": {"name": "find_order", "parameters": {}}}
+    asked = [
+        {"prompt_id": 1, "key": "plain", "instruction": "Decide.", "input": "", "wanted": [["baseline", 0]]},
+        {
+            "prompt_id": 2,
+            "key": "with tools",
+            "messages": [{"role": "user", "content": "Where?"}],
+            "tools": [tool],
+            "wanted": [["baseline", 0]],
+        },
+    ]
+    job = {
+        "base_model": str(BASE),
+        "sides": [{"model": "baseline", "adapter": None}],
+        "prompts_file": str(write_jsonl(tmp_path / "prompts.jsonl", asked)),
+        "decoding": {"max_new_tokens": 8},
+    }
+    written = io.StringIO()
+    with pytest.raises(MlError) as caught:
+        generate.main(Reporter(written), job)
+    assert caught.value.code == "tools_unsupported"
+    assert str(caught.value).startswith("Prompt with tools: ")
+    assert "loading model" not in written.getvalue()
 
 
 def test_when_no_prompt_can_be_asked_each_is_named_and_nothing_is_made(job):
