@@ -75,7 +75,7 @@ def test_a_signal_stops_everything(site: Site, number: signal.Signals):
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip(f"{number.name} is ignored here, as under nohup, and the site keeps to that")
     processes = site.processes()
-    assert len(processes) >= 9, "the command, four guards, Redis, two workers, the web server"
+    assert len(processes) >= 11, "the command, five guards, Redis, three workers, the web server"
     assert site.end(number) == 0, site.said()
     assert gone(processes)
     assert "Traceback" not in site.said()
