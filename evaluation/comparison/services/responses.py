@@ -59,6 +59,8 @@ def remaining(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[s
                     "key": prompt.key,
                     "instruction": prompt.instruction,
                     "input": prompt.input,
+                    "messages": prompt.messages or None,
+                    "tools": prompt.tools or None,
                     "wanted": wanted,
                 }
             )
