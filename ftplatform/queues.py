@@ -15,6 +15,7 @@ from ftplatform.errors import DomainError
 
 GPU = "gpu"
 CPU = "cpu"
+ENDPOINT = "endpoint"
 RUN_NEXT = "worker.run_next"
 RECOVER = "jobs.recover"
 SEND_INVITATIONS = "evaluation.send_invitations"

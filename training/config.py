@@ -154,6 +154,10 @@ class TrainingConfig(BaseModel):
         return self.batch_size * self.gradient_accumulation * self.devices
 
 
+# The decoding settings under their names in a request to an endpoint.
+REQUEST_PARAMETERS = ("max_tokens", "temperature", "top_p", "seed")
+
+
 class DecodingConfig(BaseModel):
     """How responses are generated; the same for both sides of a pair."""
 

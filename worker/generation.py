@@ -77,6 +77,7 @@ def _remote(comparison: Comparison) -> tuple[str, dict[str, Any]]:
         for model in comparison.model_versions
     ]
     settings_ = endpoint.model_dump(exclude={"models"})
+    settings_["parameters"] |= comparison.parameters
     return "worker.ml.remote", {"name": comparison.engine, "sides": sides, **settings_}
 
 
@@ -89,6 +90,8 @@ def _store(claim: jobs.Claim, events: list[Event]) -> None:
             gathered[kind] += event[kind]
         elif kind == "facts":
             responses.record_facts(claim, event["facts"])
+            for warning in event["facts"].get("warnings", ()):
+                jobs.note(claim, warning)
         elif kind == "stage":
             jobs.note(claim, f"{str(event['stage']).capitalize()}.")
     if gathered["responses"]:

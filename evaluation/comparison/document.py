@@ -4,7 +4,7 @@ All numbers are already text (`ftplatform.text`), so the page, the Markdown, the
 cells. `stored` and the other mappings keep the underlying values for programs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -191,11 +191,23 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Unmeasured:
+    """Single-stream latencies that an endpoint's answers left unmeasured: `missing` of `planned`, with each reason and
+    its number, and how many of the others have no time per token because the tokens were not counted."""
+
+    planned: int
+    missing: int
+    uncounted: int
+    reasons: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
 class Latency:
     """The kind of the most reliable times, and the meaning of the times stored with the responses."""
 
     kind: Literal["imported", "single_stream", "batched"]
     note: str
+    unmeasured: Unmeasured | None = None
 
 
 @dataclass(frozen=True)

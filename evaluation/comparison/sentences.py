@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evaluation.comparison.document import Caution, Curve, Fact, Figure, Latency, Model, Provenance, Training
+from evaluation.comparison.document import (
+    Caution,
+    Curve,
+    Fact,
+    Figure,
+    Latency,
+    Model,
+    Provenance,
+    Training,
+    Unmeasured,
+)
 from ftplatform.text.numbers import DASH, count, decimal, percent
 from ftplatform.text.values import plain, words
 
@@ -68,6 +78,7 @@ def cautions(provenance: Provenance, *, trap: str = "", whole: bool = True) -> t
         named.append(Caution("latency_trap", "caution", "Shorter is not faster", trap))
     if whole and provenance.left_out:
         named.append(Caution("left_out", "caution", "Prompts left out", _left_out(provenance.left_out)))
+    named += endpoint_cautions(provenance.facts, provenance.latency.unmeasured)
     for check in provenance.leakage:
         if check.exact or check.near:
             text = (
@@ -85,6 +96,32 @@ def cautions(provenance: Provenance, *, trap: str = "", whole: bool = True) -> t
         )
         named.append(Caution("imported", "info", "Imported", text))
     return tuple(named)
+
+
+def endpoint_cautions(facts: Mapping[str, Any], unmeasured: Unmeasured | None = None) -> list[Caution]:
+    """What an endpoint did not tell about itself. `facts` are those that the worker reported."""
+    warnings = facts.get("warnings", ())
+    named = [Caution("models_not_checked", "caution", "Models not checked", text) for text in warnings]
+    if unmeasured:
+        named.append(Caution("unmeasured", "caution", "Latencies not measured", _unmeasured(unmeasured)))
+    return named
+
+
+def _unmeasured(unmeasured: Unmeasured) -> str:
+    sentences = []
+    if unmeasured.missing:
+        sentences.append(
+            f"{count(unmeasured.missing)} of {count(unmeasured.planned)} latencies could not be measured:"
+        )
+        sentences += [
+            f"{reason.rstrip('.')} ({'once' if number == 1 else f'{count(number)} times'})."
+            for reason, number in unmeasured.reasons
+        ]
+    if unmeasured.uncounted:
+        sentences.append(
+            f"{count(unmeasured.uncounted)} have no time per token, because the endpoint did not count the tokens."
+        )
+    return " ".join(sentences)
 
 
 def _prompts(number: int) -> str:
@@ -111,10 +148,17 @@ def facts(provenance: Provenance) -> tuple[Fact, ...]:
         Fact("Candidate", _model(provenance.candidate_model)),
         Fact("Prompt set", f"{prompts.name}, {prompts.source}" if prompts.source else prompts.name),
         Fact("Engine", engine.get(provenance.engine, provenance.engine)),
+        *_parameters(provenance.facts.get("parameters") or {}),
         *(Fact(_term(name), plain(value)) for name, value in provenance.decoding.items()),
         *(_training(provenance.training) if provenance.training else ()),
         *([Fact("Figures from", moment(provenance.made_at))] if provenance.made_at else []),
     )
+
+
+def _parameters(parameters: Mapping[str, str]) -> list[Fact]:
+    """How the requests to an endpoint differed from the usual ones."""
+    texts = [f"{each} as {name}" if name else f"no {each}" for each, name in parameters.items()]
+    return [Fact("Request parameters", ", ".join(texts))] if texts else []
 
 
 def moment(iso: str) -> str:

@@ -201,6 +201,8 @@ def _remarks(response: Values, match: Values) -> list[str]:
         remarks.append(f"Tokens: {tokens}.")
     if response["finish_reason"] == "filter":
         remarks.append("Cut by the engine's content filter.")
+    if response["finish_reason"] == "unknown" and response["finish_word"]:
+        remarks.append(f"The endpoint ended it with the reason {response['finish_word']}.")
     sentences = {
         "fenced": "The JSON is inside a code fence.",
         "trailing_text": "Other text surrounds the JSON.",

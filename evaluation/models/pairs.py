@@ -27,6 +27,9 @@ class Comparison(Job):
         max_length=60, default=LOCAL, help_text="local, import, or the name of a configured endpoint."
     )
     decoding = models.JSONField()
+    parameters = models.JSONField(
+        default=dict, help_text="Request parameter → its name at the endpoint; an empty name leaves it out."
+    )
     facts = models.JSONField(
         default=dict, help_text="Device, quantisation, merge state, as the worker reported."
     )
@@ -122,6 +125,12 @@ class Response(models.Model):
     )
     batch_size = models.PositiveIntegerField(null=True)
     finish_reason = models.CharField(max_length=10, choices=FinishReason, default=FinishReason.UNKNOWN)
+    finish_word = models.CharField(
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text="The endpoint's own word for the reason, if one answered.",
+    )
     match = models.JSONField(
         null=True, help_text="How it matches, field by field; see evaluation.scoring.scorer."
     )

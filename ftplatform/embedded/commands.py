@@ -27,7 +27,7 @@ def worker(queue: str, *, beat: bool = False, name: str = "", python: str = sys.
 
     Only one job runs at a time. On the CPU queue the other slots are for the recovery task and for mail.
     """
-    slots = "1" if queue == queues.GPU else "3"
+    slots = "3" if queue == queues.CPU else "1"
     options = ["--concurrency", slots, "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"]
     node = ["--hostname", f"{name or queue}@%h", "--loglevel", "INFO"]
     ticking = ["--beat"] if beat else []

@@ -88,7 +88,7 @@ class Running:
 def services(
     *, workers: bool = True, port: int | None = None, say: Callable[[str], object] = lambda _line: None
 ) -> Iterator[Running]:
-    """Start what the configuration needs: a Redis server unless REDIS_URL names one, and both Celery nodes.
+    """Start what the configuration needs: a Redis server unless REDIS_URL names one, and the Celery nodes.
 
     With `port`, a port in use is reported before anything starts. Raises CannotStart. Main thread only: inside the
     block, Ctrl-C and SIGTERM raise Interrupted.
@@ -133,10 +133,12 @@ def _take_back_jobs() -> None:
 
 
 def _start_workers(running: Running) -> None:
-    """Start both nodes at once. SIGQUIT ends a node without waiting for its job; the job's lease covers that."""
+    """Start the nodes at once, one a queue; that of endpoints only where some are configured. SIGQUIT ends a node
+    without waiting for its job; the job's lease covers that."""
     from ftplatform.celery import app
 
-    names = {queue: f"{queue}-{os.getpid()}" for queue in (queues.GPU, queues.CPU)}
+    served = (queues.GPU, queues.CPU, *([queues.ENDPOINT] if settings.GENERATION_ENDPOINTS else []))
+    names = {queue: f"{queue}-{os.getpid()}" for queue in served}
     for queue, name in names.items():
         command = commands.worker(queue, beat=queue == queues.CPU, name=name)
         running.start(Service(f"worker-{queue}", command, stop_signal=signal.SIGQUIT))

@@ -44,7 +44,9 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind)
     queue = models.CharField(
-        max_length=10, choices=[(queues.GPU, "GPU"), (queues.CPU, "CPU")], default=queues.GPU
+        max_length=10,
+        choices=[(queues.GPU, "GPU"), (queues.CPU, "CPU"), (queues.ENDPOINT, "Endpoint")],
+        default=queues.GPU,
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     priority = models.SmallIntegerField(default=0, help_text="Higher runs first.")

@@ -10,16 +10,18 @@ from tests.deployment import compose
 from tests.services import ROOT
 
 SERVICES = compose.services()
+WORKERS = ("worker-gpu", "worker-cpu", "worker-endpoint")
 
 
 def test_the_services_are_the_ones_documented():
-    assert set(SERVICES) == {"migrate", "web", "worker-gpu", "worker-cpu", "postgres", "redis"}
+    assert set(SERVICES) == {"migrate", "web", *WORKERS, "postgres", "redis"}
 
 
 def test_the_entry_commands_are_the_embedded_sites():
     assert SERVICES["web"]["command"] == commands.web("0.0.0.0:8000", python="python")
     assert SERVICES["worker-gpu"]["command"] == commands.worker("gpu", python="python")
     assert SERVICES["worker-cpu"]["command"] == commands.worker("cpu", beat=True, python="python")
+    assert SERVICES["worker-endpoint"]["command"] == commands.worker("endpoint", python="python")
 
 
 def test_exactly_one_service_carries_the_beat():
@@ -66,7 +68,7 @@ def test_no_secret_has_a_default():
 
 
 def test_everything_waits_for_the_migration():
-    for name in ("web", "worker-gpu", "worker-cpu"):
+    for name in ("web", *WORKERS):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 

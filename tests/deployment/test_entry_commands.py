@@ -88,7 +88,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         deployment = Deployment(folder, stack)
         migrated = deployment.run(*deployment.command("migrate"))
         assert migrated.returncode == 0, migrated.stderr
-        for name in ("web", "worker-gpu", "worker-cpu"):
+        for name in ("web", "worker-gpu", "worker-cpu", "worker-endpoint"):
             deployment.start(name)
         services.wait_until(deployment.healthy, seconds=600, what="the web server's health")
         yield deployment
@@ -100,7 +100,7 @@ def test_the_web_server_is_healthy_and_sends_everybody_to_tls(deployment: Deploy
     assert deployment.get("/").status == 301
 
 
-@pytest.mark.parametrize("queue", ["gpu", "cpu"])
+@pytest.mark.parametrize("queue", ["gpu", "cpu", "endpoint"])
 def test_a_worker_answers_its_health_check(deployment: Deployment, queue: str):
     [_shell, check] = deployment.services[f"worker-{queue}"]["healthcheck"]["test"]
     command = check.replace("$$", "$").replace("python ", f"{sys.executable} ", 1)

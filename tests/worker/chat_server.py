@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.server.down:
             return self.reply(503, b"down")
-        return self.reply_json({"data": [{"id": name} for name in MODELS]})
+        return self.server.listing(self)
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -69,6 +69,11 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def listed(handler: Handler) -> None:
+    """The list of models, as OpenAI has it."""
+    handler.reply_json({"object": "list", "data": [{"id": name} for name in MODELS]})
+
+
 Behaviour = Callable[[Handler, dict[str, Any], int], str | None]
 
 
@@ -78,6 +83,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, behave: Behaviour) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.behave, self.down = behave, False
+        self.listing: Callable[[Handler], None] = listed
         self.lock = threading.Lock()
         self.asked: list[tuple[dict[str, Any], dict[str, str]]] = []
         self.times: Counter[str] = Counter()
@@ -87,9 +93,9 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
 
-def completion(text: str | None, finish: str | None = "stop", **more: Any) -> dict[str, Any]:
+def completion(text: Any, finish: Any = "stop", **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    usage = {"prompt_tokens": 7, "completion_tokens": len((text or "").split(" "))}
+    usage = {"prompt_tokens": 7, "completion_tokens": len(str(text or "").split(" "))}
     return {"choices": [choice], "usage": usage} | more
 
 

@@ -8,60 +8,14 @@ from statistics import median
 import pytest
 
 from evaluation.comparison.services import comparisons
-from evaluation.models import Comparison, Failure, Pair, Response
-from ftplatform import queues
+from evaluation.models import Failure, Pair, Response
 from ftplatform.jobs import services as jobs
-from tests import factories, services
-from tests.worker.chat_server import completion, echo, late, serving
+from tests import services
+from tests.worker.chat_server import completion, echo, late
+from tests.worker.remote import worked
 from tests.worker.test_supervise import meanwhile
-from training.config import DecodingConfig
-from worker.tasks import run_next
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def server():
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture
-def launch(server, settings, monkeypatch):
-    """Launch a run on the server; the models' names differ from those that it serves them under."""
-    owner = factories.user()
-    baseline, candidate = factories.external_model(owner), factories.external_model(owner)
-    monkeypatch.setenv("TEST_ENGINE_KEY", "secret")
-    settings.GENERATION_ENDPOINTS = {
-        "engine": {
-            "base_url": server.url,
-            "key_variable": "TEST_ENGINE_KEY",
-            "models": {baseline.name: "base-served", candidate.name: "tuned-served"},
-            "timeout_seconds": 60,
-            "attempts": 2,
-            "patience_seconds": 0,
-            "concurrency": 3,
-        }
-    }
-
-    def start(prompts=4, **decoding):
-        values = {"latency_prompts": 0, "max_new_tokens": 16} | decoding
-        return comparisons.launch(
-            user=owner,
-            name="served",
-            prompt_set=factories.prompt_set(owner, prompts),
-            candidates=[candidate],
-            baseline=baseline,
-            engine="engine",
-            decoding=DecodingConfig(**values),
-        )
-
-    return start
-
-
-def worked(run):
-    run_next(queues.GPU)
-    return Comparison.objects.get(pk=run.pk)
 
 
 def about(request, number):

@@ -1,41 +1,36 @@
 """One request to an OpenAI-compatible chat endpoint: a response, or a named failure. Nothing else ever comes out.
 
 Standard library only, so that a worker needs no machine-learning package for an engine that runs elsewhere. An
-endpoint can fail in the middle of a word, answer 200 with an error inside, or drip bytes for ever; whatever is not a
-well-formed chat completion with a known reason to end is a failure and never a text.
+endpoint can fail in the middle of a word, answer 200 with an error inside, or drip bytes for ever; `completions` tells
+a response from a failure.
 """
 
 import http.client
 import json
 import ssl
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from worker.ml import completions
+from worker.ml.completions import EndpointError, Finish
+
 MAX_BYTES = 64 * 2**20
 _BLOCK = 1 << 16
-_SHOWN = 200
-_FINISH = {
-    "stop": "stop",
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "content_filter": "filter",
-}
 # Statuses that another try may change; the others are about the request itself.
 _PASSING = frozenset({408, 425, 429, *range(500, 600)})
-
-
-class EndpointError(Exception):
-    """`code` is stable; `passing` says that trying again may help, `wait` is how long the endpoint asked for, in
-    seconds."""
-
-    def __init__(self, code: str, message: str, *, passing: bool = True, wait: float = 0.0) -> None:
-        super().__init__(message)
-        self.code, self.passing, self.wait = code, passing, wait
+# What gzip begins with, and neither JSON nor a stream of events.
+_PACKED = b"\x1f"
+# Comments and the fields of a server-sent event beside its data.
+_NO_DATA = (b":", b"event:", b"id:", b"retry:")
+_DONE = b"[DONE]"
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ class Completion:
     """A response; token counts are None where the endpoint did not say. Times are in seconds."""
 
     text: str
-    finish_reason: str
+    finish: Finish
     input_tokens: int | None
     output_tokens: int | None
     seconds: float
@@ -63,65 +58,62 @@ class Client:
 
     def models(self) -> list[str]:
         """Names that the endpoint serves. Raises EndpointError."""
-        listed = _json(b"".join(self._blocks("GET", "/models", None))).get("data")
-        if not isinstance(listed, list):
-            raise EndpointError("endpoint_malformed", "The endpoint's list of models has no data.")
-        return [str(item.get("id")) for item in listed if isinstance(item, dict)]
+        return completions.names(completions.parse(b"".join(self._blocks("GET", "/models", None))))
 
     def complete(self, request: dict[str, Any]) -> Completion:
         """Ask for one response in one piece. Raises EndpointError."""
         began = time.monotonic()
-        body = _json(b"".join(self._blocks("POST", "/chat/completions", request)))
+        body = completions.parse(b"".join(self._blocks("POST", "/chat/completions", request)))
         seconds = time.monotonic() - began
-        choice = _choice(body)
-        finish = _finish(choice)
-        return Completion(
-            _text(_member(choice, "message").get("content"), finish), finish, *_usage(body), seconds
-        )
+        choice = completions.only_choice(body)
+        finish = completions.finish_of(choice)
+        text = completions.text_of(choice["message"], finish)
+        return Completion(text, finish, *completions.usage_of(body), seconds)
 
     def stream(self, request: dict[str, Any]) -> Completion:
         """Ask for one response token by token and note when the first one came. Raises EndpointError."""
         asked = request | {"stream": True, "stream_options": {"include_usage": True}}
         began = time.monotonic()
         pieces: list[str] = []
-        finish, first = "", None
+        finish, first = None, None
         tokens: tuple[int | None, int | None] = (None, None)
         for event in self._events(asked):
+            if event is None:
+                finish = finish or Finish("unknown", "")
+                break
             if event.get("usage"):
-                tokens = _usage(event)
-            if event.get("choices") == []:
+                tokens = completions.usage_of(event)
+            choice = completions.event_choice(event)
+            if choice is None:
                 continue
-            choice = _choice(event)
-            piece = _member(choice, "delta").get("content")
-            if piece:
-                first = first or time.monotonic() - began
-                pieces.append(_text(piece, "stop"))
+            delta = completions.delta_of(choice)
+            piece = completions.piece_of(delta.get("content"))
+            if first is None and (piece or delta.get("tool_calls")):
+                first = time.monotonic() - began
+            pieces.append(piece)
             if choice.get("finish_reason"):
-                finish = _finish(choice)
-        if not finish:
+                finish = completions.finish_of(choice)
+        if finish is None:
             raise EndpointError("endpoint_cut", "The endpoint's stream ended before the response did.")
         return Completion("".join(pieces), finish, *tokens, time.monotonic() - began, first)
 
-    def _events(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Server-sent events of one streamed completion, until [DONE]."""
-        rest = b""
-        for block in self._blocks("POST", "/chat/completions", request):
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                data = line.removeprefix(b"data:").strip()
-                if data == b"[DONE]":
-                    return
-                if line.startswith(b"data:"):
-                    yield _json(data)
-        # An error that was sent instead of a stream has no such lines.
-        if rest.strip():
-            yield _json(rest.removeprefix(b"data:"))
+    def _events(self, request: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
+        """Server-sent events of one streamed completion, and None where the endpoint says that they end. Whatever is
+        no event is read as one, because an error may be sent instead of a stream."""
+        for line in _lines(self._blocks("POST", "/chat/completions", request)):
+            if not line.strip() or line.startswith(_NO_DATA):
+                continue
+            data = line.removeprefix(b"data:").strip()
+            if data == _DONE:
+                yield None
+            elif (event := completions.parse(data)) is not None:
+                yield completions.required_object(event)
 
     def _blocks(self, method: str, path: str, request: dict[str, Any] | None) -> Iterator[bytes]:
-        """The body of an answer as it comes, within the time that the whole of it may take."""
+        """The body of an answer as it comes, unpacked, within the time that the whole of it may take."""
         deadline, size = time.monotonic() + self._timeout, 0
         with self._answer(method, path, request) as answer:
-            while block := answer.read1(_BLOCK):
+            for block in _unpacked(iter(lambda: answer.read1(_BLOCK), b"")):
                 size += len(block)
                 if size > MAX_BYTES:
                     raise EndpointError(
@@ -148,6 +140,8 @@ class Client:
             yield answer
         except TimeoutError as error:
             raise self._timed_out() from error
+        except zlib.error as error:
+            raise EndpointError("endpoint_malformed", "The endpoint's answer is damaged gzip.") from error
         except (OSError, http.client.HTTPException) as error:
             raise EndpointError(
                 "endpoint_unreachable", f"The connection to the endpoint broke ({type(error).__name__})."
@@ -167,81 +161,53 @@ class Client:
 
 
 def _refusal(answer: http.client.HTTPResponse) -> EndpointError:
-    shown = _shown(answer.read(_BLOCK))
+    said = completions.shown(next(_unpacked(iter([answer.read(_BLOCK)])), b""))
     if answer.status in (401, 403):
         return EndpointError(
-            "endpoint_key", f"The endpoint refused the key ({answer.status}): {shown}", passing=False
+            "endpoint_key", f"The endpoint refused the key ({answer.status}): {said}", passing=False
         )
-    asked = answer.headers.get("Retry-After", "")
     return EndpointError(
         "endpoint_status",
-        f"The endpoint answered {answer.status}: {shown}",
+        f"The endpoint answered {answer.status}: {said}",
         passing=answer.status in _PASSING,
-        wait=float(asked) if asked.isdigit() else 0.0,
+        wait=_asked_wait(answer.headers.get("Retry-After", "").strip()),
     )
 
 
-def _json(data: bytes) -> dict[str, Any]:
+def _asked_wait(given: str) -> float:
+    """The seconds that a Retry-After header asks for, as a number or as a date; 0 if it says neither."""
+    if given.isdecimal():
+        return float(given)
     try:
-        body = json.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise EndpointError(
-            "endpoint_encoding", f"Byte {error.start:,} of the endpoint's answer is no UTF-8."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise EndpointError(
-            "endpoint_malformed", f"The endpoint's answer is no JSON: {_shown(data)}"
-        ) from error
-    if not isinstance(body, dict):
-        raise EndpointError("endpoint_malformed", "The endpoint's answer is no JSON object.")
-    if body.get("error"):
-        raise EndpointError("endpoint_error", f"The endpoint answered 200 with an error: {_shown(data)}")
-    return body
+        until = parsedate_to_datetime(given)
+    except ValueError:
+        return 0.0
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _choice(body: dict[str, Any]) -> dict[str, Any]:
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise EndpointError("endpoint_malformed", "The endpoint's answer holds no choice.")
-    if choices[0].get("error"):
-        raise EndpointError("endpoint_error", f"The endpoint failed: {_shown(str(choices[0]).encode())}")
-    return choices[0]
+def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The blocks, unpacked in small pieces if they are gzip, which some servers and proxies send unasked."""
+    first = next(blocks, b"")
+    if not first.startswith(_PACKED):
+        yield from filter(None, [first])
+        yield from blocks
+        return
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    for block in chain([first], blocks):
+        left = block
+        while left:
+            yield unpacker.decompress(left, _BLOCK)
+            left = unpacker.unconsumed_tail
+    yield unpacker.flush()
 
 
-def _member(choice: dict[str, Any], name: str) -> dict[str, Any]:
-    found = choice.get(name)
-    if not isinstance(found, dict):
-        raise EndpointError("endpoint_malformed", f"The endpoint's answer holds no {name}.")
-    return found
-
-
-def _finish(choice: dict[str, Any]) -> str:
-    reason = choice.get("finish_reason")
-    if reason not in _FINISH:
-        raise EndpointError(
-            "endpoint_unfinished", f"The endpoint ended with the reason {reason!r}, so this is no response."
-        )
-    return _FINISH[reason]
-
-
-def _text(content: object, finish: str) -> str:
-    """The text; none at all is a response only if a limit or a filter cut it before its first word."""
-    if content is None and finish != "stop":
-        return ""
-    if not isinstance(content, str):
-        raise EndpointError("endpoint_no_text", "The endpoint's message holds no text.", passing=False)
-    # Halves of surrogate pairs can be written in JSON, but no text can hold them.
-    return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _usage(body: dict[str, Any]) -> tuple[int | None, int | None]:
-    usage = body.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    given = (counts.get("prompt_tokens"), counts.get("completion_tokens"))
-    read, written = (count if type(count) is int and count >= 0 else None for count in given)
-    return read, written
-
-
-def _shown(data: bytes) -> str:
-    text = " ".join(data.decode("utf-8", "replace").split())
-    return text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a body that comes in blocks; the last one may lack its end."""
+    held: list[bytes] = []
+    for block in blocks:
+        begun, *others = block.split(b"\n")
+        held.append(begun)
+        for other in others:
+            yield b"".join(held)
+            held = [other]
+    yield b"".join(held)

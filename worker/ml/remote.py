@@ -12,8 +12,9 @@ import random
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.config import DecodingConfig
-from worker.ml.endpoint import Client, Completion, EndpointError
+from worker.ml.asking import Question, remedy, request_body
+from worker.ml.completions import EndpointError
+from worker.ml.endpoint import Client, Completion
 from worker.ml.errors import MlError
 from worker.ml.prompts import Measurement, PromptLine, read_prompts
 from worker.ml.protocol import Reporter, run_command
-from worker.ml.sampling import stream
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 PROBE_SECONDS = 2.0
+# Most kinds of reasons to record why latencies were not measured.
+REASONS = 5
 
 
 class Served(BaseModel):
@@ -53,20 +57,12 @@ class RemoteJob(BaseModel):
     patience_seconds: float = Field(ge=0)
     attempts: int = Field(ge=1)
     concurrency: int = Field(ge=1)
+    parameters: dict[str, str]
     extra_body: dict[str, Any]
     sides: list[Served] = Field(min_length=1)
     prompts_file: Path
     decoding: DecodingConfig
     measurements: list[Measurement] = []
-
-
-@dataclass(frozen=True)
-class Question:
-    """One response to be asked for."""
-
-    prompt: PromptLine
-    model: str
-    sample: int
 
 
 Answer = Completion | EndpointError
@@ -84,8 +80,8 @@ def main(reporter: Reporter, raw_job: dict[str, Any]) -> None:
     with reporter.quiet_stage("checking inputs"):
         prompts = read_prompts(job.prompts_file)
         work = Work(reporter, job, prompts)
-        work.check_served()
-    facts = _conditions(job)
+        warnings = work.check_served()
+    facts = _conditions(job) | {"warnings": warnings}
     reporter.emit("facts", facts=facts)
     reporter.stage("generating")
     began = time.monotonic()
@@ -102,6 +98,7 @@ def _conditions(job: RemoteJob) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "engine": job.name,
         "served": {side.model: side.served for side in job.sides},
+        "parameters": job.parameters,
         "batching": f"{job.concurrency} requests at once; the endpoint batches them as it likes",
         "batch_size": job.concurrency,
         "template": "rendered by the endpoint",
@@ -135,20 +132,28 @@ class Work:
         wanted = sum(len(prompt.wanted) for prompt in prompts)
         self._total = wanted + len(job.measurements)
 
-    def check_served(self) -> None:
-        """Raise MlError unless the endpoint answers and serves every model under its name."""
+    def check_served(self) -> list[str]:
+        """Raise MlError unless the endpoint answers and serves every model under its name.
+
+        An endpoint that answers, but has no readable list of models, may serve them all the same: a warning.
+        """
         try:
-            found = self._persist(self._client.models)
+            listed = self._persist(self._client.models)
         except EndpointError as error:
-            raise self._lost(error) from error
+            if not _is_answer(error):
+                raise self._lost(error) from error
+            return [
+                f"The endpoint's list of models could not be read, so the models were not checked: {error}"
+            ]
         for name in self._served.values():
-            if name not in found:
+            if name not in listed:
                 raise MlError(
                     "model_not_served",
                     f"The endpoint {self._job.name} does not serve {name}; "
-                    f"it serves {', '.join(found[:10]) or 'nothing'}. "
+                    f"it serves {', '.join(listed[:10]) or 'nothing'}. "
                     "Load the model there, or name it in the endpoint's models.",
                 )
+        return []
 
     def ask_all(self) -> None:
         """Ask every open question; what failed is asked once more at the end, then reported."""
@@ -191,8 +196,8 @@ class Work:
                 question: Question = waiting.get_nowait()
             except queue.Empty:
                 return
-            request = self._request(question)
             try:
+                request = self._request(question)
                 answers.put((question, self._persist(partial(self._client.complete, request))))
             except EndpointError as error:
                 answers.put((question, error))
@@ -215,8 +220,9 @@ class Work:
             except EndpointError as error:
                 if not error.passing or attempt == self._job.attempts - 1:
                     raise
-                pause = max(FIRST_PAUSE * 2**attempt * random.uniform(0.8, 1.2), error.wait)
-                time.sleep(min(pause, LONGEST_PAUSE))
+                pause = min(FIRST_PAUSE * 2**attempt * random.uniform(0.8, 1.2), LONGEST_PAUSE)
+                asked = min(error.wait, max(LONGEST_PAUSE, self._job.patience_seconds))
+                time.sleep(max(pause, asked))
         raise AssertionError("at least one attempt is made")
 
     def _is_back(self) -> bool:
@@ -225,7 +231,9 @@ class Work:
         while True:
             try:
                 self._client.models()
-            except EndpointError:
+            except EndpointError as error:
+                if _is_answer(error):
+                    return True
                 if time.monotonic() >= until:
                     return False
                 for _ in range(10):
@@ -236,46 +244,46 @@ class Work:
                 return True
 
     def measure(self) -> None:
-        """Take the planned measurements in their order; one that fails is reported and left out."""
+        """Take the planned measurements in their order; those that fail are left out, and the facts say why."""
         prompts = {prompt.prompt_id: prompt for prompt in self._prompts}
         planned = sorted(self._job.measurements, key=lambda each: each.place)
+        reasons: dict[str, Counter[str]] = {model: Counter() for model in self._served}
         for model in self._served:
-            self._measure_one(Question(prompts[planned[0].prompt_id], model, 0))
+            with suppress(EndpointError):
+                self._stream(Question(prompts[planned[0].prompt_id], model, 0))
         for each in planned:
             self._reporter.check_stop()
-            question = Question(prompts[each.prompt_id], each.model, 0)
-            found = self._measure_one(question)
             self._measured += 1
-            if found is None or found.first_seconds is None:
-                continue
-            timing = {
-                **each.model_dump(),
-                "input_tokens": found.input_tokens,
-                "output_tokens": found.output_tokens,
-                "first_token_ms": round(found.first_seconds * 1000, 3),
-                "total_ms": round(found.seconds * 1000, 3),
-            }
-            self._hand_over("timings", [timing])
+            try:
+                timing = self._timing(self._stream(Question(prompts[each.prompt_id], each.model, 0)))
+            except EndpointError as error:
+                reasons[each.model][str(error)] += 1
+            else:
+                self._hand_over("timings", [each.model_dump() | timing])
+        unmeasured = {model: counted.most_common(REASONS) for model, counted in reasons.items()}
+        self._reporter.emit("facts", facts={"unmeasured": unmeasured})
 
-    def _measure_one(self, question: Question) -> Completion | None:
+    def _stream(self, question: Question) -> Completion:
         """One streamed response; tried once only, because a second try is no longer the first."""
-        try:
-            return self._client.stream(self._request(question))
-        except EndpointError as error:
-            sys.stderr.write(f"Not measured, prompt {question.prompt.key}: {error}\n")
-            return None
+        return self._client.stream(self._request(question))
+
+    def _timing(self, found: Completion) -> dict[str, Any]:
+        if found.first_seconds is None:
+            raise EndpointError("endpoint_no_text", "The endpoint's stream held no text.")
+        return {
+            "input_tokens": found.input_tokens,
+            "output_tokens": found.output_tokens,
+            "first_token_ms": round(found.first_seconds * 1000, 3),
+            "total_ms": round(found.seconds * 1000, 3),
+        }
 
     def _request(self, question: Question) -> dict[str, Any]:
-        decoding = self._job.decoding
-        luck = stream(decoding.seed, question.prompt.key, question.sample)
-        return {
-            "model": self._served[question.model],
-            "messages": question.prompt.turns,
-            "max_tokens": decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-            "seed": luck.getrandbits(31),
-        } | self._job.extra_body
+        job = self._job
+        served = self._served[question.model]
+        try:
+            return request_body(question, served, job.decoding, job.parameters, job.extra_body)
+        except MlError as error:
+            raise EndpointError(error.code, str(error), passing=False) from error
 
     def _report_response(self, question: Question, found: Completion) -> None:
         self.answered += 1
@@ -286,12 +294,14 @@ class Work:
             "output_tokens": found.output_tokens,
             "batch_latency_ms": round(found.seconds * 1000, 1),
             "batch_size": self._job.concurrency,
-            "finish_reason": found.finish_reason,
+            "finish_reason": found.finish.reason,
+            "finish_word": found.finish.word,
         }
         self._hand_over("responses", [response])
 
     def _report_failure(self, question: Question, error: EndpointError) -> None:
-        self._hand_over("failures", [{**_identity(question), "code": error.code, "message": str(error)}])
+        message = f"{error}{remedy(str(error))}" if error.code == "endpoint_status" else str(error)
+        self._hand_over("failures", [{**_identity(question), "code": error.code, "message": message}])
 
     def _hand_over(self, kind: str, items: list[dict[str, Any]]) -> None:
         done = self.answered + self._measured
@@ -303,6 +313,11 @@ class Work:
             f"The endpoint {self._job.name}: {error} What it had answered is stored; retry the missing responses when "
             "it is back.",
         )
+
+
+def _is_answer(error: EndpointError) -> bool:
+    """Whether an error shows that the endpoint is there: it refused the request, or answered with something else."""
+    return not error.passing or error.code == "endpoint_malformed"
 
 
 def _identity(question: Question) -> dict[str, Any]:

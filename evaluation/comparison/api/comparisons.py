@@ -48,6 +48,7 @@ class ComparisonSerializer(serializers.ModelSerializer[Comparison]):
                 "candidate",
                 "candidates",
                 "engine",
+                "parameters",
                 "decoding",
                 "facts",
             ),
@@ -67,6 +68,12 @@ class GenerationLaunchSerializer(serializers.Serializer[Comparison]):
     )
     engine = serializers.CharField(
         required=False, default="local", max_length=60, help_text="local, or a configured endpoint's name."
+    )
+    parameters = serializers.DictField(
+        child=serializers.CharField(allow_blank=True),
+        required=False,
+        default=dict,
+        help_text="Request parameter → its name at the endpoint; an empty name leaves it out.",
     )
     decoding = serializers.DictField(required=False, default=dict)
     leakage_reason = serializers.CharField(
@@ -143,6 +150,7 @@ class ComparisonViewSet(ComparisonActions, EvaluationViewSet):
             candidates=[training_access.model(user=user, pk=pk) for pk in candidates],
             baseline=training_access.model(user=user, pk=values["baseline"]) if values["baseline"] else None,
             engine=values["engine"],
+            parameters=values["parameters"],
             decoding=configs.check(DecodingConfig, values["decoding"]),
             idempotency_key=idempotency_key(request),
             leakage_reason=values["leakage_reason"],

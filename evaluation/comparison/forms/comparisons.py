@@ -36,11 +36,39 @@ class CandidatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return f"{model} ({kind} on {model.base})" if model.base else f"{model} ({kind})"
 
 
+class ParametersField(forms.CharField):
+    """Request parameters with their names at an endpoint, one a line: `max_tokens = max_completion_tokens`."""
+
+    widget = forms.Textarea(attrs={"rows": 2})
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        names: dict[str, str] = {}
+        for number, line in enumerate((super().to_python(value) or "").splitlines(), start=1):
+            parameter, sign, name = (part.strip() for part in line.partition("="))
+            if not line.strip():
+                continue
+            if not sign:
+                raise forms.ValidationError(
+                    f"Line {number} has no =. Write, for example, seed = for no seed."
+                )
+            if parameter in names:
+                raise forms.ValidationError(f"Line {number} has {parameter} again. Remove one of the lines.")
+            names[parameter] = name
+        return names
+
+
 class ComparisonForm(forms.Form):
     """The models and prompts to compare, and all fields of DecodingConfig, generated from its definition."""
 
     field_order = ("name", "prompt_set", "candidates", "baseline", "engine")
     name = forms.CharField(max_length=100, help_text="Shown in lists and reports.")
+    parameters = ParametersField(
+        required=False,
+        max_length=1000,
+        label="Request parameters",
+        help_text="For an endpoint that has other names than max_tokens, temperature, top_p and seed. One a line: "
+        "max_tokens = max_completion_tokens sends it under that name, seed = leaves it out.",
+    )
     leakage_reason = forms.CharField(
         required=False,
         max_length=1000,

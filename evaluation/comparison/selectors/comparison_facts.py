@@ -1,6 +1,9 @@
 """The context of a comparison's figures: its models, prompts, settings and known limitations."""
 
+from collections import Counter
 from typing import Any
+
+from django.db.models import Count, Q
 
 from evaluation.comparison.document import (
     ComparisonName,
@@ -11,6 +14,7 @@ from evaluation.comparison.document import (
     PromptSetFacts,
     Provenance,
     Training,
+    Unmeasured,
 )
 from evaluation.models import Comparison, LeakageCheck
 from evaluation.scoring.stream import TimingRow, stream_figures
@@ -41,7 +45,7 @@ def provenance(
         left_out=comparison.facts.get("left_out"),
         training=_training(training) if training else None,
         made_at=made_at,
-        latency=_latency(comparison, measured),
+        latency=_latency(comparison, candidate, measured),
     )
 
 
@@ -67,7 +71,7 @@ def training_run(model: ModelVersion) -> TrainingRun | None:
     return model.run or (model.source.run if model.source else None)
 
 
-def _latency(comparison: Comparison, measured: bool) -> Latency:
+def _latency(comparison: Comparison, candidate: ModelVersion, measured: bool) -> Latency:
     if comparison.is_imported:
         return Latency("imported", "taken from the imported file; how it was measured is not known")
     size = comparison.facts.get("batch_size") or comparison.decoding.get("batch_size")
@@ -76,7 +80,25 @@ def _latency(comparison: Comparison, measured: bool) -> Latency:
     else:
         together = f"with {size} requests at once" if size else "with several requests at once"
     note = f"measured {together}: shows throughput, not the latency of a single request"
-    return Latency("single_stream" if measured else "batched", note)
+    kind = "single_stream" if measured else "batched"
+    return Latency(kind, note, _unmeasured(comparison, candidate))
+
+
+def _unmeasured(comparison: Comparison, candidate: ModelVersion) -> Unmeasured | None:
+    """What could not be measured of the baseline and a candidate; None if everything was, or nothing was tried."""
+    if "unmeasured" not in comparison.facts:
+        return None
+    models = (comparison.baseline_id, candidate.pk)
+    timings = comparison.timings.filter(model__in=models)
+    found = timings.aggregate(taken=Count("pk"), uncounted=Count("pk", filter=Q(output_tokens=None)))
+    planned = 2 * min(comparison.prompt_set.size, comparison.decoding["latency_prompts"])
+    missing = planned - found["taken"]
+    if not missing and not found["uncounted"]:
+        return None
+    reasons: Counter[str] = Counter()
+    for model in models:
+        reasons.update(dict(comparison.facts["unmeasured"].get(str(model), ())))
+    return Unmeasured(planned, missing, found["uncounted"], tuple(reasons.most_common()))
 
 
 def _model(model: ModelVersion) -> Model:

@@ -1,6 +1,7 @@
 """Launching comparisons, and retrying those that failed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -8,6 +9,7 @@ from evaluation.comparison import engines
 from evaluation.comparison.services import leakage, prompts
 from evaluation.models import Comparison, ComparisonCandidate, PromptSet
 from evaluation.models.comparison_actions import ComparisonAction
+from ftplatform import queues
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -28,6 +30,7 @@ def launch(
     decoding: DecodingConfig,
     baseline: ModelVersion | None = None,
     engine: str = engines.LOCAL,
+    parameters: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
     leakage_reason: str = "",
     leave_out_leaked: bool = False,
@@ -35,16 +38,18 @@ def launch(
     """Queue the responses of a baseline and its candidates.
 
     Without a baseline, the first candidate's base model is used. `engine` is local or the name of a configured
-    endpoint, which then answers for all models.
+    endpoint, which then answers for all models. `parameters` renames request parameters for it, or leaves out those
+    with an empty name, besides what the operator has configured.
 
     Prompts that a model was trained on are left out on request: the comparison then has a new prompt set without
     them. Otherwise they need a `leakage_reason`, or DomainError `leakage` is raised. Other DomainErrors:
-    no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, not_local, adapter_other_base,
-    template_mismatch, tools_unsupported, empty_prompt_set.
+    no_candidate, too_many_candidates, no_baseline, same_model, unknown_engine, parameters, not_local,
+    adapter_other_base, template_mismatch, tools_unsupported, empty_prompt_set.
     """
     baseline = _baseline(baseline, candidates)
     _check_distinct([baseline, *candidates])
     _check_engine(engine, baseline, candidates)
+    _check_parameters(engine, parameters or {})
     if engine == engines.LOCAL:
         _check_tools(baseline.base or baseline, prompt_set)
     findings = leakage.new_findings(prompt_set, [baseline, *candidates])
@@ -55,19 +60,10 @@ def launch(
         "baseline": baseline,
         "engine": engine,
         "decoding": decoding.model_dump(),
+        "parameters": dict(parameters or {}),
     }
     try:
-        with transaction.atomic():
-            comparison = Comparison.objects.create(
-                kind=Job.Kind.GENERATION, idempotency_key=idempotency_key or None, created_by=user, **frozen
-            )
-            ComparisonCandidate.objects.bulk_create(
-                ComparisonCandidate(comparison=comparison, model=model, position=position)
-                for position, model in enumerate(candidates)
-            )
-            audit.record(actor=user, action="comparison.launch", target=comparison)
-            jobs.announce(comparison)
-            return comparison
+        return _create(user, candidates, idempotency_key, frozen)
     except IntegrityError:
         same = jobs.launched_before(
             Comparison,
@@ -79,6 +75,26 @@ def launch(
         if same is None:
             raise
         return same
+
+
+@transaction.atomic
+def _create(
+    user: User, candidates: Sequence[ModelVersion], idempotency_key: str | None, frozen: dict[str, Any]
+) -> Comparison:
+    comparison = Comparison.objects.create(
+        kind=Job.Kind.GENERATION,
+        queue=queues.GPU if frozen["engine"] == engines.LOCAL else queues.ENDPOINT,
+        idempotency_key=idempotency_key or None,
+        created_by=user,
+        **frozen,
+    )
+    ComparisonCandidate.objects.bulk_create(
+        ComparisonCandidate(comparison=comparison, model=model, position=position)
+        for position, model in enumerate(candidates)
+    )
+    audit.record(actor=user, action="comparison.launch", target=comparison)
+    jobs.announce(comparison)
+    return comparison
 
 
 def _decided(
@@ -122,6 +138,23 @@ def _check_tools(base: ModelVersion, prompt_set: PromptSet) -> None:
                 f"Prompt {key} uses tools, which the chat template of {base} does not support. Choose models that "
                 "were trained with tools, or prompts without them.",
             )
+
+
+def _check_parameters(engine: str, parameters: Mapping[str, str]) -> None:
+    if not parameters:
+        return
+    if engine == engines.LOCAL:
+        message = "Request parameters are for endpoints; leave them empty for the workers of this site."
+        raise _bad_parameters(message)
+    try:
+        engines.check_parameters(engines.configured()[engine].parameters | parameters)
+    except ValueError as error:
+        raise _bad_parameters(f"Request parameters: {error}.") from error
+
+
+def _bad_parameters(message: str) -> DomainError:
+    problems = [{"field": "parameters", "message": message}]
+    return DomainError("parameters", message, status=400, problems=problems)
 
 
 def _baseline(baseline: ModelVersion | None, candidates: Sequence[ModelVersion]) -> ModelVersion:

@@ -97,6 +97,7 @@ def _launch(request: StaffRequest, form: ComparisonForm) -> Comparison:
         candidates=list(values["candidates"]),
         baseline=values["baseline"],
         engine=values["engine"],
+        parameters=values["parameters"],
         decoding=configs.check(DecodingConfig, form.decoding_values),
         idempotency_key=values["idempotency_key"],
         leakage_reason=values["leakage_reason"],
@@ -123,6 +124,7 @@ def comparison_detail(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
         if comparison.status == comparison.Status.QUEUED
         else None,
         "events": responses.events(comparison),
+        "cautions": sentences.endpoint_cautions(comparison.facts),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "evaluation/comparison/live.html", context)

@@ -380,6 +380,7 @@ def test_an_endpoint_may_serve_what_no_worker_could_load(owner, settings):
         ({"base_url": "http://user:secret@host/v1"}, "base_url"),
         ({"base_url": "http://host/v1", "key": "sk-123"}, "key"),
         ({"base_url": "http://host/v1", "timeout_seconds": 0}, "timeout_seconds"),
+        ({"base_url": "http://host/v1", "parameters": {"messages": ""}}, "parameters.*messages"),
         ("http://host/v1", "table"),
     ],
 )
@@ -387,6 +388,46 @@ def test_a_wrong_endpoint_stops_the_start_and_says_where(settings, table, word):
     settings.GENERATION_ENDPOINTS = {"vllm": table}
     with pytest.raises(ImproperlyConfigured, match=word):
         engines.configured()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "word"),
+    [
+        ({"messages": ""}, "messages is no request parameter"),
+        ({"seed": "model"}, "two parts of a request would be called model"),
+        ({"seed": "temperature"}, "two parts of a request would be called temperature"),
+        ({"top_p": "max_completion_tokens"}, "two parts of a request would be called max_completion_tokens"),
+        ({"seed": "a b"}, "cannot be called a b"),
+        ({"seed": "s" * 61}, "at most 60"),
+    ],
+)
+def test_request_parameters_that_no_request_could_have_are_refused(owner, settings, parameters, word):
+    renamed = {"max_tokens": "max_completion_tokens"}
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1", "parameters": renamed}}
+    error = refusal(owner, factories.adapter(owner), engine="vllm", parameters=parameters)
+    assert (error.code, error.status, error.problems[0]["field"]) == ("parameters", 400, "parameters")
+    assert word in error.detail
+
+
+def test_request_parameters_are_for_endpoints_alone(owner):
+    assert refusal(owner, factories.adapter(owner), parameters={"seed": ""}).code == "parameters"
+
+
+def test_the_api_takes_request_parameters_as_the_form_does(client, owner, settings):
+    settings.GENERATION_ENDPOINTS = {"vllm": {"base_url": "http://gpu1:8000/v1"}}
+    candidate, prompts = factories.adapter(owner), factories.prompt_set(owner)
+    client.force_login(owner)
+    body = {"name": "run", "prompt_set": str(prompts.pk), "candidate": str(candidate.pk), "engine": "vllm"}
+    parameters = {"max_tokens": "max_completion_tokens", "seed": ""}
+    answer = client.post(
+        "/api/v1/comparisons/", body | {"parameters": parameters}, content_type="application/json"
+    )
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["parameters"] == Comparison.objects.get().parameters == parameters
+    wrong = client.post(
+        "/api/v1/comparisons/", body | {"parameters": {"n": "2"}}, content_type="application/json"
+    )
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "parameters")
 
 
 def test_the_form_launches_with_every_setting(client, owner, settings):
@@ -397,14 +438,23 @@ def test_the_form_launches_with_every_setting(client, owner, settings):
     assert "vllm" in page and candidate.name in page
     values = DecodingConfig(temperature=0.7, samples=3, seed=5, latency_prompts=2).model_dump()
     body = {"name": "run", "prompt_set": prompts.pk, "candidates": [candidate.pk], "engine": "vllm"}
+    body["parameters"] = "max_tokens = max_completion_tokens\n\n seed="
     answer = client.post(reverse("evaluation:comparison_new"), body | values | {"idempotency_key": "k"})
     assert answer.status_code == 302, answer.content.decode()
     run = Comparison.objects.get()
     assert (run.engine, run.decoding, run.baseline) == ("vllm", values, candidate.base)
-    bad = client.post(
-        reverse("evaluation:comparison_new"), body | values | {"samples": 99, "idempotency_key": "l"}
-    )
-    assert bad.status_code == 400 and Comparison.objects.count() == 1
+    assert run.parameters == {"max_tokens": "max_completion_tokens", "seed": ""}
+    for change, word in (
+        ({"samples": 99}, "less than or equal to 16"),
+        ({"parameters": "seed"}, "Line 1 has no =."),
+        ({"parameters": "seed =\nseed = s"}, "Line 2 has seed again."),
+        ({"parameters": "n = 2"}, "n is no request parameter"),
+    ):
+        bad = client.post(
+            reverse("evaluation:comparison_new"), body | values | change | {"idempotency_key": "l"}
+        )
+        assert bad.status_code == 400 and word in bad.content.decode(), word
+    assert Comparison.objects.count() == 1
 
 
 # --- campaigns choose one candidate ------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from tests.worker.chat_server import completion, serving
 from worker.ml import endpoint
-from worker.ml.endpoint import Client, EndpointError
+from worker.ml.completions import EndpointError
+from worker.ml.endpoint import Client
 
 REQUEST = {"model": "base-served", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -31,7 +32,7 @@ def outcome(behave, timeout=60.0, ask="complete"):
 
 def test_a_completion_becomes_a_response_with_its_tokens():
     found = outcome(as_json(completion("Hello there")))
-    assert (found.text, found.finish_reason, found.input_tokens, found.output_tokens) == (
+    assert (found.text, found.finish.reason, found.input_tokens, found.output_tokens) == (
         "Hello there", "stop", 7, 2,
     )  # fmt: skip
 
@@ -52,7 +53,7 @@ def test_a_completion_becomes_a_response_with_its_tokens():
 )
 def test_odd_responses_are_still_responses(body, text, finish):
     found = outcome(as_json(body))
-    assert (found.text, found.finish_reason) == (text, finish)
+    assert (found.text, found.finish.reason) == (text, finish)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,6 @@ def test_odd_responses_are_still_responses(body, text, finish):
         (as_json({"choices": [{"finish_reason": "stop"}]}), "endpoint_malformed", True),
         (as_json(completion("Error: engine died", "error")), "endpoint_unfinished", True),
         (as_json(completion("Half a se", "abort")), "endpoint_unfinished", True),
-        (as_json(completion("Half a se", None)), "endpoint_unfinished", True),
         (as_json(completion(None)), "endpoint_no_text", False),
         (as_json(completion("x") | {"choices": [{"error": "x", "message": {}}]}), "endpoint_error", True),
     ],
@@ -129,7 +129,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
 
 def test_a_stream_times_its_first_token_and_its_end():
     found = outcome(lambda handler, request, nth: handler.stream("one two three", pause=0.5), ask="stream")
-    assert (found.text, found.finish_reason, found.output_tokens) == ("one two three ", "stop", 3)
+    assert (found.text, found.finish.reason, found.output_tokens) == ("one two three ", "stop", 3)
     assert 0.48 < found.first_seconds < found.seconds - 0.1 and found.seconds > 1.48
 
 
@@ -138,7 +138,9 @@ def test_a_stream_times_its_first_token_and_its_end():
     [
         (as_json({"error": "overloaded"}), "endpoint_error"),
         (raw(b'data: {"error": {"message": "died"}}\n\n'), "endpoint_error"),
-        (raw(b'data: {"choices": [{"delta": {"content": "Ha"}}]}\n\ndata: [DONE]\n\n'), "endpoint_cut"),
+        (raw(b'data: {"choices": [{"delta": {"content": "Ha"}}]}\n\n'), "endpoint_cut"),
+        (raw(b'data: {"choices": [{"delta": {}, "finish_reason": "abort"}]}\n\n'), "endpoint_unfinished"),
+        (raw(b'{"error": "overloaded"}\n'), "endpoint_error"),
         (raw(b'data: {"choices": [{"delta": {"content": "Ha"}}]}\n\nda'), "endpoint_malformed"),
         (raw(b"data: {oops}\n\n"), "endpoint_malformed"),
     ],
