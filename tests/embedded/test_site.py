@@ -21,7 +21,10 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def _started(folder: Path) -> Iterator[Site]:
-    site = Site(folder / "var", services.free_port())
+    """A site with every process that it can have."""
+    endpoints = folder / "endpoints.toml"
+    endpoints.write_text('[elsewhere]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    site = Site(folder / "var", services.free_port(), GENERATION_ENDPOINTS_FILE=str(endpoints))
     try:
         site.wait_until_served()
         yield site
@@ -75,7 +78,7 @@ def test_a_signal_stops_everything(site: Site, number: signal.Signals):
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip(f"{number.name} is ignored here, as under nohup, and the site keeps to that")
     processes = site.processes()
-    assert len(processes) >= 9, "the command, four guards, Redis, two workers, the web server"
+    assert len(processes) >= 11, "the command, five guards, Redis, three workers, the web server"
     assert site.end(number) == 0, site.said()
     assert gone(processes)
     assert "Traceback" not in site.said()
