@@ -63,6 +63,7 @@ def _sections(
         ]
     sections += [
         analyses.exclusions(report),
+        analyses.stages(report),
         analyses.planned(report, history, has_plan=origin is not None and "rated_elsewhere" not in source),
         next_steps.next_steps(report),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from evaluation.report.document.model import Item, Items, Section
 from evaluation.stats.report import Report
+from evaluation.stats.staged import can_extend, confirmation_cost
 from evaluation.stats.summaries import CriterionSummary, SliceSummary, YesNoSummary
 from evaluation.stats.wording import what_to_collect
 from ftplatform.text import numbers
@@ -27,6 +28,15 @@ _DECISIONS = {
         "It is not worse by more than the margin, but it is not shown to be better.",
     ),
 }
+_EXTEND = "“Extend this campaign” on the campaign's page drafts the next stage. The verdict then combines the stages."
+_CONFIRM = (
+    "“Draft a confirmatory campaign” on the campaign's page copies these settings. To be able to add a stage to that one "
+    "without a second test, plan extensions in its draft."
+)
+_COLLECT = (
+    "Collect the new ratings in a file of their own and analyse that file alone. To combine stages in one test, plan "
+    "extensions in a campaign before the first rating."
+)
 _MOST_SLICES = 3
 
 
@@ -39,10 +49,16 @@ def next_steps(report: Report) -> Section | None:
 
 
 def _decision(report: Report) -> Item:
-    if report.verdict == "inconclusive":
-        return Item("Plan a new campaign, or stop here", (unbroken(what_to_collect(report.primary)),))
-    title, reason = _DECISIONS[report.verdict]
-    return Item(title, (reason,))
+    if report.verdict != "inconclusive":
+        title, reason = _DECISIONS[report.verdict]
+        return Item(title, (reason,))
+    advice = unbroken(what_to_collect(report.primary, report.stages))
+    if can_extend(report.stages):
+        return Item("Extend this campaign, or stop here", (advice, _EXTEND))
+    price = unbroken(confirmation_cost(len(report.confirms) + 1))
+    if report.plan_hash is None:
+        return Item("Plan a new campaign, or stop here", (advice, _COLLECT, price))
+    return Item("Plan a new campaign, or stop here", (advice, _CONFIRM, price))
 
 
 def _serious(report: Report) -> Iterator[Item]:

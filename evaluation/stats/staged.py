@@ -1,0 +1,104 @@
+"""The stages of a report: their summary, the verdict over all of them, and what extensions cost."""
+
+from dataclasses import replace
+
+from scipy import special
+
+from evaluation.stats.equivalence import Evidence, Verdict, decide
+from evaluation.stats.estimate import Interval
+from evaluation.stats.plan import Plan
+from evaluation.stats.primary import FEWEST_REVIEWERS, NO_PREFERENCE, WinScore
+from evaluation.stats.stages import Combined, Stage, more_ratings, stage_bound, stage_level, stage_of
+from evaluation.stats.summaries import PrimarySummary, StagesSummary, StageSummary
+
+
+def stages_summary(plan: Plan, score: WinScore) -> StagesSummary | None:
+    """All stages up to this one, whose win score is `score`; None if the plan has no extensions."""
+    if not plan.extensions:
+        return None
+    bound, sizes = stage_bound(plan.extensions, plan.alpha), (score.n_ratings, score.n_prompts, score.n_reviewers)
+    this = stage_of(score.mean, bound, campaign="", sizes=sizes)
+    stages = (*plan.earlier, this) if this else plan.earlier
+    whole = Combined(stages, bound) if this else None
+    return StagesSummary(
+        number=len(plan.earlier) + 1,
+        planned=plan.extensions + 1,
+        bound=bound,
+        significance_level=stage_level(plan.extensions, plan.alpha),
+        estimate=whole and whole.win_score,
+        ci_low=whole and whole.interval.low,
+        ci_high=whole and whole.interval.high,
+        z=whole and whole.z,
+        p_value=whole and whole.p_value,
+        each=tuple(_summary(stage, bound) for stage in stages),
+        cost=extensions_cost(plan.extensions, plan.alpha),
+    )
+
+
+def _summary(stage: Stage, bound: float) -> StageSummary:
+    low, high = (float(special.expit(stage.log_odds + side * bound * stage.se)) for side in (-1, 1))
+    return StageSummary(
+        campaign=stage.campaign,
+        estimate=stage.win_score,
+        ci_low=low,
+        ci_high=high,
+        log_odds=stage.log_odds,
+        se=stage.se,
+        z=stage.z,
+        n_ratings=stage.n_ratings,
+        n_prompts=stage.n_prompts,
+        n_reviewers=stage.n_reviewers,
+    )
+
+
+def staged_verdict(stages: StagesSummary, score: WinScore, margin: float) -> Verdict:
+    """The verdict over all stages. It needs enough reviewers in this stage too."""
+    if stages.ci_low is None or stages.ci_high is None or score.n_reviewers < FEWEST_REVIEWERS:
+        return "inconclusive"
+    interval = Interval(stages.ci_low, stages.ci_high)
+    evidence = Evidence(stages.estimate, stages.p_value, interval, interval)
+    return decide(evidence, null=NO_PREFERENCE, margin=margin, alpha=stages.significance_level)
+
+
+def over_stages(primary: PrimarySummary, stages: StagesSummary | None) -> PrimarySummary:
+    """The primary outcome with the estimate, interval and p-value that decide: those over all stages."""
+    if stages is None or stages.number == 1 or stages.estimate is None:
+        return primary
+    return replace(
+        primary,
+        estimate=stages.estimate,
+        ci_low=stages.ci_low,
+        ci_high=stages.ci_high,
+        equivalence_low=stages.ci_low,
+        equivalence_high=stages.ci_high,
+        p_value=stages.p_value,
+    )
+
+
+def can_extend(stages: StagesSummary | None) -> bool:
+    """Whether the plan allows another stage, and this one has a test that a later one can be combined with."""
+    if stages is None or stages.number >= stages.planned or stages.estimate is None:
+        return False
+    return stages.each[-1].n_reviewers >= FEWEST_REVIEWERS
+
+
+def extensions_cost(extensions: int, alpha: float = 0.05) -> str:
+    """What the option of extensions costs, in words."""
+    stages = "both stages" if extensions == 1 else f"all {extensions + 1} stages"
+    more = 100 * (more_ratings(extensions, alpha) - 1)
+    return (
+        f"Every stage is tested at {100 * stage_level(extensions, alpha):.1f} % instead of {100 * alpha:g} %, so that "
+        f"{stages} together keep {100 * alpha:g} %. For the same power as without the option, the first stage needs "
+        f"about {more:.0f} % more ratings."
+    )
+
+
+def confirmation_cost(before: int, alpha: float = 0.05) -> str:
+    """What a new test at the full level costs after `before` tests that left the question open."""
+    either = 100 * (1 - (1 - alpha) ** (before + 1))
+    tests = "two" if before == 1 else f"{before + 1}"
+    return (
+        f"It is tested at {100 * alpha:g} % on its own, with other prompts and other reviewers, and only its result "
+        f"counts. If any of the {tests} results could count, a difference would be claimed wrongly in up to "
+        f"{either:.1f} % of cases."
+    )
