@@ -11,6 +11,9 @@ from evaluation.stats.primary import FEWEST_REVIEWERS, NO_PREFERENCE, WinScore
 from evaluation.stats.stages import Combined, Stage, more_ratings, stage_bound, stage_level, stage_of
 from evaluation.stats.summaries import PrimarySummary, StagesSummary, StageSummary
 
+# Verdicts that leave open whether the candidate is better, so that another stage or campaign may follow.
+OPEN_VERDICTS = ("inconclusive", "not_worse")
+
 
 def stages_summary(plan: Plan, score: WinScore) -> StagesSummary | None:
     """All stages up to this one, whose win score is `score`; None if the plan has no extensions."""
@@ -31,6 +34,7 @@ def stages_summary(plan: Plan, score: WinScore) -> StagesSummary | None:
         z=whole and whole.z,
         p_value=whole and whole.p_value,
         each=tuple(_summary(stage, bound) for stage in stages),
+        extensible=bool(this) and len(stages) <= plan.extensions and score.n_reviewers >= FEWEST_REVIEWERS,
         cost=extensions_cost(plan.extensions, plan.alpha),
     )
 
@@ -73,13 +77,6 @@ def over_stages(primary: PrimarySummary, stages: StagesSummary | None) -> Primar
         equivalence_high=stages.ci_high,
         p_value=stages.p_value,
     )
-
-
-def can_extend(stages: StagesSummary | None) -> bool:
-    """Whether the plan allows another stage, and this one has a test that a later one can be combined with."""
-    if stages is None or stages.number >= stages.planned or stages.estimate is None:
-        return False
-    return stages.each[-1].n_reviewers >= FEWEST_REVIEWERS
 
 
 def extensions_cost(extensions: int, alpha: float = 0.05) -> str:

@@ -179,7 +179,8 @@ class StagesSummary:
     """A campaign that may be extended, or extends another one: stage `number` of at most `planned`.
 
     The verdict rests on `estimate`, its interval and `p_value` over `each` stage, and not on the primary outcome of
-    this campaign's ratings alone. They are None if this stage has no test.
+    this campaign's ratings alone. They are None if this stage has no test. `extensible`: the plan allows another stage,
+    and this one has a test that it can be combined with.
     """
 
     number: int
@@ -192,6 +193,7 @@ class StagesSummary:
     z: float | None
     p_value: float | None
     each: tuple[StageSummary, ...]
+    extensible: bool
     cost: str
 
 

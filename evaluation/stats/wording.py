@@ -5,7 +5,7 @@ import math
 from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.primary import FEWEST_REVIEWERS
-from evaluation.stats.staged import can_extend, over_stages
+from evaluation.stats.staged import over_stages
 from evaluation.stats.summaries import PrimarySummary, StagesSummary
 
 # z(.975) + z(.8): a difference of 2.8 standard errors is detected with 80 % power.
@@ -111,7 +111,7 @@ def _inconclusive(who: str, primary: PrimarySummary, plan: Plan) -> str:
 
 def what_to_collect(primary: PrimarySummary, stages: StagesSummary | None = None) -> str:
     """Advice for an inconclusive result. SE² falls as prompts, reviewers and ratings grow in proportion."""
-    if stages is not None and can_extend(stages):
+    if stages is not None and stages.extensible:
         left = stages.planned - stages.number
         return (
             f"The plan allows {'one more stage' if left == 1 else f'up to {left} more stages'}, with other prompts and "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from evaluation.report.document.model import Item, Items, Section
 from evaluation.stats.report import Report
-from evaluation.stats.staged import can_extend, confirmation_cost
+from evaluation.stats.staged import OPEN_VERDICTS, confirmation_cost
 from evaluation.stats.summaries import CriterionSummary, SliceSummary, YesNoSummary
 from evaluation.stats.wording import what_to_collect
 from ftplatform.text import numbers
@@ -44,21 +44,27 @@ def next_steps(report: Report) -> Section | None:
     """The decision that the verdict supports, then what to look at before acting on it; None without ratings."""
     if not report.primary.n_ratings:
         return None
-    items = (_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
+    items = (*_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
     return Section("next", "What to do now", (Items("", items),))
 
 
-def _decision(report: Report) -> Item:
+def _decision(report: Report) -> Iterator[Item]:
     if report.verdict != "inconclusive":
         title, reason = _DECISIONS[report.verdict]
-        return Item(title, (reason,))
-    advice = unbroken(what_to_collect(report.primary, report.stages))
-    if can_extend(report.stages):
-        return Item("Extend this campaign, or stop here", (advice, _EXTEND))
-    price = unbroken(confirmation_cost(len(report.confirms) + 1))
-    if report.plan_hash is None:
-        return Item("Plan a new campaign, or stop here", (advice, _COLLECT, price))
-    return Item("Plan a new campaign, or stop here", (advice, _CONFIRM, price))
+        yield Item(title, (reason,))
+    if report.verdict in OPEN_VERDICTS and (report.look is None or report.look.is_final):
+        extensible = report.stages is not None and report.stages.extensible
+        what = "Extend this campaign" if extensible else "Plan a new campaign"
+        advice = unbroken(what_to_collect(report.primary, report.stages))
+        yield Item(f"{what}, or stop here", (advice, *_how(report, extensible=extensible)))
+
+
+def _how(report: Report, *, extensible: bool) -> tuple[str, ...]:
+    """How to collect more without false claims, and what that costs."""
+    if extensible:
+        return (_EXTEND,)
+    price = confirmation_cost(len(report.confirms) + 1, 1 - report.primary.confidence)
+    return (_COLLECT if report.plan_hash is None else _CONFIRM, unbroken(price))
 
 
 def _serious(report: Report) -> Iterator[Item]:
