@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.calibration.scenarios import OVERLAP, PROMPTS, SCENARIOS, TIE_WITHIN, Scenario
 from evaluation.stats.arrays import FloatArray, IntArray
-from evaluation.stats.primary import NO_PREFERENCE, WinScore, win_score
+from evaluation.stats.primary import WinScore, win_score
 from evaluation.stats.ratings import LOSS, TIE, WIN, Ratings
 from evaluation.stats.stages import Combined, Stage, stage_bound, stage_of
 
@@ -92,7 +92,10 @@ def _z(score: WinScore, extensions: int) -> Stage:
 
 
 def _claims(scores: list[WinScore], extensions: int) -> bool:
-    stages, bound = [_z(score, extensions) for score in scores[: extensions + 1]], stage_bound(extensions, ALPHA)
+    stages, bound = (
+        [_z(score, extensions) for score in scores[: extensions + 1]],
+        stage_bound(extensions, ALPHA),
+    )
     return any(abs(Combined(tuple(stages[:k]), bound).z) >= bound for k in range(1, len(stages) + 1))
 
 

@@ -211,8 +211,8 @@ def check_cautions(
         verdict_of = "For this stage alone, the verdict" if plan.earlier else "The verdict"
         yield Caution(
             "exclusions_decide",
-            f"{verdict_of} depends on whose ratings count: '{exclusions.everything.verdict.replace('_', ' ')}' with all "
-            f"reviewers, '{exclusions.kept.verdict.replace('_', ' ')}' without the "
+            f"{verdict_of} depends on whose ratings count: '{exclusions.everything.verdict.replace('_', ' ')}' with "
+            f"all reviewers, '{exclusions.kept.verdict.replace('_', ' ')}' without the "
             f"{counted(exclusions.n_reviewers, 'flagged reviewer')}.",
         )
     if verdict in ("better", "worse") and length is not None and _may_be_length(length, verdict):

@@ -154,13 +154,13 @@ def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
 def _stage_method(primary: PrimarySummary, plan: Plan) -> str:
     planned = plan.extensions + 1
     return (
-        f"This is stage {len(plan.earlier) + 1} of at most {planned}. Every stage has its own prompts and reviewers. Its "
-        "statistic is the log odds of the win score over their standard error (the half-width at the bound over the "
-        "bound); the sum over the stages, divided by the square root of their number, is compared with Pocock's bound "
-        f"for {planned} analyses, which leaves {primary.significance_level:.3g} of the level {plan.alpha:g} for every "
-        "stage. The weights are equal and were fixed with the plan, so the test holds whatever the sizes of the stages "
-        "(Lehmacher & Wassmer 1999). The interval holds the win scores that this test does not reject. Everything else "
-        "uses the ratings of this stage alone."
+        f"This is stage {len(plan.earlier) + 1} of at most {planned}. Every stage has its own prompts and reviewers. "
+        "Its statistic is the log odds of the win score over their standard error (the half-width at the bound over "
+        "the bound). The sum over the stages, divided by the square root of their number, is compared with Pocock's "
+        f"bound for {planned} analyses, which leaves {primary.significance_level:.3g} of the level {plan.alpha:g} for "
+        "every stage. The weights are equal and were fixed with the plan, so the test holds whatever the sizes of the "
+        "stages (Lehmacher & Wassmer 1999). The interval holds the win scores that this test does not reject. "
+        "Everything else uses the ratings of this stage alone."
     )
 
 

@@ -219,7 +219,12 @@ def _cautions(
     yield from structure_cautions(ratings, report.reviewers, plan)
     yield from weighting_caution(report.primary)
     yield from inference_cautions(
-        over_stages(report.primary, report.stages), report.verdict, plan, look, assumed=score.mean.is_assumed, submitted=submitted
+        over_stages(report.primary, report.stages),
+        report.verdict,
+        plan,
+        look,
+        assumed=score.mean.is_assumed,
+        submitted=submitted,
     )
     if len(ratings):
         yield from quality_cautions(report.agreement, report.position, plan.alpha)

@@ -19,7 +19,10 @@ def stages_summary(plan: Plan, score: WinScore) -> StagesSummary | None:
     """All stages up to this one, whose win score is `score`; None if the plan has no extensions."""
     if not plan.extensions:
         return None
-    bound, sizes = stage_bound(plan.extensions, plan.alpha), (score.n_ratings, score.n_prompts, score.n_reviewers)
+    bound, sizes = (
+        stage_bound(plan.extensions, plan.alpha),
+        (score.n_ratings, score.n_prompts, score.n_reviewers),
+    )
     this = stage_of(score.mean, bound, campaign="", sizes=sizes)
     stages = (*plan.earlier, this) if this else plan.earlier
     whole = Combined(stages, bound) if this else None

@@ -79,8 +79,8 @@ def stages(report: Report) -> Section | None:
         Paragraph(
             unbroken(
                 f"Stage {found.number} of at most {found.planned}. A difference is claimed where |z| is at least "
-                f"{numbers.figure(found.bound, 3)}; over several stages, z is the sum of theirs over the square root of "
-                f"their number. {found.cost}"
+                f"{numbers.figure(found.bound, 3)}; over several stages, z is the sum of theirs over the square root "
+                f"of their number. {found.cost}"
             )
         )
     ]

@@ -30,8 +30,8 @@ _DECISIONS = {
 }
 _EXTEND = "“Extend this campaign” on the campaign's page drafts the next stage. The verdict then combines the stages."
 _CONFIRM = (
-    "“Draft a confirmatory campaign” on the campaign's page copies these settings. To be able to add a stage to that one "
-    "without a second test, plan extensions in its draft."
+    "“Draft a confirmatory campaign” on the campaign's page copies these settings. To be able to add stages to that "
+    "one, plan extensions in its draft."
 )
 _COLLECT = (
     "Collect the new ratings in a file of their own and analyse that file alone. To combine stages in one test, plan "

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from evaluation.models import Campaign, Prompt, Reviewer, ReviewItem
 from evaluation.review.selectors.counted_ratings import with_digests
@@ -46,8 +46,7 @@ def carried(campaign: Campaign, *, extend: bool) -> dict[str, Any]:
     confirms = list(plan.get("confirms", ()))
     if not extend:
         return {"earlier": [], "confirms": [*confirms, campaign.title]}
-    result = _final_result(campaign)
-    assert result is not None
+    result = campaign.reports.get(is_final=True).result
     names = ("log_odds", "se", "n_ratings", "n_prompts", "n_reviewers")
     this = {name: result["stages"]["each"][-1][name] for name in names} | {"campaign": campaign.title}
     return {"earlier": [*plan.get("earlier", ()), this], "confirms": confirms}
@@ -55,12 +54,19 @@ def carried(campaign: Campaign, *, extend: bool) -> dict[str, Any]:
 
 def used_prompts(campaign: Campaign) -> Q:
     """The pairs whose prompt was reviewed in a campaign that this one follows, also in another prompt set."""
-    items = ReviewItem.objects.filter(campaign__in=before(campaign), kind=ReviewItem.Kind.REAL)
-    earlier = Prompt.objects.filter(pk__in=items.values("pair__prompt"))
+    earlier = prompts_of(before(campaign))
     used = {digest for _, _, digest in with_digests(earlier)}
-    mine = Prompt.objects.filter(prompt_set=campaign.comparison.prompt_set_id).exclude(pk__in=earlier.values("pk"))
+    mine = Prompt.objects.filter(prompt_set=campaign.comparison.prompt_set_id).exclude(
+        pk__in=earlier.values("pk")
+    )
     alike = [pk for pk, _, digest in with_digests(mine) if digest in used]
     return Q(prompt__in=earlier.values("pk")) | Q(prompt__in=alike)
+
+
+def prompts_of(reviewed: list[Campaign]) -> QuerySet[Prompt]:
+    """The prompts that count in these campaigns; quality items do not."""
+    items = ReviewItem.objects.filter(campaign__in=reviewed, kind=ReviewItem.Kind.REAL)
+    return Prompt.objects.filter(pk__in=items.values("pair__prompt"))
 
 
 def took_part(campaign: Campaign, **who: Any) -> bool:
@@ -69,7 +75,11 @@ def took_part(campaign: Campaign, **who: Any) -> bool:
     known = Q()
     for name, value in who.items():
         known |= Q(**{names[name]: value}) if value else Q()
-    return bool(known) and Reviewer.objects.filter(known, campaign__in=before(campaign)).exists()
+    return (
+        bool(known)
+        and campaign.follows_id is not None
+        and Reviewer.objects.filter(known, campaign__in=before(campaign)).exists()
+    )
 
 
 def anonymous_reviewers(campaign: Campaign) -> int:
@@ -80,6 +90,9 @@ def anonymous_reviewers(campaign: Campaign) -> int:
 
 
 def _final_result(campaign: Campaign) -> dict[str, Any] | None:
-    report = campaign.reports.filter(is_final=True).first() if campaign.status == Campaign.Status.ANALYSED else None
+    report = (
+        campaign.reports.filter(is_final=True).first()
+        if campaign.status == Campaign.Status.ANALYSED
+        else None
+    )
     return report.result if report else None
-

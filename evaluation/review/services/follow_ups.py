@@ -21,7 +21,9 @@ def draft(*, campaign: Campaign, user: User, action: CampaignAction) -> Campaign
 
     Raises DomainError `wrong_status` unless the result is open and its plan allows `action`, and `no_new_prompts`.
     """
-    campaign = Campaign.objects.select_for_update(of=("self",)).select_related("comparison").get(pk=campaign.pk)
+    campaign = (
+        Campaign.objects.select_for_update(of=("self",)).select_related("comparison").get(pk=campaign.pk)
+    )
     if (existing := follow_ups.successor(campaign)) is not None:
         return existing
     if action not in campaign.actions(**follow_ups.state(campaign)._asdict()):
@@ -55,10 +57,15 @@ def draft(*, campaign: Campaign, user: User, action: CampaignAction) -> Campaign
 
 def _new_prompts(campaign: Campaign) -> tuple[Comparison, int]:
     """A comparison of the same models with prompts that were not reviewed yet, and their number."""
-    others = Comparison.objects.filter(baseline=campaign.comparison.baseline_id).exclude(pk=campaign.comparison_id)
+    others = Comparison.objects.filter(baseline=campaign.comparison.baseline_id).exclude(
+        pk=campaign.comparison_id
+    )
     tag = campaign.plan.get("cluster", "")
     for comparison in (campaign.comparison, *others.order_by("-created_at")):
-        if campaign.candidate not in comparison.candidates or ComparisonAction.OPEN_CAMPAIGN not in comparison.actions:
+        if (
+            campaign.candidate not in comparison.candidates
+            or ComparisonAction.OPEN_CAMPAIGN not in comparison.actions
+        ):
             continue
         if tag and not PromptTag.objects.filter(prompt_set=comparison.prompt_set, name=tag).exists():
             continue
@@ -67,8 +74,8 @@ def _new_prompts(campaign: Campaign) -> tuple[Comparison, int]:
             return comparison, left
     raise DomainError(
         "no_new_prompts",
-        "Every prompt that both models answered was reviewed in this campaign. Compare the models on another prompt set "
-        "first: ratings of the same prompts are no new evidence about other prompts.",
+        "Every prompt that both models answered was reviewed in this campaign. Compare the models on another prompt "
+        "set first: ratings of the same prompts are no new evidence about other prompts.",
     )
 
 
