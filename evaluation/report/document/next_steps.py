@@ -42,10 +42,15 @@ _MOST_SLICES = 3
 
 def next_steps(report: Report) -> Section | None:
     """The decision that the verdict supports, then what to look at before acting on it; None without ratings."""
+    items = steps(report)
+    return Section("next", "What to do now", (Items("", items),)) if items else None
+
+
+def steps(report: Report) -> tuple[Item, ...]:
+    """The items of `next_steps`."""
     if not report.primary.n_ratings:
-        return None
-    items = (*_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
-    return Section("next", "What to do now", (Items("", items),))
+        return ()
+    return (*_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
 
 
 def _decision(report: Report) -> Iterator[Item]:

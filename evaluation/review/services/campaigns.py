@@ -109,6 +109,8 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
         setattr(campaign, name, value)
     comparison, candidate = main["comparison"], _candidate(main["comparison"], main["candidate"])
     campaign.comparison, campaign.candidate = comparison, candidate
+    if campaign.follows is not None:
+        _require_same_models(campaign, campaign.follows)
     available = lottery.available(campaign).count()
     if ComparisonAction.OPEN_CAMPAIGN not in comparison.actions or not available:
         raise DomainError("run_incomplete", "The comparison is not complete. Wait until it has succeeded.")
@@ -131,15 +133,14 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     planned |= {name: campaign.plan.get(name, ()) for name in ("earlier", "confirms")}
     planned["extensions"] = main["extensions"]
     plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
-    if campaign.follows is not None:
-        _require_same(campaign, campaign.follows, plan)
+    if campaign.follows is not None and plan.earlier:
+        _require_same_analysis(plan, campaign.follows)
     campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
     campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
     campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
 
 
-def _require_same(campaign: Campaign, before: Campaign, plan: Plan) -> None:
-    """Check that a campaign answers the question of the one `before` it and, as a stage of it, in the same way."""
+def _require_same_models(campaign: Campaign, before: Campaign) -> None:
     models = (campaign.candidate_id, campaign.comparison.baseline_id)
     if models != (before.candidate_id, before.comparison.baseline_id):
         raise DomainError(
@@ -148,9 +149,13 @@ def _require_same(campaign: Campaign, before: Campaign, plan: Plan) -> None:
             f"{before.comparison.baseline.name}.",
             status=400,
         )
+
+
+def _require_same_analysis(plan: Plan, before: Campaign) -> None:
+    """Check that a later stage is analysed as the first one, so that their results can be combined."""
     first = read_plan(before.plan)
     changed = [name for name in follow_ups.SHARED if getattr(plan, name) != getattr(first, name)]
-    if plan.earlier and changed:
+    if changed:
         raise DomainError(
             "stage_frozen",
             f"Stages of one test have the same analysis: keep {', '.join(changed)} as in “{before.title}”.",

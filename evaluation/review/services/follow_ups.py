@@ -74,8 +74,8 @@ def _new_prompts(campaign: Campaign) -> tuple[Comparison, int]:
             return comparison, left
     raise DomainError(
         "no_new_prompts",
-        "Every prompt that both models answered was reviewed in this campaign. Compare the models on another prompt "
-        "set first: ratings of the same prompts are no new evidence about other prompts.",
+        "Every prompt that both models answered was reviewed in this campaign or before it. Compare the models on "
+        "another prompt set first: ratings of the same prompts are no new evidence about other prompts.",
     )
 
 

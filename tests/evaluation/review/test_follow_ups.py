@@ -1,17 +1,20 @@
 """What follows an open result: the next planned stage, or a campaign that confirms it."""
 
 import math
+import zipfile
 
 import pytest
 from django.urls import reverse
 
 from evaluation.models import Campaign, CampaignAction
+from evaluation.report.exports import bundle
 from evaluation.report.services import reports
 from evaluation.review.selectors import counted_ratings, planned_analyses
 from evaluation.review.selectors import follow_ups as reads
 from evaluation.review.services import campaigns, follow_ups, invitations, ratings
 from ftplatform.errors import DomainError
 from tests import factories
+from tests.evaluation.recomputed import recomputed
 
 pytestmark = pytest.mark.django_db
 EXTEND, CONFIRM = CampaignAction.EXTEND, CampaignAction.CONFIRM
@@ -34,7 +37,7 @@ def _open_result(prompts: int = 24, **options: object) -> Campaign:
 
 
 def _draft(of: Campaign, action: CampaignAction) -> Campaign:
-    return follow_ups.draft(campaign=of, user=of.created_by, action=action)
+    return Campaign.objects.get(pk=follow_ups.draft(campaign=of, user=of.created_by, action=action).pk)
 
 
 def _refused(act) -> str:
@@ -43,7 +46,7 @@ def _refused(act) -> str:
     return str(error.value.code)
 
 
-def test_two_stages_are_drafted_and_the_last_verdict_combines_all():
+def test_two_stages_are_drafted_and_the_last_verdict_combines_all(tmp_path):
     first = _open_result(prompts=36, extensions=2)
     begun = first.reports.get().result
     assert begun["stages"]["extensible"] and begun["primary"]["significance_level"] < 0.025
@@ -63,6 +66,11 @@ def test_two_stages_are_drafted_and_the_last_verdict_combines_all():
     assert result["sentence"].startswith("Over stages 1, 2 and 3 combined, the result")
     assert result["provenance"]["follows"]["title"] == "Replies, stage 2"
     assert not stages["extensible"] and reads.state(last) == (True, False)
+    with zipfile.ZipFile(bundle.bundle(report=last.reports.get(), user=last.created_by)) as archive:
+        archive.extractall(tmp_path)
+    assert "Over 3 stages: z" in recomputed(tmp_path)
+    document = (tmp_path / "report.md").read_text()
+    assert "Stages" in document and "1: Replies" in document and "Combined" in document
     used = [set(one.items.values_list("pair", flat=True)) for one in (*reads.before(last), last)]
     assert len(set.union(*used)) == 36
 
@@ -82,8 +90,7 @@ def test_a_plan_without_extensions_is_confirmed_and_says_what_that_costs(client)
     result = _analysed(following).reports.get().result
     assert result["confirms"] == ["Replies"]
     assert any("“Replies” left open" in one["message"] for one in result["cautions"])
-    again = _draft(following, CONFIRM) if reads.state(following).open_result else None
-    assert again is None or again.plan["confirms"] == ["Replies", "Replies, confirmation"]
+    assert reads.carried(following, extend=False)["confirms"] == ["Replies", "Replies, confirmation"]
 
 
 def test_page_and_api_offer_and_draft_it(client):
