@@ -44,7 +44,7 @@ from evaluation.stats.sections import (
     reviewers_summary,
     variation_summary,
 )
-from evaluation.stats.staged import over_stages, staged_verdict, stages_summary
+from evaluation.stats.staged import over_stages, stages_summary, verdict_of
 from evaluation.stats.structure import structure_cautions
 from evaluation.stats.summaries import (
     AgreementSummary,
@@ -97,8 +97,8 @@ class Report:
     prompts: PromptsSummary
     panel_only: PanelSummary
     effect_sizes: tuple[EffectSummary, ...]
-    cautions: tuple[Caution, ...]
-    methods: str
+    cautions: tuple[Caution, ...] = ()
+    methods: str = ""
     stages: StagesSummary | None = None
     confirms: tuple[str, ...] = ()
 
@@ -141,11 +141,7 @@ def analyse(
     levels = levels_of(plan, look, score.se)
     primary = primary_summary(ratings, score, plan, levels, len(everything))
     stages = stages_summary(plan, score)
-    verdict = score.verdict(
-        margin=plan.margin, significance=levels.significance, equivalence=levels.equivalence
-    )
-    if stages is not None and plan.earlier:
-        verdict = staged_verdict(stages, score, plan.margin)
+    verdict = verdict_of(score, stages, plan, levels)
     scored = criteria_results(ratings, plan)
     criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, over_stages(primary, stages).p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
@@ -171,8 +167,6 @@ def analyse(
         prompts=prompts_summary(ratings),
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
-        cautions=(),
-        methods="",
         stages=stages,
         confirms=plan.confirms,
     )

@@ -6,6 +6,7 @@ from scipy import special
 
 from evaluation.stats.equivalence import Evidence, Verdict, decide
 from evaluation.stats.estimate import Interval
+from evaluation.stats.levels import Levels
 from evaluation.stats.plan import Plan
 from evaluation.stats.primary import FEWEST_REVIEWERS, NO_PREFERENCE, WinScore
 from evaluation.stats.stages import Combined, Stage, more_ratings, stage_bound, stage_level, stage_of
@@ -31,11 +32,11 @@ def stages_summary(plan: Plan, score: WinScore) -> StagesSummary | None:
         planned=plan.extensions + 1,
         bound=bound,
         significance_level=stage_level(plan.extensions, plan.alpha),
-        estimate=whole and whole.win_score,
-        ci_low=whole and whole.interval.low,
-        ci_high=whole and whole.interval.high,
-        z=whole and whole.z,
-        p_value=whole and whole.p_value,
+        estimate=whole.win_score if whole else None,
+        ci_low=whole.interval.low if whole else None,
+        ci_high=whole.interval.high if whole else None,
+        z=whole.z if whole else None,
+        p_value=whole.p_value if whole else None,
         each=tuple(_summary(stage, bound) for stage in stages),
         extensible=bool(this) and len(stages) <= plan.extensions and score.n_reviewers >= FEWEST_REVIEWERS,
         cost=extensions_cost(plan.extensions, plan.alpha),
@@ -58,13 +59,17 @@ def _summary(stage: Stage, bound: float) -> StageSummary:
     )
 
 
-def staged_verdict(stages: StagesSummary, score: WinScore, margin: float) -> Verdict:
-    """The verdict over all stages. It needs enough reviewers in this stage too."""
+def verdict_of(score: WinScore, stages: StagesSummary | None, plan: Plan, levels: Levels) -> Verdict:
+    """The verdict by `score`, or over all `stages` if there were earlier ones. It needs enough reviewers in each."""
+    if stages is None or not plan.earlier:
+        return score.verdict(
+            margin=plan.margin, significance=levels.significance, equivalence=levels.equivalence
+        )
     if stages.ci_low is None or stages.ci_high is None or score.n_reviewers < FEWEST_REVIEWERS:
         return "inconclusive"
     interval = Interval(stages.ci_low, stages.ci_high)
     evidence = Evidence(stages.estimate, stages.p_value, interval, interval)
-    return decide(evidence, null=NO_PREFERENCE, margin=margin, alpha=stages.significance_level)
+    return decide(evidence, null=NO_PREFERENCE, margin=plan.margin, alpha=levels.significance)
 
 
 def over_stages(primary: PrimarySummary, stages: StagesSummary | None) -> PrimarySummary:
@@ -96,9 +101,9 @@ def extensions_cost(extensions: int, alpha: float = 0.05) -> str:
 def confirmation_cost(before: int, alpha: float = 0.05) -> str:
     """What a new test at the full level costs after `before` tests that left the question open."""
     either = 100 * (1 - (1 - alpha) ** (before + 1))
-    tests = "two" if before == 1 else f"{before + 1}"
+    either_of = "either result" if before == 1 else f"any of the {before + 1} results"
     return (
         f"It is tested at {100 * alpha:g} % on its own, with other prompts and other reviewers, and only its result "
-        f"counts. If any of the {tests} results could count, a difference would be claimed wrongly in up to "
+        f"counts. If {either_of} could count, a difference would be claimed wrongly in up to "
         f"{either:.1f} % of cases."
     )

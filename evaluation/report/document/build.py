@@ -52,7 +52,7 @@ def _subtitle(origin: Origin | None) -> str:
 def _sections(
     report: Report, source: Mapping[str, Any], origin: Origin | None, history: Sequence[Report]
 ) -> tuple[Section, ...]:
-    sections: list[Section | None] = [preference.preference(report)]
+    sections: list[Section | None] = [preference.preference(report), analyses.stages(report)]
     if report.primary.n_ratings:
         sections += [
             outcomes.criteria(report, source.get("criterion_groups") or {}),
@@ -63,7 +63,6 @@ def _sections(
         ]
     sections += [
         analyses.exclusions(report),
-        analyses.stages(report),
         analyses.planned(report, history, has_plan=origin is not None and "rated_elsewhere" not in source),
         next_steps.next_steps(report),
     ]

@@ -110,10 +110,8 @@ class CampaignForm(forms.Form):
         help_text="Replaces the planned analyses. Intervals are wider, but stay valid however often you look "
         "(a confidence sequence).",
     )
-    extensions = forms.TypedChoiceField(
+    extensions = forms.ChoiceField(
         required=False,
-        coerce=int,
-        empty_value=0,
         choices=[(number, words) for number, words in enumerate(EXTENSIONS)],
         label="Extensions if the result is open",
         help_text="An extension is a second stage with other prompts and reviewers; the verdict combines all stages. "
@@ -279,6 +277,7 @@ class CampaignForm(forms.Form):
         shipped = given.pop("shipped_practice")
         return given | {
             "margin": given["margin"] / 100,
+            "extensions": int(given["extensions"] or 0),
             "looks": (interim / 100, 1.0) if interim else (1.0,),
             "rubric_text": version.text if version else given["rubric_text"].replace("\r\n", "\n"),
             "crowd": _crowd(presets, codes),

@@ -3,10 +3,13 @@
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from evaluation.models import Campaign, Prompt, Reviewer, ReviewItem
 from evaluation.review.selectors.counted_ratings import with_digests
 from evaluation.stats.staged import OPEN_VERDICTS
+from ftplatform.accounts.models import User
+from ftplatform.errors import DomainError
 
 # Of the plan, what the stages of one test share.
 SHARED = ("alpha", "margin", "criteria", "yes_no", "looks", "watch_se", "exclusion", "cluster", "extensions")
@@ -69,17 +72,52 @@ def prompts_of(reviewed: list[Campaign]) -> QuerySet[Prompt]:
     return Prompt.objects.filter(pk__in=items.values("pair__prompt"))
 
 
-def took_part(campaign: Campaign, **who: Any) -> bool:
-    """Whether a person took part in a campaign that this one follows: a `user`, `external_id` or `email`."""
-    names = {"user": "user", "external_id": "external_id", "email": "invite__email"}
+def require_newcomer(
+    campaign: Campaign,
+    *,
+    user: User | None = None,
+    external_id: str = "",
+    email: str = "",
+    known: bool = False,
+) -> None:
+    """Raise DomainError `took_part_before` if a person took part in a campaign that this one follows.
+
+    `known`: their browser shows it.
+    """
+    if known or _took_part(campaign, user=user, external_id=external_id, invite__email=email):
+        raise DomainError(
+            "took_part_before",
+            gettext(
+                "You took part in an earlier review of these models. This one needs other people. Thank you for coming!"
+            ),
+            status=403,
+        )
+
+
+def require_new_addresses(campaign: Campaign, addresses: list[str]) -> None:
+    """Raise DomainError `invalid_addresses` that names each person who took part in an earlier campaign."""
+    problems = [
+        {"line": line, "message": f"Line {line}: {address} took part in an earlier campaign."}
+        for line, address in enumerate(addresses, 1)
+        if _took_part(campaign, invite__email=address)
+    ]
+    if problems:
+        raise DomainError(
+            "invalid_addresses",
+            "This campaign needs other reviewers than the one before it. No invitations were created.",
+            status=400,
+            problems=problems[:20],
+        )
+
+
+def _took_part(campaign: Campaign, **who: Any) -> bool:
+    """Whether a reviewer of a campaign that this one follows has one of these values, empty ones aside."""
     known = Q()
     for name, value in who.items():
-        known |= Q(**{names[name]: value}) if value else Q()
-    return (
-        bool(known)
-        and campaign.follows_id is not None
-        and Reviewer.objects.filter(known, campaign__in=before(campaign)).exists()
-    )
+        known |= Q(**{name: value}) if value else Q()
+    if campaign.follows_id is None or not known:
+        return False
+    return Reviewer.objects.filter(known, campaign__in=before(campaign)).exists()
 
 
 def anonymous_reviewers(campaign: Campaign) -> int:

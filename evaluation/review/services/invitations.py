@@ -66,8 +66,7 @@ def join(
             known.status, known.ended_at = Reviewer.Status.ACTIVE, None
         known.save(update_fields=["digest", "status", "ended_at"])
         return known, token
-    if follow_ups.took_part(campaign, user=user, external_id=external_id, email=invite.email):
-        raise took_part_before()
+    follow_ups.require_newcomer(campaign, user=user, external_id=external_id, email=invite.email)
     _use(invite)
     reviewer = Reviewer.objects.create(
         campaign=campaign,
@@ -81,17 +80,6 @@ def join(
         captured=captured,
     )
     return reviewer, token
-
-
-def took_part_before() -> DomainError:
-    """The refusal of somebody who reviewed in a campaign that this one follows."""
-    return DomainError(
-        "took_part_before",
-        gettext(
-            "You took part in an earlier review of these models. This one needs other people. Thank you for coming!"
-        ),
-        status=403,
-    )
 
 
 def require_live(invite: Invite) -> None:
@@ -155,7 +143,7 @@ def invite_people(
     """
     _require_running(campaign)
     addresses = _checked(addresses)
-    _require_new(campaign, addresses)
+    follow_ups.require_new_addresses(campaign, addresses)
     known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
     wanted = [address for address in dict.fromkeys(addresses) if address not in known]
     expires_at = _expiry(days)
@@ -189,21 +177,6 @@ def _checked(addresses: list[str]) -> list[str]:
         )
         raise DomainError("invalid_addresses", detail, status=400, problems=problems[:20])
     return good
-
-
-def _require_new(campaign: Campaign, addresses: list[str]) -> None:
-    problems = [
-        {"line": line, "message": f"Line {line}: {address} took part in an earlier campaign."}
-        for line, address in enumerate(addresses, 1)
-        if follow_ups.took_part(campaign, email=address)
-    ]
-    if problems:
-        raise DomainError(
-            "invalid_addresses",
-            "This campaign needs other reviewers than the one before it. No invitations were created.",
-            status=400,
-            problems=problems[:20],
-        )
 
 
 def _require_running(campaign: Campaign) -> None:

@@ -6,6 +6,7 @@ from evaluation.models import Campaign
 from evaluation.review.forms.campaigns import FLAG_WORDS
 from evaluation.stats.staged import confirmation_cost, extensions_cost
 from ftplatform.text.numbers import count, hundred, percent
+from ftplatform.text.values import unbroken
 
 Fact = tuple[str, str]
 
@@ -51,15 +52,11 @@ def _stages(campaign: Campaign) -> list[Fact]:
     if extensions:
         number = len(plan.get("earlier", ())) + 1
         after = f", after “{plan['earlier'][-1]['campaign']}”" if number > 1 else ""
-        rows.append(
-            (
-                "Stages",
-                f"{number} of at most {extensions + 1}{after}. {extensions_cost(extensions, plan['alpha'])}",
-            )
-        )
+        cost = extensions_cost(extensions, plan["alpha"])
+        rows.append(("Stages", unbroken(f"{number} of at most {extensions + 1}{after}. {cost}")))
     if confirms:
         cost = confirmation_cost(len(confirms), plan["alpha"])
-        rows.append(("Confirms", f"“{confirms[-1]}”, whose result is open. {cost}"))
+        rows.append(("Confirms", unbroken(f"“{confirms[-1]}”, whose result is open. {cost}")))
     return rows
 
 

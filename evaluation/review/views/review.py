@@ -38,8 +38,9 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     if reviewer_in(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
-    if any(reviewer_in(request, earlier.pk) for earlier in follow_ups.before(campaign)):
-        raise invitations.took_part_before()
+    follow_ups.require_newcomer(
+        campaign, known=any(reviewer_in(request, earlier.pk) for earlier in follow_ups.before(campaign))
+    )
     # A link without the participant's number is rejected before the page is shown.
     crowd.participant(campaign, link, request.GET.dict())
     if request.method == "GET":

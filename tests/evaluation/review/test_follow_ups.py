@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from django.urls import reverse
 
-from evaluation.models import Campaign, CampaignAction
+from evaluation.models import Campaign, CampaignAction, Invite
 from evaluation.report.exports import bundle
 from evaluation.report.services import reports
 from evaluation.review.selectors import counted_ratings, planned_analyses
@@ -84,7 +84,7 @@ def test_a_plan_without_extensions_is_confirmed_and_says_what_that_costs(client)
     assert following.plan["confirms"] == ["Replies"] and following.plan["alpha"] == 0.05
     client.force_login(first.created_by)
     page = client.get(reverse("evaluation:campaign", args=[following.pk])).content.decode()
-    assert "9.8 %" in page and "only its result" in page
+    assert "9.8\N{NO-BREAK SPACE}%" in page and "only its result" in page
     campaigns.open_campaign(campaign=following, user=first.created_by)
     following.refresh_from_db()
     result = _analysed(following).reports.get().result
@@ -107,7 +107,7 @@ def test_page_and_api_offer_and_draft_it(client):
     page = client.get(address).content.decode()
     assert "Extend this campaign" not in page and f'Followed by <a href="{same.url}">' in page
     draft = client.get(same.url).content.decode()
-    assert "2 of at most 2" in draft and "about 16 % more ratings" in draft
+    assert "2 of at most 2" in draft and "about 16\N{NO-BREAK SPACE}% more ratings" in draft
 
 
 def test_without_new_prompts_another_comparison_of_the_same_models_is_taken():
@@ -161,10 +161,13 @@ def test_who_took_part_before_is_turned_away(client):
     following = _draft(first, EXTEND)
     campaigns.open_campaign(campaign=following, user=owner)
     # Ann took part; Bob was invited and did not.
-    again = {"campaign": following, "user": owner}
-    assert _refused(lambda: invitations.invite_people(**again, addresses=invited)) == "invalid_addresses"
+
+    def invite(addresses: list[str]) -> list[Invite]:
+        return invitations.invite_people(campaign=following, user=owner, addresses=addresses)
+
+    assert _refused(lambda: invite(invited)) == "invalid_addresses"
     assert not following.invites.exclude(email="").exists()
-    assert len(invitations.invite_people(**again, addresses=invited[1:])) == 1
+    assert len(invite(invited[1:])) == 1
     shared = f"/r/{following.invites.get(email='').code}/"
     page = client.get(f"{shared}?PROLIFIC_PID=p9")
     assert page.status_code == 403 and "earlier review" in page.content.decode(), "the browser is known"

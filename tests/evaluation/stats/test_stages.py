@@ -55,6 +55,7 @@ def test_one_stage_is_significant_exactly_where_its_statistic_reaches_the_bound(
     p = score.p_value()
     assert p is not None and (p <= stage_level(1)) == (abs(one.z) >= bound)
     shown = score.interval(1 - stage_level(1))
+    assert shown is not None
     alone = Combined((one,), bound).interval
     assert (alone.low, alone.high) == pytest.approx((shown.low, shown.high), abs=1e-6)
 
