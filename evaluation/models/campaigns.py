@@ -40,6 +40,8 @@ class CampaignAction(StrEnum):
     INVITE = "invite"
     CLOSE = "close"
     ANALYSE = "analyse"
+    EXTEND = "extend"
+    CONFIRM = "confirm"
 
 
 _RUNNING = frozenset({CampaignAction.AMEND, CampaignAction.INVITE, CampaignAction.CLOSE})
@@ -60,15 +62,23 @@ _ACTIONS: dict[str, frozenset[CampaignAction]] = {
 
 
 def allowed_actions(
-    status: str, *, opening: bool = False, analysis_due: bool = False
+    status: str,
+    *,
+    opening: bool = False,
+    analysis_due: bool = False,
+    open_result: bool = False,
+    extensible: bool = False,
 ) -> frozenset[CampaignAction]:
     """The actions that a campaign's state allows. Pages, API and services all call this function.
 
     `opening`: a job is opening the campaign, so the draft can only be cancelled. `analysis_due`: enough ratings are
-    stored for the next planned analysis.
+    stored for the next planned analysis. `open_result`: the final analysis left the question open, and no campaign
+    follows yet; `extensible`: its plan allows another stage.
     """
     if status == CampaignStatus.DRAFT:
         return frozenset({CampaignAction.CANCEL_OPENING}) if opening else _ACTIONS[status]
+    if status == CampaignStatus.ANALYSED and open_result:
+        return frozenset({CampaignAction.EXTEND if extensible else CampaignAction.CONFIRM})
     due = analysis_due and status != CampaignStatus.ANALYSED
     return _ACTIONS[status] | ({CampaignAction.ANALYSE} if due else frozenset())
 
@@ -140,6 +150,14 @@ class Campaign(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.TextField(blank=True)
+    follows = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="followed_by",
+        help_text="The campaign that this one extends by a stage or confirms.",
+    )
     elsewhere = models.JSONField(
         default=dict,
         help_text="Of ratings that were made elsewhere and imported: {file, ratings, sides_known, texts}; else {}.",
@@ -190,10 +208,18 @@ class Campaign(models.Model):
     def opening_under_way(self) -> "Opening | None":
         return self.openings.exclude(status__in=Job.TERMINAL).first()
 
-    def actions(self, *, analysis_due: bool = False) -> frozenset[CampaignAction]:
+    def actions(
+        self, *, analysis_due: bool = False, open_result: bool = False, extensible: bool = False
+    ) -> frozenset[CampaignAction]:
         """The actions that the campaign's state allows now. Before writing, lock the campaign's row and check again."""
         opening = self.status == CampaignStatus.DRAFT and self.opening_under_way is not None
-        return allowed_actions(self.status, opening=opening, analysis_due=analysis_due)
+        return allowed_actions(
+            self.status,
+            opening=opening,
+            analysis_due=analysis_due,
+            open_result=open_result,
+            extensible=extensible,
+        )
 
     def allows(self, action: CampaignAction) -> bool:
         return action in self.actions()

@@ -26,6 +26,15 @@ pages = [
     path("campaigns/<uuid:pk>/resume/", campaigns.campaign_resume, name="campaign_resume"),
     path("campaigns/<uuid:pk>/close/", campaigns.campaign_close, name="campaign_close"),
     path("campaigns/<uuid:pk>/amend/", campaigns.campaign_amend, name="campaign_amend"),
+    path(
+        "campaigns/<uuid:pk>/extend/", campaigns.campaign_follow, {"action": "extend"}, name="campaign_extend"
+    ),
+    path(
+        "campaigns/<uuid:pk>/confirm/",
+        campaigns.campaign_follow,
+        {"action": "confirm"},
+        name="campaign_confirm",
+    ),
     path("campaigns/<uuid:pk>/practice/", practice.items, name="practice"),
     path("campaigns/<uuid:pk>/practice/<int:number>/remove/", practice.remove, name="practice_remove"),
     path("campaigns/<uuid:pk>/people/", people.people, name="people"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import ANALYSIS_VERSION, Look, Plan
 from evaluation.stats.ratings import Ratings
+from evaluation.stats.staged import confirmation_cost
 from evaluation.stats.summaries import (
     AgreementSummary,
     Caution,
@@ -200,11 +201,18 @@ def check_cautions(
             f"The plan was frozen under analysis version {plan.analysis_version}, but this report was made by version "
             f"{ANALYSIS_VERSION}. The changelog lists the differences.",
         )
+    if plan.confirms:
+        yield Caution(
+            "confirmatory",
+            f"This campaign repeats a question that “{plan.confirms[-1]}” left open. "
+            f"{confirmation_cost(len(plan.confirms), plan.alpha)}",
+        )
     if exclusions is not None and exclusions.changes_verdict:
+        verdict_of = "For this stage alone, the verdict" if plan.earlier else "The verdict"
         yield Caution(
             "exclusions_decide",
-            f"The verdict depends on whose ratings count: '{exclusions.everything.verdict.replace('_', ' ')}' with all "
-            f"reviewers, '{exclusions.kept.verdict.replace('_', ' ')}' without the "
+            f"{verdict_of} depends on whose ratings count: '{exclusions.everything.verdict.replace('_', ' ')}' with "
+            f"all reviewers, '{exclusions.kept.verdict.replace('_', ' ')}' without the "
             f"{counted(exclusions.n_reviewers, 'flagged reviewer')}.",
         )
     if verdict in ("better", "worse") and length is not None and _may_be_length(length, verdict):

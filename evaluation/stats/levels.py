@@ -7,6 +7,7 @@ from scipy import stats
 from evaluation.stats.anytime import sequence_level
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.sequential import spending_boundaries
+from evaluation.stats.stages import stage_level
 from evaluation.stats.summaries import LookSummary, WatchSummary
 
 # Without a standard error the progress is unknown. The sequence is then treated as near its start.
@@ -39,6 +40,8 @@ def levels_of(plan: Plan, look: Look | None, se: float | None) -> Levels:
         significance = sequence_level(now, planned_se=plan.watch_se, level=1 - plan.alpha)
     elif look is not None:
         significance = spending_boundaries(look.fractions, plan.alpha).nominal_level(look.number)
+    elif plan.extensions:
+        significance = stage_level(plan.extensions, plan.alpha)
     else:
         return Levels(plan.alpha, 1 - 2 * plan.alpha, 1 - plan.alpha, False)
     return Levels(significance, 1 - significance, 1 - plan.alpha, True)

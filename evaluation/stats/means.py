@@ -139,6 +139,17 @@ class Mean:
             return None
         return 1 - p / 2 if self.value > value else p / 2
 
+    def log_odds(self, bound: float) -> tuple[float, float] | None:
+        """The log odds of the mean's place and their standard error; None without a test or on a scale without ends.
+
+        The standard error is that of a normal distribution with the same half-width at `bound` standard errors.
+        """
+        if not self.scale.ends or self.place is None or self.added is None or self.problem:
+            return None
+        p = float(2 * stats.norm.sf(bound))
+        half = max(self._measured_half_width(p), self.added.half_width(p)) / self._slope
+        return float(special.logit(self._centre)), half / bound
+
     def _measured_half_width(self, p: float) -> float:
         return self.headline.half_width(p) / self.scale.span if self.headline.se else 0.0
 

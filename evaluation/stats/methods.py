@@ -139,6 +139,8 @@ def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
             f"{plan.watch_se:.3g}, which leaves {primary.significance_level:.3g} of the level {plan.alpha:g} for this "
             "moment."
         )
+    if plan.extensions:
+        return _stage_method(primary, plan)
     if look is None:
         return f"One analysis was made, at level {plan.alpha:g}."
     at = "the last" if look.is_final else f"at {100 * look.fraction:.3g} % of the planned ratings"
@@ -146,6 +148,19 @@ def _look_method(primary: PrimarySummary, plan: Plan, look: Look | None) -> str:
         f"This is look {look.number} of {len(look.fractions)}, {at}; Lan–DeMets spending of O'Brien–Fleming "
         f"type keeps the overall level {plan.alpha:g}, which leaves {primary.significance_level:.3g} for this "
         "look, and the intervals are repeated confidence intervals."
+    )
+
+
+def _stage_method(primary: PrimarySummary, plan: Plan) -> str:
+    planned = plan.extensions + 1
+    return (
+        f"This is stage {len(plan.earlier) + 1} of at most {planned}. Every stage has its own prompts and reviewers. "
+        "Its statistic is the log odds of the win score over their standard error (the half-width at the bound over "
+        "the bound). The sum over the stages, divided by the square root of their number, is compared with Pocock's "
+        f"bound for {planned} analyses, which leaves {primary.significance_level:.3g} of the level {plan.alpha:g} for "
+        "every stage. The weights are equal and were fixed with the plan, so the test holds whatever the sizes of the "
+        "stages (Lehmacher & Wassmer 1999). The interval holds the win scores that this test does not reject. "
+        "Everything else uses the ratings of this stage alone."
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 from evaluation.stats.reviewers import FLAG_CODES
 from evaluation.stats.sequential import spending_boundaries
+from evaluation.stats.stages import Stage, stage_bound
 
 # Part of the plan and its hash, so the same settings under another analysis version are another plan.
 ANALYSIS_VERSION = 3
@@ -48,8 +49,10 @@ class Plan:
     win score expected at the end. `exclusion` names the flags (see `reviewers.FLAG_CODES`) whose reviewers the
     headline leaves out. `seed` determines every bootstrap and permutation. `cluster` names the slicing (a tag of
     the prompts, such as topic, customer or document) whose parts are sampled together; empty means that prompts are
-    independent. `frozen` False means that the settings were chosen at the analysis, with the data at hand. Raises
-    ValueError for an invalid value or combination.
+    independent. `frozen` False means that the settings were chosen at the analysis, with the data at hand.
+    `extensions` is the number of stages that may follow the first one, and `earlier` are the results of the stages
+    before this one; all stages share alpha. `confirms` names the campaigns that tested the same question before and
+    left it open, and that do not count. Raises ValueError for an invalid value or combination.
     """
 
     alpha: float = 0.05
@@ -66,6 +69,9 @@ class Plan:
     analysis_version: int = ANALYSIS_VERSION
     frozen: bool = True
     cluster: str = ""
+    extensions: int = 0
+    earlier: tuple[Stage, ...] = ()
+    confirms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
@@ -88,6 +94,12 @@ class Plan:
             raise ValueError(
                 "watch_se must be positive, and a plan that is watched has no looks before the end"
             )
+
+        stage_bound(self.extensions, self.alpha)
+        if self.extensions and (self.watch_se is not None or len(self.looks) > 1):
+            raise ValueError("a plan with extensions has one analysis, at the end of each stage")
+        if len(self.earlier) > self.extensions:
+            raise ValueError("a plan has at most as many earlier stages as extensions")
 
     def look(self, number: int) -> Look:
         """The `number`-th planned analysis. Raises ValueError if the plan has no such analysis."""

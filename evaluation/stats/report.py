@@ -44,6 +44,7 @@ from evaluation.stats.sections import (
     reviewers_summary,
     variation_summary,
 )
+from evaluation.stats.staged import over_stages, stages_summary, verdict_of
 from evaluation.stats.structure import structure_cautions
 from evaluation.stats.summaries import (
     AgreementSummary,
@@ -61,6 +62,7 @@ from evaluation.stats.summaries import (
     QualitySummary,
     ReviewersSummary,
     SlicesSummary,
+    StagesSummary,
     VariationSummary,
     WatchSummary,
     YesNoSummary,
@@ -95,8 +97,10 @@ class Report:
     prompts: PromptsSummary
     panel_only: PanelSummary
     effect_sizes: tuple[EffectSummary, ...]
-    cautions: tuple[Caution, ...]
-    methods: str
+    cautions: tuple[Caution, ...] = ()
+    methods: str = ""
+    stages: StagesSummary | None = None
+    confirms: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The report as plain JSON values. A number that does not exist is null."""
@@ -136,18 +140,17 @@ def analyse(
     score = win_score(ratings)
     levels = levels_of(plan, look, score.se)
     primary = primary_summary(ratings, score, plan, levels, len(everything))
-    verdict = score.verdict(
-        margin=plan.margin, significance=levels.significance, equivalence=levels.equivalence
-    )
+    stages = stages_summary(plan, score)
+    verdict = verdict_of(score, stages, plan, levels)
     scored = criteria_results(ratings, plan)
-    criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, primary.p_value)
+    criteria, yes_no = outcome_summaries(ratings, scored, plan, levels, over_stages(primary, stages).p_value)
     present = tuple(item.name for item in criteria if item.name in ratings.criteria)
     report = Report(
         schema_version=SCHEMA_VERSION,
         plan_hash=plan.hash() if plan.frozen else None,
         simulated=ratings.simulated,
         verdict=verdict,
-        sentence=verdict_sentence(verdict, primary, plan, look, ratings.made_by),
+        sentence=verdict_sentence(verdict, primary, plan, look, ratings.made_by, stages),
         primary=primary,
         criteria=criteria,
         yes_no=yes_no,
@@ -164,8 +167,8 @@ def analyse(
         prompts=prompts_summary(ratings),
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
-        cautions=(),
-        methods="",
+        stages=stages,
+        confirms=plan.confirms,
     )
     if excluded is not None and applied:
         # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
@@ -210,7 +213,12 @@ def _cautions(
     yield from structure_cautions(ratings, report.reviewers, plan)
     yield from weighting_caution(report.primary)
     yield from inference_cautions(
-        report.primary, report.verdict, plan, look, assumed=score.mean.is_assumed, submitted=submitted
+        over_stages(report.primary, report.stages),
+        report.verdict,
+        plan,
+        look,
+        assumed=score.mean.is_assumed,
+        submitted=submitted,
     )
     if len(ratings):
         yield from quality_cautions(report.agreement, report.position, plan.alpha)

@@ -156,6 +156,48 @@ class LookSummary:
 
 
 @dataclass(frozen=True)
+class StageSummary:
+    """The win score of one stage alone, with the interval at the level of a stage. `campaign` is empty for this one.
+
+    `z` is `log_odds` over `se`, which is reached by the bound exactly where the stage alone is significant.
+    """
+
+    campaign: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    log_odds: float
+    se: float
+    z: float
+    n_ratings: int
+    n_prompts: int
+    n_reviewers: int
+
+
+@dataclass(frozen=True)
+class StagesSummary:
+    """A campaign that may be extended, or extends another one: stage `number` of at most `planned`.
+
+    The verdict rests on `estimate`, its interval and `p_value` over `each` stage, and not on the primary outcome of
+    this campaign's ratings alone. They are None if this stage has no test. `extensible`: the plan allows another stage,
+    and this one has a test that it can be combined with.
+    """
+
+    number: int
+    planned: int
+    bound: float
+    significance_level: float
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    z: float | None
+    p_value: float | None
+    each: tuple[StageSummary, ...]
+    extensible: bool
+    cost: str
+
+
+@dataclass(frozen=True)
 class ReviewerSummary:
     """One reviewer, by the code of `Ratings.reviewer` or by its label where the report was given labels."""
 

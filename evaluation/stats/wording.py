@@ -5,7 +5,8 @@ import math
 from evaluation.stats.equivalence import Verdict
 from evaluation.stats.plan import Look, Plan
 from evaluation.stats.primary import FEWEST_REVIEWERS
-from evaluation.stats.summaries import PrimarySummary
+from evaluation.stats.staged import over_stages
+from evaluation.stats.summaries import PrimarySummary, StagesSummary
 
 # z(.975) + z(.8): a difference of 2.8 standard errors is detected with 80 % power.
 _DETECTABLE = 2.8
@@ -14,16 +15,27 @@ ENOUGH_PROMPTS = 30
 
 
 def verdict_sentence(
-    verdict: Verdict, primary: PrimarySummary, plan: Plan, look: Look | None, who: str
+    verdict: Verdict,
+    primary: PrimarySummary,
+    plan: Plan,
+    look: Look | None,
+    who: str,
+    stages: StagesSummary | None = None,
 ) -> str:
-    """One plain sentence for `verdict`. `who` names the raters. An interim analysis is marked as such."""
+    """One plain sentence for `verdict`. `who` names the raters. An interim analysis is marked as such, and so is a
+    verdict over several stages."""
+    shown = over_stages(primary, stages)
     text = {
         "better": _better,
         "worse": _worse,
         "equivalent": _equivalent,
         "not_worse": _not_worse,
         "inconclusive": _inconclusive,
-    }[verdict](who, primary, plan)
+    }[verdict](who, shown, plan)
+    if verdict == "inconclusive":
+        text = f"{text} {what_to_collect(primary, stages)}"
+    if shown is not primary:
+        text = f"Over stages {_listed(len(plan.earlier) + 1)} combined, {text}"
     if look is not None and not look.is_final:
         text = f"At planned analysis {look.number} of {len(look.fractions)}: {text}"
     return text[0].upper() + text[1:]
@@ -81,24 +93,32 @@ def _not_worse(who: str, primary: PrimarySummary, plan: Plan) -> str:
 
 
 def _inconclusive(who: str, primary: PrimarySummary, plan: Plan) -> str:
-    start, advice = f"the result from {who} is inconclusive", what_to_collect(primary)
+    start = f"the result from {who} is inconclusive"
     name = plan.candidate_name[:1].upper() + plan.candidate_name[1:]
     if primary.estimate is None:
-        return f"{start}, because {primary.problem}. {advice}"
+        return f"{start}, because {primary.problem}."
     if primary.problem is not None:
         score = f"a win score of {percent(primary.estimate)} (ties count half)"
-        return f"{start}, because {primary.problem}. {name} has {score}. {advice}"
+        return f"{start}, because {primary.problem}. {name} has {score}."
     if primary.n_reviewers < FEWEST_REVIEWERS:
         few = f"fewer than {FEWEST_REVIEWERS} reviewers cannot show how others would judge"
-        return f"{start}, because {few}. {name} has {_score(primary)}. {advice}"
+        return f"{start}, because {few}. {name} has {_score(primary)}."
     return (
         f"{start}: {plan.candidate_name} has {_score(primary)}, so it may be better or worse than "
-        f"{plan.baseline_name}. {advice}"
+        f"{plan.baseline_name}."
     )
 
 
-def what_to_collect(primary: PrimarySummary) -> str:
+def what_to_collect(primary: PrimarySummary, stages: StagesSummary | None = None) -> str:
     """Advice for an inconclusive result. SE² falls as prompts, reviewers and ratings grow in proportion."""
+    if stages is not None and stages.extensible:
+        left = stages.planned - stages.number
+        return (
+            f"The plan allows {'one more stage' if left == 1 else f'up to {left} more stages'}, with other prompts and "
+            "other reviewers, which should be at least as large as this one. Do not add ratings to this one: the test "
+            "combines whole stages."
+        )
+    primary = over_stages(primary, stages)
     se = max((s.se or 0.0) for s in (primary.clustered, primary.mixed_model) if s is not None)
     if (
         primary.problem is not None
@@ -115,6 +135,11 @@ def what_to_collect(primary: PrimarySummary) -> str:
         f"of {margin_text(difference)}. Do not add ratings to this one and test again: that makes false claims more "
         "likely than stated."
     )
+
+
+def _listed(number: int) -> str:
+    """The numbers from 1 to `number`, at least 2."""
+    return f"{', '.join(str(one) for one in range(1, number))} and {number}"
 
 
 def _times(factor: float) -> str:

@@ -12,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from evaluation.management.reading_options import add_reading_options, explain, reading_from
 from evaluation.report import analyses
+from evaluation.report.document import stored
+from evaluation.report.document.next_steps import steps
 from evaluation.stats.ratings_file import Problem
 from ftplatform.errors import DomainError
 
@@ -62,6 +64,8 @@ class Command(BaseCommand):
             self.stdout.write(report["sentence"])
             for caution in report["cautions"]:
                 self.stdout.write(f"  {caution['message']}")
+            for step in steps(stored.read(report)):
+                self.stdout.write(f"  {step.title}: {' '.join(step.lines)}")
             self.stdout.write(f"  {analyses.how_read(report['rows'])}")
 
 

@@ -16,7 +16,7 @@ from evaluation.report.document.model import (
     Section,
 )
 from evaluation.stats.report import Report
-from evaluation.stats.summaries import ExclusionSide, ExclusionsSummary, QualitySummary
+from evaluation.stats.summaries import ExclusionSide, ExclusionsSummary, QualitySummary, StageSummary
 from ftplatform.text import numbers
 from ftplatform.text.values import plain, unbroken, verdict_word, words
 
@@ -45,11 +45,59 @@ def _rule(report: Report, *, has_plan: bool) -> str:
             f"Analysis {look.number} of {look.planned}, at {numbers.percent(look.fraction)} of the planned ratings "
             f"(O'Brien–Fleming spending). {look.cost}"
         )
+    if report.stages is not None:
+        return "One analysis at the end of every stage, as planned. The section Stages says what that costs."
     if not has_plan:
         return (
             "One analysis of the whole file. Its settings were chosen at the analysis, not frozen beforehand."
         )
     return "One analysis at the end, as planned, so no correction is needed."
+
+
+def stages(report: Report) -> Section | None:
+    """The win score of every stage and over all of them, and what the option of extensions costs."""
+    found = report.stages
+    if found is None:
+        return None
+    columns = (
+        Column("Stage", numeric=False),
+        Column("Win score", "with its repeated interval"),
+        Column("z"),
+        Column("Ratings"),
+        Column("Prompts"),
+        Column("Reviewers"),
+    )
+    rows = [_stage(number, one) for number, one in enumerate(found.each, 1)]
+    if found.number > 1 and found.estimate is not None:
+        sizes = [
+            figures.count(sum(getattr(one, name) for one in found.each))
+            for name in ("n_ratings", "n_prompts", "n_reviewers")
+        ]
+        whole = figures.share(found.estimate, found.ci_low, found.ci_high)
+        rows.append((figures.text("Combined"), whole, figures.number(found.z), *sizes))
+    blocks: list[Block] = [
+        Paragraph(
+            unbroken(
+                f"Stage {found.number} of at most {found.planned}. A difference is claimed where |z| is at least "
+                f"{numbers.figure(found.bound, 3)}; over several stages, z is the sum of theirs over the square root "
+                f"of their number. {found.cost}"
+            )
+        )
+    ]
+    if rows:
+        blocks.append(figures.table("Win score by stage", columns, rows))
+    return Section("stages", "Stages", tuple(blocks), "each with its own prompts and reviewers")
+
+
+def _stage(number: int, one: StageSummary) -> tuple[Figure, ...]:
+    return (
+        figures.text(f"{number}: {one.campaign or 'this campaign'}"),
+        figures.share(one.estimate, one.ci_low, one.ci_high),
+        figures.number(one.z),
+        figures.count(one.n_ratings),
+        figures.count(one.n_prompts),
+        figures.count(one.n_reviewers),
+    )
 
 
 def _course(history: Sequence[Report]) -> Iterator[Chart]:

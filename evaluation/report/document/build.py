@@ -52,7 +52,7 @@ def _subtitle(origin: Origin | None) -> str:
 def _sections(
     report: Report, source: Mapping[str, Any], origin: Origin | None, history: Sequence[Report]
 ) -> tuple[Section, ...]:
-    sections: list[Section | None] = [preference.preference(report)]
+    sections: list[Section | None] = [preference.preference(report), analyses.stages(report)]
     if report.primary.n_ratings:
         sections += [
             outcomes.criteria(report, source.get("criterion_groups") or {}),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from evaluation.report.document.model import Item, Items, Section
 from evaluation.stats.report import Report
+from evaluation.stats.staged import OPEN_VERDICTS, confirmation_cost
 from evaluation.stats.summaries import CriterionSummary, SliceSummary, YesNoSummary
 from evaluation.stats.wording import what_to_collect
 from ftplatform.text import numbers
@@ -27,22 +28,48 @@ _DECISIONS = {
         "It is not worse by more than the margin, but it is not shown to be better.",
     ),
 }
+_EXTEND = "“Extend this campaign” on the campaign's page drafts the next stage. The verdict then combines the stages."
+_CONFIRM = (
+    "“Draft a confirmatory campaign” on the campaign's page copies these settings. To be able to add stages to that "
+    "one, plan extensions in its draft."
+)
+_COLLECT = (
+    "Collect the new ratings in a file of their own and analyse that file alone. To combine stages in one test, plan "
+    "extensions in a campaign before the first rating."
+)
 _MOST_SLICES = 3
 
 
 def next_steps(report: Report) -> Section | None:
     """The decision that the verdict supports, then what to look at before acting on it; None without ratings."""
+    items = steps(report)
+    return Section("next", "What to do now", (Items("", items),)) if items else None
+
+
+def steps(report: Report) -> tuple[Item, ...]:
+    """The items of `next_steps`."""
     if not report.primary.n_ratings:
-        return None
-    items = (_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
-    return Section("next", "What to do now", (Items("", items),))
+        return ()
+    return (*_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
 
 
-def _decision(report: Report) -> Item:
-    if report.verdict == "inconclusive":
-        return Item("Plan a new campaign, or stop here", (unbroken(what_to_collect(report.primary)),))
-    title, reason = _DECISIONS[report.verdict]
-    return Item(title, (reason,))
+def _decision(report: Report) -> Iterator[Item]:
+    if report.verdict != "inconclusive":
+        title, reason = _DECISIONS[report.verdict]
+        yield Item(title, (reason,))
+    if report.verdict in OPEN_VERDICTS and (report.look is None or report.look.is_final):
+        extensible = report.stages is not None and report.stages.extensible
+        what = "Extend this campaign" if extensible else "Plan a new campaign"
+        advice = unbroken(what_to_collect(report.primary, report.stages))
+        yield Item(f"{what}, or stop here", (advice, *_how(report, extensible=extensible)))
+
+
+def _how(report: Report, *, extensible: bool) -> tuple[str, ...]:
+    """How to collect more without false claims, and what that costs."""
+    if extensible:
+        return (_EXTEND,)
+    price = confirmation_cost(len(report.confirms) + 1, 1 - report.primary.confidence)
+    return (_COLLECT if report.plan_hash is None else _CONFIRM, unbroken(price))
 
 
 def _serious(report: Report) -> Iterator[Item]:

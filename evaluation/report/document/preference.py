@@ -50,6 +50,11 @@ def _nothing(report: Report) -> str:
 
 def _blocks(report: Report) -> Iterator[Block]:
     primary = report.primary
+    if report.stages is not None and report.stages.number > 1:
+        yield Paragraph(
+            f"The figures here are of stage {report.stages.number} alone. The verdict above combines all stages; see "
+            "Stages."
+        )
     if primary.ci_low is not None and primary.ci_high is not None:
         yield Paragraph(_meaning(primary, primary.ci_low, primary.ci_high))
         yield Paragraph(_against_chance(primary.ci_low, primary.ci_high))
@@ -113,10 +118,14 @@ def _chance(value: float) -> Figure:
     return Figure(f"{bound}{numbers.percent(shown)}", "share", value, note=_AID)
 
 
+def _has_several_analyses(report: Report) -> bool:
+    return report.stages is not None or (report.look is not None and report.look.planned > 1)
+
+
 def _win_score(report: Report) -> Figure:
     primary = report.primary
     share = figures.share(primary.estimate, primary.ci_low, primary.ci_high)
-    repeated = "repeated " if primary.repeated_interval and report.look and report.look.planned > 1 else ""
+    repeated = "repeated " if primary.repeated_interval and _has_several_analyses(report) else ""
     kind = f"{repeated}{numbers.percent(primary.confidence)} interval" if share.interval else "no interval"
     return _with_note(share, f"{kind}; 50\N{NO-BREAK SPACE}% means no preference; ties count half")
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from evaluation import access
 from evaluation.models import Campaign, Report
 from evaluation.review import protocol as campaign_protocol
-from evaluation.review.selectors import counted_ratings
+from evaluation.review.selectors import counted_ratings, follow_ups
 from evaluation.review.selectors import reviewers as reviewer_reads
 from evaluation.review.selectors.planned_analyses import next_look, plan_of
 from evaluation.review.services import campaigns
@@ -18,6 +18,7 @@ from evaluation.stats.arrays import BoolArray
 from evaluation.stats.report import Report as Result
 from evaluation.stats.reviewers import FLAG_CODES, ReviewerQuality, flagged
 from evaluation.stats.summaries import Caution
+from evaluation.stats.wording import counted
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
@@ -49,7 +50,7 @@ def take_look(*, campaign: Campaign, user: User) -> Report:
     excluded, quality = _quality(campaign, plan)
     look_now = _look(campaign, plan, fraction)
     report = analyse(ratings, plan, look_now, excluded=excluded, quality=quality)
-    report = _as_made_elsewhere(campaign, report.labelled(prompts, reviewers))
+    report = _with_strangers(campaign, _as_made_elsewhere(campaign, report.labelled(prompts, reviewers)))
     try:
         with transaction.atomic():
             stored = Report.objects.create(
@@ -99,6 +100,19 @@ def _as_made_elsewhere(campaign: Campaign, result: Result) -> Result:
     return replace(result, cautions=(caution, *result.cautions))
 
 
+def _with_strangers(campaign: Campaign, result: Result) -> Result:
+    """The result, with a caution if somebody may also have reviewed in a campaign that this one follows."""
+    number = follow_ups.anonymous_reviewers(campaign) if campaign.follows else 0
+    if not number:
+        return result
+    caution = Caution(
+        "reviewers_unknown",
+        f"{counted(number, 'reviewer')} joined by a shared link without an account or a participant's number. If they "
+        "also took part in the campaign before this one, a false claim is more likely than stated.",
+    )
+    return replace(result, cautions=(*result.cautions, caution))
+
+
 def _look(campaign: Campaign, plan: Plan, fraction: float) -> Look | None:
     """This analysis among those already run and those still planned.
 
@@ -122,6 +136,11 @@ def _provenance(campaign: Campaign) -> dict[str, Any]:
         "criterion_groups": {
             field["key"]: field["group"] for field in campaign.rubric["fields"] if field.get("group")
         },
+        **(
+            {"follows": {"id": str(campaign.follows.pk), "title": campaign.follows.title}}
+            if campaign.follows
+            else {}
+        ),
         "close_reason": campaign.close_reason,
         "amendments": [
             {

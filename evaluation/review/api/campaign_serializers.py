@@ -6,8 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evaluation.models import Campaign, CampaignAction, Opening, Reviewer, RubricVersion
-from evaluation.review.selectors import planned_analyses
+from evaluation.review.selectors import follow_ups, planned_analyses
 from evaluation.stats.reviewers import ReviewerQuality
+from evaluation.stats.stages import MAX_EXTENSIONS
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):
@@ -19,7 +20,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             *("instructions", "content_warning", "consent", "language", "allow_markdown", "allow_skip"),
             *("ask_tuned", "practice", "practice_pass", "exclude_flags", "crowd", "hourly_pay", "currency"),
             *("rubric_version", "plan", "plan_hash", "protocol_hash", "created_at", "opened_at", "closed_at"),
-            "close_reason",
+            *("close_reason", "follows"),
         ]
         read_only_fields = fields
 
@@ -33,7 +34,8 @@ class CampaignDetailSerializer(CampaignSerializer):
 
     @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=list(CampaignAction))))
     def get_allowed_actions(self, campaign: Campaign) -> list[str]:
-        return sorted(campaign.actions(analysis_due=planned_analyses.next_look(campaign)["due"]))
+        due = planned_analyses.next_look(campaign)["due"]
+        return sorted(campaign.actions(analysis_due=due, **follow_ups.state(campaign)._asdict()))
 
 
 def opening(job: Opening) -> dict[str, Any]:
@@ -97,6 +99,12 @@ class CampaignCreateSerializer(_Settings):
     watched = serializers.BooleanField(
         required=False, help_text="Results may be seen at any time, as a confidence sequence."
     )
+    extensions = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_EXTENSIONS,
+        help_text="How many stages may follow an open result. All stages share the level, so each is stricter.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("rubric_text" in attrs) == ("rubric_version" in attrs):
@@ -121,6 +129,12 @@ class CampaignUpdateSerializer(_Settings):
     )
     watched = serializers.BooleanField(
         required=False, help_text="Results may be seen at any time, as a confidence sequence."
+    )
+    extensions = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_EXTENSIONS,
+        help_text="How many stages may follow an open result. All stages share the level, so each is stricter.",
     )
 
 

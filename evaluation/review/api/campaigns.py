@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 
 from evaluation import access
 from evaluation.comparison.selectors import responses
-from evaluation.models import Campaign, Opening, RubricVersion
+from evaluation.models import Campaign, CampaignAction, Opening, RubricVersion
 from evaluation.review import planning
 from evaluation.review.api import campaign_serializers as serializers
 from evaluation.review.selectors import library, reviewers
@@ -23,6 +23,7 @@ from evaluation.review.services import (
     campaigns,
     crowd,
     erasure,
+    follow_ups,
     invitations,
     openings,
     pay,
@@ -137,6 +138,24 @@ class CampaignViewSet(EvaluationViewSet):
         reason = parse(serializers.CloseSerializer, request)["reason"]
         campaigns.close(campaign=self._campaign(pk), user=signed_in(request), reason=reason)
         return self._answer(pk)
+
+    @extend_schema(request=None, responses={201: serializers.CampaignDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, pk: UUID) -> Response:
+        """Draft the next planned stage of an analysed campaign whose result is open, with other prompts. Repeating the
+        request returns the same draft."""
+        return self._follow(request, pk, CampaignAction.EXTEND)
+
+    @extend_schema(request=None, responses={201: serializers.CampaignDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def confirm(self, request: Request, pk: UUID) -> Response:
+        """Draft a campaign that confirms an analysed one whose result is open and whose plan has no stage left.
+        Repeating the request returns the same draft."""
+        return self._follow(request, pk, CampaignAction.CONFIRM)
+
+    def _follow(self, request: Request, pk: UUID, what: CampaignAction) -> Response:
+        created = follow_ups.draft(campaign=self._campaign(pk), user=signed_in(request), action=what)
+        return Response(serializers.CampaignDetailSerializer(created).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         request=None, responses={200: OpenApiResponse(description="How far it is, without results")}

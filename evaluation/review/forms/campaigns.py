@@ -11,6 +11,7 @@ from evaluation.models import Campaign, RubricVersion
 from evaluation.review import platforms
 from evaluation.review.services import amendments
 from evaluation.stats.reviewers import FlagCode
+from evaluation.stats.staged import extensions_cost
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training import access as training_access
@@ -25,6 +26,9 @@ FLAG_WORDS = {
 }
 
 
+EXTENSIONS = ("none", "up to one", "up to two")
+
+
 class Section(NamedTuple):
     """A part of the campaign form. `folded`: closed at first; `stacked`: one field below the other."""
 
@@ -37,7 +41,11 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("Pairs", ("title", "comparison", "candidate", "pairs", "overlap", "is_pilot"), folded=False),
-    Section("Analysis", ("margin", "interim_percent", "watched", "cluster", "exclude_flags"), folded=False),
+    Section(
+        "Analysis",
+        ("margin", "interim_percent", "watched", "extensions", "cluster", "exclude_flags"),
+        folded=False,
+    ),
     Section("Rubric", ("rubric_version", "rubric_text"), folded=False, stacked=True),
     Section(
         "Information for reviewers",
@@ -101,6 +109,14 @@ class CampaignForm(forms.Form):
         label="Allow analyses at any time",
         help_text="Replaces the planned analyses. Intervals are wider, but stay valid however often you look "
         "(a confidence sequence).",
+    )
+    extensions = forms.ChoiceField(
+        required=False,
+        choices=[(number, words) for number, words in enumerate(EXTENSIONS)],
+        label="Extensions if the result is open",
+        help_text="An extension is a second stage with other prompts and reviewers; the verdict combines all stages. "
+        "It must be planned here, because a test at the full level leaves nothing for another one. "
+        f"One extension: {extensions_cost(1)} Two: {extensions_cost(2)}",
     )
     cluster = forms.CharField(
         required=False,
@@ -261,6 +277,7 @@ class CampaignForm(forms.Form):
         shipped = given.pop("shipped_practice")
         return given | {
             "margin": given["margin"] / 100,
+            "extensions": int(given["extensions"] or 0),
             "looks": (interim / 100, 1.0) if interim else (1.0,),
             "rubric_text": version.text if version else given["rubric_text"].replace("\r\n", "\n"),
             "crowd": _crowd(presets, codes),
@@ -316,6 +333,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
         "interim_percent": 100 * looks[0] if len(looks) > 1 else None,
         "watched": bool(campaign.plan.get("watch_se")),
         "cluster": campaign.plan.get("cluster", ""),
+        "extensions": campaign.plan.get("extensions", 0),
         "crowd_preset": platform.get("preset", ""),
         "crowd_id": platform.get("id_parameter", ""),
         "crowd_captured": ", ".join(platform.get("captured", [])),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,12 +126,14 @@ def first_of_equal(campaign: Campaign) -> dict[int, tuple[int, str]]:
     """
     prompts = Prompt.objects.filter(pk__in=campaign.items.values("pair__prompt")).order_by("pk")
     first: dict[bytes, tuple[int, str]] = {}
-    equal = {}
+    return {pk: first.setdefault(digest, (pk, key)) for pk, key, digest in with_digests(prompts)}
+
+
+def with_digests(prompts: QuerySet[Prompt]) -> Iterator[tuple[int, str, bytes]]:
+    """Id and key of each prompt, with a digest of its content."""
     columns = ("pk", "key", "instruction", "input", "messages", "tools")
     for pk, key, *content in prompts.values_list(*columns).iterator(2000):
-        text = json.dumps(content, sort_keys=True)
-        equal[pk] = first.setdefault(hashlib.sha256(text.encode()).digest(), (pk, key))
-    return equal
+        yield pk, key, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
 
 
 def repeated_prompts(campaign: Campaign) -> dict[str, str]:

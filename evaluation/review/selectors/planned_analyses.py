@@ -5,6 +5,7 @@ from typing import Any
 
 from evaluation.models import Campaign, Rating
 from evaluation.stats import Plan
+from evaluation.stats.stages import Stage
 from ftplatform.errors import DomainError
 
 
@@ -51,6 +52,8 @@ def read_plan(values: dict[str, Any]) -> Plan:
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     try:
+        if earlier := plain.get("earlier"):
+            plain["earlier"] = tuple(one if isinstance(one, Stage) else Stage(**one) for one in earlier)
         plan = Plan(**plain)
     except ValueError as error:
         raise DomainError("invalid_plan", f"The plan is not valid: {error}.", status=400) from error

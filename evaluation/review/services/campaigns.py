@@ -10,9 +10,10 @@ from evaluation import rubrics
 from evaluation.models import Campaign, CampaignAction, Comparison, Invite, PromptTag, RubricVersion
 from evaluation.models.comparison_actions import ComparisonAction
 from evaluation.review import campaign_settings, protocol
+from evaluation.review.selectors import follow_ups
 from evaluation.review.selectors.planned_analyses import read_plan
 from evaluation.review.services import identity_scan, lottery
-from evaluation.stats import power
+from evaluation.stats import Plan, power
 from evaluation.stats.wording import ENOUGH_REVIEWERS
 from ftplatform.accounts import audit
 from ftplatform.accounts.models import User
@@ -34,19 +35,24 @@ def create(
     looks: tuple[float, ...] = (1.0,),
     watched: bool = False,
     cluster: str = "",
+    extensions: int = 0,
+    follows: Campaign | None = None,
     rubric_version: RubricVersion | None = None,
     **options: Any,
 ) -> Campaign:
     """Create a draft campaign over `pairs` (default: all) of one candidate of a finished comparison.
 
     A `watched` campaign has no planned analyses before its end; its results can be seen at any time, as a confidence
-    sequence. `cluster` names the tag of prompts that are sampled together, such as topic or customer. `options` are
-    those of `campaign_settings`.
+    sequence. `cluster` names the tag of prompts that are sampled together, such as topic or customer. `extensions` is
+    the number of later stages that the plan allows. The new campaign `follows` an analysed one as `follow_ups.state`
+    says: as its next stage, or to confirm it. `options` are those of `campaign_settings`.
 
     Raises DomainError `run_incomplete`, `too_many_pairs`, `invalid_rubric`, `no_criteria`, `invalid_plan`,
-    `invalid_settings`, `invalid_crowd`.
+    `invalid_settings`, `invalid_crowd`, `other_models`, `stage_frozen`.
     """
-    campaign = Campaign(created_by=user)
+    campaign = Campaign(created_by=user, follows=follows)
+    if follows is not None:
+        campaign.plan = follow_ups.carried(follows, extend=follow_ups.state(follows).extensible)
     values = {
         "title": title,
         "comparison": comparison,
@@ -54,12 +60,8 @@ def create(
         "overlap": overlap,
         "pairs": pairs,
     }
-    _fill(
-        campaign,
-        values
-        | {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched, "cluster": cluster},
-        options,
-    )
+    values |= {"candidate": candidate, "margin": margin, "looks": looks, "watched": watched}
+    _fill(campaign, values | {"cluster": cluster, "extensions": extensions}, options)
     campaign.rubric_version = rubric_version
     with transaction.atomic():
         campaign.save()
@@ -88,6 +90,7 @@ def update_draft(*, campaign: Campaign, user: User, **changes: Any) -> Campaign:
         "looks": tuple(campaign.plan["looks"]),
         "watched": bool(campaign.plan.get("watch_se")),
         "cluster": campaign.plan.get("cluster", ""),
+        "extensions": campaign.plan.get("extensions", 0),
     }
     options = {name: getattr(campaign, name) for name in campaign_settings.NAMES}
     _fill(
@@ -106,6 +109,8 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
         setattr(campaign, name, value)
     comparison, candidate = main["comparison"], _candidate(main["comparison"], main["candidate"])
     campaign.comparison, campaign.candidate = comparison, candidate
+    if campaign.follows is not None:
+        _require_same_models(campaign, campaign.follows)
     available = lottery.available(campaign).count()
     if ComparisonAction.OPEN_CAMPAIGN not in comparison.actions or not available:
         raise DomainError("run_incomplete", "The comparison is not complete. Wait until it has succeeded.")
@@ -125,10 +130,37 @@ def _fill(campaign: Campaign, main: dict[str, Any], options: dict[str, Any]) -> 
     planned["watch_se"] = _watch_se(wanted, main["overlap"]) if main["watched"] else None
     planned["cluster"] = _cluster(comparison, main["cluster"])
     planned["candidate_name"], planned["baseline_name"] = candidate.name, comparison.baseline.name
+    planned |= {name: campaign.plan.get(name, ()) for name in ("earlier", "confirms")}
+    planned["extensions"] = main["extensions"]
     plan = read_plan({"margin": main["margin"], "looks": main["looks"], **planned})
+    if campaign.follows is not None and plan.earlier:
+        _require_same_analysis(plan, campaign.follows)
     campaign.title, campaign.rubric_text = main["title"], main["rubric_text"]
     campaign.rubric, campaign.plan = form.to_json(), asdict(plan)
     campaign.overlap, campaign.pairs_planned = main["overlap"], wanted
+
+
+def _require_same_models(campaign: Campaign, before: Campaign) -> None:
+    models = (campaign.candidate_id, campaign.comparison.baseline_id)
+    if models != (before.candidate_id, before.comparison.baseline_id):
+        raise DomainError(
+            "other_models",
+            f"This campaign follows “{before.title}”: choose a comparison of {before.candidate.name} with "
+            f"{before.comparison.baseline.name}.",
+            status=400,
+        )
+
+
+def _require_same_analysis(plan: Plan, before: Campaign) -> None:
+    """Check that a later stage is analysed as the first one, so that their results can be combined."""
+    first = read_plan(before.plan)
+    changed = [name for name in follow_ups.SHARED if getattr(plan, name) != getattr(first, name)]
+    if changed:
+        raise DomainError(
+            "stage_frozen",
+            f"Stages of one test have the same analysis: keep {', '.join(changed)} as in “{before.title}”.",
+            status=400,
+        )
 
 
 def _cluster(comparison: Comparison, tag: str) -> str:

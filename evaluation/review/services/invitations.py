@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, override
 
 from evaluation.models import Campaign, CampaignAction, Invite, Reviewer
+from evaluation.review.selectors import follow_ups
 from evaluation.review.services import crowd
 from evaluation.review.services.assignments import require_open
 from ftplatform.accounts import audit
@@ -42,7 +43,7 @@ def join(
     platform whose place was given back.
 
     Raises DomainError `invite_invalid`, `invite_expired`, `invite_withdrawn`, `invite_full`, `consent_required`,
-    `participant_missing`, `participant_taken`, `campaign_paused`, `campaign_closed`.
+    `participant_missing`, `participant_taken`, `took_part_before`, `campaign_paused`, `campaign_closed`.
     """
     invite = Invite.objects.select_for_update().filter(code=code).first()
     if invite is None:
@@ -65,6 +66,7 @@ def join(
             known.status, known.ended_at = Reviewer.Status.ACTIVE, None
         known.save(update_fields=["digest", "status", "ended_at"])
         return known, token
+    follow_ups.require_newcomer(campaign, user=user, external_id=external_id, email=invite.email)
     _use(invite)
     reviewer = Reviewer.objects.create(
         campaign=campaign,
@@ -136,11 +138,14 @@ def invite_people(
 ) -> list[Invite]:
     """Create a personal link for each address that has none yet. Each link admits one reviewer.
 
-    Raises DomainError `invalid_addresses` that names each invalid line; then no one is invited.
+    Raises DomainError `invalid_addresses` that names each invalid line, and each person who took part in a campaign
+    that this one follows; then no one is invited.
     """
     _require_running(campaign)
+    addresses = _checked(addresses)
+    follow_ups.require_new_addresses(campaign, addresses)
     known = set(campaign.invites.filter(revoked_at=None).exclude(email="").values_list("email", flat=True))
-    wanted = [address for address in dict.fromkeys(_checked(addresses)) if address not in known]
+    wanted = [address for address in dict.fromkeys(addresses) if address not in known]
     expires_at = _expiry(days)
     invites = Invite.objects.bulk_create(
         Invite(campaign=campaign, email=address, max_reviewers=1, expires_at=expires_at) for address in wanted

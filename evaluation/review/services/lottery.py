@@ -6,6 +6,7 @@ import secrets
 from django.db.models import Max, QuerySet
 
 from evaluation.models import Campaign, Comparison, IdentityHit, Pair, ReviewItem
+from evaluation.review.selectors import follow_ups
 from evaluation.review.services import quality
 from ftplatform import bulk_rows
 from training.models import ModelVersion
@@ -22,14 +23,15 @@ def available(campaign: Campaign) -> QuerySet[Pair]:
     """The pairs that reviewers may see.
 
     Only first samples, so that every prompt counts once. Pairs that the practice round explains and quarantined pairs
-    are excluded.
+    are excluded, and so are prompts that were reviewed in a campaign that this one follows.
     """
     pairs = pairs_of(campaign.comparison, campaign.candidate)
     practised = [item["pair"] for item in campaign.practice if item.get("pair")]
     quarantined = IdentityHit.objects.filter(
         campaign=campaign.pk, decision=IdentityHit.Decision.QUARANTINED
     ).values("pair")
-    return pairs.exclude(pk__in=practised).exclude(pk__in=quarantined)
+    pairs = pairs.exclude(pk__in=practised).exclude(pk__in=quarantined)
+    return pairs.exclude(follow_ups.used_prompts(campaign)) if campaign.follows else pairs
 
 
 def draw(campaign: Campaign) -> None:

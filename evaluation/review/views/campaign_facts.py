@@ -4,7 +4,9 @@ from django.conf import settings as site
 
 from evaluation.models import Campaign
 from evaluation.review.forms.campaigns import FLAG_WORDS
+from evaluation.stats.staged import confirmation_cost, extensions_cost
 from ftplatform.text.numbers import count, hundred, percent
+from ftplatform.text.values import unbroken
 
 Fact = tuple[str, str]
 
@@ -37,9 +39,25 @@ def _analysis(campaign: Campaign) -> list[Fact]:
             if plan.get("alpha")
             else []
         ),
+        *_stages(campaign),
         *([("Prompts clustered by", plan["cluster"])] if plan.get("cluster") else []),
         ("Exclusions", f"reviewers who {flags}" if flags else "none"),
     ]
+
+
+def _stages(campaign: Campaign) -> list[Fact]:
+    plan = campaign.plan
+    extensions, confirms = plan.get("extensions", 0), plan.get("confirms", ())
+    rows: list[Fact] = []
+    if extensions:
+        number = len(plan.get("earlier", ())) + 1
+        after = f", after “{plan['earlier'][-1]['campaign']}”" if number > 1 else ""
+        cost = extensions_cost(extensions, plan["alpha"])
+        rows.append(("Stages", unbroken(f"{number} of at most {extensions + 1}{after}. {cost}")))
+    if confirms:
+        cost = confirmation_cost(len(confirms), plan["alpha"])
+        rows.append(("Confirms", unbroken(f"“{confirms[-1]}”, whose result is open. {cost}")))
+    return rows
 
 
 def _limits(campaign: Campaign) -> list[Fact]:

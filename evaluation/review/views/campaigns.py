@@ -10,13 +10,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRefresh
 
 from evaluation import access
-from evaluation.models import Campaign
+from evaluation.models import Campaign, CampaignAction
 from evaluation.review.forms.campaigns import AmendForm, CampaignForm, CloseForm
 from evaluation.review.forms.planning import pilot_query
-from evaluation.review.selectors import planned_analyses
+from evaluation.review.selectors import follow_ups, planned_analyses
 from evaluation.review.selectors.progress import campaign_progress, campaigns_rated
 from evaluation.review.services import amendments, crowd, openings
 from evaluation.review.services import campaigns as campaign_services
+from evaluation.review.services import follow_ups as follow_up_services
 from evaluation.review.views import campaign_facts
 from ftplatform.accounts.permissions import Staff, StaffRequest, roles
 from ftplatform.api.old_names import with_new_names
@@ -79,7 +80,8 @@ def campaign(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     look, progress = planned_analyses.next_look(instance), campaign_progress(instance)
     context = {
         "campaign": instance,
-        "actions": instance.actions(analysis_due=look["due"]),
+        "actions": instance.actions(analysis_due=look["due"], **follow_ups.state(instance)._asdict()),
+        "successor": follow_ups.successor(instance),
         "opening": opening,
         "progress": progress,
         "link": _shared_link(request, instance) if not instance.is_over else "",
@@ -145,6 +147,16 @@ def campaign_close(request: StaffRequest, pk: uuid.UUID) -> HttpResponse:
     instance = access.campaign(user=request.user, pk=pk)
     campaign_services.close(campaign=instance, user=request.user, reason=form.cleaned_data["reason"])
     return redirect("evaluation:campaign", pk=pk)
+
+
+@roles(*Staff)
+@require_POST
+def campaign_follow(request: StaffRequest, pk: uuid.UUID, action: str) -> HttpResponse:
+    """Draft the next stage ("extend") or a confirmation ("confirm")."""
+    created = follow_up_services.draft(
+        campaign=access.campaign(user=request.user, pk=pk), user=request.user, action=CampaignAction(action)
+    )
+    return redirect("evaluation:campaign", pk=created.pk)
 
 
 @roles(*Staff)

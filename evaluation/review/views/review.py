@@ -13,7 +13,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.models import Campaign, Remark
-from evaluation.review.selectors import reviewing
+from evaluation.review.selectors import follow_ups, reviewing
 from evaluation.review.services import crowd, invitations
 from evaluation.review.views.reviewer import WORKER_SCOPE, page, reviewer_in
 from ftplatform.accounts.models import User
@@ -38,6 +38,9 @@ def invite(request: HttpRequest, code: str) -> HttpResponse:
     if reviewer_in(request, campaign.pk):
         return redirect("evaluation:review", campaign=campaign.pk)
     invitations.require_live(link)
+    follow_ups.require_newcomer(
+        campaign, known=any(reviewer_in(request, earlier.pk) for earlier in follow_ups.before(campaign))
+    )
     # A link without the participant's number is rejected before the page is shown.
     crowd.participant(campaign, link, request.GET.dict())
     if request.method == "GET":

@@ -57,3 +57,13 @@ def test_a_reviewer_who_always_picks_a_side_is_flagged_by_name(tmp_path):
     found = json.loads(_command(file, "--json"))
     sticking = [one for one in found["quality"]["flagged"] if one["flags"][0]["code"] == "side_sticking"]
     assert [one["reviewer"] for one in sticking] == ["r0"]
+
+
+def test_an_open_result_says_how_to_go_on_and_what_that_costs(tmp_path):
+    file = tmp_path / "ratings.csv"
+    rows = "".join(f"p{i},r{i % 8},{('win', 'loss')[i % 2]},left\n" for i in range(40))
+    file.write_text("prompt_id,reviewer_id,preference,candidate_side\n" + rows)
+    said = _command(file)
+    assert "inconclusive" in said and "Do not add ratings to this one and test again" in said
+    assert "Plan a new campaign, or stop here: " in said and "analyse that file alone" in said
+    assert "in up to 9.8 % of cases" in said.replace("\N{NO-BREAK SPACE}", " ")

@@ -28,6 +28,8 @@ ADDRESSES = {
     "amend": "campaign_amend",
     "close": "campaign_close",
     "analyse": "take_look",
+    "extend": "campaign_extend",
+    "confirm": "campaign_confirm",
 }
 
 
@@ -37,11 +39,14 @@ def test_the_rule(state, expected):
     assert allowed_actions(status, opening=opening) == expected
     due = allowed_actions(status, opening=opening, analysis_due=True)
     assert due == expected | ({"analyse"} if status in ("open", "paused", "closed") else set())
+    for extensible, follow in ((True, "extend"), (False, "confirm")):
+        open_result = allowed_actions(status, opening=opening, open_result=True, extensible=extensible)
+        assert open_result == expected | ({follow} if status == "analysed" else set())
 
 
 def test_the_rule_knows_every_state_and_every_action():
     assert {status for status, _ in STATES} == set(Campaign.Status.values)
-    assert set().union(*STATES.values()) | {"analyse"} == set(CampaignAction)
+    assert set().union(*STATES.values()) | {"analyse", "extend", "confirm"} == set(CampaignAction)
 
 
 def _campaign(owner, status, opening):

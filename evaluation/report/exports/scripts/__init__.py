@@ -34,6 +34,8 @@ def recompute(report: Report, language: str, repeated: Mapping[str, str]) -> str
     text = (Path(__file__).parent / _SOURCES[language]).read_text()
     for name, value in _figures(report.result).items():
         text = text.replace(f"@{name}@", _literal(value, language))
+    earlier = [stage["z"] for stage in _stages(report.result)[:-1]]
+    text = text.replace("@EARLIER@", _numbers(earlier, language))
     text = text.replace("@REPEATED@", _mapping(repeated, language))
     return text.replace("@EXCLUDED@", _names(excluded(report.result), language))
 
@@ -52,16 +54,28 @@ def _figures(result: dict[str, Any]) -> dict[str, float | bool]:
         "LOW": primary["ci_low"],
         "HIGH": primary["ci_high"],
         "LEVEL": 1 - primary["significance_level"],
+        "COMBINED": (result.get("stages") or {}).get("z") or 0.0,
         "BALANCED": primary["reviewer_balanced"],
         "MIXED": primary["mixed_model"] is not None,
         "LOG_ODDS": result["schema_version"] >= _LOG_ODDS_SINCE,
     }
 
 
+def _stages(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stages of the test, the last of them this campaign; none for a campaign without stages."""
+    return list((result.get("stages") or {}).get("each", ()))
+
+
 def _literal(value: float | bool, language: str) -> str:
     if isinstance(value, bool):
         return str(value).upper() if language == "R" else str(value)
     return repr(float(value))
+
+
+def _numbers(values: list[float], language: str) -> str:
+    """Numbers as an R vector or a Python list."""
+    joined = ", ".join(repr(value) for value in values)
+    return f"c({joined})" if language == "R" else f"[{joined}]"
 
 
 def _names(names: list[str], language: str) -> str:

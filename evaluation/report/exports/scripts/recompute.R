@@ -7,6 +7,8 @@ BALANCED <- @BALANCED@   # ratings weighted against uneven workloads
 EXCLUDED <- @EXCLUDED@   # reviewers whom the frozen rule leaves out
 REPEATED <- @REPEATED@   # prompts with the same content as an earlier one
 MIXED <- @MIXED@         # the crossed mixed model took part in the headline
+EARLIER <- @EARLIER@     # statistics of the stages before this one, from the frozen plan
+COMBINED <- @COMBINED@   # the report's statistic over all stages, if there are several
 LOG_ODDS <- @LOG_ODDS@   # the interval is on the scale of log odds; before version 0.2 it was symmetric
 
 file <- commandArgs(trailingOnly = TRUE)
@@ -82,4 +84,14 @@ cat(sprintf("Win score %.4f, interval %.4f to %.4f (%d ratings, %d prompts, %d r
 cat(sprintf("The report: %.4f, interval %.4f to %.4f\n", EXPECTED$estimate, EXPECTED$low, EXPECTED$high))
 apart <- max(abs(c(estimate - EXPECTED$estimate, low - EXPECTED$low, high - EXPECTED$high)))
 if (apart > 0.002) { cat(sprintf("They DIFFER by up to %.4f\n", apart)); quit(status = 1) }
+if (length(EARLIER)) {
+  # The verdict's statistic: a stage's own is its log odds over the half-width at the bound, in bounds.
+  bound <- qnorm((1 + EXPECTED$level) / 2)
+  ends <- qlogis(c(low, high))
+  own_z <- bound * sum(ends) / diff(ends)
+  z <- (sum(EARLIER) + own_z) / sqrt(length(EARLIER) + 1)
+  cat(sprintf("Over %d stages: z %.3f (the report: %.3f), to be compared with %.3f\n",
+              length(EARLIER) + 1L, z, COMBINED, bound))
+  if (abs(z - COMBINED) > 0.02) { cat("They DIFFER\n"); quit(status = 1) }
+}
 cat("They agree.\n")
