@@ -263,7 +263,7 @@ def _store(
 ) -> list[PairRow]:
     prompts = bulk_rows.insert(
         Prompt,
-        {"prompt_set_id": comparison.prompt_set_id},
+        {"prompt_set_id": comparison.prompt_set_id, "messages": [], "tools": []},
         ("key", "instruction", "input", "expected", "tags"),
         [
             (row["id"], row["instruction"], row["input"], row["expected"], own)
