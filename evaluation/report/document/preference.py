@@ -102,8 +102,8 @@ def _stats(report: Report) -> Iterator[Fact]:
     if primary.chance_better is not None:
         yield Fact("Chance that the candidate is better", _chance(primary.chance_better))
     if primary.chance_worse is not None:
-        label = f"Chance that it is worse by more than {numbers.points(primary.margin).lstrip('+')}"
-        yield Fact(label, _chance(primary.chance_worse))
+        by_more = f"by more than {numbers.points(primary.margin).lstrip('+')}; {_AID}"
+        yield Fact("Chance that it is worse", _with_note(_chance(primary.chance_worse), by_more))
 
 
 def _chance(value: float) -> Figure:
