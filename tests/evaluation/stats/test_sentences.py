@@ -163,7 +163,8 @@ PREMISES = {
     "few_reviewers": lambda case: 0 < case.report.primary.n_reviewers < 10,
     "few_prompts": lambda case: 0 < case.report.primary.n_prompts < 30,
     "dominant_reviewer": lambda case: (
-        case.report.primary.n_reviewers > 1 and case.report.reviewers.largest_share > 0.15
+        case.report.primary.n_reviewers > 1
+        and case.report.reviewers.largest_share > max(0.15, 1.5 / case.report.primary.n_reviewers)
     ),
     "uneven_workloads": lambda case: case.report.primary.reviewer_balanced,
     "weighting_matters": lambda case: _weighting(case.report),
