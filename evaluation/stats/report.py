@@ -23,6 +23,7 @@ from evaluation.stats.estimate import Json
 from evaluation.stats.levels import levels_of, look_summary, watch_summary
 from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
+from evaluation.stats.premises import Premise, premises
 from evaluation.stats.primary import WinScore, win_score
 from evaluation.stats.prompt_scores import prompts_summary
 from evaluation.stats.ratings import Ratings
@@ -44,7 +45,7 @@ from evaluation.stats.sections import (
     reviewers_summary,
     variation_summary,
 )
-from evaluation.stats.structure import structure_cautions
+from evaluation.stats.structure import structure_cautions, workload_p_value
 from evaluation.stats.summaries import (
     AgreementSummary,
     Caution,
@@ -97,6 +98,7 @@ class Report:
     effect_sizes: tuple[EffectSummary, ...]
     cautions: tuple[Caution, ...]
     methods: str
+    premises: tuple[Premise, ...]
 
     def to_json(self) -> dict[str, Json]:
         """The report as plain JSON values. A number that does not exist is null."""
@@ -166,13 +168,30 @@ def analyse(
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
         cautions=(),
         methods="",
+        premises=(),
     )
     if excluded is not None and applied:
         # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
         report = report.labelled(*_codes_left(everything, ~excluded))
     cautions = tuple(_cautions(ratings, report, plan, look, score, len(everything)))
     methods = methods_paragraph(primary, plan, look, _done(ratings, report, plan, score))
-    return replace(report, cautions=cautions, methods=methods)
+    found = tuple(_premises(report, cautions, plan, ratings, len(everything)))
+    return replace(report, cautions=cautions, methods=methods, premises=found)
+
+
+def _premises(
+    report: Report, cautions: tuple[Caution, ...], plan: Plan, ratings: Ratings, submitted: int
+) -> Iterator[Premise]:
+    """The numbers behind the first sentence and behind every caution, each once."""
+    source = {
+        **{field.name: getattr(report, field.name) for field in fields(report)},
+        "plan": plan,
+        "submitted": submitted,
+        "clusters": 0 if ratings.group is None else len(np.unique(ratings.group)),
+        "workload_p_value": workload_p_value(report.reviewers),
+    }
+    for sentence in dict.fromkeys(("sentence", *(caution.code for caution in cautions))):
+        yield from premises(sentence, source)
 
 
 def _done(ratings: Ratings, report: Report, plan: Plan, score: WinScore) -> Done:

@@ -202,6 +202,51 @@ def test_a_caution_is_given_exactly_if_its_premise_holds(cases, code):
     assert 0 < len(given) < len(cases)
 
 
+# They state no number of the report: a count of ratings, names, or a version.
+WITHOUT = {"simulated", "unplanned_criteria"}
+# Limits that a sentence names.
+LIMITS = {5, 10, 30, 50, 80, 95}
+
+
+def _at(document, path):
+    """The value at a path of the report's JSON; a part of a list is found by its name."""
+    for part in path.split("."):
+        if isinstance(document, list):
+            document = next(one for one in document if one["name"] == part)
+        else:
+            document = document[part]
+    return document
+
+
+def test_every_sentence_carries_the_numbers_of_the_report_that_it_rests_on(cases):
+    for name, case in cases.items():
+        report = case.report.to_json()
+        for premise in report["premises"]:
+            if premise["path"].partition(".")[0] in report:
+                assert premise["value"] == _at(report, premise["path"]), (name, premise)
+        carried = {premise["sentence"] for premise in report["premises"]}
+        assert carried == {"sentence", *(one["code"] for one in report["cautions"])} - WITHOUT, name
+
+
+def test_every_number_of_a_caution_is_among_its_premises(cases):
+    """As a count, a share in per cent, or a value rounded as the sentence rounds it."""
+    checked = 0
+    for name, case in cases.items():
+        for caution in case.report.cautions:
+            values = [one.value for one in case.report.premises if one.sentence == caution.code]
+            text = re.sub(r"AC1|'[^']*'", "", caution.message).replace("−", "-").replace(",", "")
+            for number in re.findall(r"-?\d+(?:\.\d+)?(?:e-\d+)?", text) if values else ():
+                digits = len(number.partition(".")[2])
+                near = (abs(float(number) - unit * value) for value in values for unit in (1, 100))
+                is_known = min(near) <= 0.5 * 10**-digits + 1e-9
+                assert is_known or float(number) in LIMITS or caution.code == "analysis_updated", (
+                    name,
+                    caution,
+                )
+                checked += 1
+    assert checked > 100
+
+
 def test_only_frozen_plans_are_called_frozen(cases):
     for name, case in cases.items():
         frozen = case.plan.frozen
