@@ -5,8 +5,8 @@
 2. Coverage of the intervals with 2 to 40 reviewers and away from no preference (see `benchmarks.calibration.coverage`).
 
 The numbers of replicates are fixed beforehand and equal for all scenarios: --replicates for the headline, its parts and
-the tests of the picture, --others for every further procedure, --intervals for part 2. Writes the figures as JSON;
---picture also draws them.
+the tests of the picture, --others for every further procedure, --intervals for part 2. Writes the figures as JSON.
+`python -m benchmarks.calibration.picture` makes the guide's picture and table from docs/pictures/calibration.json.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.stats_calibration --replicates 2000 --others 200 --intervals 200
 """
@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration.coverage import Coverage, cells, measure
-from benchmarks.calibration.picture import draw_picture
 from benchmarks.calibration.procedures import (
     Answer,
     answers,
@@ -193,7 +192,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path("var/bench/stats_calibration.json"))
-    parser.add_argument("--picture", type=Path, default=Path("var/bench/stats_calibration.svg"))
     options = parser.parse_args()
     started = time.perf_counter()
     record = _settings(options)
@@ -207,7 +205,6 @@ def main() -> None:
         _write(record, started, options.out)
     record["coverage"] = list(intervals(options.intervals, options.seed, options.processes))
     _write(record, started, options.out)
-    draw_picture(record, options.picture)
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

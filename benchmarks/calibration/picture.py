@@ -1,10 +1,20 @@
-"""Chart and table of the false positives of common tests and of the headline, for the guide."""
+"""Chart and table of the false positives of common tests and of the headline, for the guide.
 
+python -m benchmarks.calibration.picture
+"""
+
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from ftplatform.charts import BASELINE, CANDIDATE, INK, MUTED, chart, export_svg
 
+DOCS = Path(__file__).parents[2] / "docs"
+PICTURES = DOCS / "pictures"
+GUIDE = DOCS / "guides/why-your-binomial-test-lies.md"
+# The guide's table, which starts with this column.
+_TABLE = re.compile(r"(^\| campaign \|.*\n)(^\|.*\n)+", re.MULTILINE)
 # From the least to the most conservative. Tests that the report does not use are grey.
 SHOWN = {
     "binomial, all ratings": "binomial test",
@@ -27,12 +37,6 @@ _WORDS = {
     "topics": "10 topics, declared",
     "drop-out": "drop-out after losses",
 }
-
-
-def draw_picture(record: dict[str, Any], path: Path) -> None:
-    """Write the chart of a calibration record as SVG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(export_svg(specification(record)), encoding="utf-8")
 
 
 def table(record: dict[str, Any]) -> str:
@@ -108,3 +112,14 @@ def specification(record: dict[str, Any]) -> dict[str, Any]:
             },
         ],
     )
+
+
+def main() -> None:
+    record = json.loads((PICTURES / "calibration.json").read_text(encoding="utf-8"))
+    (PICTURES / "calibration.svg").write_text(export_svg(specification(record)), encoding="utf-8")
+    guide = GUIDE.read_text(encoding="utf-8")
+    GUIDE.write_text(_TABLE.sub(lambda _: table(record) + "\n", guide), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
