@@ -1,6 +1,6 @@
 """The numbers that the report's first sentence and its cautions rest on, for programs that check or translate them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 # By the code of a caution: paths in the report, with the name of a criterion or outcome where a part is a list.
@@ -60,13 +60,17 @@ class Premise:
     value: float
 
 
-def premises(sentence: str, source: Mapping[str, object]) -> Iterator[Premise]:
-    """The premises of a sentence whose numbers exist. `source` maps the first part of each path to its object."""
-    for path in PREMISES.get(sentence, ()):
-        first, *rest = path.split(".")
-        for where, value in _resolved(source[first], first, rest):
-            if isinstance(value, int | float):
-                yield Premise(sentence, where, float(value))
+def premises(cautions: Iterable[str], source: Mapping[str, object]) -> Iterator[Premise]:
+    """The numbers behind the first sentence and each of `cautions` (codes), where they exist.
+
+    `source` maps the first part of every path to its object.
+    """
+    for sentence in dict.fromkeys(("sentence", *cautions)):
+        for path in PREMISES.get(sentence, ()):
+            first, *rest = path.split(".")
+            for where, value in _resolved(source[first], first, rest):
+                if isinstance(value, int | float):
+                    yield Premise(sentence, where, float(value))
 
 
 def _resolved(value: object, path: str, rest: list[str]) -> Iterator[tuple[str, object]]:

@@ -96,9 +96,9 @@ class Report:
     prompts: PromptsSummary
     panel_only: PanelSummary
     effect_sizes: tuple[EffectSummary, ...]
-    cautions: tuple[Caution, ...]
-    methods: str
-    premises: tuple[Premise, ...]
+    cautions: tuple[Caution, ...] = ()
+    methods: str = ""
+    premises: tuple[Premise, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The report as plain JSON values. A number that does not exist is null."""
@@ -166,32 +166,21 @@ def analyse(
         prompts=prompts_summary(ratings),
         panel_only=panel_summary(ratings, plan.seed),
         effect_sizes=effect_summaries(ratings, primary, present, plan.seed),
-        cautions=(),
-        methods="",
-        premises=(),
     )
     if excluded is not None and applied:
         # Excluding ratings renumbers the rest, but the caller's labels are for the codes of all ratings.
         report = report.labelled(*_codes_left(everything, ~excluded))
     cautions = tuple(_cautions(ratings, report, plan, look, score, len(everything)))
     methods = methods_paragraph(primary, plan, look, _done(ratings, report, plan, score))
-    found = tuple(_premises(report, cautions, plan, ratings, len(everything)))
-    return replace(report, cautions=cautions, methods=methods, premises=found)
+    report = replace(report, cautions=cautions, methods=methods)
+    return replace(report, premises=tuple(_premises(report, plan, ratings, len(everything))))
 
 
-def _premises(
-    report: Report, cautions: tuple[Caution, ...], plan: Plan, ratings: Ratings, submitted: int
-) -> Iterator[Premise]:
-    """The numbers behind the first sentence and behind every caution, each once."""
-    source = {
-        **{field.name: getattr(report, field.name) for field in fields(report)},
-        "plan": plan,
-        "submitted": submitted,
-        "clusters": 0 if ratings.group is None else len(np.unique(ratings.group)),
-        "workload_p_value": workload_p_value(report.reviewers),
-    }
-    for sentence in dict.fromkeys(("sentence", *(caution.code for caution in cautions))):
-        yield from premises(sentence, source)
+def _premises(report: Report, plan: Plan, ratings: Ratings, submitted: int) -> Iterator[Premise]:
+    clusters = 0 if ratings.group is None else len(np.unique(ratings.group))
+    beside = {"plan": plan, "submitted": submitted, "clusters": clusters}
+    codes = (caution.code for caution in report.cautions)
+    return premises(codes, vars(report) | beside | {"workload_p_value": workload_p_value(report.reviewers)})
 
 
 def _done(ratings: Ratings, report: Report, plan: Plan, score: WinScore) -> Done:
