@@ -1,9 +1,14 @@
-"""Measure the false-positive rate and the power of each test.
+"""Measure the false positives, power and coverage of everything that the report infers.
 
-Seven scenarios of crossed prompts and reviewers (see `benchmarks.calibration.scenarios`), with every inference of the
-report and common ones that it does not use. Writes the figures; --picture also draws them.
+1. Twelve scenarios of crossed prompts and reviewers (see `benchmarks.calibration.scenarios`): false positives, power
+   and coverage of every inference of the report, and of common ones that it does not use.
+2. Coverage of the intervals with 2 to 40 reviewers and away from no preference (see `benchmarks.calibration.coverage`).
 
-    python -m benchmarks.stats_calibration --replicates 2000
+The numbers of replicates are fixed beforehand and equal for all scenarios: --replicates for the headline, its parts and
+the tests of the picture, --others for every further procedure, --intervals for part 2. Writes the figures as JSON.
+`python -m benchmarks.calibration.picture` makes the guide's picture and table from docs/pictures/calibration.json.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.stats_calibration --replicates 2000 --others 200 --intervals 200
 """
 
 import argparse
@@ -13,13 +18,16 @@ import os
 import platform
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration.picture import draw_picture
+from benchmarks.calibration.coverage import Coverage, cells, measure
 from benchmarks.calibration.procedures import (
     Answer,
     answers,
@@ -27,7 +35,7 @@ from benchmarks.calibration.procedures import (
     headline_answers,
     margin_answers,
 )
-from benchmarks.calibration.scenarios import SCENARIOS, Scenario, draw, effect_at_margin
+from benchmarks.calibration.scenarios import MARGIN, SCENARIOS, Scenario, draw, effect_for
 
 CHUNK = 50
 Answers = dict[str, list[Answer]]
@@ -63,7 +71,7 @@ class Job:
 def run(job: Job) -> tuple[Answers, Answers, dict[str, list[tuple[bool, bool]]]]:
     """Answers without and with an effect, and the claims at the margin."""
     rng = np.random.default_rng(job.seed)
-    at_margin = effect_at_margin()
+    at_margin = effect_for(0.5 + MARGIN, job.scenario.tie_within)
     without: Answers = defaultdict(list)
     with_effect: Answers = defaultdict(list)
     margins: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
@@ -149,49 +157,82 @@ def show(scenario: Scenario, by_test: dict[str, Figures]) -> None:
         print(f"  {name:42} {rates.false_positives:5.1f} ± {rates.standard_error:.1f}  {shown}", flush=True)
 
 
+def intervals(replicates: int, seed: int, processes: int) -> Iterator[dict[str, Any]]:
+    """One row per cell and interval, printed as it is measured."""
+    print(f"\nCoverage of 95 % intervals, {replicates} replicates (above, below the truth), mean width")
+    grid = list(cells())
+    with ProcessPoolExecutor(processes) as pool:
+        for cell, found in zip(grid, pool.map(measure, grid, repeat(replicates), repeat(seed)), strict=True):
+            row = {
+                "scenario": cell.scenario.name,
+                "reviewers": cell.scenario.reviewers,
+                "win_score": cell.win_score,
+            }
+            for name, coverage in found.items():
+                print(
+                    "  ".join(f"{value!s:>9}" for value in row.values()),
+                    f"  {name:22}",
+                    _line(coverage),
+                    flush=True,
+                )
+                yield {**row, "interval": name, **asdict(coverage)}
+
+
+def _line(found: Coverage) -> str:
+    return f"{found.covered:5.1f} ± {found.error:.1f} ({found.above:4.1f}, {found.below:4.1f})  {found.width:.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--replicates", type=int, default=2000)
-    parser.add_argument("--others", type=int, help="replicates that ask every procedure (default: all)")
+    parser.add_argument("--others", type=int, default=200)
+    parser.add_argument("--intervals", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path("var/bench/stats_calibration.json"))
-    parser.add_argument("--picture", type=Path, default=Path("var/bench/stats_calibration.svg"))
     options = parser.parse_args()
     started = time.perf_counter()
+    record = _settings(options)
     results: dict[str, dict[str, Figures]] = {}
     for scenario in SCENARIOS:
         results[scenario.name] = calibrate(
             scenario, options.replicates, options.seed, options.processes, options.others
         )
         show(scenario, results[scenario.name])
-        record = _record(results, options.replicates, options.seed)
-        record["seconds"] = round(time.perf_counter() - started, 1)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draw_picture(record, options.picture)
+        record |= _results(results)
+        _write(record, started, options.out)
+    record["coverage"] = list(intervals(options.intervals, options.seed, options.processes))
+    _write(record, started, options.out)
 
 
-def _record(results: dict[str, dict[str, Figures]], replicates: int, seed: int) -> dict[str, object]:
-    worst = max(by_test["headline"].false_positives for by_test in results.values())
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    numbers = {name: getattr(options, name) for name in ("replicates", "others", "intervals", "seed")}
+    given = " ".join(f"--{name} {value}" for name, value in numbers.items())
+    return {
+        "command": f"python -m benchmarks.stats_calibration {given}",
+        **numbers,
+        "machine": {"python": platform.python_version(), "cores": os.cpu_count()},
+        "scenarios": [asdict(scenario) for scenario in SCENARIOS],
+    }
+
+
+def _results(results: dict[str, dict[str, Figures]]) -> dict[str, Any]:
     relative = {
         name: 100 * (by_test["headline"].power or 0.0) / max(by_test["mixed model (REML)"].power or 0.0, 1e-9)
         for name, by_test in results.items()
     }
-    print(f"\nheadline: false positives at most {worst:.1f} %; power as % of REML's:")
-    print(", ".join(f"{name} {share:.1f}" for name, share in relative.items()))
     return {
-        "command": f"python -m benchmarks.stats_calibration --replicates {replicates} --seed {seed}",
-        "replicates": replicates,
-        "seed": seed,
-        "machine": {"python": platform.python_version(), "cores": os.cpu_count()},
-        "scenarios": [asdict(scenario) for scenario in SCENARIOS],
         "results": {s: {t: asdict(f) for t, f in by_test.items()} for s, by_test in results.items()},
-        "headline_worst_false_positives": worst,
         "headline_power_relative_to_reml": relative,
     }
+
+
+def _write(record: dict[str, Any], started: float, path: Path) -> None:
+    record["seconds"] = round(time.perf_counter() - started, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,20 @@
-"""Chart of the false positives of common tests and of the headline, for the guide."""
+"""Chart and table of the false positives of common tests and of the headline, for the guide.
 
+python -m benchmarks.calibration.picture
+"""
+
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from ftplatform.charts import BASELINE, CANDIDATE, INK, MUTED, chart, export_svg
 
+DOCS = Path(__file__).parents[2] / "docs"
+PICTURES = DOCS / "pictures"
+GUIDE = DOCS / "guides/why-your-binomial-test-lies.md"
+# The guide's table, which starts with this column.
+_TABLE = re.compile(r"(^\| campaign \|.*\n)(^\|.*\n)+", re.MULTILINE)
 # From the least to the most conservative. Tests that the report does not use are grey.
 SHOWN = {
     "binomial, all ratings": "binomial test",
@@ -21,13 +31,32 @@ _WORDS = {
     "high": "noisy crowd",
     "skewed": "noisy crowd, uneven workloads",
     "few reviewers": "noisy crowd of 8",
+    "ties": "mostly ties",
+    "few prompts": "20 prompts",
+    "dominant": "one dominant reviewer",
+    "topics": "10 topics, declared",
+    "drop-out": "drop-out after losses",
 }
 
 
-def draw_picture(record: dict[str, Any], path: Path) -> None:
-    """Write the chart of a calibration record as SVG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(export_svg(specification(record)), encoding="utf-8")
+def table(record: dict[str, Any]) -> str:
+    """The same figures as a Markdown table, with the headline's coverage and power."""
+    columns = ("campaign", *SHOWN.values(), "its coverage", "its power, % of REML's")
+    lines = [_line(columns), _line(("---", *["---:"] * (len(columns) - 1)))]
+    for scenario, by_test in record["results"].items():
+        rates = [
+            f"{by_test[test]['false_positives']:.1f} ± {by_test[test]['standard_error']:.1f}"
+            for test in SHOWN
+        ]
+        power = record["headline_power_relative_to_reml"][scenario]
+        lines.append(
+            _line((_WORDS[scenario], *rates, f"{by_test['headline']['coverage']:.1f}", f"{power:.0f}"))
+        )
+    return "\n".join(lines)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def specification(record: dict[str, Any]) -> dict[str, Any]:
@@ -83,3 +112,14 @@ def specification(record: dict[str, Any]) -> dict[str, Any]:
             },
         ],
     )
+
+
+def main() -> None:
+    record = json.loads((PICTURES / "calibration.json").read_text(encoding="utf-8"))
+    (PICTURES / "calibration.svg").write_text(export_svg(specification(record)), encoding="utf-8")
+    guide = GUIDE.read_text(encoding="utf-8")
+    GUIDE.write_text(_TABLE.sub(lambda _: table(record) + "\n", guide), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,13 +10,10 @@ from scipy import stats
 
 from benchmarks.calibration.scenarios import (
     MARGIN,
-    OVERLAP,
-    PROMPTS,
     Draw,
     Scenario,
     in_order,
     true_share_difference,
-    true_win_score,
 )
 from evaluation.stats.anytime import sequence_level
 from evaluation.stats.clustered import clustered_mean
@@ -113,7 +110,7 @@ def _answer(p: float | None, p_truth: float | None = None, *, level: float = ALP
 
 
 def _means(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
-    rows, truth = sample.ratings, true_win_score(sample.effect)
+    rows, truth = sample.ratings, sample.win_score
     values, prompt, reviewer = rows.win_score, rows.prompt, rows.reviewer
     plain = clustered_mean(values, Clusters(prompt, reviewer, prompt_weights(prompt)), method="plain")
     mixed = score.headline.mixed
@@ -129,7 +126,7 @@ def _means(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
 
 
 def _naive(sample: Draw) -> Iterator[tuple[str, Answer]]:
-    values, truth = sample.ratings.win_score, true_win_score(sample.effect)
+    values, truth = sample.ratings.win_score, sample.win_score
     wins, losses = int((values > 0.5).sum()), int((values < 0.5).sum())
     yield "binomial, all ratings", _answer(float(stats.binomtest(wins, max(wins + losses, 1)).pvalue))
     t_tests = [float(stats.ttest_1samp(values, null).pvalue) for null in (0.5, truth)]
@@ -164,7 +161,7 @@ def _outcomes(sample: Draw, score: WinScore) -> Iterator[tuple[str, Answer]]:
 
 def _peeking(sample: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tuple[str, Answer]]:
     """Six analyses as ratings arrive: with group-sequential bounds, as a confidence sequence, and uncorrected."""
-    truth, n = true_win_score(sample.effect), len(sample.ratings)
+    truth, n = sample.win_score, len(sample.ratings)
     planned = planned_error(scenario)
     answers: dict[str, list[Answer]] = {
         "six looks, O'Brien–Fleming": [],
@@ -190,13 +187,13 @@ def _peeking(sample: Draw, scenario: Scenario, whole: WinScore) -> Iterator[tupl
 def planned_error(scenario: Scenario) -> float:
     """The standard error of the win score that planning expects at the end."""
     variation = Variation(0.45, scenario.prompt_share, scenario.reviewer_share)
-    return standard_error(Design(PROMPTS, OVERLAP, scenario.reviewers), variation)
+    return standard_error(Design(scenario.prompts, scenario.overlap, scenario.reviewers), variation)
 
 
 def _others(sample: Draw) -> Iterator[tuple[str, Answer]]:
     side = position_effect(sample.ratings)
     assert side is not None and side.left_score is not None and side.adjusted is not None
-    truth = true_win_score(sample.effect)
+    truth = sample.win_score
     left = side.left_score.p_value(0.5)
     if sample.effect == 0:
         yield "left side preferred", _answer(left, left)

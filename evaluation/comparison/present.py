@@ -40,11 +40,12 @@ _GROUPS = (
 )
 # Labels for times measured inside a worker's batches.
 _IN_BATCH = {"latency_ms": "Time inside its batch", "ms_per_token": "Time inside its batch, per output token"}
-_TESTS = {"paired_t": "paired t", "mcnemar_exact": "exact McNemar", "none": "no variation"}
+TESTS = {"paired_t": "paired t", "mcnemar_exact": "exact McNemar", "none": "no variation"}
 # Keeps a number and its word on one line.
 _NBSP = "\N{NO-BREAK SPACE}"
 _RELATIVE = ("ms", "tokens", "words")
-_FIGURE_COLUMNS = ("Baseline", "Candidate", "Difference", "95 % interval", "p", "Prompts")
+FIGURE_COLUMNS = ("Baseline", "Candidate", "Difference", "95 % interval", "p", "Prompts")
+SLICE_COLUMNS = ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "p adjusted", "Change")
 _FOOTNOTE = (
     "Intervals are 95 %. Shares with one response per prompt use Newcombe's paired interval and the exact McNemar "
     "test. All other figures use a t-test over prompts, with the responses to one prompt averaged first. The p-values "
@@ -134,7 +135,7 @@ def _text(stored: Mapping[str, Any]) -> FigureText:
         relative=relative_change(stored.get("relative_change")) if unit in _RELATIVE else "",
         interval=interval(stored["ci_low"], stored["ci_high"], unit),
         p=p_value(stored["p_value"]),
-        test=_TESTS[stored["method"]],
+        test=TESTS[stored["method"]],
         changed=changed,
         unchanged=f"{count(stored['same'])} same, {others}".replace(" ", _NBSP).replace(f",{_NBSP}", ", "),
     )
@@ -190,10 +191,10 @@ def _figures_section(metrics: Sequence[Figure], fields: Sequence[Figure], proven
         if group == "cost":
             note = f"{_capitalised(provenance.latency.note)}."
         if rows:
-            tables.append(Table(group, title, ("Figure", *_FIGURE_COLUMNS), rows, note))
+            tables.append(Table(group, title, ("Figure", *FIGURE_COLUMNS), rows, note))
     if fields:
         rows = tuple(_figure_row(each, code=True) for each in fields)
-        tables.append(Table("fields", "Field by field", ("Field", *_FIGURE_COLUMNS), rows))
+        tables.append(Table("fields", "Field by field", ("Field", *FIGURE_COLUMNS), rows))
     return Section(
         "figures",
         "Figures",
@@ -206,7 +207,6 @@ def _figures_section(metrics: Sequence[Figure], fields: Sequence[Figure], proven
 def _slices_section(slices: Sequence[Figure], tags_left_out: Sequence[str]) -> tuple[Section, ...]:
     if not slices:
         return ()
-    columns = ("Slice", "Prompts", "Baseline", "Candidate", "Difference", "p adjusted", "Change")
     rows = tuple(
         Row(
             title=f"{words(each.stored['tag'])}: {each.stored['value']}",
@@ -224,7 +224,7 @@ def _slices_section(slices: Sequence[Figure], tags_left_out: Sequence[str]) -> t
     )
     left_out = f"Tags with more than 50 values make no slices: {', '.join(tags_left_out)}."
     note = "Regressions first. Exploratory: p-values are adjusted over all slices (Benjamini–Hochberg)."
-    table = Table("slices", "Slices", columns, rows)
+    table = Table("slices", "Slices", SLICE_COLUMNS, rows)
     return (Section("slices", "Slices", note, "", (table,), left_out if tags_left_out else ""),)
 
 

@@ -20,6 +20,7 @@ from evaluation.stats.summaries import (
 from evaluation.stats.wording import ENOUGH_PROMPTS, ENOUGH_REVIEWERS, counted, margin_text, percent
 
 DOMINANT_SHARE = 0.15
+DOMINANT_FACTOR = 1.5
 # Below both values, reviewers hardly agree beyond chance. Where nearly all answers are alike, α alone is low too.
 LOW_ALPHA = LOW_AC1 = 0.2
 # Sides are unbalanced beyond these shares if chance does not explain it at this level.
@@ -53,7 +54,7 @@ def data_cautions(
             f"Only {counted(primary.n_prompts, 'prompt')}: other prompts may give another result. "
             f"{ENOUGH_PROMPTS} or more are advised.",
         )
-    if primary.n_reviewers > 1 and (reviewers.largest_share or 0.0) > DOMINANT_SHARE:
+    if primary.n_reviewers > 1 and (reviewers.largest_share or 0.0) > _dominant(primary.n_reviewers):
         yield Caution(
             "dominant_reviewer",
             f"One reviewer gave {percent(reviewers.largest_share or 0.0)} of the ratings.",
@@ -64,6 +65,11 @@ def data_cautions(
             f"Workloads are uneven: {reviewers.n} reviewers give as much information as {reviewers.effective:.1f} with "
             "equal workloads. Reviewers with many ratings have less weight within each prompt.",
         )
+
+
+def _dominant(n_reviewers: int) -> float:
+    """The share of the ratings above which one reviewer dominates: well above an even share."""
+    return max(DOMINANT_SHARE, DOMINANT_FACTOR / n_reviewers)
 
 
 def weighting_caution(primary: PrimarySummary) -> Iterator[Caution]:

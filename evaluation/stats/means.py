@@ -6,7 +6,7 @@ values that are all alike have no interval at all. Two rules prevent this.
 1. **Log odds.** On a scale with known ends, interval and test use the log odds of the mean's place on the scale, with
    the standard error of the clustered and mixed-model variances by the delta method. Source: Korn & Graubard (1998),
    Confidence intervals for proportions with small expected number of positive counts, Survey Methodology 24. Its
-   coverage is printed by `benchmarks.interval_coverage`.
+   coverage is printed by `benchmarks.stats_calibration`.
 2. **Added ratings.** Nearly constant values say little about their own variation. One rating on each side is added: at
    each end of the scale, or one unit away on a scale without ends. It counts as one independent rating under the
    clustering that planning assumes for experts (`power.EXPERTS`). The addition shrinks as 1/(1 + n·variance)², so a few

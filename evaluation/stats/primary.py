@@ -9,7 +9,7 @@ from evaluation.stats.means import Mean, mean_of
 from evaluation.stats.ratings import OutcomeName, Ratings
 
 NO_PREFERENCE = 0.5
-# With fewer reviewers, a noisy crowd exceeds the stated level (`benchmarks.interval_coverage`), so there is no verdict.
+# With fewer reviewers, a noisy crowd exceeds the stated level (`benchmarks.stats_calibration`), so there is no verdict.
 FEWEST_REVIEWERS = 5
 
 

@@ -23,6 +23,7 @@ from evaluation.stats.estimate import Json
 from evaluation.stats.levels import levels_of, look_summary, watch_summary
 from evaluation.stats.methods import Done, methods_paragraph
 from evaluation.stats.plan import Look, Plan
+from evaluation.stats.premises import Premise, premises
 from evaluation.stats.primary import WinScore, win_score
 from evaluation.stats.prompt_scores import prompts_summary
 from evaluation.stats.ratings import Ratings
@@ -45,7 +46,7 @@ from evaluation.stats.sections import (
     variation_summary,
 )
 from evaluation.stats.staged import over_stages, stages_summary, verdict_of
-from evaluation.stats.structure import structure_cautions
+from evaluation.stats.structure import structure_cautions, workload_p_value
 from evaluation.stats.summaries import (
     AgreementSummary,
     Caution,
@@ -101,6 +102,7 @@ class Report:
     methods: str = ""
     stages: StagesSummary | None = None
     confirms: tuple[str, ...] = ()
+    premises: tuple[Premise, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The report as plain JSON values. A number that does not exist is null."""
@@ -175,7 +177,15 @@ def analyse(
         report = report.labelled(*_codes_left(everything, ~excluded))
     cautions = tuple(_cautions(ratings, report, plan, look, score, len(everything)))
     methods = methods_paragraph(primary, plan, look, _done(ratings, report, plan, score))
-    return replace(report, cautions=cautions, methods=methods)
+    report = replace(report, cautions=cautions, methods=methods)
+    return replace(report, premises=tuple(_premises(report, plan, ratings, len(everything))))
+
+
+def _premises(report: Report, plan: Plan, ratings: Ratings, submitted: int) -> Iterator[Premise]:
+    clusters = 0 if ratings.group is None else len(np.unique(ratings.group))
+    beside = {"plan": plan, "submitted": submitted, "clusters": clusters}
+    codes = (caution.code for caution in report.cautions)
+    return premises(codes, vars(report) | beside | {"workload_p_value": workload_p_value(report.reviewers)})
 
 
 def _done(ratings: Ratings, report: Report, plan: Plan, score: WinScore) -> Done:

@@ -82,12 +82,12 @@ def _against_chance(low: float, high: float) -> str:
     half = "50\N{NO-BREAK SPACE}%"
     if low > 0.5 or high < 0.5:
         side = "above" if low > 0.5 else "below"
-        found = f"The whole interval lies {side} {half}, which means no preference."
+        found = f"The whole interval lies {side} {half}, the win score without any preference."
     else:
         found = f"It includes {half}, no preference at all, so these ratings cannot rule that out."
     return (
-        f"{found} The interval covers other prompts and other reviewers, not only these, so it is wider than a simple "
-        "count of the ratings would give."
+        f"{found} The interval covers other prompts and other reviewers, not only these, so it is usually wider than a "
+        "simple count of the ratings would give."
     )
 
 
@@ -107,15 +107,15 @@ def _stats(report: Report) -> Iterator[Fact]:
     if primary.chance_better is not None:
         yield Fact("Chance that the candidate is better", _chance(primary.chance_better))
     if primary.chance_worse is not None:
-        label = f"Chance that it is worse by more than {numbers.points(primary.margin).lstrip('+')}"
-        yield Fact(label, _chance(primary.chance_worse))
+        by_more = f"by more than {numbers.points(primary.margin).lstrip('+')}; {_AID}"
+        yield Fact("Chance that it is worse", _with_note(_chance(primary.chance_worse), by_more))
 
 
 def _chance(value: float) -> Figure:
     """A chance, never shown as certain."""
     shown = min(max(value, 0.001), 0.999)
     bound = "" if shown == value else "under " if value < shown else "over "
-    return Figure(f"{bound}{numbers.percent(shown)}", "share", value, note=_AID)
+    return Figure(f"{bound}{numbers.percent(shown, digits=1 if bound else 0)}", "share", value, note=_AID)
 
 
 def _has_several_analyses(report: Report) -> bool:

@@ -79,7 +79,10 @@ def _decoding(decoding: Mapping[str, Any]) -> str:
 
 
 def _record(report: Report, source: Mapping[str, Any], origin: Origin | None) -> Iterator[tuple[str, Figure]]:
-    yield "Analysis plan", Figure(f"sha256 {report.plan_hash}", "hash")
+    if report.plan_hash:
+        yield "Analysis plan", Figure(f"sha256 {report.plan_hash}", "hash")
+    else:
+        yield "Analysis plan", Figure("chosen at the analysis, not frozen beforehand")
     protocol = source.get("protocol") or {}
     if protocol.get("hash"):
         state = "unchanged since opening" if protocol.get("intact") else "changed since opening"

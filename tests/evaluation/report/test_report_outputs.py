@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -17,9 +18,14 @@ from django.test import Client
 from django.urls import reverse
 from markdown_it import MarkdownIt
 
+from evaluation.comparison import present
 from evaluation.models import Campaign, Report
+from evaluation.report.document import ReportDocument
+from evaluation.report.document.model import Cards, Facts, Stats, Table
 from evaluation.report.exports.document import document_of, figures
 from evaluation.report.exports.pdf import LAYOUT, inputs
+from ftplatform.text.terms import TERMS
+from ftplatform.text.values import verdict_word
 from tests import factories
 from tests.evaluation import rendered as texts
 from tests.evaluation.recomputed import recomputed
@@ -57,7 +63,7 @@ class Site:
     """Requests of the campaign's manager."""
 
     def __init__(self, client: Client, campaign: Campaign) -> None:
-        self.client, self.pk = client, campaign.pk
+        self.client, self.campaign, self.pk = client, campaign, campaign.pk
         report = campaign.reports.first()
         self.look = report.look if report else 1
 
@@ -339,3 +345,55 @@ def test_results_of_the_first_version_still_open(site, made):
 def test_rows_with_the_same_content_are_one_prompt(world):
     result = world["repeated_prompts"].result
     assert (result["primary"]["n_prompts"], result["primary"]["n_ratings"]) == (3, 10)
+
+
+# Labels that say what they are; all others need an explanation.
+PLAIN = {
+    *(
+        "Analysis plan",
+        "Baseline",
+        "Candidate",
+        "Comparison",
+        "Computed",
+        "Computed by",
+        "Prompts",
+        "Protocol",
+    ),
+    *("Criterion", "Outcome", "Slice", "Ratings", "Ratings of", "Reviewers", "Report format", "Responses"),
+    *("Training dataset", "Training run", "Rows of the file", "Busiest reviewer", "Candidate longer"),
+    *("Mean length, baseline", "Mean length, candidate", "Measured on", "Test of 50\N{NO-BREAK SPACE}%"),
+    *("Test", "Size", "Value", "Verdict", "Change", "no variation"),
+}
+# Tables with terms in their rows, and the column that has them.
+NAMED_IN_ROWS = {"How the win score is computed": 0, "Other tests, for this panel only": 0, "Effect sizes": 1}
+
+
+def labels(document: ReportDocument) -> set[str]:
+    found = {document.verdict.word}
+    for block in document.blocks():
+        cards = block.items if isinstance(block, Cards) else (block,)
+        found |= {fact.label for card in cards if isinstance(card, Facts | Stats) for fact in card.items}
+        if isinstance(block, Table):
+            found |= {column.title for column in block.columns}
+            if (column := NAMED_IN_ROWS.get(block.title)) is not None:
+                found |= {row[column].text for group in block.groups for row in group.rows}
+    return found
+
+
+def test_every_term_is_explained_and_every_explanation_is_used(world):
+    reports = [made for made in world.values() if made.report is not None]
+    named = set().union(*(labels(document_of(made.report)) for made in reports))
+    named |= {*present.TESTS.values(), *present.FIGURE_COLUMNS, *present.SLICE_COLUMNS}
+    verdicts = {verdict_word(code) for code in ("better", "worse", "equivalent", "not_worse", "inconclusive")}
+    assert (named | verdicts) - PLAIN == set(TERMS)
+
+
+def test_every_button_of_the_page_has_its_explanation(site, made):
+    if made.report is None:
+        return
+    for page in (body(site.page("report")).decode(), body(site.file("report_file", "html")).decode()):
+        targets = re.findall(r'popovertarget="(term-[^"]+)"', page)
+        explanations = re.findall(r'<div popover id="(term-[^"]+)"', page)
+        assert targets
+        assert set(targets) <= set(explanations)
+        assert len(explanations) == len(set(explanations)) == len(TERMS)

@@ -230,8 +230,11 @@ def test_an_unplanned_peek_is_a_caution():
 
 
 def test_few_and_dominant_reviewers_are_cautions(better):
-    few = analyse(make_ratings(reviewers=4), PLAN)
-    assert {"few_reviewers", "dominant_reviewer"} <= _codes(few)
+    few, even = make_ratings(reviewers=4), make_ratings(reviewers=3, overlap=3)
+    mostly_one = few.subset((few.reviewer == 0) | (few.prompt < 10))
+    assert {"few_reviewers", "dominant_reviewer"} <= _codes(analyse(mostly_one, PLAN))
+    # An even third of the ratings is not dominance.
+    assert {"few_reviewers", "dominant_reviewer"} & _codes(analyse(even, PLAN)) == {"few_reviewers"}
     assert not {"few_reviewers", "dominant_reviewer", "few_prompts", "uneven_workloads"} & _codes(better)
     skewed = analyse(make_ratings(prompts=100, reviewers=20, skewed=True), PLAN)
     assert "uneven_workloads" in _codes(skewed)

@@ -70,3 +70,28 @@ def test_a_bound_near_fifty_keeps_the_digit_that_says_on_which_side_it_lies(resu
 def test_text_from_people_is_no_markup_in_markdown(result):
     document = build(result | {"provenance": {"close_reason": "done | <b>really</b> *now*\n# yes"}})
     assert "done \\| \\<b\\>really\\</b\\> \\*now\\* \\# yes" in markdown(document)
+
+
+def spaced(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_chance_is_never_shown_as_certain():
+    clear = analyse(make_ratings(prompts=100, reviewers=20, shift=0.9), Plan())
+    text = spaced(markdown(build(clear.to_json())))
+    assert "**Chance that the candidate is better:** over 99.9 %" in text
+    assert "**Chance that it is worse:** under 0.1 %" in text
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_only_a_frozen_plan_has_a_hash(frozen):
+    facts = section(build(analyse(make_ratings(), Plan(frozen=frozen)).to_json()), "provenance").blocks[0]
+    plan = next(fact.figure for fact in facts.items if fact.label == "Analysis plan")
+    assert (plan.unit == "hash") == frozen and "None" not in plan.text
+
+
+def test_the_sentence_about_no_preference_reads_one_way(result):
+    """It read "above 50 %, which means no preference", which says the opposite."""
+    text = spaced(markdown(build(result)))
+    assert "lies above 50 %, the win score without any preference" in text
+    assert "which means no preference" not in text
