@@ -41,9 +41,9 @@ class ParametersField(forms.CharField):
 
     widget = forms.Textarea(attrs={"rows": 2})
 
-    def to_python(self, value: Any) -> dict[str, str]:
+    def clean(self, value: Any) -> dict[str, str]:
         names: dict[str, str] = {}
-        for number, line in enumerate((super().to_python(value) or "").splitlines(), start=1):
+        for number, line in enumerate((super().clean(value) or "").splitlines(), start=1):
             parameter, sign, name = (part.strip() for part in line.partition("="))
             if not line.strip():
                 continue

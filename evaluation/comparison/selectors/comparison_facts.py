@@ -80,8 +80,8 @@ def _latency(comparison: Comparison, candidate: ModelVersion, measured: bool) ->
     else:
         together = f"with {size} requests at once" if size else "with several requests at once"
     note = f"measured {together}: shows throughput, not the latency of a single request"
-    kind = "single_stream" if measured else "batched"
-    return Latency(kind, note, _unmeasured(comparison, candidate))
+    unmeasured = _unmeasured(comparison, candidate)
+    return Latency("single_stream" if measured else "batched", note, unmeasured)
 
 
 def _unmeasured(comparison: Comparison, candidate: ModelVersion) -> Unmeasured | None:

@@ -147,7 +147,7 @@ def _check_parameters(engine: str, parameters: Mapping[str, str]) -> None:
         message = "Request parameters are for endpoints; leave them empty for the workers of this site."
         raise _bad_parameters(message)
     try:
-        engines.check_parameters(engines.configured()[engine].parameters | parameters)
+        engines.check_parameters({**engines.configured()[engine].parameters, **parameters})
     except ValueError as error:
         raise _bad_parameters(f"Request parameters: {error}.") from error
 
