@@ -49,7 +49,7 @@ def rows(size: int, words: int, seed: int = 20) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def write(file: Path, size: int, words: int) -> int:
+def write(file: Path, size: int, words: int = 120) -> int:
     """Write the rows as JSON lines, CSV or Parquet. Returns the number of rows."""
     count = 0
     if file.suffix == ".jsonl":

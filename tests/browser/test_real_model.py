@@ -6,6 +6,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -110,7 +111,7 @@ def train(admin: Visitor, dataset: str) -> None:
     expect(page.get_by_role("link", name="Compare with base")).to_be_visible(timeout=LONG)
 
 
-def review_and_report(browser, site: Site, admin: Visitor, dataset: str) -> dict:
+def review_and_report(browser, site: Site, admin: Visitor, dataset: str) -> dict[str, Any]:
     """The report's JSON, after two people have rated two pairs each."""
     link = plan_and_open(admin, dataset, f"Which answer of {dataset}?")
     reviewers = [Visitor(browser, site), Visitor(browser, site)]
@@ -123,7 +124,7 @@ def review_and_report(browser, site: Site, admin: Visitor, dataset: str) -> dict
     with admin.page.expect_download() as download:
         admin.page.get_by_role("link", name="JSON", exact=True).click()
     assert [visitor.complaints for visitor in (admin, *reviewers)] == [[], [], []]
-    report: dict = json.loads(Path(download.value.path()).read_text())
+    report: dict[str, Any] = json.loads(Path(download.value.path()).read_text())
     return report
 
 

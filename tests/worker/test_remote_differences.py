@@ -91,8 +91,8 @@ def test_turns_and_tools_reach_the_endpoint(launch, server):
     request, _ = server.asked[0]
     assert request["tools"] == [TOOL]
     function = {"name": "lookup", "arguments": '{"id": 7}'}
-    calling = {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function"}]}
-    calling["tool_calls"][0]["function"] = function
+    call = {"id": "c1", "type": "function", "function": function}
+    calling = {"role": "assistant", "content": "", "tool_calls": [call]}
     assert request["messages"] == [turns[0], turns[1], calling, turns[3]]
 
 

@@ -103,7 +103,8 @@ def test_scenarios_have_what_their_names_say():
     assert (drawn["ties"].win_score == 0.5).mean() > 0.6
     assert drawn["few prompts"].n_prompts == 20
     assert np.bincount(drawn["dominant"].reviewer).max() > 90
-    assert len(np.unique(drawn["topics"].group)) == 10
+    topics = drawn["topics"].group
+    assert topics is not None and len(np.unique(topics)) == 10
     assert len(drawn["drop-out"]) < 290 == len(drawn["high"]) - 10
     assert draw(scenario("high", reviewers=2), 0.0, rng).ratings.n_reviewers == 2
 
