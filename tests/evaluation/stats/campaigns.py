@@ -60,6 +60,7 @@ PLANS: dict[str, tuple[Plan, int | None]] = {
     "final": (Plan(looks=(0.5, 1.0)), 2),
     "closed early": (Plan(planned_ratings=10_000), None),
     "watched": (Plan(watch_se=0.05), None),
+    "stages": (Plan(extensions=1), None),
     "clusters": (Plan(cluster="topic"), None),
     "old": (Plan(analysis_version=1), None),
 }
