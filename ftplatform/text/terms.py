@@ -63,6 +63,7 @@ _TERMS: dict[tuple[str, ...], str] = {
     ("Standard error",): "How far the estimate would typically be from the truth, given this much data.",
     ("Standard deviation",): "How far single ratings typically lie from their mean.",
     ("df",): "Degrees of freedom: roughly the smaller of the numbers of prompts and reviewers, minus one.",
+    ("z",): "How many standard errors the win score of a stage is away from 50 %, on the scale of log odds.",
     ("Statistic",): "The number that the test computes from the data; p follows from it.",
     ("Two-way clustered, jackknife",): (
         f"{_CLUSTERED} The standard error comes from leaving out one prompt, or one reviewer, at a time."

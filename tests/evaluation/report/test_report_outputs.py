@@ -20,16 +20,18 @@ from markdown_it import MarkdownIt
 
 from evaluation.comparison import present
 from evaluation.models import Campaign, Report
-from evaluation.report.document import ReportDocument
+from evaluation.report.document import ReportDocument, build
 from evaluation.report.document.model import Cards, Facts, Stats, Table
 from evaluation.report.exports.document import document_of, figures
 from evaluation.report.exports.pdf import LAYOUT, inputs
+from evaluation.stats import Plan, analyse
 from ftplatform.text.terms import TERMS
 from ftplatform.text.values import verdict_word
 from tests import factories
 from tests.evaluation import rendered as texts
 from tests.evaluation.recomputed import recomputed
 from tests.evaluation.report.kinds import KINDS, Made, all_kinds
+from tests.evaluation.stats.crossed import make_ratings
 
 pytestmark = pytest.mark.django_db
 
@@ -362,7 +364,7 @@ PLAIN = {
     *("Criterion", "Outcome", "Slice", "Ratings", "Ratings of", "Reviewers", "Report format", "Responses"),
     *("Training dataset", "Training run", "Rows of the file", "Busiest reviewer", "Candidate longer"),
     *("Mean length, baseline", "Mean length, candidate", "Measured on", "Test of 50\N{NO-BREAK SPACE}%"),
-    *("Test", "Size", "Value", "Verdict", "Change", "no variation"),
+    *("Test", "Stage", "Size", "Value", "Verdict", "Change", "no variation"),
 }
 # Tables with terms in their rows, and the column that has them.
 NAMED_IN_ROWS = {"How the win score is computed": 0, "Other tests, for this panel only": 0, "Effect sizes": 1}
@@ -382,7 +384,8 @@ def labels(document: ReportDocument) -> set[str]:
 
 def test_every_term_is_explained_and_every_explanation_is_used(world):
     reports = [made for made in world.values() if made.report is not None]
-    named = set().union(*(labels(document_of(made.report)) for made in reports))
+    staged = build(analyse(make_ratings(), Plan(extensions=1)).to_json())
+    named = set().union(labels(staged), *(labels(document_of(made.report)) for made in reports))
     named |= {*present.TESTS.values(), *present.FIGURE_COLUMNS, *present.SLICE_COLUMNS}
     verdicts = {verdict_word(code) for code in ("better", "worse", "equivalent", "not_worse", "inconclusive")}
     assert (named | verdicts) - PLAIN == set(TERMS)
