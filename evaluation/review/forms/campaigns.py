@@ -11,7 +11,7 @@ from evaluation.models import Campaign, RubricVersion
 from evaluation.review import platforms
 from evaluation.review.services import amendments
 from evaluation.stats.reviewers import FlagCode
-from evaluation.stats.staged import extensions_cost
+from evaluation.stats.stages import more_ratings, stage_level
 from ftplatform.accounts.models import User
 from ftplatform.errors import DomainError
 from training import access as training_access
@@ -114,9 +114,11 @@ class CampaignForm(forms.Form):
         required=False,
         choices=[(number, words) for number, words in enumerate(EXTENSIONS)],
         label="Extensions if the result is open",
-        help_text="An extension is a second stage with other prompts and reviewers; the verdict combines all stages. "
-        "It must be planned here, because a test at the full level leaves nothing for another one. "
-        f"One extension: {extensions_cost(1)} Two: {extensions_cost(2)}",
+        help_text="A later stage with other prompts and reviewers; the verdict combines all stages. It must be planned "
+        f"here. With one, every stage is tested at {100 * stage_level(1):.1f}\N{NO-BREAK SPACE}% instead of "
+        f"5\N{NO-BREAK SPACE}%, and the first needs about {100 * more_ratings(1) - 100:.0f}\N{NO-BREAK SPACE}% more "
+        f"ratings for the same power; with two, {100 * stage_level(2):.1f}\N{NO-BREAK SPACE}% and "
+        f"{100 * more_ratings(2) - 100:.0f}\N{NO-BREAK SPACE}%.",
     )
     cluster = forms.CharField(
         required=False,
