@@ -169,6 +169,7 @@ def check_zip(files: dict[str, bytes], made: Made) -> None:
         "report.pdf",
         "report.md",
         "report.json",
+        "pairs.jsonl",
         "ratings.csv",
         "ratings.parquet",
     }
@@ -179,6 +180,7 @@ def check_zip(files: dict[str, bytes], made: Made) -> None:
     assert len(plots) == 2 * len(document_of(made.report).charts())
     assert json.loads(files["report.json"]) == made.result
     assert len(files["ratings.csv"].splitlines()) == 1 + made.ratings
+    assert len(files["pairs.jsonl"].splitlines()) == made.campaign.items.filter(kind="real").count()
 
 
 def recomputable(made: Made) -> bool:
