@@ -59,6 +59,11 @@ def _line(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+# Texts may be wider in the reader's font than in the one that laid them out.
+_LEGEND = {"columns": 3, "columnPadding": 40, "symbolSize": 90, "title": None}
+_PADDING = {"left": 40, "right": 40, "top": 5, "bottom": 5}
+
+
 def specification(record: dict[str, Any]) -> dict[str, Any]:
     """One dot for each test in each scenario, and a line at the nominal 5 %."""
     rows = [
@@ -83,6 +88,7 @@ def specification(record: dict[str, Any]) -> dict[str, Any]:
         rows,
         width=460,
         height={"step": 38},
+        padding=_PADDING,
         layer=[
             {
                 "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
@@ -98,6 +104,7 @@ def specification(record: dict[str, Any]) -> dict[str, Any]:
                         "type": "nominal",
                         "sort": tests,
                         "scale": {"domain": tests, "range": [BASELINE, BASELINE, BASELINE, MUTED, CANDIDATE]},
+                        "legend": _LEGEND,
                     },
                     "shape": {
                         "field": "test",
@@ -107,6 +114,7 @@ def specification(record: dict[str, Any]) -> dict[str, Any]:
                             "domain": tests,
                             "range": ["cross", "diamond", "square", "triangle-up", "circle"],
                         },
+                        "legend": _LEGEND,
                     },
                 },
             },
