@@ -15,7 +15,9 @@ COLUMNS = ("key", "instruction", "input", "expected", "tags")
 
 
 def insert(prompt_set, rows):
-    return bulk_rows.insert(Prompt, {"prompt_set_id": prompt_set.pk, "messages": [], "tools": []}, COLUMNS, rows)
+    return bulk_rows.insert(
+        Prompt, {"prompt_set_id": prompt_set.pk, "messages": [], "tools": []}, COLUMNS, rows
+    )
 
 
 def test_rows_are_those_that_objects_would_have_made_and_keys_come_in_their_order(monkeypatch):

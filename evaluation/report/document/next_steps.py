@@ -21,7 +21,7 @@ _DECISIONS = {
     ),
     "equivalent": (
         "Decide by other reasons",
-        "Reviewers see no difference that matters. Cost, speed and the criteria below can decide.",
+        "Reviewers see no difference that matters. Cost, speed and the single criteria can decide.",
     ),
     "not_worse": (
         "Release only if the candidate has other advantages",
@@ -37,6 +37,7 @@ _COLLECT = (
     "Collect the new ratings in a file of their own and analyse that file alone. To combine stages in one test, plan "
     "extensions in a campaign before the first rating."
 )
+_SETTLED = "This planned interim analysis has settled the question, so no more ratings are needed."
 _MOST_SLICES = 3
 
 
@@ -50,14 +51,24 @@ def steps(report: Report) -> tuple[Item, ...]:
     """The items of `next_steps`."""
     if not report.primary.n_ratings:
         return ()
-    return (*_decision(report), *_serious(report), *_lower(report), *_weak_slices(report))
+    return (*_decision(report), *_lower(report), *_weak_slices(report))
 
 
 def _decision(report: Report) -> Iterator[Item]:
+    if report.simulated:
+        yield Item(
+            "Repeat this with people",
+            ("Some or all ratings are simulated, so this report supports no decision about a release.",),
+        )
+        return
+    is_open, interim = report.verdict in OPEN_VERDICTS, report.look is not None and not report.look.is_final
+    if is_open and interim:
+        yield Item("Go on", ("This is a planned interim analysis, and it leaves the question open.",))
+        return
     if report.verdict != "inconclusive":
         title, reason = _DECISIONS[report.verdict]
-        yield Item(title, (reason,))
-    if report.verdict in OPEN_VERDICTS and (report.look is None or report.look.is_final):
+        yield Item(title, (reason, *([_SETTLED] if interim else ())))
+    if is_open:
         extensible = report.stages is not None and report.stages.extensible
         what = "Extend this campaign" if extensible else "Plan a new campaign"
         advice = unbroken(what_to_collect(report.primary, report.stages))
@@ -70,20 +81,6 @@ def _how(report: Report, *, extensible: bool) -> tuple[str, ...]:
         return (_EXTEND,)
     price = confirmation_cost(len(report.confirms) + 1, 1 - report.primary.confidence)
     return (_COLLECT if report.plan_hash is None else _CONFIRM, unbroken(price))
-
-
-def _serious(report: Report) -> Iterator[Item]:
-    """Cautions that speak against acting at all."""
-    if report.simulated:
-        yield Item(
-            "Repeat this with people",
-            ("Some or all ratings are simulated, so this report supports no decision about a release.",),
-        )
-    if report.look is not None and not report.look.is_final:
-        yield Item(
-            "Decide whether to go on",
-            ("This is a planned interim analysis. A verdict here is final; otherwise the campaign goes on.",),
-        )
 
 
 def _lower(report: Report) -> Iterator[Item]:

@@ -37,9 +37,24 @@ def test_nothing_rated_has_no_next_step():
     assert next_steps(report.analyse(from_outcomes([]), Plan())) is None
 
 
-def test_simulated_ratings_come_with_the_advice_to_ask_people():
+def test_simulated_ratings_decide_nothing_and_come_with_the_advice_to_ask_people():
     found = report.analyse(replace(make_ratings(shift=0.8), simulated=True), Plan())
-    assert "supports no decision" in _titles(found)["Repeat this with people"]
+    said = _titles(found)
+    assert found.verdict == "better" and "Release the candidate" not in said
+    assert "supports no decision" in said["Repeat this with people"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "title", "reason"),
+    [
+        (2.0, "Release the candidate", "has settled the question"),
+        (0.0, "Go on", "leaves the question open"),
+    ],
+)
+def test_an_interim_analysis_stops_a_campaign_or_lets_it_go_on(shift, title, reason):
+    plan = Plan(looks=(0.5, 1.0))
+    ((said, text),) = _titles(report.analyse(make_ratings(shift=shift), plan, plan.look(1))).items()
+    assert said == title and reason in text
 
 
 def test_what_went_down_and_weak_slices_are_named():
