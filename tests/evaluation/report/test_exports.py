@@ -25,6 +25,7 @@ from evaluation.review.selectors import planned_analyses
 from evaluation.review.services import campaigns
 from evaluation.stats import OUTCOMES, Plan, Ratings, analyse
 from evaluation.stats.ratings_file import read_ratings
+from evaluation.stats.stages import Stage
 from ftplatform.accounts.models import AuditEntry
 from ftplatform.accounts.services import issue_token
 from ftplatform.errors import DomainError
@@ -175,11 +176,15 @@ def test_the_zip_holds_everything(unpacked, closed):
     assert {(item.row["id"], item.row["candidate"]["text"]) for item in read if item.row} == set(texts)
 
 
+PLAN = Plan()
+SECOND_STAGE = Plan(extensions=1, earlier=(Stage("first", 0.2, 0.15, 60, 20, 8),))
+
+
 def recompute(folder, *command):
     return subprocess.run([*command], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
-def analysed(folder, seed):
+def analysed(folder, seed, plan=PLAN):
     """A small panel's ratings and the script for their report, and whether the clustered interval is the wider one."""
     rng = np.random.default_rng(seed)
     prompt = np.repeat(np.arange(20), 3)
@@ -187,7 +192,7 @@ def analysed(folder, seed):
     latent = 0.3 + rng.normal(0, 0.6, 20)[prompt] + rng.normal(0, 0.3, 8)[reviewer] + rng.normal(size=60)
     outcome = np.where(latent > 0.4, 0, np.where(latent < -0.4, 3, 1))
     found = Ratings(prompt, reviewer, outcome, rng.random(60) < 0.5)
-    report = analyse(found, Plan())
+    report = analyse(found, plan)
     assert report.primary.mixed_model is not None
     with (folder / "ratings.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -231,6 +236,9 @@ def test_a_stranger_computes_the_same_headline_in_r(tmp_path, seed, wider):
     assert analysed(tmp_path, seed) == wider
     found = recompute(tmp_path, "Rscript", "recompute.R")
     assert found.returncode == 0 and "They agree." in found.stdout, found.stdout + found.stderr
+    analysed(tmp_path, seed, SECOND_STAGE)
+    found = recompute(tmp_path, "Rscript", "recompute.R")
+    assert found.returncode == 0 and "Over 2 stages: z" in found.stdout, found.stdout + found.stderr
 
 
 def test_the_zip_s_script_agrees_with_its_report(unpacked):
