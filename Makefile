@@ -129,6 +129,8 @@ bench: $(VENV)/dev.stamp
 	    echo "Benchmark $$module."; \
 	    $(RUN) -m benchmarks.$$module || exit 1; \
 	done
+	@echo "The whole loop with a real model."
+	@$(RUN) -m pytest -m bench
 
 clean-venv:
 	rm -rf $(VENV)

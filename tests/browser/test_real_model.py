@@ -15,7 +15,7 @@ from tests import services
 from tests.browser.test_loop import LONG, Visitor, compare, plan_and_open, rate_everything
 from tests.embedded.site import Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.bench]
 
 ROWS, INTENTS = 40, 4
 ORDERS = ("a lamp", "two chairs", "a red bicycle", "the blue kettle", "a garden hose", "three books")
