@@ -157,7 +157,7 @@ def facts(provenance: Provenance) -> tuple[Fact, ...]:
 
 def _parameters(parameters: Mapping[str, str]) -> list[Fact]:
     """How the requests to an endpoint differed from the usual ones."""
-    texts = [f"{each} as {name}" if name else f"no {each}" for each, name in parameters.items()]
+    texts = [f"{each} as {name}" if name else f"no {each}" for each, name in sorted(parameters.items())]
     return [Fact("Request parameters", ", ".join(texts))] if texts else []
 
 

@@ -69,7 +69,7 @@ def test_parameters_are_renamed_left_out_and_recorded(launch, server, settings, 
     assert request["max_completion_tokens"] == 16
     sent = {"max_tokens": "max_completion_tokens", "top_p": "", "seed": ""}
     assert run.facts["parameters"] == sent
-    assert "max_tokens as max_completion_tokens, no top_p, no seed" in page(client, run)
+    assert "max_tokens as max_completion_tokens, no seed, no top_p" in page(client, run)
 
 
 # --- Conversations and tools --------------------------------------------------------------------------------
