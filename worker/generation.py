@@ -2,10 +2,7 @@
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
-
-from django.conf import settings
 
 from evaluation.comparison import engines
 from evaluation.comparison.services import responses
@@ -20,7 +17,7 @@ from worker.supervise import Attempt, Event, Outcome
 def run_attempt(claim: jobs.Claim) -> Outcome:
     """Generate the missing responses, then make the pairs. Raises DomainError, also if responses stay missing."""
     comparison = responses.begin_attempt(claim)
-    folder = Path(settings.ARTEFACT_DIR) / "runs" / str(comparison.pk) / f"attempt-{claim.attempt}"
+    folder = comparison.folder / f"attempt-{claim.attempt}"
     folder.mkdir(parents=True, exist_ok=True)
     prompts, measurements = responses.remaining(comparison)
     outcome = Outcome(Job.Status.SUCCEEDED, message="", done={"facts": {}})

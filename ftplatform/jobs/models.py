@@ -6,6 +6,7 @@ writing.
 
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
@@ -98,6 +99,11 @@ class Job(models.Model):
             ),
             models.UniqueConstraint(fields=["created_by", "idempotency_key"], name="job_idempotency"),
         ]
+
+    @property
+    def folder(self) -> Path:
+        """Of the files that its attempts write."""
+        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
 
     @property
     def is_finished(self) -> bool:

@@ -157,10 +157,6 @@ class Measurement(Job):
         ordering: ClassVar[list[str]] = ["-created_at"]
 
     @property
-    def folder(self) -> Path:
-        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
-
-    @property
     def actions(self) -> tuple[actions.JobAction, ...]:
         """The actions it allows now. A failed one needs no retry: start another measurement instead."""
         return actions.job_actions(self.status, cancel_requested=self.cancel_requested)

@@ -1,7 +1,6 @@
 """Model versions, their stages, and the jobs on their files."""
 
 import uuid
-from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
@@ -126,10 +125,6 @@ class ModelJob(Job):
         ordering: ClassVar[list[str]] = ["-created_at"]
 
     @property
-    def folder(self) -> Path:
-        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
-
-    @property
     def actions(self) -> tuple[actions.JobAction, ...]:
         """The actions it allows now."""
         return actions.job_actions(self.status, cancel_requested=self.cancel_requested)
@@ -143,7 +138,3 @@ class MergeRun(Job):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]
-
-    @property
-    def folder(self) -> Path:
-        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)

@@ -1,9 +1,7 @@
 """Training runs and what they report."""
 
-from pathlib import Path
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models
 
 from ftplatform.jobs.models import Job
@@ -39,10 +37,6 @@ class TrainingRun(Job):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def folder(self) -> Path:
-        return Path(settings.ARTEFACT_DIR) / "runs" / str(self.pk)
 
     @property
     def actions(self) -> tuple[actions.RunAction, ...]:
