@@ -154,6 +154,8 @@ class TrainingConfig(BaseModel):
         return self.batch_size * self.gradient_accumulation * self.devices
 
 
+# Of one conversation, with its answer or without.
+MOST_TURNS = 1000
 # The decoding settings under their names in a request to an endpoint.
 REQUEST_PARAMETERS = ("max_tokens", "temperature", "top_p", "seed")
 

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from evaluation.models import Response
+from training.config import MOST_TURNS
 from training.intake import conversations
 from training.intake.readers import json_text
 from training.intake.readers.clean import require_clean
@@ -15,7 +16,6 @@ Row = dict[str, Any]
 MOST_TAGS = 20
 MOST_TAG_NAME = 60
 _CONTENT: dict[str, Any] = {"instruction": "", "input": "", "messages": [], "tools": []}
-MOST_TURNS = 1000
 PROMPT = frozenset(
     ("id", "prompt", "input", "expected", "tags", "split", "group", "messages", "tools", "system", "history")
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from training.config import MOST_TURNS
 from worker.ml.chat import (
     Turn,
     answer_spans,
@@ -23,7 +24,6 @@ TrainedTurns = Literal["last", "all"]
 
 _SHOWN = 20
 _RECORDED = 1000
-_MOST_TURNS = 1000
 _ROLES = ("system", "user", "assistant", "tool")
 # Rows may spell these: they are ordinary text of thinking models, whatever their tokenizers call them.
 _THOUGHT_MARKS = ("<think>", "</think>")
@@ -108,8 +108,8 @@ def row_of(path: Path, number: int, item: dict[str, Any]) -> Row:
 
 def check_turns(where: str, turns: Any) -> list[Turn]:
     """The turns of a prompt, which end with the user's or a tool's; raises MlError("data_invalid")."""
-    if not isinstance(turns, list) or not 0 < len(turns) <= _MOST_TURNS:
-        raise MlError("data_invalid", f"{where} must have a list of 1 to {_MOST_TURNS:,} turns as messages.")
+    if not isinstance(turns, list) or not 0 < len(turns) <= MOST_TURNS:
+        raise MlError("data_invalid", f"{where} must have a list of 1 to {MOST_TURNS:,} turns as messages.")
     checked = [_check_turn(f"{where}, turn {number}", turn) for number, turn in enumerate(turns, start=1)]
     if checked[-1]["role"] not in ("user", "tool"):
         raise MlError(
