@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests import services
+from tests.embedded.site import Site
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
@@ -18,3 +21,12 @@ def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One embedded site with its real workers per file of tests that ask for it."""
+    running = Site(tmp_path_factory.mktemp("site") / "var", services.free_port())
+    running.wait_until_served()
+    yield running
+    running.clean_up()

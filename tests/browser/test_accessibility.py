@@ -44,6 +44,16 @@ def opened(browser: Browser, address: str, width: int, scheme: Literal["light", 
     return page
 
 
+def rate_by_keyboard(page: Page) -> None:
+    """Rate the first pair: left, and points for both sides on three scales."""
+    page.keyboard.press("ArrowLeft")
+    for digit in "758690":
+        page.keyboard.press("Tab")
+        page.keyboard.press(digit)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+
+
 def the_whole_path(page: Page, campaign: Campaign) -> dict[str, list[str]]:
     """Every page and every state of the screen, with what axe says of it."""
     found: dict[str, list[str]] = {}
@@ -73,12 +83,7 @@ def the_whole_path(page: Page, campaign: Campaign) -> dict[str, list[str]]:
     found["the keys"] = complaints(page)
     page.keyboard.press("Escape")
     page.locator("[name=preference][value=left]").focus()
-    page.keyboard.press("ArrowLeft")
-    for digit in "758690":
-        page.keyboard.press("Tab")
-        page.keyboard.press(digit)
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    rate_by_keyboard(page)
     page.keyboard.press("Control+z")
     expect(page.locator("#prompt-title")).to_have_text("Edit your rating")
     found["changing a rating"] = complaints(page)

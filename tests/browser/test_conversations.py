@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from evaluation.models import Campaign, Prompt, Rating
 from tests import factories, services
-from tests.browser.test_accessibility import complaints
+from tests.browser.test_accessibility import complaints, rate_by_keyboard
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -100,12 +100,7 @@ def test_a_tool_call_shows_its_indented_arguments_and_folds(page):
 
 def test_a_conversation_is_rated_by_keyboard_while_its_turns_are_open(page):
     page.keyboard.press("h")
-    page.keyboard.press("ArrowLeft")
-    for digit in "758690":
-        page.keyboard.press("Tab")
-        page.keyboard.press(digit)
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#prompt-title")).to_have_text("Pair 2")
+    rate_by_keyboard(page)
     expect(page.locator("#history .turn").first).to_be_hidden()  # each pair begins at its question
     services.wait_until(lambda: Rating.objects.exists(), what="the rating")
     assert Rating.objects.get().preference == "left"

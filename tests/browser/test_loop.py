@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests import services
 from tests.embedded.site import Site
 from worker.demo.stages import BASE_FOLDER
 from worker.ml.demo import cases
@@ -17,14 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ROWS, HELD_OUT_PERCENT = 160, 2.5
 LONG = 600_000
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    running = Site(tmp_path_factory.mktemp("loop") / "var", services.free_port())
-    running.wait_until_served()
-    yield running
-    running.clean_up()
 
 
 class Visitor:
@@ -60,6 +51,15 @@ class Visitor:
     def choose(self, name: str, label: str) -> None:
         option = self.page.locator(f"[name={name}] option", has_text=label).first
         self.page.select_option(f"[name={name}]", value=option.get_attribute("value"))
+
+
+def first_admin(browser: Browser, site: Site) -> Visitor:
+    """The admin whose log-in the site printed at its first start, signed in."""
+    found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
+    assert found, site.said()
+    admin = Visitor(browser, site)
+    admin.sign_in(found[1], found[2])
+    return admin
 
 
 def upload_and_register(admin: Visitor, folder: Path) -> None:
@@ -159,10 +159,7 @@ def rate_everything(reviewer: Visitor, link: str) -> None:
 
 
 def test_from_a_file_to_a_verdict(site, browser, tmp_path):
-    admin = Visitor(browser, site)
-    found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
-    assert found, site.said()
-    admin.sign_in(found[1], found[2])
+    admin = first_admin(browser, site)
     upload_and_register(admin, tmp_path)
     launch_and_watch(admin)
     compare(admin, "cases", 48)

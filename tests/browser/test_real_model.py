@@ -4,15 +4,13 @@ conversations of several turns."""
 import csv
 import json
 import random
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests import services
-from tests.browser.test_loop import LONG, Visitor, compare, plan_and_open, rate_everything
+from tests.browser.test_loop import LONG, Visitor, compare, first_admin, plan_and_open, rate_everything
 from tests.embedded.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.bench]
@@ -23,19 +21,8 @@ PLACES = ("Cologne", "Bern", "Graz", "Lyon", "Turin", "Ghent")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    running = Site(tmp_path_factory.mktemp("real") / "var", services.free_port())
-    running.wait_until_served()
-    yield running
-    running.clean_up()
-
-
-@pytest.fixture(scope="module")
 def admin(site, browser, smollm):
-    admin = Visitor(browser, site)
-    found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
-    assert found, site.said()
-    admin.sign_in(found[1], found[2])
+    admin = first_admin(browser, site)
     admin.page.goto("/training/models/new/")
     admin.page.fill("[name=name]", "smollm2")
     admin.page.fill("[name=path]", str(smollm))

@@ -11,18 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import services
-from tests.browser.test_loop import LONG, Visitor, upload_and_register
+from tests.browser.test_loop import LONG, Visitor, first_admin, upload_and_register
 from tests.embedded.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    running = Site(tmp_path_factory.mktemp("training") / "var", services.free_port())
-    running.wait_until_served()
-    yield running
-    running.clean_up()
 
 
 def launch(admin: Visitor, name: str, **settings: str) -> None:
@@ -60,10 +52,7 @@ def newest_job(site: Site) -> str:
 
 
 def test_an_admin_trains_without_reading_code(site, browser, tmp_path):
-    admin = Visitor(browser, site)
-    found = re.search(r"Sign in as (\S+) with the password (\S+)", site.said())
-    assert found, site.said()
-    admin.sign_in(found[1], found[2])
+    admin = first_admin(browser, site)
     upload_and_register(admin, tmp_path)
     page, main = admin.page, admin.page.locator("main")
 
